@@ -1,0 +1,72 @@
+"""A submission opened up: headers, leaf parts in reading order, nested messages. Plain values, no parsing of meaning."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+
+@dataclass(slots=True)
+class Hints:
+    """What the source knows beside the bytes. All optional; never taken from the message itself."""
+
+    filename: str | None = None
+    source: str | None = None               # name of the intake source
+    received_at: datetime | None = None
+    envelope_from: str | None = None        # SMTP MAIL FROM; '' for the null path
+    envelope_to: tuple[str, ...] = ()
+    trusted_authserv: tuple[str, ...] = ()  # authserv-ids whose Authentication-Results count
+    own_domains: tuple[str, ...] = ()       # domains the desk sends from: its own mail coming back
+    own_addresses: tuple[str, ...] = ()     # the desk's mailboxes
+    own_networks: tuple[str, ...] = ()      # our prefixes, where known: they tell the accused from the victim
+    zone: str | None = None                 # the known reporter's usual time zone, IANA name
+
+
+@dataclass
+class Part:
+    """A leaf: transfer-decoded bytes with what is said about them."""
+
+    content_type: str                        # lower case, 'text/plain' where nothing is said
+    content: bytes
+    where: str                               # '2', '2.1', '2/report.zip/report.csv': names the place to a person
+    filename: str | None = None
+    charset: str | None = None
+    attachment: bool = False
+    depth: int = 0                           # message/rfc822 levels above it
+    headers: dict[str, str] = field(default_factory=dict)  # the part's own, lower-case names
+
+    @cached_property
+    def text(self) -> str:
+        """The content as text (NUL removed, newlines as \\n), decoded by its charset, then by a guess; never fails."""
+        from tipstaff.intake.reading.charsets import decode
+
+        return decode(self.content, self.charset)
+
+
+@dataclass
+class Message:
+    """A mail, a document (JSON, XML, CSV, text) or one member of an archive."""
+
+    kind: str                                # 'mail', 'json', 'xml', 'csv', 'text', 'unknown'
+    raw: bytes
+    headers: list[tuple[str, str]] = field(default_factory=list)  # in order, RFC 2047 decoded, unfolded, capped
+    parts: list[Part] = field(default_factory=list)               # leaves in reading order, archives unpacked
+    embedded: list["Message"] = field(default_factory=list)       # message/rfc822 and text/rfc822-headers
+    hints: Hints = field(default_factory=Hints)
+    defects: list[str] = field(default_factory=list)              # caps hit, broken encodings: in words, for a person
+    where: str = ""
+
+    def header(self, name: str, default: str = "") -> str:
+        """The first header of that name (any case), else ``default``."""
+        low = name.lower()
+        return next((value for key, value in self.headers if key.lower() == low), default)
+
+    def all_headers(self, name: str) -> list[str]:
+        low = name.lower()
+        return [value for key, value in self.headers if key.lower() == low]
+
+    @cached_property
+    def letter(self) -> str:
+        """What a person would read: text/plain bodies that are not attachments, else HTML as text. As written, not refanged."""
+        from tipstaff.intake.reading.letters import letter_of
+
+        return letter_of(self)

@@ -1,0 +1,316 @@
+"""Addresses, URLs, domains and mailboxes in untrusted text, defanged or not. RE2 throughout: time grows with length only."""
+
+import ipaddress
+from dataclasses import dataclass
+from functools import lru_cache
+
+import re2
+
+MAX_TEXT = 1_000_000   # characters that are ever searched
+MAX_URL = 4_096        # characters of one URL that are kept
+MAX_FOUND = 20_000     # findings of one kind in one text
+
+_DOT = r"(?:\.|\s?\[\.\]\s?|\s?\(\.\)\s?|\s?\{\.\}\s?|\s?\[dot\]\s?|\s?\(dot\)\s?|\s?\{dot\}\s?|\[\.|\.\]|\\\.)"
+_V4 = re2.compile(rf"(?i)\d{{1,3}}(?:{_DOT}\d{{1,3}}){{3,5}}".encode())
+_V6 = re2.compile(rb"(?i)[0-9a-f]{0,4}(?:\[?:\]?[0-9a-f]{0,4}){2,8}(?::\d{1,3}(?:\.\d{1,3}){3}|(?:\.\d{1,3}){3})?")
+_SCHEME = r"(?:h(?:tt|xx|XX|\*\*|tX|xt|__)ps?|f(?:t|x)ps?|sftp)"
+_URL = re2.compile(
+    rf"(?i){_SCHEME}\s?(?:\[:\]//|\[://\]|\(:\)//|\[:\]\[/\]\[/\]|:\\?/\\?/|:\[//\]|\[:\\?/\\?/\]|__|\]:\[//)"
+    r"[^\s<>\"'`|^\x00-\x1f\x{3000}-\x{3002}\x{ff08}\x{ff09}\x{ff0c}\x{ff1b}\x{201c}\x{201d}\x{ab}\x{bb}]+"
+)
+_LABEL = r"[0-9A-Za-z\x{00a1}-\x{ffff}_](?:[0-9A-Za-z\x{00a1}-\x{ffff}_-]{0,61}[0-9A-Za-z\x{00a1}-\x{ffff}])?"
+_DOMAIN = re2.compile(rf"(?i){_LABEL}(?:{_DOT}{_LABEL}){{1,12}}")
+_AT = r"(?:@|\s?\[at\]\s?|\s?\(at\)\s?|\s?\{at\}\s?|\[@\]|\(@\))"
+_MAILBOX = re2.compile(rf"(?i)[0-9A-Za-z.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}{_AT}[0-9A-Za-z-]{{1,63}}(?:{_DOT}[0-9A-Za-z-]{{1,63}}){{1,10}}")
+_REFANG_DOT = re2.compile(r"(?i)\s?(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}|\[punkt\])\s?|\\\.")
+_REFANG_HALF = re2.compile(r"([0-9A-Za-z])(?:\[\.|\.\])([0-9A-Za-z])")
+_REFANG_AT = re2.compile(r"(?i)\s?(?:\[at\]|\(at\)|\{at\}|\[@\]|\(@\))\s?")
+_REFANG_COLON = re2.compile(r"\[:\]|\(:\)")
+_REFANG_SLASHES = re2.compile(r"\[(:?//)\]|\[/\]\[/\]|\[:\\?/\\?/\]|:\\/\\/")
+_REFANG_SCHEME = re2.compile(r"(?i)\bh(?:xx|\*\*|tx|xt|__)p(s?)\s?(://|__)")
+_REFANG_FTP = re2.compile(r"(?i)\bfxp(s?)://")
+#: Endings that are top-level domains and far more often file names.
+_FILE_ENDINGS = frozenset("zip mov py md sh pl rs cc so ps pub app py3 ai id".split()) - {"app", "ai", "id", "pub", "so", "cc"}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One finding: ``value`` in its normal form, ``text[start:end]`` is ``as_written``."""
+
+    value: str
+    start: int
+    end: int
+    as_written: str
+
+
+def refang(text: str) -> str:
+    """``text`` with defanged dots, at signs, colons and schemes as they were (``hxxp://a[.]b`` → ``http://a.b``)."""
+    text = text[:MAX_TEXT]
+    if "[" in text or "(" in text or "{" in text or "\\" in text:
+        text = _REFANG_COLON.sub(":", text)
+        text = _REFANG_SLASHES.sub(lambda m: "://" if ":" in m.group() else "//", text)
+        text = _REFANG_DOT.sub(".", text)
+        text = _REFANG_AT.sub("@", text)
+        text = _REFANG_HALF.sub(r"\1.\2", text)
+    text = _REFANG_SCHEME.sub(r"http\1://", text)
+    return _REFANG_FTP.sub(r"ftp\1://", text)
+
+
+def normal_ip(text: str | None) -> str | None:
+    """One address in its normal text, or None for anything that is not exactly one (masked, impossible, a network).
+
+    ``[192.0.2.1]`` and ``[IPv6:2001:db8::1]`` (RFC 5321 literals) are read; ``::ffff:192.0.2.1`` becomes IPv4; a zone (%eth0) is dropped.
+    """
+    text = (text or "").strip().strip("[]()<>\"' ,;")
+    if not 2 <= len(text) <= 64:
+        return None
+    if text[:5].lower() == "ipv6:":
+        text = text[5:]
+    text = text.partition("%")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def find_addresses(text: str) -> list[Found]:
+    """Every single IPv4 and IPv6 address, in reading order. Networks (``/24``), five octets, masked parts and versions glued to
+    letters are not addresses and are left out."""
+    text = text[:MAX_TEXT]
+    flat = text.encode("ascii", "replace")
+    found = [hit for span in _spans(_V4, flat) if (hit := _v4(text, *span))]
+    if flat.count(b":") > 1:
+        found += [hit for span in _spans(_V6, flat) if (hit := _v6(text, *span))]
+        found.sort(key=lambda hit: hit.start)
+    return found
+
+
+def find_networks(text: str) -> list[Found]:
+    """Every ``address/length`` with a length that is not a single address; the value is the network (host bits cleared)."""
+    found = []
+    for match in re2.finditer(r"(?i)[0-9a-f:.\[\]]{3,60}/\d{1,3}", text[:MAX_TEXT]):
+        written = match.group()
+        if _before(text, match.start()).isalnum() or _after(text, match.end())[:1] in ".:" or "/" in _before(text, match.start()):
+            continue
+        try:
+            network = ipaddress.ip_network(refang(written).lstrip(":"), strict=False)
+        except ValueError:
+            continue
+        if network.num_addresses > 1:
+            found.append(Found(str(network), match.start(), match.end(), written))
+    return found[:MAX_FOUND]
+
+
+def _spans(pattern, flat: bytes) -> list[tuple[int, int]]:
+    spans = []
+    for match in pattern.finditer(flat):
+        spans.append(match.span())
+        if len(spans) >= MAX_FOUND:
+            break
+    return spans
+
+
+def _before(text: str, start: int) -> str:
+    return text[start - 1] if start else ""
+
+
+def _after(text: str, end: int) -> str:
+    return text[end:end + 4]
+
+
+def _v4(text: str, start: int, end: int) -> Found | None:
+    written = text[start:end]
+    value = normal_ip(refang(written).replace(" ", "")) if not written.isascii() or written.count(".") != 3 or "[" in written or "(" in written else normal_ip(written)
+    before, after = _before(text, start), _after(text, end)
+    if value is None or before.isalnum() or before in "._-" and before or _goes_on(after):
+        return None
+    if before == ":" and text[max(0, start - 8):start].lower().endswith((":ffff:", "::")):
+        return None   # the tail of an IPv6 address: found as such
+    if _is_masked(text, before, after) or _is_network(text, start, after):
+        return None
+    return Found(value, start, end, written)
+
+
+def _goes_on(after: str) -> bool:
+    """Whether the number continues: more octets, letters glued on, or a host name that begins with the address."""
+    if not after:
+        return False
+    if after[0].isalnum() and after[0].isascii() or after[0] == "_":
+        return True
+    return after[0] in ".-" and len(after) > 1 and after[1].isalnum() and after[1].isascii() and (after[0] == "." or after[1].isalpha())
+
+
+def _is_masked(text: str, before: str, after: str) -> bool:
+    return after[:1] == "*" and after[1:2] == "*" or after[:2] in (".x", ".*")
+
+
+def _is_network(text: str, start: int, after: str) -> bool:
+    if after[:1] != "/" or text[max(0, start - 2):start] == "//":
+        return False
+    length = after[1:3].rstrip()
+    digits = length if length.isdigit() else length[:1]
+    more = after[1 + len(digits):2 + len(digits)] if digits else ""
+    return digits.isdigit() and int(digits) < 32 and not (more and (more.isalnum() or more in "/.?"))
+
+
+def _v6(text: str, start: int, end: int) -> Found | None:
+    written = text[start:end].rstrip(":.") if not text[start:end].endswith("::") else text[start:end]
+    if written.startswith(":") and not written.startswith("::"):
+        start, written = start + 1, written[1:]
+    end = start + len(written)
+    clean = written.replace("[:]", ":").replace("]", "").replace("[", "")
+    groups = clean.split(":")
+    if len(groups) < 3 or not any(c.isdigit() for c in clean) or "::" not in clean and all(len(group) == 2 for group in groups):
+        return None   # a clock, a MAC address or EUI-64
+    before, after = _before(text, start), _after(text, end)
+    if before.isalnum() or before in ("_", ".") and before or after[:1].isalnum() or after[:1] == "_" or len(clean) < 5:
+        return None
+    if after[:1] == "/" and after[1:2].isdigit() and not after[1:4].startswith("128"):
+        return None
+    value = normal_ip(clean)
+    return Found(value, start, end, written) if value else None
+
+
+_PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
+
+
+def find_urls(text: str) -> list[Found]:
+    """Every http, https and ftp URL, defanged ones too; the value is refanged and in normal form, punctuation of the sentence cut off."""
+    text = text[:MAX_TEXT]
+    if not any(mark in text for mark in ("//", "/]", "__", "\\/")):
+        return []
+    found: list[Found] = []
+    for match in _URL.finditer(text):
+        written = _trim(match.group()[:MAX_URL])
+        if (start := match.start()) and text[start - 1].isalnum() and text[start - 1].isascii():
+            continue
+        value = normal_url(refang(written))
+        if value:
+            found.append(Found(value, match.start(), match.start() + len(written), written))
+            if len(found) >= MAX_FOUND:
+                break
+    return found
+
+
+def _trim(written: str) -> str:
+    while written:
+        last = written[-1]
+        if last in ".,;:!?*\u2026'\"" or (last in _PAIRS and written.count(last) > written.count(_PAIRS[last])):
+            written = written[:-1]
+        else:
+            return written
+    return written
+
+
+def normal_url(text: str | None) -> str | None:
+    """A URL with scheme and host in lower case and the path as written; None where there is no scheme or no possible host."""
+    text = refang((text or "").strip())[:4096]
+    scheme, mark, rest = text.partition("://")
+    scheme = scheme.lower()
+    if not mark or not scheme.isalnum() or not rest or any(c in rest for c in " \t\n\r"):
+        return None
+    cut = min((i for i in (rest.find("/"), rest.find("?"), rest.find("#")) if i >= 0), default=len(rest))
+    authority, path = rest[:cut], rest[cut:]
+    login, at, host = authority.rpartition("@")
+    host = host.replace("\\", "")
+    name, _, port = host.rpartition(":") if host.rpartition(":")[2].isdigit() and "]" not in host.rpartition(":")[2] else (host, "", "")
+    bare = normal_ip(name) or normal_domain(name) or _local_name(name)
+    if not bare:
+        return None
+    bare = f"[{bare}]" if ":" in bare else bare
+    return f"{scheme}://{login}{at}{bare}{':' + port if port else ''}{path}"
+
+
+def _local_name(name: str) -> str | None:
+    low = name.lower()
+    return low if low and low.replace("-", "").replace("_", "").isalnum() and low.isascii() and not low.isdigit() else None
+
+
+def host_of(url: str) -> str | None:
+    """The host of a normal URL, without brackets or port."""
+    authority = url.partition("://")[2].split("/", 1)[0].split("?", 1)[0].split("#", 1)[0].rpartition("@")[2]
+    if authority.startswith("["):
+        return authority[1:].partition("]")[0]
+    return authority.partition(":")[0] or None
+
+
+@lru_cache(maxsize=1)
+def _suffixes():
+    import tldextract
+
+    return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=False)
+
+
+@lru_cache(maxsize=20_000)
+def _has_known_suffix(domain: str) -> bool:
+    return bool(_suffixes()(domain).top_domain_under_public_suffix)
+
+
+def registered_domain(domain: str) -> str | None:
+    """The name under the public suffix (``a.b.example.co.uk`` → ``example.co.uk``), None where there is none."""
+    return _suffixes()(domain).top_domain_under_public_suffix or None
+
+
+def normal_domain(text: str | None) -> str | None:
+    """A host or domain name in lower case as A-labels without the trailing dot; None where it cannot be one.
+
+    At least two labels of 1..63 characters, at most 253 in all, the last one not numeric (RFC 1035, RFC 5890).
+    """
+    text = refang((text or "").strip().strip("\"'<>()[] ,;")).rstrip(".").lower()
+    if not 3 <= len(text) <= 253 or "." not in text:
+        return None
+    if not text.isascii():
+        try:
+            text = text.encode("idna").decode("ascii")
+        except (UnicodeError, ValueError):
+            return None
+    labels = text.split(".")
+    good = all(0 < len(label) <= 63 and label.replace("-", "").replace("_", "").isalnum() and label[0] != "-" for label in labels)
+    return text if good and not labels[-1].isdigit() and len(labels[-1]) > 1 else None
+
+
+def find_domains(text: str) -> list[Found]:
+    """Bare domain names with a public suffix, defanged ones too. Hosts of URLs and mailboxes, file names and addresses are left out."""
+    text = text[:MAX_TEXT]
+    found: list[Found] = []
+    taken = sorted((f.start, f.end) for f in (*find_urls(text), *find_mailboxes(text)))
+    index = 0
+    for match in _DOMAIN.finditer(text):
+        start, end = match.span()
+        while index < len(taken) and taken[index][1] <= start:
+            index += 1
+        if index < len(taken) and taken[index][0] < end:
+            continue
+        written = match.group().rstrip(".")
+        if text[max(0, start - 1):start] in ("@", "/", "\\", "=") or text[end:end + 1] in ("@", "(", "_"):
+            continue
+        value = normal_domain(written)
+        if value and _is_domain(value, written):
+            found.append(Found(value, start, end, written))
+            if len(found) >= MAX_FOUND:
+                break
+    return found
+
+
+def _is_domain(value: str, written: str) -> bool:
+    if value.rpartition(".")[2] in _FILE_ENDINGS and written.lower() == value:
+        return False
+    return any(c.isalpha() for c in value) and _has_known_suffix(value)
+
+
+def find_mailboxes(text: str) -> list[Found]:
+    """Every mail address; the value has the domain in lower case and the local part as written."""
+    text = text[:MAX_TEXT]
+    if "@" not in text and "at]" not in text.lower() and "at)" not in text.lower() and "at}" not in text.lower():
+        return []
+    found: list[Found] = []
+    for match in _MAILBOX.finditer(text):
+        local, _, domain = _REFANG_AT.sub("@", match.group()).rpartition("@")
+        host = normal_domain(domain)
+        if host and local and not local.startswith("."):
+            found.append(Found(f"{local}@{host}", match.start(), match.end(), match.group()))
+            if len(found) >= MAX_FOUND:
+                break
+    return found

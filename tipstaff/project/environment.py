@@ -1,0 +1,135 @@
+"""What the machine tells us: the only module that reads environment variables and the operator's settings file.
+
+A value is looked for in the environment (``TIPSTAFF_…``), then in ``STATE/tipstaff.toml`` (same name, lower case, without
+the prefix), then in the default below. Command-line flags set the environment before anything reads it.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tipstaff.kernel.errors import InputError, Problem
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing an operator may set: its name, the default as text, what it means, and whether it is a secret."""
+
+    name: str
+    default: str
+    meaning: str
+    secret: bool = False
+
+    @property
+    def variable(self) -> str:
+        return self.name.upper() if self.name.startswith("database_") else f"TIPSTAFF_{self.name.upper()}"
+
+
+OPTIONS = (
+    Option("database_url", "", "PostgreSQL for the application's role; empty: the embedded database", secret=True),
+    Option("database_owner_url", "", "the same database for the owner's role, which migrates", secret=True),
+    Option("database_role", "app", "which of the two roles this program connects as: app or owner"),
+    Option("secret_key", "", "signs sessions and links; empty: STATE/secret.key", secret=True),
+    Option("listen", "127.0.0.1:8700", "where the web server listens"),
+    Option("public_url", "", "how people reach the web server, for links and cookies; empty: http:// and `listen`"),
+    Option("allowed_hosts", "", "more host names the web answers to, separated by commas"),
+    Option("web_threads", "4", "blocking threads of the web server"),
+    Option("workers", "1", "pipeline workers that `tipstaff up` starts"),
+    Option("smtp_listen", "127.0.0.1:8725", "where the mail intake listens; `off` for none"),
+    Option("intake", "on", "whether `tipstaff up` starts the intake (SMTP, IMAP, pulls): on or off"),
+    Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),
+    Option("evidence_store", "", "where evidence is kept: empty for STATE/evidence, or s3://bucket/prefix"),
+    Option("evidence_key", "", "key that wraps the evidence keys; empty: STATE/evidence.key", secret=True),
+)
+_BY_NAME = {option.name: option for option in OPTIONS}
+
+
+def state_directory() -> Path:
+    """Where this instance keeps everything; root gets /var/lib, because the database may not run as root.
+
+    ``TIPSTAFF_STATE`` decides; otherwise the data directory of the XDG base directory specification.
+    """
+    if chosen := os.environ.get("TIPSTAFF_STATE"):
+        return Path(chosen).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/tipstaff")
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base).absolute() / "tipstaff"
+
+
+@cache
+def _settings_file(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        with path.open("rb") as handle:
+            found = tomllib.load(handle)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(Problem(str(path), f"is not valid TOML: {error}", "correct the file")) from error
+    problems = [
+        Problem(f"{path}: {name}", "is not a setting", f"known are {', '.join(sorted(_BY_NAME))}")
+        for name in found
+        if name not in _BY_NAME
+    ]
+    if problems:
+        raise InputError(problems)
+    return {name: str(value) for name, value in found.items()}
+
+
+def get(name: str) -> str:
+    """The value of the option ``name`` (one of OPTIONS) as text."""
+    option = _BY_NAME[name]
+    if (value := os.environ.get(option.variable)) is not None:
+        return value
+    return _settings_file(state_directory() / "tipstaff.toml").get(name, option.default)
+
+
+def number(name: str) -> int:
+    """The value of the option ``name`` as a whole number."""
+    text = get(name)
+    if not text.isdecimal():
+        raise InputError(Problem(_BY_NAME[name].variable, f"{text!r} is not a whole number", "give digits only"))
+    return int(text)
+
+
+def flag(name: str) -> bool:
+    """Whether the option ``name`` is switched on."""
+    return get(name).strip().lower() in {"1", "on", "true", "yes"}
+
+
+def address(name: str) -> tuple[str, int] | None:
+    """Host and port of a listening option, or None when it is ``off``. IPv6 hosts stand in brackets."""
+    text = get(name).strip()
+    if text.lower() in {"off", ""}:
+        return None
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise InputError(Problem(_BY_NAME[name].variable, f"{text!r} is no address", "write HOST:PORT, or off"))
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def change(name: str, value: str) -> None:
+    """Set an option for this program and its children: how a command-line flag wins over the environment."""
+    os.environ[_BY_NAME[name].variable] = value
+
+
+def choose_state(path: Path | str) -> None:
+    """Make ``path`` the state directory of this program and its children."""
+    os.environ["TIPSTAFF_STATE"] = str(Path(path).absolute())
+
+
+def for_children() -> dict[str, str]:
+    """The environment that child programs inherit."""
+    return dict(os.environ)
+
+
+def is_set(variable: str) -> bool:
+    """Whether an environment variable that belongs to others (NO_COLOR, CI) has a value."""
+    return bool(os.environ.get(variable))
+
+
+def default_settings_module() -> None:
+    """Name our settings to Django unless somebody named others."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tipstaff.project.settings")

@@ -1,0 +1,155 @@
+"""Django's settings. What an operator may change comes from tipstaff.project.environment."""
+
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tipstaff.project import connections, environment
+
+PACKAGE = Path(__file__).resolve().parent.parent
+STATE = environment.state_directory()
+
+
+def _secret_key() -> str:
+    """The instance's key; a program that runs before the state exists gets a key of its own, which signs nothing."""
+    kept = STATE / "secret.key"
+    return environment.get("secret_key") or (kept.read_text() if kept.exists() else secrets.token_urlsafe(50))
+
+
+def _is_app(dotted: str) -> bool:
+    return PACKAGE.joinpath(*dotted.split(".")[1:], "apps.py").exists()
+
+
+SECRET_KEY = _secret_key()
+DEBUG = environment.flag("debug")
+
+LISTEN = environment.address("listen") or ("127.0.0.1", 8700)
+PUBLIC_URL = environment.get("public_url") or f"http://{LISTEN[0]}:{LISTEN[1]}"
+_public = urlsplit(PUBLIC_URL)
+ALLOWED_HOSTS = [
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    _public.hostname or "localhost",
+    *filter(None, (host.strip() for host in environment.get("allowed_hosts").split(","))),
+]
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"]
+
+OUR_APPS = [
+    name
+    for name in (
+        "tipstaff.kernel",
+        "tipstaff.audit",
+        "tipstaff.accounts",
+        "tipstaff.policy",
+        "tipstaff.evidence",
+        "tipstaff.correspondence",
+        "tipstaff.consent",
+        "tipstaff.attribution",
+        "tipstaff.intake",
+        "tipstaff.reports",
+        "tipstaff.cases",
+        "tipstaff.pipeline",
+        "tipstaff.faces.api",
+        "tipstaff.faces.public",
+        "tipstaff.faces.portal",
+        "tipstaff.faces.desk",
+    )
+    if _is_app(name)
+]
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    *OUR_APPS,
+]
+if "tipstaff.accounts" in INSTALLED_APPS:
+    AUTH_USER_MODEL = "accounts.StaffMember"
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tipstaff.project.security.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "tipstaff.project.urls"
+WSGI_APPLICATION = "tipstaff.project.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": connections.django_settings(connections.current_url())}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE / "static"
+# Served straight from the packages: an installed wheel needs no collecting step.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+_HTTPS = _public.scheme == "https"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = _HTTPS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = _HTTPS
+# Two instances on one host differ in the port only, which cookies ignore: each gets names of its own.
+SESSION_COOKIE_NAME = f"tipstaff_session_{LISTEN[1]}"
+CSRF_COOKIE_NAME = f"tipstaff_csrf_{LISTEN[1]}"
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
+
+EVIDENCE_STORE = environment.get("evidence_store")
+EVIDENCE_KEY = environment.get("evidence_key")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "WARNING"},
+    "loggers": {"tipstaff": {"level": "INFO"}},
+}

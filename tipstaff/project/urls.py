@@ -1,0 +1,11 @@
+"""Mounts the faces. Each face names its own paths in full; the first match wins."""
+
+from importlib.util import find_spec
+
+from django.urls import URLPattern, URLResolver, include, path
+
+FACES = ("api", "public", "desk")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include(f"tipstaff.faces.{face}.urls")) for face in FACES if find_spec(f"tipstaff.faces.{face}.urls")
+]
