@@ -4,12 +4,12 @@ from typing import Any
 
 import psycopg
 
+from tipstaff.project import connections, environment, roles
+
 
 def setup_django(*, role: str = "app") -> None:
     """Load Django so that it connects as ``role`` (app or owner). Once per program."""
     import django
-
-    from tipstaff.project import environment
 
     environment.change("database_role", role)
     environment.default_settings_module()
@@ -21,20 +21,8 @@ def migrate(*, verbosity: int = 1) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from tipstaff.project import roles
-
     # run_syncdb makes the tables of an app whose first migration is not written yet; with all written it does nothing.
     call_command("migrate", interactive=False, run_syncdb=True, verbosity=verbosity)
-    if not _is_single_role(connection):
-        connection.ensure_connection()
-        native: psycopg.Connection[Any] = connection.connection
-        roles.grant(native)
-
-
-def _is_single_role(connection: Any) -> bool:
-    """An external database may give us one role for both purposes; then there is nobody to grant to."""
-    from tipstaff.project.connections import APP
-
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [APP])
-        return cursor.fetchone() is None
+    connection.ensure_connection()
+    native: psycopg.Connection[Any] = connection.connection
+    roles.grant(native, app=connections.parts(connections.app_url())["user"])

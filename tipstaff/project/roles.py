@@ -44,23 +44,24 @@ def create_database(connection: psycopg.Connection, name: str, template: str = "
     connection.execute(sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {app}").format(**words))
 
 
-def grant(connection: psycopg.Connection) -> None:
-    """Give the application's role its rights on every table, partition and sequence; run by the owner after a migration.
+def grant(connection: psycopg.Connection, app: str = APP) -> None:
+    """Give the role ``app`` its rights on every table, partition and sequence; run by the owner after a migration.
 
     Default privileges cover what the owner creates later (partitions by month); APPEND_ONLY is narrowed afterwards.
+    Does nothing where one role serves both purposes, which an external database may choose and ``doctor`` reports.
     """
-    words = {"app": sql.Identifier(APP), "owner": sql.Identifier(OWNER)}
+    row = connection.execute("SELECT current_user = %s", [app]).fetchone()
+    if row and row[0]:
+        return
+    role = sql.Identifier(app)
     for statement in (
-        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         "GRANT USAGE ON SCHEMA public TO {app}",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {app}",
         "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {app}",
-        "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}",
-        "ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {app}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {app}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {app}",
     ):
-        connection.execute(sql.SQL(statement).format(**words))
+        connection.execute(sql.SQL(statement).format(app=role))
     for (table,) in connection.execute(_TABLES, [list(APPEND_ONLY), list(APPEND_ONLY)]).fetchall():
-        narrow = sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {app}").format(
-            table=sql.Identifier("public", table), **words
-        )
-        connection.execute(narrow)
+        narrow = sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {app}")
+        connection.execute(narrow.format(table=sql.Identifier("public", table), app=role))
