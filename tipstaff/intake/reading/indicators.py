@@ -297,6 +297,8 @@ def find_domains(text: str) -> list[Found]:
 def _is_domain(value: str, written: str) -> bool:
     if value.rpartition(".")[2] in _FILE_ENDINGS and written.lower() == value:
         return False
+    if value.endswith(".xxx") and value.replace("xxx", "").replace(".", "").isdigit():
+        return False   # a masked address
     return any(c.isalpha() for c in value) and _has_known_suffix(value)
 
 

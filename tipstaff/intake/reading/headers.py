@@ -1,0 +1,187 @@
+"""Mail headers from bytes: unfolding, RFC 2047, RFC 2231, capped so that no header can cost much."""
+
+import binascii
+from dataclasses import dataclass, field
+
+import re2
+
+from tipstaff.intake.reading.charsets import decode
+
+MAX_HEADERS = 1_000        # header lines of one part
+MAX_HEADER_BLOCK = 262_144  # bytes of one header block
+MAX_VALUE = 16_384         # characters of one value
+MAX_WORDS = 400            # encoded words in one value
+
+_WORD = re2.compile(rb"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
+_NAME = re2.compile(rb"^[!-9;-~]{1,120}[ \t]*:")
+
+
+@dataclass(slots=True)
+class HeaderBlock:
+    """Decoded headers in order, and what was wrong with them."""
+
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    defects: list[str] = field(default_factory=list)
+
+    def first(self, name: str) -> str:
+        return next((value for key, value in self.fields if key.lower() == name), "")
+
+
+def split_head(raw: bytes) -> tuple[bytes, bytes]:
+    """Header block and body at the first empty line; without one everything is header."""
+    if raw.startswith((b"\n", b"\r\n")):
+        return b"", raw.lstrip(b"\r\n") if False else raw[1 if raw[:1] == b"\n" else 2:]
+    cuts = [(at, len(mark)) for mark in (b"\n\n", b"\r\n\r\n", b"\n\r\n") if (at := raw.find(mark)) >= 0]
+    if not cuts:
+        return raw, b""
+    at, length = min(cuts)
+    return raw[:at], raw[at + length:]
+
+
+def read_headers(head: bytes) -> HeaderBlock:
+    """The fields of a header block. A line that is no field ends nothing: it is noted and passed over."""
+    block = HeaderBlock()
+    if len(head) > MAX_HEADER_BLOCK:
+        head = head[:MAX_HEADER_BLOCK]
+        block.defects.append(f"headers longer than {MAX_HEADER_BLOCK} bytes were cut")
+    name, pieces = "", []
+    for line in head.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
+        if line[:1] in (b" ", b"\t"):
+            pieces.append(line)
+            continue
+        match = _NAME.match(line)
+        if not match:
+            if line.strip() and not line.startswith((b"From ", b">From ")):
+                _note(block, "a header line without a name was passed over")
+            continue
+        _store(block, name, pieces)
+        if len(block.fields) >= MAX_HEADERS:
+            block.defects.append(f"more than {MAX_HEADERS} headers; the rest was left out")
+            return block
+        cut = match.end()
+        name, pieces = line[:cut - 1].rstrip().decode("ascii"), [line[cut:]]
+    _store(block, name, pieces)
+    return block
+
+
+def _note(block: HeaderBlock, text: str) -> None:
+    if text not in block.defects:
+        block.defects.append(text)
+
+
+def _store(block: HeaderBlock, name: str, pieces: list[bytes]) -> None:
+    if not name:
+        return
+    value = pieces[0] if len(pieces) == 1 else b" ".join(piece.strip() for piece in pieces)
+    value = value.strip()
+    if len(value) > MAX_VALUE:
+        value = value[:MAX_VALUE]
+        _note(block, f"header {name[:40]} longer than {MAX_VALUE} bytes was cut")
+    block.fields.append((name, decode_value(value, block)))
+
+
+def decode_value(value: bytes, block: HeaderBlock | None = None) -> str:
+    """One value as text: encoded words (RFC 2047) decoded, raw eight-bit bytes guessed, NUL removed."""
+    if b"=?" not in value:
+        return value.decode("ascii").replace("\0", "") if value.isascii() else decode(value, None)
+    out: list[str] = []
+    run: list[tuple[str, bytes]] = []
+    position = words = 0
+    for match in _WORD.finditer(value):
+        words += 1
+        if words > MAX_WORDS:
+            if block is not None:
+                _note(block, f"more than {MAX_WORDS} encoded words in one header; the rest is left as written")
+            break
+        between = value[position:match.start()]
+        if between.strip() or not run:
+            _flush(run, out)
+            out.append(decode(between, None) if between else "")
+        charset = match.group(1).partition(b"*")[0].decode("ascii", "replace")
+        run.append((charset, _word_bytes(match.group(2), match.group(3))))
+        position = match.end()
+    _flush(run, out)
+    out.append(decode(value[position:], None))
+    return "".join(out).replace("\n", " ")
+
+
+def _flush(run: list[tuple[str, bytes]], out: list[str]) -> None:
+    """Neighbouring words of one charset are joined before decoding: a character may be split between them."""
+    while run:
+        charset = run[0][0]
+        count = next((i for i, (other, _) in enumerate(run) if other.lower() != charset.lower()), len(run))
+        out.append(decode(b"".join(content for _, content in run[:count]), charset))
+        del run[:count]
+
+
+def _word_bytes(encoding: bytes, content: bytes) -> bytes:
+    if encoding in b"qQ":
+        return binascii.a2b_qp(content, header=True)
+    return loose_base64(content)[0]
+
+
+def loose_base64(content: bytes) -> tuple[bytes, bool]:
+    """Base64 decoded as far as it goes, and whether it was whole. Characters outside the alphabet are passed over."""
+    try:
+        return binascii.a2b_base64(content), True
+    except binascii.Error:
+        pass
+    clean = re2.sub(rb"[^A-Za-z0-9+/]", b"", content)
+    clean = clean[:len(clean) - (len(clean) % 4 == 1)]
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)), False
+
+
+def parameters(value: str) -> tuple[str, dict[str, str]]:
+    """``text/plain; charset=x; name*0*=…`` as the lower-case main value and its parameters (RFC 2045, RFC 2231 joined and decoded)."""
+    main, _, rest = value[:MAX_VALUE].partition(";")
+    found: dict[str, str] = {}
+    for piece in _split_parameters(rest):
+        name, mark, text = piece.partition("=")
+        name = name.strip().lower()
+        if mark and name and name not in found and len(found) < 100:
+            text = text.strip()
+            if text.startswith('"'):
+                text = text[1:].rpartition('"')[0] or text[1:]
+                text = text.replace('\\"', '"').replace("\\\\", "\\")
+            found[name] = text
+    if any("*" in name for name in found):
+        found = _join_continued(found)
+    return main.strip().lower().strip('"'), found
+
+
+def _split_parameters(text: str) -> list[str]:
+    if '"' not in text:
+        return text.split(";")
+    pieces, start, quoted = [], 0, False
+    for at, char in enumerate(text):
+        if char == '"' and text[at - 1:at] != "\\":
+            quoted = not quoted
+        elif char == ";" and not quoted:
+            pieces.append(text[start:at])
+            start = at + 1
+    return [*pieces, text[start:]]
+
+
+def _join_continued(found: dict[str, str]) -> dict[str, str]:
+    whole = {name: value for name, value in found.items() if "*" not in name}
+    pieces: dict[str, list[tuple[int, bool, str]]] = {}
+    for name, value in found.items():
+        base, star, tail = name.partition("*")
+        if star:
+            number = tail.rstrip("*")
+            pieces.setdefault(base, []).append((int(number) if number.isdigit() else 0, tail.endswith("*") or not tail, value))
+    for base, parts in pieces.items():
+        parts.sort()
+        charset, content = "", b""
+        for index, (_, encoded, value) in enumerate(parts):
+            if encoded and not index and value.count("'") >= 2:
+                charset, _, value = value.split("'", 2)
+            content += _percent(value) if encoded else value.encode("utf-8", "replace")
+        whole.setdefault(base, decode(content, charset))
+    return whole
+
+
+def _percent(value: str) -> bytes:
+    from urllib.parse import unquote_to_bytes
+
+    return unquote_to_bytes(value)

@@ -1,0 +1,74 @@
+"""Finding many phrases of many languages in one pass (Aho-Corasick), on word boundaries.
+
+A phrase is written in lower case; ``*`` at its beginning or end lets the word go on there (``scann*``, ``*angriff*``).
+Chinese, Japanese and other scripts without spaces need no boundary.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ahocorasick_rs import AhoCorasick, MatchKind
+
+MAX_TEXT = 200_000   # characters that are ever searched
+_SAME = {ord(a): b for a, b in zip("\u2019\u2018\u00b4`\u201c\u201d\u00ab\u00bb\u2013\u2014\u00a0\u3000\n\t\u2010\u2011", "''''\"\"\"\"--    --", strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """``text[start:end]`` is an occurrence of ``phrase``; ``value`` is what the index keeps for it."""
+
+    start: int
+    end: int
+    phrase: str
+    value: Any
+
+
+def fold(text: str) -> str:
+    """Lower case with plain quotes, dashes and blanks, of the same length, so that positions stay true."""
+    text = text[:MAX_TEXT]
+    low = text.lower()
+    if len(low) != len(text):   # 'İ' becomes two characters
+        low = "".join(one if len(one := c.lower()) == 1 else c for c in text)
+    return low.translate(_SAME)
+
+
+class PhraseIndex:
+    """An immutable set of phrases with a value each; equal phrases may stand more than once."""
+
+    def __init__(self, entries: Iterable[tuple[str, Any]]) -> None:
+        values: dict[str, list[tuple[bool, bool, Any]]] = {}
+        for phrase, value in entries:
+            core = fold(phrase.strip("*"))
+            if core.strip():
+                values.setdefault(core, []).append((phrase.startswith("*"), phrase.endswith("*"), value))
+        self._phrases = list(values)
+        self._values = list(values.values())
+        self._automaton = AhoCorasick(self._phrases, matchkind=MatchKind.Standard) if self._phrases else None
+
+    def find(self, text: str, *, folded: bool = False) -> list[Hit]:
+        """Every occurrence, overlapping ones too, in reading order; ``folded`` says that ``text`` went through ``fold``."""
+        if self._automaton is None:
+            return []
+        text = text if folded else fold(text)
+        hits = []
+        for number, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            goes_left, goes_right = _goes_on_left(text, start), _goes_on_right(text, end)
+            for open_left, open_right, value in self._values[number]:
+                if (open_left or not goes_left) and (open_right or not goes_right):
+                    hits.append(Hit(start, end, self._phrases[number], value))
+        hits.sort(key=lambda hit: (hit.start, -hit.end))
+        return hits
+
+
+def _is_spaced(c: str) -> bool:
+    """Whether ``c`` belongs to a script that sets words apart with blanks (Latin, Greek, Cyrillic and the like)."""
+    return c.isalnum() and c < "\u0e00"
+
+
+def _goes_on_left(text: str, start: int) -> bool:
+    return start > 0 and _is_spaced(text[start]) and (_is_spaced(text[start - 1]) or text[start - 1] == "_")
+
+
+def _goes_on_right(text: str, end: int) -> bool:
+    return end < len(text) and _is_spaced(text[end - 1]) and (_is_spaced(text[end]) or text[end] == "_")
