@@ -1,7 +1,7 @@
 """One throwaway PostgreSQL for a whole test run; a database of its own for each worker.
 
-Tests connect as the application's role, as the product does, so a missing right shows. Nothing starts before the first test
-that asks for a database. ``TEST_DATABASE_URL`` (an administrator's) names another server instead, such as PostgreSQL 15.
+Tests connect as the application's role, as the product does, so a missing right shows. Nothing starts before the first
+test that asks for a database. ``TEST_DATABASE_URL`` (an administrator's) names another server, such as PostgreSQL 15.
 """
 
 import fcntl

@@ -1,7 +1,7 @@
 """What the machine tells us: the only module that reads environment variables and the operator's settings file.
 
-A value is looked for in the environment (``TIPSTAFF_…``), then in ``STATE/tipstaff.toml`` (same name, lower case, without
-the prefix), then in the default below. Command-line flags set the environment before anything reads it.
+A value is looked for in the environment (``TIPSTAFF_…``), then in ``STATE/tipstaff.toml`` (same name, lower case,
+without the prefix), then in the default below. Command-line flags set the environment before anything reads it.
 """
 
 import os

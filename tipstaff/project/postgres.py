@@ -87,7 +87,7 @@ class Cluster:
         directory.chmod(mode)
 
     def binaries(self) -> Path:
-        """The folder with ``postgres`` in it, copied below the state where the unprivileged account cannot read ours."""
+        """The folder with ``postgres`` in it, copied below the state where the unprivileged account cannot read it."""
         found = wheel_binaries(self.major)
         if os.geteuid() != 0 or self._can_run(found):
             return found
@@ -116,7 +116,7 @@ class Cluster:
         locale = ["--locale=C", "--encoding=UTF8"]
         if self.major >= 17:
             locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-        command = [binaries / "initdb", "-D", ".", "-U", ADMINISTRATOR, "--auth=peer", "--data-checksums", *locale]
+        command = [str(binaries / "initdb"), "-D", ".", "-U", ADMINISTRATOR, "--auth=peer", "--data-checksums", *locale]
         if not self.durable:
             command.append("--no-sync")
         made = subprocess.run(
@@ -141,7 +141,7 @@ class Cluster:
                 os.chown(path, unprivileged_account().pw_uid, -1)
 
     def command(self) -> list[str]:
-        """How the server is started, for us and for the supervisor. It runs inside its files, so any path length will do."""
+        """How the server is started, here and by the supervisor. It runs inside its files: any path length will do."""
         settings = memory.postgres_settings(self.state) | {
             "listen_addresses": "",
             "unix_socket_directories": str(self.socket),
@@ -171,7 +171,10 @@ class Cluster:
         }
 
     def start(self, timeout: float = 60) -> None:
-        """Run the server as a child of this thread, which must outlive it, and make roles and database. Raises DatabaseDown."""
+        """Run the server as a child of this thread, which must outlive it, and make roles and database.
+
+        Raises DatabaseDown when it does not come up within ``timeout`` seconds.
+        """
         self.prepare()
         wait_for_predecessor(self.files, timeout)
         with self.log.open("ab") as log:
@@ -249,7 +252,7 @@ def socket_directory(state: Path) -> Path:
             and kept.stat().st_uid in {os.geteuid(), unprivileged_account().pw_uid}
         ):
             return kept
-    return Path(tempfile.mkdtemp(prefix="tipstaff-", dir="/tmp"))  # noqa: S108 - random name, mode 0700, then 0750
+    return Path(tempfile.mkdtemp(prefix="tipstaff-", dir="/tmp"))
 
 
 def unprivileged_account() -> pwd.struct_passwd:
@@ -276,7 +279,7 @@ def _plain_environment() -> dict[str, str]:
 
 
 def dies_with_parent(sent: signal.Signals) -> Any:
-    """A ``preexec_fn`` that has the kernel send ``sent`` when the starting thread ends; None where there is no prctl."""
+    """A ``preexec_fn`` that has the kernel send ``sent`` when the starting thread ends; None without prctl."""
     if not sys.platform.startswith("linux"):
         return None
     libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()

@@ -1,7 +1,7 @@
 """The two roles, and which table each may do what with.
 
-``tipstaff_owner`` owns every table and only migrates. ``tipstaff_app`` works: it reads and writes rows, and may add to and
-read the audit journal but never change it. The one list of such tables is APPEND_ONLY.
+``tipstaff_owner`` owns every table and only migrates. ``tipstaff_app`` works: it reads and writes rows, and may add to
+and read the audit journal but never change it. The one list of such tables is APPEND_ONLY.
 """
 
 import psycopg
@@ -34,7 +34,7 @@ def create_roles(connection: psycopg.Connection, password: str = "") -> None:
 
 
 def create_database(connection: psycopg.Connection, name: str, template: str = "") -> None:
-    """Make the database ``name``, owned by the owner's role and closed to everybody but the two, where it is missing."""
+    """Make the database ``name`` where it is missing: the owner's, and closed to everybody but the two roles."""
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
         return
     words = {"name": sql.Identifier(name), "owner": sql.Identifier(OWNER), "app": sql.Identifier(APP)}

@@ -69,7 +69,7 @@ def shell(arguments: tuple[str, ...], owner: bool) -> None:
 
     address = connections.owner_url() if owner else connections.app_url()
     psql = wheel_binaries(MAJOR) / "psql"
-    os.execv(psql, [str(psql), address, *arguments])
+    os.execv(psql, [str(psql), address, *arguments])  # noqa: S606 - no shell is the point
 
 
 @db.command()
