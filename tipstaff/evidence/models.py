@@ -7,14 +7,14 @@ class Blob(models.Model):
     Many small blobs share a pack, an append-only file; erasing a blob is forgetting its key.
     """
 
-    sha256 = models.BinaryField(unique=True, max_length=32)   # of the plain bytes
-    size = models.BigIntegerField()                  # plain bytes
+    sha256 = models.BinaryField(unique=True, max_length=32)  # of the plain bytes
+    size = models.BigIntegerField()  # plain bytes
     media_type = models.TextField(default="")
     evidence_class = models.TextField(default="mail")  # retention class: mail, feed, document, sealed …
-    pack = models.TextField()                        # object name in the store
+    pack = models.TextField()  # object name in the store
     offset = models.BigIntegerField(default=0)
-    length = models.BigIntegerField()                # stored bytes
-    wrapped_key = models.BinaryField(null=True)      # null once erased
+    length = models.BigIntegerField()  # stored bytes
+    wrapped_key = models.BinaryField(null=True)  # null once erased
     stored_at = models.DateTimeField()
     retain_until = models.DateTimeField(null=True)
     erased_at = models.DateTimeField(null=True)
@@ -42,5 +42,5 @@ class Opening(models.Model):
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="openings")
     at = models.DateTimeField()
     actor = models.TextField()
-    grant = models.TextField()                       # 'case:4312 analyst', 'worker parse'
-    view = models.TextField()                        # raw, parsed, customer, export
+    grant = models.TextField()  # 'case:4312 analyst', 'worker parse'
+    view = models.TextField()  # raw, parsed, customer, export

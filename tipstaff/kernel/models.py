@@ -4,7 +4,7 @@ from django.db import models
 class Heartbeat(models.Model):
     """One running part of the system: who, where, and its last readable line."""
 
-    name = models.TextField()                # 'worker', 'smtp', 'imap', 'web' …
+    name = models.TextField()  # 'worker', 'smtp', 'imap', 'web' …
     host = models.TextField()
     pid = models.IntegerField()
     at = models.DateTimeField()

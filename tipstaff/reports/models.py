@@ -9,13 +9,13 @@ from tipstaff.intake.models import Submission
 class Reporter(models.Model):
     """Who reports: identity, authentication, trust and history."""
 
-    key = models.TextField(unique=True)              # lower-case address, or 'domain:…', or 'feed:…', 'sensor:…'
+    key = models.TextField(unique=True)  # lower-case address, or 'domain:…', or 'feed:…', 'sensor:…'
     name = models.TextField(default="")
     email = models.TextField(default="")
     organisation = models.TextField(default="")
     authenticated_as = models.TextField(default="")  # domain that DKIM or SPF vouched for, by a trusted server
-    confirmed_at = models.DateTimeField(null=True)   # by link
-    trust = models.SmallIntegerField(default=0)      # -2 misuse … 0 unknown … 3 trusted flagger
+    confirmed_at = models.DateTimeField(null=True)  # by link
+    trust = models.SmallIntegerField(default=0)  # -2 misuse … 0 unknown … 3 trusted flagger
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     reports = models.IntegerField(default=0)
@@ -28,8 +28,8 @@ class Report(models.Model):
     merged, trash; plus 'set_aside' for dispositions that are no complaint."""
 
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="reports")
-    ordinal = models.IntegerField(default=0)         # which report of its submission
-    revision = models.IntegerField(default=0)        # parsing can be repeated; the newest revision counts
+    ordinal = models.IntegerField(default=0)  # which report of its submission
+    revision = models.IntegerField(default=0)  # parsing can be repeated; the newest revision counts
     reporter = models.ForeignKey(Reporter, on_delete=models.PROTECT, related_name="+")
     format = models.TextField()
     disposition = models.TextField()
@@ -43,13 +43,13 @@ class Report(models.Model):
     description = models.TextField(default="")
     reported_at = models.DateTimeField(null=True)
     received_at = models.DateTimeField()
-    events = models.IntegerField(default=0)          # rows stored
-    duplicates = models.IntegerField(default=0)      # rows that were there already
-    unmatched = models.JSONField(default=dict)       # counts by answer: not ours, not assigned, ambiguous …
+    events = models.IntegerField(default=0)  # rows stored
+    duplicates = models.IntegerField(default=0)  # rows that were there already
+    unmatched = models.JSONField(default=dict)  # counts by answer: not ours, not assigned, ambiguous …
     warnings = models.JSONField(default=list)
     needs = models.JSONField(default=list)
     copyright = models.JSONField(null=True)
-    verification = models.JSONField(default=dict)    # name, locator, description: G2–G4, each met or missing
+    verification = models.JSONField(default=dict)  # name, locator, description: G2–G4, each met or missing
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["submission", "ordinal"], name="report_once")]
@@ -72,9 +72,9 @@ class Event(models.Model):
     received_at = models.DateTimeField()
     case_id = models.BigIntegerField(null=True)
     report_id = models.BigIntegerField()
-    row = models.IntegerField(null=True)             # row or line in the evidence, from 1
+    row = models.IntegerField(null=True)  # row or line in the evidence, from 1
     occurred_at = models.DateTimeField(null=True)
-    earliest = models.DateTimeField(null=True)       # only where occurred_at is not known
+    earliest = models.DateTimeField(null=True)  # only where occurred_at is not known
     latest = models.DateTimeField(null=True)
     time_as_written = models.TextField(null=True)
     ip = models.GenericIPAddressField(null=True)
@@ -88,9 +88,9 @@ class Event(models.Model):
     service_id = models.IntegerField(null=True)
     assignment_id = models.BigIntegerField(null=True)
     attribution = models.SmallIntegerField()
-    provisional = models.BooleanField(default=False) # newer than its inventory source's last word
+    provisional = models.BooleanField(default=False)  # newer than its inventory source's last word
     action = models.SmallIntegerField(default=0)
-    details = models.JSONField(null=True)            # what the parser kept beside; null for feed rows (see evidence)
+    details = models.JSONField(null=True)  # what the parser kept beside; null for feed rows (see evidence)
 
     class Meta:
         managed = False
@@ -103,9 +103,9 @@ class Attributed(models.Model):
     event_key = models.UUIDField()
     at = models.DateTimeField()
     by = models.TextField()
-    before = models.JSONField()                      # assignment, service, customer, answer, case
+    before = models.JSONField()  # assignment, service, customer, answer, case
     after = models.JSONField()
-    cause = models.TextField()                       # 'assignment 812 recorded 2026-11-02, valid from 2026-10-01'
+    cause = models.TextField()  # 'assignment 812 recorded 2026-11-02, valid from 2026-10-01'
 
     class Meta:
         indexes = [models.Index(fields=["event_key"], name="attributed_event")]
@@ -114,12 +114,12 @@ class Attributed(models.Model):
 class FeedDelivery(models.Model):
     """One delivery of a recurring feed; absence in a demonstrably fresh one means something."""
 
-    feed = models.TextField()                        # 'shadowserver/scan_ntp'
+    feed = models.TextField()  # 'shadowserver/scan_ntp'
     report = models.ForeignKey(Report, on_delete=models.CASCADE)
     delivered_at = models.DateTimeField()
     newest_event_at = models.DateTimeField(null=True)
     rows = models.IntegerField()
-    fresh = models.BooleanField()                    # has events newer than the delivery before
+    fresh = models.BooleanField()  # has events newer than the delivery before
 
     class Meta:
         indexes = [models.Index(fields=["feed", "delivered_at"], name="feed_deliveries")]
@@ -131,9 +131,9 @@ class Rule(models.Model):
     position = models.IntegerField()
     name = models.TextField()
     conditions = models.JSONField(default=dict)
-    action = models.TextField()                      # record_only, digest, open_case, ask_person, hold
-    enabled = models.BooleanField(default=False)     # switched on only after a replay
-    replay = models.JSONField(null=True)             # what it would have done with past events
+    action = models.TextField()  # record_only, digest, open_case, ask_person, hold
+    enabled = models.BooleanField(default=False)  # switched on only after a replay
+    replay = models.JSONField(null=True)  # what it would have done with past events
     replayed_at = models.DateTimeField(null=True)
     by = models.TextField()
     at = models.DateTimeField()

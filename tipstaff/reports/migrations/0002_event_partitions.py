@@ -51,7 +51,7 @@ BEGIN
     EXECUTE format('CREATE UNIQUE INDEX %I ON %I (key)', part || '_key', part);
     EXECUTE format('CREATE INDEX %I ON %I (case_id) WHERE case_id IS NOT NULL', part || '_case', part);
     EXECUTE format('CREATE INDEX %I ON %I (ip)', part || '_ip', part);
-    EXECUTE format('CREATE INDEX %I ON %I (report_id)', part || '_report', part);
+    EXECUTE format('CREATE INDEX %I ON %I USING brin (report_id) WITH (pages_per_range = 16)', part || '_report', part);
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'tipstaff_app') THEN
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO tipstaff_app', part);
     END IF;

@@ -1,0 +1,208 @@
+"""Keeping, opening, verifying and erasing evidence."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from tipstaff.audit.services import record
+from tipstaff.evidence import sealing, stores
+from tipstaff.evidence.access import Grant
+from tipstaff.evidence.models import Blob, Hold, Opening
+from tipstaff.kernel.errors import NotFound, Refused
+from tipstaff.kernel.ids import new_id
+
+#: Retention by class; an operator's own comes from the settings of the instance. None: kept until erased by hand.
+RETENTION: dict[str, timedelta | None] = {
+    "mail": timedelta(days=730),
+    "feed": timedelta(days=400),
+    "document": timedelta(days=730),
+    "sealed": None,
+}
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Bytes to be kept."""
+
+    content: bytes
+    media_type: str = ""
+    evidence_class: str = "mail"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What `tipstaff evidence verify` found wrong with one blob."""
+
+    blob: int
+    sha256: str
+    what: str
+
+
+def keep(*, items: Sequence[Plain], now: datetime) -> list[int]:
+    """Store bytes durably and return the blob id of each, in order. Equal bytes share a blob.
+
+    All new blobs go into one pack with one fsync. The rows belong to the caller's transaction; a pack whose
+    transaction fails is an orphan that ``sweep_orphans`` removes.
+    """
+    digests = [hashlib.sha256(item.content).digest() for item in items]
+    known = _known(digests)
+    fresh = {digest: item for digest, item in zip(digests, items, strict=True) if digest not in known}
+    if fresh:
+        _insert(_pack(fresh, now))
+        known |= _known(list(fresh))  # a concurrent writer may have stored the same bytes first
+    return [known[digest] for digest in digests]
+
+
+def _known(digests: Sequence[bytes]) -> dict[bytes, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sha256, id FROM evidence_blob WHERE sha256 = ANY(%s) AND wrapped_key IS NOT NULL", [list(digests)]
+        )
+        return {bytes(digest): number for digest, number in cursor.fetchall()}
+
+
+def _pack(fresh: dict[bytes, Plain], now: datetime) -> list[tuple]:
+    master, name, body, rows, at = sealing.master_key(), f"{now:%Y/%m/%d}/{new_id(now)}.pack", [], [], 0
+    for digest, item in fresh.items():
+        ciphertext, wrapped = sealing.seal(item.content, master)
+        period = RETENTION.get(item.evidence_class, RETENTION["mail"])
+        rows.append(
+            (
+                digest,
+                len(item.content),
+                item.media_type,
+                item.evidence_class,
+                name,
+                at,
+                len(ciphertext),
+                wrapped,
+                now,
+                now + period if period else None,
+            )
+        )
+        body.append(ciphertext)
+        at += len(ciphertext)
+    stores.configured().put(name, b"".join(body))
+    return rows
+
+
+def _insert(rows: list[tuple]) -> None:
+    columns = list(zip(*rows, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO evidence_blob (sha256, size, media_type, evidence_class, pack, "offset", length, wrapped_key,
+                                          stored_at, retain_until)
+               SELECT * FROM unnest(%s::bytea[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],
+                                    %s::bytea[], %s::timestamptz[], %s::timestamptz[])
+               ON CONFLICT (sha256) DO UPDATE SET wrapped_key = excluded.wrapped_key, pack = excluded.pack,
+                   "offset" = excluded."offset", length = excluded.length, stored_at = excluded.stored_at,
+                   retain_until = excluded.retain_until, erased_at = NULL
+               WHERE evidence_blob.wrapped_key IS NULL""",
+            [list(column) for column in columns],
+        )
+
+
+def read(*, blob: Blob, grant: Grant, view: str, now: datetime) -> bytes:
+    """The plain bytes, checked against their hash. The opening goes on the record before anything is shown."""
+    if grant.blob_id != blob.pk:
+        raise Refused("this grant opens another piece of evidence")
+    Opening.objects.create(blob=blob, at=now, actor=grant.actor, grant=grant.basis, view=view)
+    return _plain(blob)
+
+
+def _plain(blob: Blob) -> bytes:
+    if blob.wrapped_key is None:
+        raise NotFound(f"evidence {bytes(blob.sha256).hex()} was erased at {blob.erased_at:%Y-%m-%d}")
+    stored = stores.configured().get(blob.pack, blob.offset, blob.length)
+    content = sealing.unseal(stored, bytes(blob.wrapped_key), sealing.master_key())
+    if hashlib.sha256(content).digest() != bytes(blob.sha256):
+        raise sealing.Tampered(f"evidence {bytes(blob.sha256).hex()} has another hash than when it was stored")
+    return content
+
+
+def read_many(*, blobs: Iterable[Blob], actor: str, now: datetime) -> Iterator[tuple[Blob, bytes]]:
+    """For the worker that parses: one opening each, recorded together."""
+    blobs = list(blobs)
+    Opening.objects.bulk_create(
+        [Opening(blob=blob, at=now, actor=actor, grant="worker", view="parse") for blob in blobs]
+    )
+    for blob in blobs:
+        yield blob, _plain(blob)
+
+
+def verify(*, limit: int | None = None) -> Iterator[Fault | None]:
+    """Check every blob that has a key: present, decrypts, hashes to its name. Yields None for a sound one."""
+    for blob in (
+        Blob.objects.filter(wrapped_key__isnull=False).order_by("pack", "offset")[:limit].iterator(chunk_size=500)
+    ):
+        name = bytes(blob.sha256).hex()
+        try:
+            _plain(blob)
+        except (NotFound, sealing.Tampered) as error:
+            yield Fault(blob.pk, name, str(error))
+        else:
+            yield None
+
+
+def place_hold(*, scope: str, reason: str, by: str, now: datetime) -> Hold:
+    """Nothing in ``scope`` is erased until the hold is released."""
+    with transaction.atomic():
+        hold = Hold.objects.create(scope=scope, reason=reason, placed_by=by, placed_at=now)
+        record(by=by, action="evidence.hold", subject=scope, reason=reason, now=now, hold=hold.pk)
+    return hold
+
+
+def release_hold(*, hold: Hold, by: str, reason: str, now: datetime) -> None:
+    with transaction.atomic():
+        Hold.objects.filter(pk=hold.pk, released_at__isnull=True).update(released_at=now)
+        record(by=by, action="evidence.release", subject=hold.scope, reason=reason, now=now, hold=hold.pk)
+
+
+def expire(*, held: Sequence[int] = (), by: str = "system:retention", now: datetime, limit: int = 1000) -> int:
+    """Erase blobs past their retention, except ``held`` ones and all while a hold on everything stands.
+
+    The caller names the held blobs, because which case or customer a blob belongs to is known above this layer.
+    """
+    if Hold.objects.filter(scope="all", released_at__isnull=True).exists():
+        return 0
+    blob_holds = Hold.objects.filter(scope__startswith="blob:", released_at__isnull=True).values_list(
+        "scope", flat=True
+    )
+    kept = {bytes.fromhex(scope.removeprefix("blob:")) for scope in blob_holds}
+    due = (
+        Blob.objects.filter(retain_until__lte=now, wrapped_key__isnull=False)
+        .exclude(pk__in=held)
+        .exclude(sha256__in=kept)
+    )
+    return _erase(list(due.order_by("retain_until")[:limit]), by=by, now=now)
+
+
+def _erase(blobs: list[Blob], *, by: str, now: datetime) -> int:
+    packs = {blob.pack for blob in blobs}
+    with transaction.atomic():
+        Blob.objects.filter(pk__in=[blob.pk for blob in blobs]).update(wrapped_key=None, erased_at=now)
+        if blobs:
+            record(
+                by=by,
+                action="evidence.expire",
+                subject=f"{len(blobs)} blobs",
+                now=now,
+                blobs=[blob.pk for blob in blobs],
+            )
+    empty = packs - set(Blob.objects.filter(pack__in=packs, wrapped_key__isnull=False).values_list("pack", flat=True))
+    for name in empty:
+        stores.configured().delete(name)
+    return len(blobs)
+
+
+def sweep_orphans(*, older_than: datetime) -> int:
+    """Delete packs that no row names, from transactions that failed after the pack was written."""
+    store, gone = stores.configured(), 0
+    for name in store.names():
+        if name[:10] < f"{older_than:%Y/%m/%d}" and not Blob.objects.filter(pack=name).exists():
+            store.delete(name)
+            gone += 1
+    return gone

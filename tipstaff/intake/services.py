@@ -1,0 +1,137 @@
+"""Receiving: from the spool into the database, claiming, and what a person decides about a submission."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from psycopg.types.json import Jsonb
+
+from tipstaff.evidence.services import Plain, keep
+from tipstaff.intake.models import Correction, Source, Submission
+from tipstaff.intake.spool import Accepted
+from tipstaff.kernel.errors import Refused
+
+CLAIM = timedelta(minutes=10)
+FEED_SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".jsonl", ".ndjson")
+
+
+def ensure_source(*, name: str, kind: str, now: datetime) -> Source:
+    source, _ = Source.objects.get_or_create(name=name, defaults={"kind": kind, "created_at": now})
+    return source
+
+
+def accept(*, items: Sequence[Accepted], claimed_by: str = "", now: datetime) -> list[UUID]:
+    """Commit accepted submissions with their evidence; returns the ids that are new, in order.
+
+    What is there already (the spool file outlived its commit) is left alone. ``claimed_by`` keeps the new ones for the
+    caller, who goes on with them at once.
+    """
+    if not items:
+        return []
+    with transaction.atomic():
+        sources = {
+            name: ensure_source(name=name, kind=kind, now=now) for name, kind in {(i.source, i.kind) for i in items}
+        }
+        known = set(Submission.objects.filter(pk__in=[item.id for item in items]).values_list("pk", flat=True))
+        fresh = list({item.id: item for item in items if item.id not in known}.values())
+        blobs = keep(items=[Plain(item.content, evidence_class=_class(item)) for item in fresh], now=now)
+        added = _insert(fresh, blobs, sources, claimed_by, now) if fresh else []
+        for source in sources.values():
+            newest = max(item.received_at for item in items if item.source == source.name)
+            Source.objects.filter(pk=source.pk).update(
+                last_received_at=newest, last_ok_at=now, last_error="", silent_since=None
+            )
+    return added
+
+
+def _class(item: Accepted) -> str:
+    return "feed" if item.kind == "pull" or item.filename.lower().endswith(FEED_SUFFIXES) else "mail"
+
+
+def _insert(
+    fresh: Sequence[Accepted], blobs: list[int], sources: dict[str, Source], claimed_by: str, now: datetime
+) -> list[UUID]:
+    until = now + CLAIM if claimed_by else None
+    rows = [
+        (
+            item.id,
+            sources[item.source].pk,
+            item.source_ref,
+            blob,
+            item.filename,
+            item.received_at,
+            item.envelope,
+            claimed_by,
+            until,
+        )
+        for item, blob in zip(fresh, blobs, strict=True)
+    ]
+    with connection.cursor() as cursor:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        columns[6] = [Jsonb(envelope) for envelope in columns[6]]
+        cursor.execute(
+            """INSERT INTO intake_submission (id, source_id, source_ref, blob_id, filename, received_at, envelope, claimed_by,
+                   claimed_until, state, disposition, reason, trace, subject, sender, attempts, decided_by, case_ref)
+               SELECT *, 'received', '', '', '[]'::jsonb, '', '', 0, '', '' FROM unnest(%s::uuid[], %s::bigint[], %s::text[],
+                   %s::bigint[], %s::text[], %s::timestamptz[], %s::jsonb[], %s::text[], %s::timestamptz[])
+               ON CONFLICT DO NOTHING RETURNING id""",
+            columns,
+        )
+        inserted = {row[0] for row in cursor.fetchall()}
+    return [item.id for item in fresh if item.id in inserted]
+
+
+def claim(*, by: str, most: int, now: datetime) -> list[Submission]:
+    """Take waiting submissions for this worker, oldest first. A claim lapses, so what a killed worker held comes back."""
+    with transaction.atomic():
+        waiting = Submission.objects.filter(state="received").exclude(claimed_until__gt=now)
+        chosen = list(
+            waiting.select_for_update(skip_locked=True, of=("self",))
+            .order_by("received_at")[:most]
+            .select_related("blob")
+        )
+        Submission.objects.filter(pk__in=[s.pk for s in chosen]).update(claimed_by=by, claimed_until=now + CLAIM)
+    return chosen
+
+
+def correct(
+    *, submission: Submission, field: str, before: Any, after: Any, by: str, now: datetime, note: str = ""
+) -> Correction:
+    """Keep what a person set right; the vocabulary learns from it (see intake.vocabulary)."""
+    return Correction.objects.create(
+        submission=submission,
+        field=field,
+        before=before,
+        after=after,
+        sender=submission.sender,
+        note=note,
+        by=by,
+        at=now,
+    )
+
+
+def decide(*, submission: Submission, state: str, reason: str, by: str, now: datetime, case_ref: str = "") -> None:
+    """A person says what becomes of a submission: set_aside, or back to be parsed again (received)."""
+    if submission.state == "sealed":
+        raise Refused("a sealed submission is decided in the sealed queue by its two roles")
+    if state not in {"set_aside", "received", "parsed"}:
+        raise Refused(f"{state!r} is not a decision; choose set_aside, received or parsed")
+    Submission.objects.filter(pk=submission.pk).update(
+        state=state,
+        reason=reason,
+        decided_at=now,
+        decided_by=by,
+        case_ref=case_ref,
+        claimed_by="",
+        claimed_until=None,
+        due_at=None,
+    )
+
+
+def fail(*, submission_id: UUID, reason: str, trace: list[dict[str, Any]], due_at: datetime, now: datetime) -> None:
+    """The culprit of a failing batch goes to a person, with what was found so far."""
+    Submission.objects.filter(pk=submission_id).update(
+        state="failed", reason=reason[:2000], trace=trace, due_at=due_at, claimed_by="", claimed_until=None
+    )

@@ -1,0 +1,130 @@
+"""The spool: what was accepted lies here, fsynced, until the database has it. Works while the database is away.
+
+One file each, ``ID.msg``: a line of JSON (the envelope), then the bytes as received. A file appears whole or not at all.
+"""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from tipstaff.evidence.stores import sync_directory
+from tipstaff.kernel.ids import derived_id, new_id
+
+SUFFIX = ".msg"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """One accepted submission. ``source_ref`` is unique within the source; the id follows from both, so that the same
+    acceptance seen twice (a mailbox read again, a request sent again) is one submission."""
+
+    id: UUID
+    source: str
+    kind: str  # kind of the source: smtp, imap, files, api, pull, form
+    source_ref: str
+    received_at: datetime
+    content: bytes
+    filename: str = ""
+    envelope: dict[str, Any] = field(default_factory=dict)
+
+
+def accepted(
+    *, source: str, kind: str, content: bytes, now: datetime, ref: str = "", filename: str = "", **envelope: Any
+) -> Accepted:
+    """An acceptance: with ``ref`` the id is derived from (source, ref), without it every call is a new submission."""
+    number = derived_id(source, ref) if ref else new_id(now)
+    return Accepted(number, source, kind, ref or str(number), now, content, filename, envelope)
+
+
+class Spool:
+    """A directory of accepted submissions. ``put`` returns when they are on the disk."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._lock = threading.Lock()
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def put(self, items: Sequence[Accepted]) -> None:
+        """Write all, then make the names durable with one fsync of the directory. On failure none stays."""
+        written: list[Path] = []
+        try:
+            for item in items:
+                written.append(self._write(item))
+            sync_directory(self.directory)
+        except BaseException:
+            for path in written:
+                path.unlink(missing_ok=True)
+            raise
+
+    def _write(self, item: Accepted) -> Path:
+        path = self.directory / f"{item.id}{SUFFIX}"
+        fresh = self.directory / f"{item.id}.{os.getpid()}.{threading.get_ident()}.new"
+        head = asdict(item) | {"content": None}
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(orjson.dumps(head) + b"\n")
+                handle.write(item.content)
+                handle.flush()
+                os.fdatasync(handle.fileno())
+            fresh.rename(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+        return path
+
+    def waiting(self, *, most: int = 1000, most_bytes: int = 64 << 20) -> list[Path]:
+        """Paths of accepted submissions, in the order of their names, at most so many and so large."""
+        chosen: list[Path] = []
+        size = 0
+        with os.scandir(self.directory) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.endswith(SUFFIX))
+        for name in names[:most]:
+            path = self.directory / name
+            try:
+                size += path.stat().st_size
+            except FileNotFoundError:
+                continue  # another worker took it
+            if chosen and size > most_bytes:
+                break
+            chosen.append(path)
+        return chosen
+
+    def read(self, paths: Sequence[Path]) -> Iterator[Accepted]:
+        for path in paths:
+            try:
+                head, _, content = path.read_bytes().partition(b"\n")
+            except FileNotFoundError:
+                continue
+            values = orjson.loads(head)
+            values |= {
+                "id": UUID(values["id"]),
+                "received_at": datetime.fromisoformat(values["received_at"]),
+                "content": content,
+            }
+            yield Accepted(**values)
+
+    def done(self, items: Sequence[Accepted]) -> None:
+        """Forget what the database has committed."""
+        for item in items:
+            (self.directory / f"{item.id}{SUFFIX}").unlink(missing_ok=True)
+
+    def count(self) -> int:
+        with os.scandir(self.directory) as entries:
+            return sum(entry.name.endswith(SUFFIX) for entry in entries)
+
+    def clear_remains(self, *, older_than: datetime) -> int:
+        """Remove half-written files of a killed acceptor; nobody was told that they were accepted."""
+        gone = 0
+        for path in self.directory.glob("*.new"):
+            if path.stat().st_mtime < older_than.timestamp():
+                path.unlink(missing_ok=True)
+                gone += 1
+        return gone
