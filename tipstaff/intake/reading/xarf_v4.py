@@ -7,7 +7,7 @@ RFC 4648 base64.
 import binascii
 import hashlib
 import json
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -66,21 +66,42 @@ def _is_valid_for(category: str, kind: str) -> Any:
     return _validator(category, kind).is_valid if f"{category}/{kind}" in known_types() else None
 
 
-def problems_of_v4(document: dict) -> list[Problem]:
-    """Everything that is wrong with a XARF v4 document, each with its field and what to do; empty where it is valid.
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What an examination found: ``problems`` refuse the document; ``doubts`` are told to a person beside the report."""
 
-    Checked: the schema of its type with formats, source and evidence. ``where`` is the path of the field, as in
-    ``reporter.contact`` or ``evidence[0].hash``.
+    problems: tuple[Problem, ...] = ()
+    doubts: tuple[Problem, ...] = ()
+
+
+_NOTHING = Findings()
+
+
+def examine_v4(document: dict) -> Findings:
+    """Everything that is wrong with a XARF v4 document, each with its field and what to do.
+
+    Checked: the schema of its type with its formats, the source's address, the evidence's base64 and size limit (problems);
+    the evidence's stated size and hash (doubts: many real reports, the specification's own
+    samples among them, carry hashes of something else, and the accusation stands without). ``where`` is the path of the
+    field, as in ``reporter.contact`` or ``evidence[0].hash``.
     """
     category, kind = document.get("category"), document.get("type")
     if not isinstance(category, str) or not isinstance(kind, str):
-        return _schema_problems(document, "", "")
+        return Findings(tuple(_schema_problems(document, "", "")))
     is_valid = _is_valid_for(category, kind)
     if is_valid is None:
-        return [_unknown_type(category, kind), *_schema_problems(document, "", "")][:MAX_PROBLEMS]
-    if not is_valid(document):
-        return [*_schema_problems(document, category, kind), *_hand_checks(document)][:MAX_PROBLEMS]
-    return list(_hand_checks(document))[:MAX_PROBLEMS]
+        return Findings((_unknown_type(category, kind), *_schema_problems(document, "", ""))[:MAX_PROBLEMS])
+    problems = [] if is_valid(document) else _schema_problems(document, category, kind)
+    doubts: list[Problem] = []
+    source = document.get("source_identifier")
+    if isinstance(source, str):
+        problems += _source_problems(source)
+    evidence = document.get("evidence")
+    if evidence and isinstance(evidence, list):
+        for index, item in enumerate(evidence[:50]):
+            if isinstance(item, dict):
+                _examine_evidence(item, f"evidence[{index}]", problems, doubts)
+    return Findings(tuple(problems[:MAX_PROBLEMS]), tuple(doubts[:MAX_PROBLEMS])) if problems or doubts else _NOTHING
 
 
 def _unknown_type(category: str, kind: str) -> Problem:
@@ -119,52 +140,44 @@ def _path(steps: list) -> str:
     return text.lstrip(".")[:200] or "document"
 
 
-def _hand_checks(document: dict) -> Iterator[Problem]:
-    source = document.get("source_identifier")
-    if isinstance(source, str):
-        yield from _source_problems(source)
-    evidence = document.get("evidence")
-    if isinstance(evidence, list):
-        for index, item in enumerate(evidence[:60]):
-            if isinstance(item, dict):
-                yield from evidence_problems(item, f"evidence[{index}]")
-
-
-def _source_problems(source: str) -> Iterator[Problem]:
+def _source_problems(source: str) -> list[Problem]:
+    if normal_ip(source) is not None:
+        return []
     if not source.strip():
-        yield Problem("source_identifier", "is empty", "name the address, domain or URL of the source")
-    elif _LOOKS_LIKE_AN_ADDRESS.match(source.strip()) and normal_ip(source) is None:
-        yield Problem("source_identifier", f"{source[:60]!r} is not an IP address", "write one IPv4 or IPv6 address, unmasked")
+        return [Problem("source_identifier", "is empty", "name the address, domain or URL of the source")]
+    if _LOOKS_LIKE_AN_ADDRESS.match(source.strip()):
+        return [Problem("source_identifier", f"{source[:60]!r} is not an IP address", "write one IPv4 or IPv6 address, unmasked")]
+    return []
 
 
-def evidence_problems(item: dict, where: str) -> Iterator[Problem]:
-    """What is wrong with one evidence item: its base64, its size and its hash against the decoded payload."""
+def _examine_evidence(item: dict, where: str, problems: list[Problem], doubts: list[Problem]) -> None:
     payload = item.get("payload")
     if not isinstance(payload, str):
         return
     content = decoded(payload)
     if content is None:
-        yield Problem(f"{where}.payload", "is not base64 (RFC 4648)", "encode the evidence as base64 with padding")
+        problems.append(Problem(f"{where}.payload", "is not base64 (RFC 4648)", "encode the evidence as base64 with padding"))
         return
     if len(content) > MAX_EVIDENCE_ITEM:
-        yield Problem(f"{where}.payload", f"holds {len(content)} bytes", f"keep each item within {MAX_EVIDENCE_ITEM} bytes")
+        problems.append(Problem(f"{where}.payload", f"holds {len(content)} bytes", f"keep each item within {MAX_EVIDENCE_ITEM} bytes"))
     size = item.get("size")
     if isinstance(size, int) and size != len(content):
-        yield Problem(f"{where}.size", f"says {size} bytes, the payload has {len(content)}", "send the whole payload, or correct the size")
+        doubts.append(Problem(f"{where}.size", f"says {size} bytes, the payload has {len(content)}", "send the whole payload, or correct the size"))
     stated = item.get("hash")
     if isinstance(stated, str):
-        yield from _hash_problems(stated, content, f"{where}.hash")
+        doubts += _hash_doubts(stated, content, f"{where}.hash")
 
 
-def _hash_problems(stated: str, content: bytes, where: str) -> Iterator[Problem]:
+def _hash_doubts(stated: str, content: bytes, where: str) -> list[Problem]:
     algorithm, _, digest = stated.partition(":")
     digits = _DIGESTS.get(algorithm)
     if digits is None:
-        return   # the schema's pattern has said so already
+        return []   # the schema's pattern has said so already
     if len(digest) != digits:
-        yield Problem(where, f"has {len(digest)} digits, {algorithm} has {digits}", "hash the decoded payload")
-    elif hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() != digest.lower():
-        yield Problem(where, "is not the hash of the payload", "hash the decoded payload, and send it unchanged")
+        return [Problem(where, f"has {len(digest)} digits, {algorithm} has {digits}", "hash the decoded payload")]
+    if hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() != digest.lower():
+        return [Problem(where, "is not the hash of the payload", "hash the decoded payload, and send it unchanged")]
+    return []
 
 
 def decoded(payload: str) -> bytes | None:
