@@ -3,17 +3,18 @@
 import binascii
 from dataclasses import dataclass, field
 
-import re2
 
 from tipstaff.intake.reading.charsets import decode
+from tipstaff.intake.reading.patterns import pattern
 
 MAX_HEADERS = 1_000        # header lines of one part
 MAX_HEADER_BLOCK = 262_144  # bytes of one header block
 MAX_VALUE = 16_384         # characters of one value
 MAX_WORDS = 400            # encoded words in one value
 
-_WORD = re2.compile(rb"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
-_NAME = re2.compile(rb"^[!-9;-~]{1,120}[ \t]*:")
+_WORD = pattern(rb"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+_NAME = pattern(rb"^[!-9;-~]{1,120}[ \t]*:")
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class HeaderBlock:
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
     """Header block and body at the first empty line; without one everything is header."""
     if raw.startswith((b"\n", b"\r\n")):
-        return b"", raw.lstrip(b"\r\n") if False else raw[1 if raw[:1] == b"\n" else 2:]
+        return b"", raw[1 if raw[:1] == b"\n" else 2:]
     cuts = [(at, len(mark)) for mark in (b"\n\n", b"\r\n\r\n", b"\n\r\n") if (at := raw.find(mark)) >= 0]
     if not cuts:
         return raw, b""
@@ -126,7 +127,7 @@ def loose_base64(content: bytes) -> tuple[bytes, bool]:
         return binascii.a2b_base64(content), True
     except binascii.Error:
         pass
-    clean = re2.sub(rb"[^A-Za-z0-9+/]", b"", content)
+    clean = content.translate(None, _NOT_BASE64)
     clean = clean[:len(clean) - (len(clean) % 4 == 1)]
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)), False
 

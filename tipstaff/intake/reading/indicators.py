@@ -4,31 +4,32 @@ import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
 
-import re2
+from tipstaff.intake.reading.patterns import pattern
 
 MAX_TEXT = 1_000_000   # characters that are ever searched
 MAX_URL = 4_096        # characters of one URL that are kept
 MAX_FOUND = 20_000     # findings of one kind in one text
 
 _DOT = r"(?:\.|\s?\[\.\]\s?|\s?\(\.\)\s?|\s?\{\.\}\s?|\s?\[dot\]\s?|\s?\(dot\)\s?|\s?\{dot\}\s?|\[\.|\.\]|\\\.)"
-_V4 = re2.compile(rf"(?i)\d{{1,3}}(?:{_DOT}\d{{1,3}}){{3,5}}".encode())
-_V6 = re2.compile(rb"(?i)[0-9a-f]{0,4}(?:\[?:\]?[0-9a-f]{0,4}){2,8}(?::\d{1,3}(?:\.\d{1,3}){3}|(?:\.\d{1,3}){3})?")
+_V4 = pattern(rf"(?i)\d{{1,3}}(?:{_DOT}\d{{1,3}}){{3,5}}".encode())
+_V6 = pattern(rb"(?i)[0-9a-f]{0,4}(?:\[?:\]?[0-9a-f]{0,4}){2,8}(?::\d{1,3}(?:\.\d{1,3}){3}|(?:\.\d{1,3}){3})?")
 _SCHEME = r"(?:h(?:tt|xx|XX|\*\*|tX|xt|__)ps?|f(?:t|x)ps?|sftp)"
-_URL = re2.compile(
+_URL = pattern(
     rf"(?i){_SCHEME}\s?(?:\[:\]//|\[://\]|\(:\)//|\[:\]\[/\]\[/\]|:\\?/\\?/|:\[//\]|\[:\\?/\\?/\]|__|\]:\[//)"
     r"[^\s<>\"'`|^\x00-\x1f\x{3000}-\x{3002}\x{ff08}\x{ff09}\x{ff0c}\x{ff1b}\x{201c}\x{201d}\x{ab}\x{bb}]+"
 )
-_LABEL = r"[0-9A-Za-z\x{00a1}-\x{ffff}_](?:[0-9A-Za-z\x{00a1}-\x{ffff}_-]{0,61}[0-9A-Za-z\x{00a1}-\x{ffff}])?"
-_DOMAIN = re2.compile(rf"(?i){_LABEL}(?:{_DOT}{_LABEL}){{1,12}}")
+_LABEL = r"[0-9A-Za-z\x{a1}-\x{2fff}\x{3040}-\x{fefe}_-]+"
+_DOMAIN = pattern(rf"(?:{_LABEL})(?:{_DOT}{_LABEL})+")
 _AT = r"(?:@|\s?\[at\]\s?|\s?\(at\)\s?|\s?\{at\}\s?|\[@\]|\(@\))"
-_MAILBOX = re2.compile(rf"(?i)[0-9A-Za-z.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}{_AT}[0-9A-Za-z-]{{1,63}}(?:{_DOT}[0-9A-Za-z-]{{1,63}}){{1,10}}")
-_REFANG_DOT = re2.compile(r"(?i)\s?(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}|\[punkt\])\s?|\\\.")
-_REFANG_HALF = re2.compile(r"([0-9A-Za-z])(?:\[\.|\.\])([0-9A-Za-z])")
-_REFANG_AT = re2.compile(r"(?i)\s?(?:\[at\]|\(at\)|\{at\}|\[@\]|\(@\))\s?")
-_REFANG_COLON = re2.compile(r"\[:\]|\(:\)")
-_REFANG_SLASHES = re2.compile(r"\[(:?//)\]|\[/\]\[/\]|\[:\\?/\\?/\]|:\\/\\/")
-_REFANG_SCHEME = re2.compile(r"(?i)\bh(?:xx|\*\*|tx|xt|__)p(s?)\s?(://|__)")
-_REFANG_FTP = re2.compile(r"(?i)\bfxp(s?)://")
+_MAILBOX = pattern(rf"(?i)[0-9A-Za-z.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}{_AT}[0-9A-Za-z-]{{1,63}}(?:{_DOT}[0-9A-Za-z-]{{1,63}}){{1,10}}")
+_NETWORK = pattern(r"(?i)[0-9a-f:.\[\]]{3,60}/\d{1,3}")
+_REFANG_DOT = pattern(r"(?i)\s?(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}|\[punkt\])\s?|\\\.")
+_REFANG_HALF = pattern(r"([0-9A-Za-z])(?:\[\.|\.\])([0-9A-Za-z])")
+_REFANG_AT = pattern(r"(?i)\s?(?:\[at\]|\(at\)|\{at\}|\[@\]|\(@\))\s?")
+_REFANG_COLON = pattern(r"\[:\]|\(:\)")
+_REFANG_SLASHES = pattern(r"\[(:?//)\]|\[/\]\[/\]|\[:\\?/\\?/\]|:\\/\\/")
+_REFANG_SCHEME = pattern(r"(?i)\bh(?:xx|\*\*|tx|xt|__)p(s?)\s?(://|__)")
+_REFANG_FTP = pattern(r"(?i)\bfxp(s?)://")
 #: Endings that are top-level domains and far more often file names.
 _FILE_ENDINGS = frozenset("zip mov py md sh pl rs cc so ps pub app py3 ai id".split()) - {"app", "ai", "id", "pub", "so", "cc"}
 
@@ -90,7 +91,7 @@ def find_addresses(text: str) -> list[Found]:
 def find_networks(text: str) -> list[Found]:
     """Every ``address/length`` with a length that is not a single address; the value is the network (host bits cleared)."""
     found = []
-    for match in re2.finditer(r"(?i)[0-9a-f:.\[\]]{3,60}/\d{1,3}", text[:MAX_TEXT]):
+    for match in _NETWORK.finditer(text[:MAX_TEXT]):
         written = match.group()
         if _before(text, match.start()).isalnum() or _after(text, match.end())[:1] in ".:" or "/" in _before(text, match.start()):
             continue
@@ -103,9 +104,9 @@ def find_networks(text: str) -> list[Found]:
     return found[:MAX_FOUND]
 
 
-def _spans(pattern, flat: bytes) -> list[tuple[int, int]]:
+def _spans(form, flat: bytes) -> list[tuple[int, int]]:
     spans = []
-    for match in pattern.finditer(flat):
+    for match in form.finditer(flat):
         spans.append(match.span())
         if len(spans) >= MAX_FOUND:
             break

@@ -1,22 +1,22 @@
 """A submission's bytes opened up: mail, mbox, archive, JSON, XML, CSV or text, told by content and not by name."""
 
 import orjson
-import re2
 
 from tipstaff.intake.message import Hints, Message, Part
 from tipstaff.intake.reading.archives import Budget, is_archive, members
 from tipstaff.intake.reading.charsets import decode
 from tipstaff.intake.reading.mime import guess_type, read_mail
+from tipstaff.intake.reading.patterns import pattern
 
 MAX_MESSAGES = 10_000   # messages of one mbox
-_FIELD = re2.compile(rb"(?m)^([!-9;-~]{1,60}):(?:[ \t]|\r?$|[^\s/])")
+_FIELD = pattern(rb"(?m)^([!-9;-~]{1,60}):(?:[ \t]|\r?$|[^\s/])")
 _MAIL_FIELDS = {
     b"received", b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"return-path", b"delivered-to",
     b"content-type", b"x-original-to", b"envelope-to", b"reply-to", b"cc", b"sender", b"dkim-signature", b"x-mailer",
     b"authentication-results", b"received-spf", b"content-transfer-encoding", b"arc-seal", b"delivery-date", b"user-agent",
     b"auto-submitted", b"precedence", b"list-id", b"references", b"in-reply-to", b"x-received", b"importance", b"thread-topic",
 }
-_MBOX = re2.compile(rb"(?m)^From [^\r\n]{1,200}\d{2}:\d{2}(?::\d{2})?[^\r\n]{1,60}\r?$")
+_MBOX = pattern(rb"(?m)^From [^\r\n]{1,200}\d{2}:\d{2}(?::\d{2})?[^\r\n]{1,60}\r?$")
 
 
 def open_message(raw: bytes, hints: Hints | None = None) -> list[Message]:

@@ -1,0 +1,113 @@
+"""YAML as plain text: the mappings of a report, every scalar as written, tags and types ignored. Pure.
+
+Nothing is constructed: the parser's events are read one by one, so ``!!python/…`` tags are harmless, aliases are never expanded
+and deep nesting costs no stack. What YAML refuses (an unquoted colon, a tab, cut-off text) is read line by line.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import re2
+import yaml
+
+MAX_TEXT = 131_072      # characters of one part
+MAX_FIELDS = 400        # fields of one mapping
+MAX_MAPPINGS = 5_000    # mappings of one part
+_LINE = re2.compile(r"^([A-Za-z][A-Za-z0-9 _/.-]{0,60}?)[ \t]*:(?:[ \t]+(.*)|)$")
+_TAG = re2.compile(r"^!{1,2}[A-Za-z0-9/_.:-]{0,60}[ \t]+")
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+@dataclass(slots=True)
+class Fields:
+    """One mapping: field names in order, as written; lists are joined by newlines. ``line`` is where it begins, from 1."""
+
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    line: int = 1
+
+    def get(self, *names: str) -> str:
+        """The first non-empty value of the first of ``names`` that is there; case, '-' and '_' do not matter; '' where absent."""
+        for name in names:
+            wanted = _key(name)
+            for key, value in self.pairs:
+                if _key(key) == wanted and value:
+                    return value
+        return ""
+
+    def has(self, *names: str) -> int:
+        """How many of ``names`` are fields."""
+        keys = {_key(key) for key, _ in self.pairs}
+        return sum(_key(name) in keys for name in names)
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "").replace(" ", "")
+
+
+def read_mappings(text: str) -> list[Fields]:
+    """Every top-level mapping in ``text`` (several documents, or a list of mappings); [] where there is none."""
+    text = text[:MAX_TEXT].lstrip("\ufeff\n \t")
+    try:
+        found = list(_from_events(text))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        found = []
+    if found and all(len(one.pairs) > 1 for one in found):
+        return found
+    return _from_lines(text) or found
+
+
+def _from_events(text: str) -> Iterator[Fields]:
+    """Scalars at the first level of each mapping; what lies deeper is joined as text under its first-level field."""
+    depth, base, current, name, deep = 0, 0, None, None, []
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            depth += 1
+            if isinstance(event, yaml.MappingStartEvent) and current is None and depth <= 2:
+                current, base, name = Fields(line=event.start_mark.line + 1), depth, None
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            depth -= 1
+            if current is not None and depth == base and name is not None:
+                current.pairs.append((name, "\n".join(deep)))
+                name, deep = None, []
+            elif current is not None and depth < base:
+                yield current
+                current = None
+        elif isinstance(event, yaml.ScalarEvent) and current is not None:
+            value = event.value.strip()
+            if depth > base:
+                deep.append(value)
+            elif name is None:
+                name, deep = value, []
+            else:
+                current.pairs.append((name, value))
+                name = None
+            if len(current.pairs) > MAX_FIELDS:
+                raise ValueError("too many fields")
+
+
+def _from_lines(text: str) -> list[Fields]:
+    """``Name: value`` lines; a line of dashes begins the next mapping, an indented line continues the value before it."""
+    found: list[Fields] = []
+    current = Fields()
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith(("---", "...")):
+            if current.pairs:
+                found.append(current)
+            current = Fields(line=number + 1)
+            continue
+        match = _LINE.match(line.rstrip())
+        if match and len(current.pairs) < MAX_FIELDS:
+            current.pairs.append((match.group(1).strip(), _plain(match.group(2) or "")))
+        elif line[:1] in (" ", "\t") and line.strip() and current.pairs:
+            key, value = current.pairs[-1]
+            current.pairs[-1] = (key, f"{value} {line.strip()}".strip()[:8192])
+        if len(found) > MAX_MAPPINGS:
+            break
+    return [*found, current] if current.pairs else found
+
+
+def _plain(value: str) -> str:
+    value = _TAG.sub("", value.strip())
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        value = value[1:-1]
+    return value
