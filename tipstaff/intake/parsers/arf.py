@@ -1,0 +1,15 @@
+"""arf"""
+
+from tipstaff.intake.drafts import Confidence, ReportDraft
+from tipstaff.intake.message import Message
+
+name = "arf"
+experimental = False
+
+
+def claims(message: Message) -> Confidence:
+    return Confidence.NONE
+
+
+def parse(message: Message) -> list[ReportDraft]:
+    return []

@@ -1,0 +1,131 @@
+"""From bytes to report drafts: open, seal, tell what it is, parse by the surest claim, classify, say why a person must look."""
+
+import logging
+from types import ModuleType
+from typing import Any
+
+from tipstaff.intake.dispositions import Verdict, verdict_of
+from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft, Reporter
+from tipstaff.intake.message import Hints, Message
+from tipstaff.intake.reading.mailboxes import sender_of
+from tipstaff.intake.reading.open import open_message
+from tipstaff.intake.reading.times import read_time
+from tipstaff.intake.registry import PARSERS
+from tipstaff.kernel.errors import ParseError
+
+log = logging.getLogger(__name__)
+PACKAGED = None   # the vocabulary shipped with the package
+
+
+def read_submission(raw: bytes, hints: Hints | None = None, vocabulary: Any = PACKAGED) -> list[ReportDraft]:
+    """Every report in ``raw``, at least one draft; what cannot be read becomes a needs-a-person draft with the reason. Never raises on content."""
+    drafts: list[ReportDraft] = []
+    for message in open_message(raw, hints or Hints()):
+        try:
+            drafts += read_message(message, vocabulary)
+        except Exception as error:   # a defect of ours must cost one report's automation, never the report
+            log.exception("reading failed")
+            drafts.append(_for_a_person(message, "unknown", f"reading it failed ({type(error).__name__}); this is a defect of the software"))
+    return drafts
+
+
+def read_message(message: Message, vocabulary: Any = PACKAGED) -> list[ReportDraft]:
+    """The drafts of one opened message."""
+    sealed = _seal_reason(message, vocabulary)
+    if sealed:
+        return [_sealed(message, sealed)]
+    verdict = verdict_of(message)
+    if verdict is not None:
+        return [_set_aside(message, verdict)]
+    return [_finished(draft, message, vocabulary) for draft in _parsed(message)]
+
+
+def _parsed(message: Message) -> list[ReportDraft]:
+    problems = []
+    for parser in claimants(message):
+        try:
+            drafts = parser.parse(message)
+        except ParseError as error:
+            problems.append(f"{parser.name}: {error}")
+            continue
+        if drafts:
+            for draft in drafts:
+                draft.warnings += [problem for problem in problems if problem not in draft.warnings]
+            return drafts
+    return [_for_a_person(message, "unknown", *(problems or ["no parser knows this format"]))]
+
+
+def claimants(message: Message) -> list[ModuleType]:
+    """The parsers that claim the message, surest first."""
+    claims = [(parser.claims(message), parser) for parser in PARSERS]
+    return [parser for claim, parser in sorted(claims, key=lambda pair: -pair[0]) if claim > Confidence.NONE]
+
+
+def _finished(draft: ReportDraft, message: Message, vocabulary: Any) -> ReportDraft:
+    """Reporter and dates from the headers where the parser left them open, the category, and whether a person must look."""
+    _complete(draft, message)
+    if draft.disposition is Disposition.REPORT:
+        _classify(draft, message, vocabulary)
+        if not draft.events and draft.table is None:
+            draft.needs.append("no address, domain or URL was found")
+    if draft.needs and draft.disposition is Disposition.REPORT:
+        draft.disposition = Disposition.NEEDS_A_PERSON
+    return draft
+
+
+def _complete(draft: ReportDraft, message: Message) -> None:
+    if message.kind == "mail":
+        stated = sender_of(message)
+        draft.reporter.email = draft.reporter.email or stated.email
+        draft.reporter.name = draft.reporter.name or stated.name
+        draft.subject = draft.subject or message.header("subject") or None
+        if draft.reported_at is None:
+            moment = read_time(message.header("date"))
+            draft.reported_at = moment.at if moment else None
+    draft.warnings += [defect for defect in message.defects if defect not in draft.warnings]
+
+
+def _classify(draft: ReportDraft, message: Message, vocabulary: Any) -> None:
+    try:
+        from tipstaff.intake.classification import classify_draft
+    except ImportError:
+        return
+    classify_draft(draft, message, vocabulary)
+
+
+def _seal_reason(message: Message, vocabulary: Any) -> str | None:
+    try:
+        from tipstaff.intake.sealing import must_seal
+    except ImportError:
+        return None
+    return must_seal(message)
+
+
+def _draft(message: Message, form: str, disposition: Disposition) -> ReportDraft:
+    draft = ReportDraft(format=form, disposition=disposition, reporter=Reporter())
+    _complete(draft, message)
+    return draft
+
+
+def _for_a_person(message: Message, form: str, *reasons: str) -> ReportDraft:
+    draft = _draft(message, form, Disposition.NEEDS_A_PERSON)
+    draft.needs += reasons
+    return draft
+
+
+def _set_aside(message: Message, verdict: Verdict) -> ReportDraft:
+    draft = _draft(message, verdict.format, verdict.disposition)
+    draft.external_id = verdict.reference
+    if verdict.disposition is Disposition.NEEDS_A_PERSON:
+        draft.needs.append(verdict.reason)
+    else:
+        draft.warnings.insert(0, verdict.reason)
+    return draft
+
+
+def _sealed(message: Message, reason: str) -> ReportDraft:
+    """Nothing of its content leaves the message: no subject, no description, no indicators."""
+    draft = ReportDraft(format="sealed", disposition=Disposition.NEEDS_A_PERSON, category="csam", sealed=True)
+    draft.category_from = "sealed before reading"
+    draft.needs.append(reason)
+    return draft

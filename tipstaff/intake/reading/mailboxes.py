@@ -1,0 +1,36 @@
+"""Mailbox headers (RFC 5322 section 3.4): who wrote, to whom."""
+
+from tipstaff.intake.drafts import Reporter
+from tipstaff.intake.message import Message
+from tipstaff.intake.reading.patterns import pattern
+
+_ADDRESS = pattern(r"<\s*(?:mailto:)?([^<>\s\"]{1,254}@[^<>\s\"]{1,254})\s*>")
+_BARE = pattern(r"([^\s<>\",;:()\[\]]{1,128}@[^\s<>\",;:()\[\]]{1,190})")
+
+
+def mailbox(text: str) -> tuple[str | None, str | None]:
+    """Display name and address of the first mailbox in ``text``; either may be None."""
+    text = text[:1_000].strip()
+    match = _ADDRESS.search(text) or _BARE.search(text)
+    if not match:
+        return (text.strip("\"' <>") or None), None
+    email = match.group(1).strip(".").strip("'")
+    local, _, domain = email.rpartition("@")
+    name = text[:match.start()].strip().strip("\"' ").strip()
+    if not name and "(" in text[match.end():]:
+        name = text[match.end():].partition("(")[2].partition(")")[0].strip()
+    return (name if name and name.lower() != email.lower() else None), f"{local}@{domain.lower()}"
+
+
+def addresses_of(message: Message, *headers: str) -> list[str]:
+    """Every address in these headers, in lower case."""
+    return [m.group(1).lower() for name in headers for value in message.all_headers(name) for m in _BARE.finditer(value)]
+
+
+def sender_of(message: Message) -> Reporter:
+    """Name and address that the mail states for its writer: From, else Sender, Reply-To, Return-Path."""
+    for header in ("from", "sender", "reply-to", "return-path"):
+        name, email = mailbox(message.header(header))
+        if email:
+            return Reporter(name=name, email=email)
+    return Reporter(name=mailbox(message.header("from"))[0])
