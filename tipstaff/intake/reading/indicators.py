@@ -53,8 +53,10 @@ def refang(text: str) -> str:
         text = _REFANG_DOT.sub(".", text)
         text = _REFANG_AT.sub("@", text)
         text = _REFANG_HALF.sub(r"\1.\2", text)
-    text = _REFANG_SCHEME.sub(r"http\1://", text)
-    return _REFANG_FTP.sub(r"ftp\1://", text)
+    low = text.lower()
+    if "hxx" in low or "h**" in low or "htx" in low or "hxt" in low or "h__" in low:
+        text = _REFANG_SCHEME.sub(r"http\1://", text)
+    return _REFANG_FTP.sub(r"ftp\1://", text) if "fxp" in low else text
 
 
 def normal_ip(text: str | None) -> str | None:
