@@ -54,6 +54,17 @@ def pytest_configure_node(node) -> None:
         node.workerinput["database_url"] = cluster.url(ADMINISTRATOR, "postgres")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state directory for the run, so that no test reads or writes that of the person who runs it."""
+    from django.conf import settings
+
+    directory = tmp_path_factory.mktemp("state")
+    os.environ["TIPSTAFF_STATE"] = str(directory)
+    settings.STATE, settings.SPOOL = directory, directory / "spool"
+    return directory
+
+
 @pytest.fixture(scope="session")
 def administrator_url(request: pytest.FixtureRequest) -> str:
     """URL of the test server for its administrator."""

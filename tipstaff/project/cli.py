@@ -17,6 +17,7 @@ from tipstaff.kernel.errors import InputError, NotFound, TipstaffError
 OURS = {
     "up": "tipstaff.project.commands.running:up",
     "run": "tipstaff.project.commands.running:run",
+    "status": "tipstaff.project.commands.running:status",
     "demo": "tipstaff.project.commands.running:demo",
     "doctor": "tipstaff.project.commands.doctor:doctor",
     "db": "tipstaff.project.commands.db:db",
@@ -27,12 +28,17 @@ OURS = {
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_FOUND = 1, 2, 3
 
 
+FACE = "tipstaff.faces.cli.commands"  # its COMMANDS is a table like OURS; WITHOUT_DATABASE names those without Django
+
+
 def _commands() -> dict[str, str]:
-    """Every command's name and home. A face's table is ``COMMANDS`` in tipstaff/faces/cli/commands.py, same form."""
-    known = dict(OURS)
-    if find_spec("tipstaff.faces.cli.commands"):
-        known |= import_module("tipstaff.faces.cli.commands").COMMANDS
+    """Every command's name and home."""
+    known = OURS | (import_module(FACE).COMMANDS if _exists(FACE) else {})
     return {name: home for name, home in known.items() if _exists(home.partition(":")[0])}
+
+
+def _needs_django(name: str) -> bool:
+    return name not in OURS and name not in import_module(FACE).WITHOUT_DATABASE
 
 
 def _exists(module: str) -> bool:
@@ -52,16 +58,16 @@ class LateGroup(click.Group):
         home = _commands().get(cmd_name)
         if home is None:
             return None
+        if _needs_django(cmd_name):
+            from tipstaff.project.database import setup_django
+
+            setup_django()
         module, _, name = home.partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = [
-            (name, found.get_short_help_str(80))
-            for name in self.list_commands(ctx)
-            if (found := self.get_command(ctx, name))
-        ]
+        rows = [(name, found.get_short_help_str(80)) for name in self.list_commands(ctx) if (found := self.get_command(ctx, name))]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

@@ -1,9 +1,11 @@
 """Bringing the database's tables up to date, as the owner's role."""
 
+import time
 from typing import Any
 
 import psycopg
 
+from tipstaff.kernel.errors import TipstaffError
 from tipstaff.project import connections, environment, roles
 
 
@@ -26,3 +28,30 @@ def migrate(*, verbosity: int = 1) -> None:
     connection.ensure_connection()
     native: psycopg.Connection[Any] = connection.connection
     roles.grant(native, app=connections.parts(connections.app_url())["user"])
+
+
+def wait_until_usable(*, timeout: float) -> None:
+    """Return when the database answers and its tables are those of this version. Raises TipstaffError after ``timeout``.
+
+    A part on another host may be started before the database, and must not work on tables it does not know.
+    """
+    deadline = time.monotonic() + timeout
+    while (trouble := _trouble()) is not None:
+        if time.monotonic() > deadline:
+            raise TipstaffError(f"the database is not usable after {timeout:.0f} s: {trouble}")
+        time.sleep(0.5)
+
+
+def _trouble() -> str | None:
+    from django.db import DatabaseError, connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        connection.close()
+        return str(error).strip()
+    if waiting:
+        return f"{len(waiting)} migrations are not applied, {waiting[0][0]} first: run `tipstaff db migrate`"
+    return None

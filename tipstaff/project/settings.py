@@ -144,6 +144,7 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
+SPOOL = STATE / "spool"
 EVIDENCE_STORE = environment.get("evidence_store")
 EVIDENCE_KEY = environment.get("evidence_key")
 

@@ -1,0 +1,49 @@
+"""The programs that make up a running Tipstaff, and the command of each; every one also runs alone on another host."""
+
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from tipstaff.project import environment
+
+# Loops that ``tipstaff run NAME`` runs: a function ``run(stop: threading.Event) -> None`` that returns soon after
+# ``stop`` is set. Django is loaded and the database is up and migrated when it is called.
+LOOPS = {
+    "worker": "tipstaff.pipeline.worker:run",
+    "intake": "tipstaff.intake.worker:run",
+}
+
+
+@dataclass(frozen=True)
+class Child:
+    """One program under the supervisor: its name, its command, and how long it may take to stop, in seconds."""
+
+    name: str
+    command: tuple[str, ...]
+    note: str = ""
+    grace: float = 10
+
+
+def exists(name: str) -> bool:
+    """Whether the loop ``name`` is part of this installation."""
+    try:
+        return find_spec(LOOPS[name].partition(":")[0]) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def ours(*words: str) -> tuple[str, ...]:
+    """The command line of one of our own commands, run by this very interpreter."""
+    return (sys.executable, "-m", "tipstaff.project.cli", *words)
+
+
+def children() -> list[Child]:
+    """What ``tipstaff up`` starts beside the database, in the order of their status lines."""
+    host, port = environment.address("listen") or ("127.0.0.1", 8700)
+    found = [Child("web", ours("run", "web"), f"http://{host}:{port}")]
+    if exists("worker"):
+        count = environment.number("workers")
+        found += [Child(f"worker-{number}", ours("run", "worker"), "pipeline") for number in range(1, count + 1)]
+    if exists("intake") and environment.flag("intake"):
+        found.append(Child("intake", ours("run", "intake"), f"SMTP {environment.get('smtp_listen')}"))
+    return found

@@ -1,0 +1,72 @@
+"""What the operating system lets us promise about child programs: that they end with us, and that nothing outlives them."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PR_SET_PDEATHSIG = 1
+
+
+def dies_with_parent(sent: signal.Signals) -> Callable[[], None] | None:
+    """A ``preexec_fn`` that has the kernel send ``sent`` when the starting thread ends; None without prctl."""
+    if not sys.platform.startswith("linux"):
+        return None
+    libc, parent = ctypes.CDLL(None, use_errno=True), os.getpid()
+
+    def set_parent_death_signal() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, int(sent))
+        if os.getppid() != parent:  # it died between fork and prctl
+            os._exit(1)
+
+    return set_parent_death_signal
+
+
+def follow_parent(sent: signal.Signals = signal.SIGKILL) -> None:
+    """Ask the kernel to end this very program when its parent ends, for programs that others start (granian's workers)."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, int(sent))
+
+
+def is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def kill_group(group: int, sent: signal.Signals = signal.SIGKILL) -> bool:
+    """Signal a whole process group; False when nobody was left in it."""
+    try:
+        os.killpg(group, sent)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def open_log(path: Path, limit: int = 10_000_000) -> int:
+    """A descriptor that appends to ``path``; a file over ``limit`` bytes is set aside as ``.1`` first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > limit:
+        path.replace(path.with_name(path.name + ".1"))
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def last_lines(path: Path, count: int = 3) -> list[str]:
+    """The end of a log, for a message that should say why."""
+    if not path.exists():
+        return []
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - 4096))
+        lines = handle.read().decode("utf-8", "replace").splitlines()
+    return [line for line in lines if line.strip()][-count:]
+
+
+def wait_until(happened: Callable[[], bool], timeout: float, step: float = 0.05) -> bool:
+    """Whether ``happened()`` became true within ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(step)
+    return True
