@@ -1,0 +1,180 @@
+"""Real programs, really killed: what was running comes back, and what was stopped leaves nothing behind."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.project.instances import ROOT, Instance
+from tipstaff.project.processes import wait_until
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A directory that the database's unprivileged account may pass through, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp(prefix="tipstaff-fault-", dir="/tmp"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def running(place: Path) -> Iterator[Instance]:
+    instance = Instance(place / "shared").start()
+    try:
+        yield instance.ready()
+        instance.stop()
+    finally:
+        instance.kill_everything()
+
+
+@pytest.fixture
+def fresh(place: Path, request: pytest.FixtureRequest) -> Iterator[Instance]:
+    instance = Instance(place / request.node.name[:40])
+    yield instance
+    instance.kill_everything()
+
+
+def back(instance: Instance, name: str, old: int) -> bool:
+    def happened() -> bool:
+        new = instance.children().get(name)
+        return new not in (None, old) and psutil.pid_exists(new) and instance.answers()
+
+    return wait_until(happened, 20)
+
+
+def test_status_names_every_child_with_a_living_process(running: Instance) -> None:
+    children = running.children()
+    assert {"database", "web"} <= set(children)
+    assert all(pid is not None and psutil.pid_exists(pid) for pid in children.values())
+
+
+def test_every_killed_child_comes_back(running: Instance) -> None:
+    for name, pid in running.children().items():
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert back(running, name, pid), f"{name} did not come back:\n{running.said()}"
+    assert "killed by SIGKILL" in running.said()
+
+
+def test_a_killed_web_worker_comes_back(running: Instance) -> None:
+    web = psutil.Process(running.children()["web"])
+    worker = next(child for child in web.children() if "resource_tracker" not in " ".join(child.cmdline()))
+    worker.kill()
+    assert wait_until(lambda: worker.pid not in {child.pid for child in web.children()}, 10)
+    assert wait_until(running.answers, 20), running.said()
+
+
+def test_the_state_is_taken_by_one_supervisor(running: Instance) -> None:
+    second = subprocess.run(
+        [sys.executable, "-m", "tipstaff.project.cli", "up", "--state", str(running.state)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert f"is in use by process {running.supervisor.pid}" in second.stderr
+
+
+def test_the_socket_is_closed_to_others(running: Instance) -> None:
+    assert (running.state / "run").stat().st_mode & 0o007 == 0
+    assert (running.state / "postgres").stat().st_mode & 0o077 == 0
+    assert (running.state / "secret.key").stat().st_mode & 0o077 == 0
+
+
+def test_every_page_forbids_inline_script(running: Instance) -> None:
+    try:
+        response = urllib.request.urlopen(f"http://127.0.0.1:{running.port}/nowhere", timeout=5)
+    except urllib.error.HTTPError as error:
+        response = error
+    policy = response.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy and "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+
+
+def test_nothing_outlives_a_killed_supervisor(fresh: Instance) -> None:
+    fresh.start().ready()
+    assert len(fresh.processes()) > 4
+    fresh.supervisor.kill()
+    fresh.supervisor.wait()
+    assert fresh.gone(), [(found.pid, found.cmdline()) for found in fresh.processes()]
+
+
+def test_nothing_outlives_a_supervisor_killed_together_with_its_web_server(fresh: Instance) -> None:
+    fresh.start().ready()
+    web = fresh.children()["web"]
+    assert web is not None
+    fresh.supervisor.send_signal(signal.SIGSTOP)  # it cannot sweep up any more
+    os.kill(web, signal.SIGKILL)
+    fresh.supervisor.kill()
+    fresh.supervisor.wait()
+    assert fresh.gone(), [(found.pid, found.cmdline()) for found in fresh.processes()]
+
+
+def test_it_starts_again_right_after_a_kill(fresh: Instance) -> None:
+    fresh.start().ready()
+    fresh.supervisor.kill()
+    fresh.supervisor.wait()
+    fresh.start().ready()
+    assert fresh.stop() == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_is_clean(fresh: Instance, sent: signal.Signals) -> None:
+    fresh.start().ready()
+    fresh.supervisor.send_signal(sent)
+    assert fresh.supervisor.wait(30) == 0
+    assert fresh.gone(1)
+    assert "killed" not in fresh.said() and "database   stopped" in fresh.said()
+    assert "database system is shut down" in (fresh.state / "log" / "postgres.log").read_text()
+
+
+def test_two_instances_side_by_side_one_in_a_long_path(place: Path) -> None:
+    long = place.joinpath(*["long directory, with 'quotes' and commas " + "x" * 150] * 4, "state")
+    long.parent.mkdir(parents=True)
+    first, second = Instance(place / "one"), Instance(long)
+    try:
+        first.start(), second.start()
+        first.ready(), second.ready()
+        assert first.stop() == 0
+        assert second.answers()
+        assert second.stop() == 0
+    finally:
+        first.kill_everything(), second.kill_everything()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else; the other tests ran as an ordinary user")
+def test_an_ordinary_user_can_run_it(place: Path) -> None:
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    python = f"/usr/bin/python{sysconfig.get_python_version()}"
+    if not Path(python).exists():
+        pytest.skip(f"{python} is missing, and an ordinary user may not read root's own Python")
+    home = place / "home"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    paths = f"{sysconfig.get_path('purelib')}:{ROOT}"
+    instance = Instance(home / "state", (*nobody, python, "-B"), {"PYTHONPATH": paths, "HOME": str(home)})
+    try:
+        instance.start().ready()
+        assert {found.uids().real for found in instance.processes()} == {65534}
+        assert instance.stop() == 0
+    finally:
+        instance.kill_everything()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's database runs as another account")
+def test_roots_database_runs_without_rights(running: Instance) -> None:
+    database = psutil.Process(running.children()["database"])
+    assert database.uids().real != 0
