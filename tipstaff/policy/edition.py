@@ -33,36 +33,36 @@ class Role(StrEnum):
 class Opening(StrEnum):
     """How a case of a category begins."""
 
-    TICKET = "ticket"        # TICKETED where structure and trust suffice, else TRIAGE
-    TRIAGE = "triage"        # always a person first
-    SEALED = "sealed"        # the sealed queue: two named roles, no preview, no customer message
-    ENRICH = "enrich"        # never a case by itself; adds to what is known
+    TICKET = "ticket"  # TICKETED where structure and trust suffice, else TRIAGE
+    TRIAGE = "triage"  # always a person first
+    SEALED = "sealed"  # the sealed queue: two named roles, no preview, no customer message
+    ENRICH = "enrich"  # never a case by itself; adds to what is known
 
 
 class Handling(StrEnum):
     """Special handling that a category asks for."""
 
-    ADVICE_ONLY = "advice_only"                        # an advisory, not a strike
+    ADVICE_ONLY = "advice_only"  # an advisory, not a strike
     AUTHENTICATION_RESULTS = "authentication_results"  # SPF, DKIM, DMARC and Received of the sample
     AUTHORITY_REPORT = "authority_report"
-    CONFIDENCE_STATED = "confidence_stated"            # how likely, in words, with the decision (B2)
-    CONSENT_DEMAND = "consent_demand"                  # ask the sender for its proofs of consent (C6)
+    CONFIDENCE_STATED = "confidence_stated"  # how likely, in words, with the decision (B2)
+    CONSENT_DEMAND = "consent_demand"  # ask the sender for its proofs of consent (C6)
     COURT_ORDER_PREFERRED = "court_order_preferred"
     COUNTER_NOTICE = "counter_notice"
     DELISTING_PROOF = "delisting_proof"
     EMERGENCY_PATH = "emergency_path"
-    EVIDENCE_SNAPSHOT = "evidence_snapshot"            # preserve before cutting
+    EVIDENCE_SNAPSHOT = "evidence_snapshot"  # preserve before cutting
     FIX_PLAN = "fix_plan"
     FLOW_PROOF = "flow_proof"
     KEEP_SOURCE_PORT = "keep_source_port"
-    LEDGER_CHECK = "ledger_check"                      # the assignment ledger decides
+    LEDGER_CHECK = "ledger_check"  # the assignment ledger decides
     LEGAL_HOLD = "legal_hold"
     LOW_VOLUME_MERGE = "low_volume_merge"
     MASK_CARD_NUMBERS = "mask_card_numbers"
     MEASURED_FIGURE = "measured_figure"
     MITIGATION_FIRST = "mitigation_first"
     NEVER_OPEN_SAMPLE = "never_open_sample"
-    NO_COUNTER_NOTICE = "no_counter_notice"            # the put-back of copyright does not apply
+    NO_COUNTER_NOTICE = "no_counter_notice"  # the put-back of copyright does not apply
     NO_RENDERING = "no_rendering"
     NOTICE_FIRST = "notice_first"
     PERMIT_MATCH = "permit_match"
@@ -71,7 +71,7 @@ class Handling(StrEnum):
     REGISTRATION_RECORD = "registration_record"
     RESTRICTED_VIEW = "restricted_view"
     RETEST = "retest"
-    RULE_LOCATION = "rule_location"                    # the reporter names the rule that was broken (B7)
+    RULE_LOCATION = "rule_location"  # the reporter names the rule that was broken (B7)
     SECOND_REVIEWER = "second_reviewer"
     SPEECH_GATE = "speech_gate"
     TERMINATION_REVIEW = "termination_review"
@@ -82,25 +82,25 @@ class Handling(StrEnum):
 class Effect(StrEnum):
     """What a matching exception does to a report. None of them ever closes a case unseen."""
 
-    ANNOTATE = "annotate"    # the report is kept with the note, and opens nothing by itself
-    REVIEW = "review"        # a person decides; nothing is restricted meanwhile
-    CLOSE = "close"          # once a person has confirmed it, the case closes without a strike
+    ANNOTATE = "annotate"  # the report is kept with the note, and opens nothing by itself
+    REVIEW = "review"  # a person decides; nothing is restricted meanwhile
+    CLOSE = "close"  # once a person has confirmed it, the case closes without a strike
 
 
 class LadderMode(StrEnum):
-    DISCRETIONARY = "discretionary"    # the provider may
-    MANDATORY = "mandatory"            # the provider will
+    DISCRETIONARY = "discretionary"  # the provider may
+    MANDATORY = "mandatory"  # the provider will
 
 
 class Trigger(StrEnum):
     """A fact of a case that a step of the ladder may rest on; each needs its own proof (H6)."""
 
-    DISREGARDED = "disregarded"        # the customer's time ran out without a word
-    INADEQUATE = "inadequate"          # what was done does not answer the complaint
-    REPEATED = "repeated"              # the same conduct again, or still
-    NOT_ADDRESSED = "not_addressed"    # after the restriction: no answer
-    NOT_RESOLVED = "not_resolved"      # after the restriction: the conduct is not cured
-    DECISION = "decision"              # a person's reasoned decision
+    DISREGARDED = "disregarded"  # the customer's time ran out without a word
+    INADEQUATE = "inadequate"  # what was done does not answer the complaint
+    REPEATED = "repeated"  # the same conduct again, or still
+    NOT_ADDRESSED = "not_addressed"  # after the restriction: no answer
+    NOT_RESOLVED = "not_resolved"  # after the restriction: the conduct is not cured
+    DECISION = "decision"  # a person's reasoned decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +118,20 @@ class Guard:
 class Step:
     """One rung: what may be done, when, by whom, and in the name of which clause."""
 
-    code: str                          # 'ticket', 'acknowledge', 'disconnect', 'terminate', 'block_traffic' …
+    code: str  # 'ticket', 'acknowledge', 'disconnect', 'terminate', 'block_traffic' …
     title: str
     clause: str
     guard: Guard
-    approval: Role                     # for the narrowest scope (an address, a port, a URL)
-    approval_whole_service: Role       # for everything the customer has with us
-    after: timedelta | None = None     # time that must have passed since the rung before
+    approval: Role  # for the narrowest scope (an address, a port, a URL)
+    approval_whole_service: Role  # for everything the customer has with us
+    after: timedelta | None = None  # time that must have passed since the rung before
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
     mode: LadderMode
-    ordered: bool                      # steps follow one another; else the provider picks (H9)
-    reminders: tuple[int, ...]         # percent of the customer's time at which to remind
+    ordered: bool  # steps follow one another; else the provider picks (H9)
+    reminders: tuple[int, ...]  # percent of the customer's time at which to remind
     steps: tuple[Step, ...]
 
 
@@ -139,12 +139,12 @@ class Ladder:
 class Clause:
     """A numbered clause: its text, and the same in plain words for notices."""
 
-    number: str                        # '3.4'
+    number: str  # '3.4'
     title: str
-    text: str                          # Markdown
-    plain: str                         # one or two plain sentences
-    rows: tuple[str, ...]              # requirement rows it answers
-    note: str = ""                     # how we read the clause; never part of its text
+    text: str  # Markdown
+    plain: str  # one or two plain sentences
+    rows: tuple[str, ...]  # requirement rows it answers
+    note: str = ""  # how we read the clause; never part of its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class SeverityRule:
     """The customer's time and the desk's own, by severity (H3). None: no time is given, a person acts."""
 
     resolve: timedelta | None
-    desk: timedelta | None             # from creation to the first decision of the desk
+    desk: timedelta | None  # from creation to the first decision of the desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,28 +161,29 @@ class Category:
 
     code: str
     title: str
-    clause: str                        # the clause that a case cites
-    also: tuple[str, ...]              # further clauses
+    clause: str  # the clause that a case cites
+    also: tuple[str, ...]  # further clauses
     severity: Severity
-    resolve: timedelta | None          # the customer's time from TICKETED; None: none is given
+    resolve: timedelta | None  # the customer's time from TICKETED; None: none is given
     resolve_at_most: timedelta | None  # nobody may lengthen it beyond this (law)
-    desk: timedelta | None             # the desk's time from creation
+    desk: timedelta | None  # the desk's time from creation
     authority_order: timedelta | None  # time to follow an order of an authority
-    preserve: timedelta | None         # how long to keep what was found
-    grouping_window: timedelta         # events of one service within it belong to one case
-    reopen_within: timedelta           # newer events so soon after closing are a repeat, else a new matter
-    feed_threshold: int                # events of a feed in the window before a case opens
-    notice_every: timedelta            # at most one notice about recurring events in this time
+    preserve: timedelta | None  # how long to keep what was found
+    grouping_window: timedelta  # events of one service within it belong to one case
+    reopen_within: timedelta  # newer events so soon after closing open a linked case; later ones an unlinked one
+    feed_threshold: int  # events of a feed in the window before a case opens
+    notice_every: timedelta  # at most one notice about recurring events in this time
     opening: Opening
     customer_told: bool
-    anonymous_reporter: bool           # the report stands without name and contact
-    per_se: bool                       # a direct breach: no grace beyond the ticket (B13)
-    immediate: Role                    # who may restrict before the customer's time is over (K2)
-    exceptions: tuple[str, ...]        # codes of the edition's exceptions
+    anonymous_reporter: bool  # the report stands without name and contact
+    per_se: bool  # a direct breach: no grace beyond the ticket (B13)
+    immediate: Role  # who may restrict before the customer's time is over (K2)
+    exceptions: tuple[str, ...]  # codes of the edition's exceptions
     handling: tuple[Handling, ...]
-    required_facts: tuple[str, ...]    # codes of the edition's facts
-    report_fields: tuple[str, ...]     # what a report of this kind must bring beyond the general list (G4)
-    labels: tuple[str, ...]            # sub-categories an analyst may choose
+    required_facts: tuple[str, ...]  # codes of the edition's facts
+    presumed: Mapping[str, str]  # facts taken as given until a person says otherwise
+    report_fields: tuple[str, ...]  # what a report of this kind must bring beyond the general list (G4)
+    labels: tuple[str, ...]  # sub-categories an analyst may choose
     xarf: tuple[str, ...]
     rsit: tuple[str, ...]
 
@@ -195,7 +196,7 @@ class Fact:
     title: str
     row: str
     values: tuple[str, ...]
-    before: str                        # 'ticket' or 'decision': the moment by which it must be known
+    before: str  # 'ticket' or 'decision': the moment by which it must be known
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,24 +206,24 @@ class ExceptionRule:
     code: str
     title: str
     effect: Effect
-    needs: tuple[str, ...]             # facts on file, e.g. approver, scope, systems, valid_from, valid_until
-    within: timedelta | None = None    # time to cure or to bring the proof, where it has one
+    needs: tuple[str, ...]  # facts on file, e.g. approver, scope, systems, valid_from, valid_until
+    within: timedelta | None = None  # time to cure or to bring the proof, where it has one
 
 
 @dataclass(frozen=True, slots=True)
 class Timers:
     """Times that belong to no single category."""
 
-    ack_at_most: timedelta             # acknowledgement is due then, or with the resolution if that is sooner
-    repeat_within: timedelta           # same category again after RESOLVED: the repeat of H6
-    incomplete_closes: timedelta       # an incomplete report without an answer
-    quiet_period: timedelta            # silence that confirms a fix
-    probation: timedelta               # after reconnection
-    second_timer: timedelta            # from disconnection to termination (H8)
-    emergency_block: timedelta         # an unconfirmed emergency block ends by itself
-    retrieval_window: timedelta        # the customer's time to fetch its content after termination
+    ack_at_most: timedelta  # acknowledgement is due then, or with the resolution if that is sooner
+    repeat_within: timedelta  # same category again after RESOLVED: the repeat of H6
+    incomplete_closes: timedelta  # an incomplete report without an answer
+    quiet_period: timedelta  # silence that confirms a fix
+    probation: timedelta  # after reconnection
+    second_timer: timedelta  # from disconnection to termination (H8)
+    emergency_block: timedelta  # an unconfirmed emergency block ends by itself
+    retrieval_window: timedelta  # the customer's time to fetch its content after termination
     appeal_within: timedelta
-    child_share: int                   # percent of the parent's remaining time that a reseller's client gets (A6)
+    child_share: int  # percent of the parent's remaining time that a reseller's client gets (A6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +284,7 @@ class Acknowledgement(StrEnum):
 
 
 class CustomerTimers(StrEnum):
-    TARGETS = "targets"                # shown and watched; running out brings the case to a person
+    TARGETS = "targets"  # shown and watched; running out brings the case to a person
     ACK_AND_RESOLVE = "ack_and_resolve"
 
 
@@ -323,7 +324,7 @@ class MailedMedia(StrEnum):
     """What becomes of media mailed in a sealed matter; counsel owns the choice."""
 
     SEALED_ENCRYPTED = "sealed_encrypted"
-    DIGEST_ONLY = "digest_only"        # hash, size and type
+    DIGEST_ONLY = "digest_only"  # hash, size and type
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,12 +346,12 @@ class Switches:
     acknowledgement: Acknowledgement
     customer_timers: CustomerTimers
     reporter_notice: ReporterNotice
-    csam_hard_override: bool           # law, not choice: loading refuses False
+    csam_hard_override: bool  # law, not choice: loading refuses False
     mailed_media: MailedMedia
     sla_exclusion: bool
     amendments: Amendments
     acceptance: AcceptanceBasis
-    fault_weights: Mapping[str, int]   # percent of a strike, by value of the fact 'fault'
+    fault_weights: Mapping[str, int]  # percent of a strike, by value of the fact 'fault'
     report_channel: ReportChannel
     test_permits: Register
     consent_records: Register
@@ -364,7 +365,8 @@ class Edition:
     version: str
     title: str
     language: str
-    clauses: Mapping[str, Clause]      # by number, in the text's order
+    sections: Mapping[str, str]  # number of a section to its heading
+    clauses: Mapping[str, Clause]  # by number, in the text's order
     severities: Mapping[Severity, SeverityRule]
     categories: Mapping[str, Category]
     facts: Mapping[str, Fact]
@@ -374,7 +376,7 @@ class Edition:
     strikes: StrikeRule
     reports: ReportRules
     switches: Switches
-    aliases: Mapping[str, str]         # another name, in lower case, for a clause number (K21)
+    aliases: Mapping[str, str]  # another name, in lower case, for a clause number (K21)
     content_hash: str = ""
 
     @property
