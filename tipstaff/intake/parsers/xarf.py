@@ -15,7 +15,7 @@ from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.indicators import host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.xarf_legacy import Legacy, examine_legacy, flatten, is_legacy
-from tipstaff.intake.reading.xarf_v4 import Findings, examine_v4
+from tipstaff.intake.reading.xarf_v4 import Findings, address_of, examine_v4
 from tipstaff.intake.taxonomy import category_of_xarf, of_legacy_xarf
 from tipstaff.kernel.errors import ParseError, Problem
 
@@ -122,13 +122,13 @@ def _our_category(document: dict, category: str, kind: str) -> str | None:
 def _event_v4(document: dict, category: str, kind: str, place: str) -> EventDraft:
     source, stamp = document["source_identifier"].strip(), document["timestamp"]
     event = EventDraft(
-        ip=normal_ip(source), occurred_at=_utc(stamp), time_as_written=stamp, earliest=_utc(document.get("first_seen")),
+        ip=address_of(source), occurred_at=_utc(stamp), time_as_written=stamp, earliest=_utc(document.get("first_seen")),
         latest=_utc(document.get("last_seen")), report_type=kind, details={key: value for key, value in document.items() if key not in _CORE},
     )
     found = event.found_in
     found["occurred_at"] = f"{place}timestamp"
     for field in ("url", "infringing_url"):
-        if event.url is None and isinstance(document.get(field), str) and (url := normal_url(document[field])):
+        if field in document and event.url is None and (url := normal_url(document[field])):
             event.url, found["url"] = url, f"{place}{field}"
     if event.ip:
         found["ip"] = f"{place}source_identifier"
@@ -136,7 +136,7 @@ def _event_v4(document: dict, category: str, kind: str, place: str) -> EventDraf
     else:
         _name_source(event, source, place)
     _number_port(event, document, category, place)
-    event.identity = tuple(str(document[key]) for key in _IDENTITY if isinstance(document.get(key), str))
+    event.identity = tuple([str(document[key]) for key in _IDENTITY if key in document])
     event.mailbox = document.get("compromised_account") if isinstance(document.get("compromised_account"), str) else None
     return event
 
@@ -164,8 +164,8 @@ def _name_domain(event: EventDraft, document: dict, place: str) -> None:
     event.domain = normal_domain(stated) if isinstance(stated, str) else None
     if event.domain:
         event.found_in["domain"] = f"{place}domain"
-    elif event.url and (domain := normal_domain(host_of(event.url))):
-        event.domain, event.found_in["domain"] = domain, event.found_in["url"]
+    elif event.url and (host := host_of(event.url)) and "." in host and address_of(host) is None:
+        event.domain, event.found_in["domain"] = host, event.found_in["url"]
 
 
 def _number_port(event: EventDraft, document: dict, category: str, place: str) -> None:

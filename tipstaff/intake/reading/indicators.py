@@ -70,6 +70,8 @@ def normal_ip(text: str | None) -> str | None:
     if text[:5].lower() == "ipv6:":
         text = text[5:]
     text = text.partition("%")[0]
+    if ":" not in text and not (text[:1].isdigit() and text[-1:].isdigit()):
+        return None   # most texts asked about are names: no need to try both families on them
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -212,7 +214,7 @@ def normal_url(text: str | None) -> str | None:
     text = refang((text or "").strip())[:4096]
     scheme, mark, rest = text.partition("://")
     scheme = scheme.lower()
-    if not mark or not scheme.isalnum() or not rest or any(c in rest for c in " \t\n\r"):
+    if not mark or not scheme.isalnum() or not rest or len(rest.split(None, 1)) != 1 or rest[-1:].isspace():
         return None
     cut = min((i for i in (rest.find("/"), rest.find("?"), rest.find("#")) if i >= 0), default=len(rest))
     authority, path = rest[:cut], rest[cut:]

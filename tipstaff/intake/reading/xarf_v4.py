@@ -37,6 +37,9 @@ _ADVICE = {
     "type": "use the JSON type that the specification names",
 }
 
+#: ``normal_ip``, asked twice for each document (examined, then read).
+address_of = lru_cache(maxsize=1024)(normal_ip)
+
 
 @lru_cache(maxsize=1)
 def _schemas() -> dict[str, dict]:
@@ -141,10 +144,11 @@ def _path(steps: list) -> str:
 
 
 def _source_problems(source: str) -> list[Problem]:
-    if normal_ip(source) is not None:
-        return []
-    if not source.strip():
+    text = source.strip()
+    if not text:
         return [Problem("source_identifier", "is empty", "name the address, domain or URL of the source")]
+    if not (text[-1] in "0123456789xX*" or ":" in text) or address_of(text) is not None:
+        return []
     if _LOOKS_LIKE_AN_ADDRESS.match(source.strip()):
         return [Problem("source_identifier", f"{source[:60]!r} is not an IP address", "write one IPv4 or IPv6 address, unmasked")]
     return []
