@@ -1,0 +1,327 @@
+"""Whose address was it, at that moment: a column of questions against a table of assignments. Pure.
+
+The rules, in order:
+
+- Of the prefixes over the address the longest one that is assigned at that time, for that port, decides; one whose
+  tenancy does not cover the moment, or whose port shares leave the port open, gives way to the one around it.
+- Periods are [from, to).
+- Where several services share the address, a host name, then the longest domain over it, then a mailbox, then the
+  mailbox's domain decides, each as held at that time by one of them; where none does, the answer is ambiguous.
+- Without an exact time (``earliest < latest``) or without a port where shares differ, one service must have held all
+  of it; else the answer is ambiguous.
+- Nobody: "not assigned then" inside the provider's own prefixes, else "not ours".
+- Without an address, a name that exactly one service held decides; an unknown name is no answer at all.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tipstaff.attribution.names import NameIndex, NameRow
+from tipstaff.attribution.segments import Nesting, Prefixes, nest
+from tipstaff.attribution.timelines import ALL_PORTS, END, NOBODY, AssignmentRows, Timelines, compile_rows
+
+AMBIGUOUS_ROW = -2  # a judgement's row: several could be meant (NOBODY is -1)
+NAMED_ROW = -3  # a judgement's row: a name decided without an address
+
+
+class State(IntEnum):
+    NOTHING = 0  # neither an address nor a name that anybody holds
+    HELD = 1
+    NOT_ASSIGNED = 2
+    NOT_OURS = 3
+    AMBIGUOUS = 4
+
+
+class Fact(IntEnum):
+    """What decided."""
+
+    NONE = 0
+    PREFIX = 1
+    PORT = 2
+    HOST = 3
+    DOMAIN = 4
+    MAILBOX = 5
+    THROUGHOUT = 6  # the only holder through the whole interval
+    ALL_PORTS = 7  # the port is not known, but one service held all of them
+
+
+NAME_FACTS = {"host": Fact.HOST, "domain": Fact.DOMAIN, "mailbox": Fact.MAILBOX}
+
+
+@dataclass
+class Questions:
+    """Parallel columns. Times in µs since 1970 UTC, both inclusive, equal where the time is exact."""
+
+    family: NDArray[np.uint8]  # 4, 6, or 0 without an address
+    hi: NDArray[np.uint64]  # 0 for IPv4
+    lo: NDArray[np.uint64]
+    earliest: NDArray[np.int64]
+    latest: NDArray[np.int64]
+    port: NDArray[np.int32]  # on the accused side; -1 unknown
+    host: Sequence[str | None] | None = None
+    mailbox: Sequence[str | None] | None = None
+
+
+@dataclass
+class Answers:
+    """Parallel columns; ids are -1 where there is none. See State and Fact for the codes."""
+
+    state: NDArray[np.uint8]
+    assignment: NDArray[np.int64]
+    service: NDArray[np.int64]
+    customer: NDArray[np.int64]
+    source: NDArray[np.int64]  # the inventory source of the fact
+    fact: NDArray[np.uint8]
+
+
+class Box(NamedTuple):
+    """Moments [start, end) and ports [port_from, port_to)."""
+
+    start: int
+    end: int
+    port_from: int
+    port_to: int
+
+
+class Piece(NamedTuple):
+    """Part of a box with one answer. ``rows`` are all who hold it; ``row`` is the one who counts, or AMBIGUOUS_ROW."""
+
+    box: Box
+    row: int
+    fact: Fact
+    rows: Sequence[int]
+
+
+class Judgement(NamedTuple):
+    row: int  # NOBODY, AMBIGUOUS_ROW, NAMED_ROW or a row
+    fact: Fact
+    name: NameRow | None = None
+
+
+class AssignmentTable:
+    """Everything that decides, compiled once and then read by any number of batches."""
+
+    def __init__(self, timelines: Timelines, names: NameIndex, own: Nesting) -> None:
+        self.timelines, self.names, self.own = timelines, names, own
+        self.rows = timelines.rows
+
+    @classmethod
+    def build(cls, rows: AssignmentRows, names: Sequence[NameRow], own: Prefixes) -> "AssignmentTable":
+        return cls(compile_rows(rows), NameIndex.build(names), nest(own)[0])
+
+    def match(self, questions: Questions) -> Answers:
+        """One answer for each question, in their order."""
+        row = np.full(len(questions.family), NOBODY, np.int64)
+        fact = np.zeros(len(row), np.uint8)
+        prefix = self.timelines.nesting.find(questions.family, questions.hi, questions.lo)
+        hard = self._settle_easy(questions, prefix, row, fact)
+        named = self._settle_hard(questions, hard, prefix, row, fact)
+        return self._answers(questions, row, fact, named)
+
+    def _settle_easy(
+        self, asked: Questions, prefix: NDArray[np.int32], row: NDArray[np.int64], fact: NDArray[np.uint8]
+    ) -> NDArray[np.int64]:
+        """Fill in whatever one cell answers; return the places of the rest, with ``prefix`` moved up to where they stuck.
+
+        Each round looks at the longest prefix not yet passed over; who finds it open goes on to the one around it.
+        """
+        lines = self.timelines
+        hard = [np.flatnonzero((asked.family == 0) | (asked.earliest > asked.latest))]
+        at = np.flatnonzero((prefix >= 0) & (asked.earliest <= asked.latest))
+        while len(at):
+            lanes_of = lines.lane_first[prefix[at] + 1] - lines.lane_first[prefix[at]]
+            unknown_port = (lanes_of > 1) & (asked.port[at] < 0)
+            lane = lines.lanes(prefix[at], np.maximum(asked.port[at], 0).astype(np.int64))
+            cell = lines.cells(lane, asked.earliest[at])
+            slot = lines.cell_slot[cell]
+            whole = ~unknown_port & ((asked.latest[at] < lines.cell_end[cell]) | (lines.cell_end[cell] == END))
+            held = whole & (slot >= 0)
+            row[at[held]] = slot[held]
+            fact[at[held]] = self._facts(asked, at[held], slot[held])
+            hard.append(at[~whole | (slot < NOBODY)])
+            open_ = at[whole & (slot == NOBODY)]
+            prefix[open_] = lines.nesting.parent[prefix[open_]]
+            at = open_[prefix[open_] >= 0]
+        return np.concatenate(hard)
+
+    def _facts(self, asked: Questions, at: NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.uint8]:
+        part = (self.rows.port_from[row] > 0) | (self.rows.port_to[row] < ALL_PORTS)
+        exact = np.where(part, Fact.PORT, Fact.PREFIX)
+        return np.where(asked.earliest[at] < asked.latest[at], Fact.THROUGHOUT, exact).astype(np.uint8)
+
+    def _settle_hard(
+        self,
+        asked: Questions,
+        at: NDArray[np.int64],
+        prefix: NDArray[np.int32],
+        row: NDArray[np.int64],
+        fact: NDArray[np.uint8],
+    ) -> dict[int, NameRow]:
+        """Fill in what takes names, an interval over several cells or an unknown port; equal questions once."""
+        seen: dict[Question, Judgement] = {}
+        named: dict[int, NameRow] = {}
+        for place in at.tolist():
+            question = question_at(asked, place)
+            judged = seen.get(question)
+            if judged is None:
+                judged = seen[question] = self.judge(question, int(prefix[place]))
+            row[place], fact[place] = judged.row, judged.fact
+            if judged.name:
+                named[place] = judged.name
+        return named
+
+    def _answers(self, asked: Questions, row: NDArray[np.int64], fact: NDArray[np.uint8], named: dict[int, NameRow]) -> Answers:
+        held = row >= 0
+        state = np.where(held, State.HELD, np.where(row == AMBIGUOUS_ROW, State.AMBIGUOUS, State.NOT_OURS))
+        at = np.flatnonzero(row == NOBODY)
+        ours = self.own.find(asked.family[at], asked.hi[at], asked.lo[at]) >= 0
+        state[at[ours]] = State.NOT_ASSIGNED
+        state[at[asked.family[at] == 0]] = State.NOTHING
+        columns = []
+        for column in (self.rows.number, self.rows.service, self.rows.customer, self.rows.source):
+            filled = np.full(len(row), -1, np.int64)
+            filled[held] = column[row[held]]
+            columns.append(filled)
+        for place, name in named.items():
+            state[place] = State.HELD
+            columns[1][place], columns[2][place], columns[3][place] = name.service, name.customer, name.source
+        return Answers(state.astype(np.uint8), *columns, fact)
+
+    def judge(self, question: "Question", number: int | None = None) -> Judgement:
+        """One question, whatever it takes; ``number`` is the longest prefix that matters, where that is known."""
+        if question.family == 0:
+            return self._judge_name(question)
+        if question.earliest > question.latest:  # a span that cannot be: nobody can be named by it
+            return Judgement(AMBIGUOUS_ROW, Fact.NONE)
+        first: Piece | None = None
+        for piece in self.pieces(question, self.prefix_over(question) if number is None else number):
+            first = first or piece
+            if piece.row == AMBIGUOUS_ROW or self._service(piece.row) != self._service(first.row):
+                return Judgement(AMBIGUOUS_ROW, Fact.NONE)
+        if first is None or first.row == NOBODY:
+            return Judgement(NOBODY, Fact.NONE)
+        return Judgement(first.row, self._fact(question, first))
+
+    def _service(self, row: int) -> int:
+        return int(self.rows.service[row]) if row >= 0 else NOBODY
+
+    def _fact(self, question: "Question", first: Piece) -> Fact:
+        if first.fact != Fact.PREFIX:
+            return first.fact
+        if question.earliest < question.latest:
+            return Fact.THROUGHOUT
+        if self.rows.port_from[first.row] == 0 and self.rows.port_to[first.row] == ALL_PORTS:
+            return Fact.PREFIX
+        return Fact.ALL_PORTS if question.port < 0 else Fact.PORT
+
+    def _judge_name(self, question: "Question") -> Judgement:
+        """Without an address: the first level with a holder in that span; the same service must hold all of it."""
+        for level in self.names.levels(question.host, question.mailbox):
+            touching = [name for name in level if name.start <= question.latest and name.end > question.earliest]
+            if touching:
+                whole = covers(touching, question.earliest, question.latest)
+                if len({name.service for name in touching}) > 1 or not whole:
+                    return Judgement(AMBIGUOUS_ROW, Fact.NONE)
+                return Judgement(NAMED_ROW, NAME_FACTS[touching[0].kind], touching[0])
+        return Judgement(NOBODY, Fact.NONE)
+
+    def prefix_over(self, question: "Question") -> int:
+        """The longest prefix over the question's address that was ever assigned, or -1."""
+        family, hi, lo = (np.array([value], kind) for value, kind in zip(question[:3], "BQQ", strict=True))
+        return int(self.timelines.nesting.find(family, hi, lo)[0])
+
+    def pieces(self, question: "Question", number: int) -> Iterator[Piece]:
+        """The question cut into parts with one answer each, in order of time within each port lane, from that prefix up."""
+        ports = (question.port, question.port + 1) if question.port >= 0 else (0, ALL_PORTS)
+        box = Box(question.earliest, min(question.latest, END - 1) + 1, *ports)
+        return self._cut(number, box, self.names.levels(question.host, question.mailbox))
+
+    def _cut(self, prefix: int, box: Box, levels: list[list[NameRow]]) -> Iterator[Piece]:
+        """The box's parts at this prefix; what it leaves open is cut at the prefix around it."""
+        if prefix < 0:
+            yield Piece(box, NOBODY, Fact.NONE, ())
+            return
+        for part, slot in self._cells_in(prefix, box):
+            if slot == NOBODY:
+                yield from self._cut(int(self.timelines.nesting.parent[prefix]), part, levels)
+            elif slot >= 0:
+                yield Piece(part, slot, Fact.PREFIX, (slot,))
+            else:
+                yield from self._cut_crowd(self.timelines.crowds[NOBODY - 1 - slot], part, levels)
+
+    def _cells_in(self, prefix: int, box: Box) -> Iterator[tuple[Box, int]]:
+        lines = self.timelines
+        first, last = int(lines.lane_first[prefix]), int(lines.lane_first[prefix + 1])
+        for lane in range(first, last):
+            port_from = max(box.port_from, int(lines.lane_port[lane]))
+            port_to = min(box.port_to, int(lines.lane_port[lane + 1]) if lane + 1 < last else max(ALL_PORTS, box.port_to))
+            if port_from >= port_to:
+                continue
+            begin, end = int(lines.cell_first[lane]), int(lines.cell_first[lane + 1])
+            cell = begin + int(np.searchsorted(lines.cell_start[begin:end], box.start, side="right")) - 1
+            while cell < end and lines.cell_start[cell] < box.end:
+                span = max(box.start, int(lines.cell_start[cell])), min(box.end, int(lines.cell_end[cell]))
+                yield Box(*span, port_from, port_to), int(lines.cell_slot[cell])
+                cell += 1
+
+    def _cut_crowd(self, members: list[int], box: Box, levels: list[list[NameRow]]) -> Iterator[Piece]:
+        """Cut where a member or a name begins or ends; in each part names decide."""
+        held = [row for row in members if self.rows.start[row] < box.end and self.rows.end[row] > box.start]
+        names = [name for level in levels for name in level]
+        edges = {int(edge) for row in held for edge in (self.rows.start[row], self.rows.end[row])}
+        edges |= {edge for name in names for edge in (name.start, name.end)}
+        cuts = [box.start, *sorted(edge for edge in edges if box.start < edge < box.end), box.end]
+        for start, end in zip(cuts[:-1], cuts[1:], strict=True):
+            active = [row for row in held if self.rows.start[row] <= start < self.rows.end[row]]
+            row, fact = self._decide(active, start, levels)
+            yield Piece(box._replace(start=start, end=end), row, fact, active)
+
+    def _decide(self, active: list[int], moment: int, levels: list[list[NameRow]]) -> tuple[int, Fact]:
+        """Who of those who share the address at that moment is meant, by the first level that any of them holds."""
+        first_row: dict[int, int] = {}
+        for row in sorted(active, key=lambda row: self.rows.number[row]):
+            first_row.setdefault(int(self.rows.service[row]), row)
+        for level in levels:
+            named = {name.service for name in level if name.start <= moment < name.end} & first_row.keys()
+            if len(named) == 1:
+                return first_row[named.pop()], NAME_FACTS[level[0].kind]
+            if named:
+                return AMBIGUOUS_ROW, Fact.NONE
+        if len(first_row) == 1:
+            return next(iter(first_row.values())), Fact.PREFIX
+        return AMBIGUOUS_ROW, Fact.NONE
+
+
+def covers(names: Sequence[NameRow], earliest: int, latest: int) -> bool:
+    """Whether the periods leave no moment of the inclusive span open."""
+    reached = earliest
+    for name in sorted(names, key=lambda name: name.start):
+        if name.start <= reached:
+            reached = max(reached, name.end)
+    return reached > latest
+
+
+class Question(NamedTuple):
+    """One row of Questions, as plain values."""
+
+    family: int
+    hi: int
+    lo: int
+    earliest: int
+    latest: int
+    port: int = -1
+    host: str | None = None
+    mailbox: str | None = None
+
+
+def question_at(asked: Questions, place: int) -> Question:
+    return Question(
+        int(asked.family[place]), int(asked.hi[place]), int(asked.lo[place]),
+        int(asked.earliest[place]), int(asked.latest[place]), int(asked.port[place]),
+        asked.host[place] if asked.host else None, asked.mailbox[place] if asked.mailbox else None,
+    )  # fmt: skip
