@@ -29,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
         _start(config)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first, so that what is plainly broken shows early; browsers last."""
+    items.sort(key=lambda item: ("slow" in item.keywords) + 2 * ("browser" in item.keywords))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     running = getattr(config, "throwaway", None)
     if running is not None:

@@ -17,7 +17,7 @@ import pytest
 from tests.project.instances import ROOT, Instance
 from tipstaff.project.processes import wait_until
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")]
 
 
 @pytest.fixture(scope="module")

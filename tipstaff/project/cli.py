@@ -28,17 +28,14 @@ OURS = {
 EXIT_FAILED, EXIT_USAGE, EXIT_NOT_FOUND = 1, 2, 3
 
 
-FACE = "tipstaff.faces.cli.commands"  # its COMMANDS is a table like OURS; WITHOUT_DATABASE names those without Django
+FACE = "tipstaff.faces.cli.commands"  # its COMMANDS is a table like OURS
+WITHOUT_DJANGO = {*OURS, "parse"}  # these load it themselves when they need it, or never
 
 
 def _commands() -> dict[str, str]:
     """Every command's name and home."""
     known = OURS | (import_module(FACE).COMMANDS if _exists(FACE) else {})
     return {name: home for name, home in known.items() if _exists(home.partition(":")[0])}
-
-
-def _needs_django(name: str) -> bool:
-    return name not in OURS and name not in import_module(FACE).WITHOUT_DATABASE
 
 
 def _exists(module: str) -> bool:
@@ -58,7 +55,7 @@ class LateGroup(click.Group):
         home = _commands().get(cmd_name)
         if home is None:
             return None
-        if _needs_django(cmd_name):
+        if cmd_name not in WITHOUT_DJANGO:
             from tipstaff.project.database import setup_django
 
             setup_django()

@@ -13,6 +13,9 @@ from pathlib import Path
 from tipstaff.kernel.errors import InputError, Problem
 
 
+CUSTOMARY = ("database_url", "database_owner_url")  # every deployment tool knows these by these names
+
+
 @dataclass(frozen=True)
 class Option:
     """One thing an operator may set: its name, the default as text, what it means, and whether it is a secret."""
@@ -24,7 +27,7 @@ class Option:
 
     @property
     def variable(self) -> str:
-        return self.name.upper() if self.name.startswith("database_") else f"TIPSTAFF_{self.name.upper()}"
+        return self.name.upper() if self.name in CUSTOMARY else f"TIPSTAFF_{self.name.upper()}"
 
 
 OPTIONS = (
