@@ -26,9 +26,13 @@ MOMENTS = ("ticket", "decision")
 Parts = Mapping[str, Any]
 
 
-def check(reader: Reader, parts: Parts, content: Mapping[str, Any]) -> None:
-    """Run every rule on the parts that could be read. ``content`` tells what was named at all."""
-    _codes(reader, content)
+def check(reader: Reader, parts: Parts, content: Mapping[str, Any], *, complete: bool) -> None:
+    """Run every rule on the parts that could be read. ``content`` tells what was named at all.
+
+    ``complete``: every code of the code list must be there, which a stored edition of earlier days need not satisfy.
+    """
+    if complete:
+        _codes(reader, content)
     for rule in _RULES:
         rule(reader, parts)
     for code, category in parts.get("categories", {}).items():

@@ -7,6 +7,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -50,12 +51,15 @@ def load_directory(directory: Path) -> Edition:
 
 
 def from_content(content: Mapping[str, Any], name: str = "stored edition") -> Edition:
-    """An edition from its canonical form. Raises InputError when it does not fit together."""
+    """An edition from its canonical form, of whatever age. Raises InputError when it does not fit together.
+
+    Codes that were added to the code list since are allowed to be absent, and so are fields that have a default.
+    """
     reader = Reader(name)
-    edition = _edition(reader, dict(content))
+    edition = _edition(reader, dict(content), complete=False)
     if reader.problems:
         raise InputError(reader.problems)
-    return edition
+    return replace(edition, content_hash=hash_of(content))
 
 
 def canonical(edition: Edition) -> dict[str, Any]:
@@ -83,10 +87,10 @@ def _load(directory: Path | Traversable, name: str) -> Edition:
     content = _resolved(reader, table)
     content["sections"] = texts.sections
     content["clauses"] = {number: _without(plain(clause), "number") for number, clause in texts.clauses.items()}
-    edition = _edition(reader, content)
+    edition = _edition(reader, content, complete=True)
     if reader.problems or texts.problems:
         raise InputError(reader.problems + texts.problems)
-    return edition
+    return replace(edition, content_hash=hash_of(canonical(edition)))
 
 
 def _toml(file: Path | Traversable, reader: Reader) -> dict[str, Any] | None:
@@ -154,11 +158,13 @@ def _category(row: dict[str, Any], defaults: dict[str, Any], severities: Any, co
     return built
 
 
-def _edition(reader: Reader, content: dict[str, Any]) -> Edition:
+def _edition(reader: Reader, content: dict[str, Any], *, complete: bool) -> Edition:
     """Build and cross-check; problems stay with the reader, and the result is then worthless."""
     parts: dict[str, Any] = {}
-    for name, hint in hints_of(Edition).items():
-        if name == "content_hash":
+    hints = hints_of(Edition)
+    for field in fields(Edition):
+        name, hint = field.name, hints[field.name]
+        if name == "content_hash" or (name not in content and field.default is not MISSING):
             continue
         if name not in content:
             reader.refuse(name, "is missing")
@@ -166,15 +172,14 @@ def _edition(reader: Reader, content: dict[str, Any]) -> Edition:
             parts[name] = reader.keyed(*_KEYED[name], content[name], name)
         else:
             parts[name] = reader.read(hint, content[name], name)
-    for unknown in content.keys() - hints_of(Edition).keys():
+    for unknown in content.keys() - hints.keys():
         reader.refuse(unknown, "unknown key")
     usable = {name: part for name, part in parts.items() if not broken(part)}
     _in_order(usable)
-    check(reader, usable, content)
+    check(reader, usable, content, complete=complete)
     if reader.problems:
-        return None  # type: ignore[return-value]  # both callers raise
-    edition = Edition(**usable)
-    return Edition(**usable, content_hash=hash_of(canonical(edition)))
+        return None  # type: ignore[return-value]  # both callers raise then
+    return Edition(**usable)
 
 
 def _in_order(parts: dict[str, Any]) -> None:
