@@ -19,7 +19,7 @@ class Case(models.Model):
     service = models.ForeignKey(Service, null=True, on_delete=models.PROTECT, related_name="cases")
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
     category = models.TextField()
-    clause = models.TextField()                      # number in the pinned edition
+    clause = models.TextField()  # number in the pinned edition
     severity = models.TextField()
     edition = models.ForeignKey(StoredEdition, on_delete=models.PROTECT)
     brand = models.TextField(default="")
@@ -27,40 +27,40 @@ class Case(models.Model):
     outcome = models.TextField(default="")
     group_key = models.UUIDField()
     accepting = models.BooleanField(default=True)
-    headline = models.TextField(default="")          # address or host it is about, for titles
+    headline = models.TextField(default="")  # address or host it is about, for titles
     opened_at = models.DateTimeField()
     opened_by = models.TextField(default="system")
     first_event_at = models.DateTimeField(null=True)
     last_event_at = models.DateTimeField(null=True)
-    refreshed_at = models.DateTimeField()            # when the last event was received
-    window_until = models.DateTimeField()            # events received later open a linked case
+    refreshed_at = models.DateTimeField()  # when the last event was received
+    window_until = models.DateTimeField()  # events received later open a linked case
     events = models.IntegerField(default=0)
     reports = models.IntegerField(default=0)
     reporters = models.IntegerField(default=0)
     provisional = models.BooleanField(default=False)
-    needs_person = models.TextField(default="")      # why a person must decide, empty where not
+    needs_person = models.TextField(default="")  # why a person must decide, empty where not
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="cases")
-    waiting_on = models.TextField(default="us")      # us, customer, reporter
+    waiting_on = models.TextField(default="us")  # us, customer, reporter
     last_word_by = models.TextField(default="")
     last_word_at = models.DateTimeField(null=True)
-    desk_due_at = models.DateTimeField(null=True)    # the desk's clock, from creation
+    desk_due_at = models.DateTimeField(null=True)  # the desk's clock, from creation
     ticketed_at = models.DateTimeField(null=True)
-    ack_due_at = models.DateTimeField(null=True)     # the customer's clocks, from TICKETED
+    ack_due_at = models.DateTimeField(null=True)  # the customer's clocks, from TICKETED
     resolve_due_at = models.DateTimeField(null=True)
-    next_due_at = models.DateTimeField(null=True)    # the earliest of the above that still counts
-    noticed_at = models.DateTimeField(null=True)     # last notice about recurring events
+    next_due_at = models.DateTimeField(null=True)  # the earliest of the above that still counts
+    noticed_at = models.DateTimeField(null=True)  # last notice about recurring events
     closed_at = models.DateTimeField(null=True)
     merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="merged")
     # Typed facts that the policies name; required where the edition says so.
-    harmed_party = models.TextField(default="")      # A4
-    surface = models.TextField(default="")           # A8: service, personnel, network
-    mode = models.TextField(default="")              # A7: engage, solicit, endorse, support, direct
-    medium = models.TextField(default="")            # B4: storage, circulation
+    harmed_party = models.TextField(default="")  # A4
+    surface = models.TextField(default="")  # A8: service, personnel, network
+    mode = models.TextField(default="")  # A7: engage, solicit, endorse, support, direct
+    medium = models.TextField(default="")  # B4: storage, circulation
     third_party_rule = models.TextField(default="")  # B7
-    jurisdiction = models.TextField(default="")      # B9, B10
-    statute = models.TextField(default="")           # B24
-    actor = models.TextField(default="")             # D2
-    fault = models.TextField(default="")             # D4: intentional, compromised, negligent
+    jurisdiction = models.TextField(default="")  # B9, B10
+    statute = models.TextField(default="")  # B24
+    actor = models.TextField(default="")  # D2
+    fault = models.TextField(default="")  # D4: intentional, compromised, negligent
 
     class Meta:
         constraints = [
@@ -82,10 +82,10 @@ class JournalEntry(models.Model):
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="journal")
     at = models.DateTimeField()
     actor = models.TextField()
-    kind = models.TextField()                        # opened, events, state, note, mail, fact, owner, link, action …
+    kind = models.TextField()  # opened, events, state, note, mail, fact, owner, link, action …
     text = models.TextField()
     detail = models.JSONField(default=dict)
-    internal = models.BooleanField(default=True)     # an internal entry is never shown to customer or reporter
+    internal = models.BooleanField(default=True)  # an internal entry is never shown to customer or reporter
 
     class Meta:
         indexes = [models.Index(fields=["case", "at"], name="journal_case")]
@@ -119,7 +119,7 @@ class CaseFeed(models.Model):
 class CaseLink(models.Model):
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="links")
     other = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="linked_from")
-    kind = models.TextField()                        # continues, split_from, merged, related, child
+    kind = models.TextField()  # continues, split_from, merged, related, child
     at = models.DateTimeField()
     by = models.TextField()
 
@@ -130,11 +130,11 @@ class CaseLink(models.Model):
 class CaseChange(models.Model):
     """A merge, split or move, with all that is needed to undo it."""
 
-    kind = models.TextField()                        # merge, split, move
+    kind = models.TextField()  # merge, split, move
     by = models.TextField()
     at = models.DateTimeField()
     reason = models.TextField(default="")
-    before = models.JSONField(default=dict)          # case fields before, by case number
+    before = models.JSONField(default=dict)  # case fields before, by case number
     undone_at = models.DateTimeField(null=True)
     undone_by = models.TextField(default="")
 

@@ -155,3 +155,20 @@ class AcceptedRisk(models.Model):
     by = models.TextField()
     at = models.DateTimeField()
     expires_at = models.DateTimeField()
+
+
+class Tally(models.Model):
+    """Events a day by customer, service and category: what rules count over, and what pages show, without a scan."""
+
+    day = models.DateField()
+    customer_id = models.IntegerField()
+    service_id = models.IntegerField(default=0)  # 0: none
+    category = models.TextField()
+    action = models.SmallIntegerField()
+    events = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer_id", "category", "day", "service_id", "action"], name="tally_once"),
+        ]
+        indexes = [models.Index(fields=["day"], name="tally_day")]

@@ -1,0 +1,35 @@
+"""Which cases a person may see. Faces get cases only through here."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from tipstaff.cases.models import Case
+from tipstaff.evidence.access import Grant, grant
+from tipstaff.evidence.models import Blob
+from tipstaff.kernel.errors import NotFound, Refused
+
+RESTRICTED = "RESTRICTED_CASE"
+READERS = frozenset({"analyst", "lead", "counsel", "admin", "auditor"})
+
+
+def visible_to(staff: Any) -> "QuerySet[Case]":
+    """Every case for those who work at the desk; restricted ones only for the role 'sealed' (B17)."""
+    if not READERS & set(staff.roles):
+        return Case.objects.none()
+    return Case.objects.all() if "sealed" in staff.roles else Case.objects.exclude(state=RESTRICTED)
+
+
+def case_for(staff: Any, number: int) -> Case:
+    """One case with customer, service and owner. Raises NotFound for what does not exist or is not theirs to see."""
+    try:
+        return visible_to(staff).select_related("customer", "service", "owner", "edition", "parent").get(pk=number)
+    except Case.DoesNotExist:
+        raise NotFound(f"There is no case #{number}, or it is not yours to see.") from None
+
+
+def open_evidence(staff: Any, case: Case, blob: Blob) -> Grant:
+    """The grant to look at evidence of a case that this person may see."""
+    if case.state == RESTRICTED:
+        raise Refused("The evidence of a restricted case is not shown at the desk.")
+    return grant(blob=blob, actor=staff.username, basis=f"case:{case.pk} desk")

@@ -1,0 +1,104 @@
+"""How a case begins: its clause, its severity, its state and the clocks. Pure.
+
+A case opens TICKETED only where nothing is left to decide: the category came from structure (or a person), the format acts
+by itself, the reporter suffices, the customer held the address for certain, and the conduct was a breach then as now.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tipstaff.policy.edition import Category, Edition, Opening, Role
+
+TRIAGE, TICKETED = "TRIAGE", "TICKETED"
+ENOUGH_TRUST = 1
+DESK_DEFAULT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a new case, taken over all events of its group."""
+
+    structured: bool  # the category came from structure or a person
+    experimental: bool  # a format that never acts by itself
+    trust: int  # the best reporter's
+    provisional: bool  # newer than the inventory's last word
+    verified: bool  # name, locator and description are there (G2-G4)
+    protected: bool = False  # hospital, carrier: a person goes first (H10)
+    facts: frozenset[str] = frozenset()  # typed facts that are known
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How the case begins. ``doubts`` are why a person decides first, in words; empty for TICKETED."""
+
+    clause: str
+    severity: str
+    state: str
+    doubts: tuple[str, ...]
+    desk_due_at: datetime
+    ticketed_at: datetime | None
+    ack_due_at: datetime | None
+    resolve_due_at: datetime | None
+    window_until: datetime
+
+    @property
+    def next_due_at(self) -> datetime:
+        """The clock that counts now: the desk's in TRIAGE, the customer's once told."""
+        return min(filter(None, (self.ack_due_at, self.resolve_due_at)), default=self.desk_due_at)
+
+
+def begin(category: str, edition: Edition, at_event: Edition | None, evidence: Evidence, now: datetime) -> Beginning:
+    """The beginning of a case of ``category`` under ``edition``; ``at_event`` was in force when it happened."""
+    entry = edition.categories[category]
+    doubts = tuple(_doubts(entry, edition, at_event, evidence))
+    ticketed = now if not doubts else None
+    ack, resolve = customer_dues(entry, edition, ticketed)
+    return Beginning(
+        clause=entry.clause,
+        severity=str(entry.severity),
+        state=TRIAGE if doubts else TICKETED,
+        doubts=doubts,
+        desk_due_at=now + desk_time(entry, edition),
+        ticketed_at=ticketed,
+        ack_due_at=ack,
+        resolve_due_at=resolve,
+        window_until=now + entry.grouping_window,
+    )
+
+
+def desk_time(entry: Category, edition: Edition) -> timedelta:
+    """How long the desk has from the case's creation to its first decision."""
+    rule = edition.severities.get(entry.severity)
+    return entry.desk or (rule.desk if rule else None) or DESK_DEFAULT
+
+
+def customer_dues(entry: Category, edition: Edition, ticketed: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """(acknowledge due, resolve due): the customer's clocks start at TICKETED (H2); none where no time is given."""
+    if ticketed is None or entry.resolve is None:
+        return None, None
+    return ticketed + min(edition.timers.ack_at_most, entry.resolve), ticketed + entry.resolve
+
+
+def child_due(parent_due: datetime, start: datetime, share: int) -> datetime:
+    """A reseller's client gets ``share`` percent of the parent's remaining time (A6)."""
+    return start + (parent_due - start) * share / 100
+
+
+def _doubts(entry: Category, edition: Edition, at_event: Edition | None, evidence: Evidence) -> Sequence[str]:
+    checks = (
+        (entry.opening is not Opening.TICKET, "the policy has a person look first at this kind"),
+        (not evidence.structured, "the kind was read from words, not from structure"),
+        (evidence.experimental, "the format is experimental and never acts by itself"),
+        (evidence.trust < ENOUGH_TRUST, "the reporter is not known well enough"),
+        (not evidence.verified, "name, contact, locator or description is missing"),
+        (evidence.provisional, "the inventory has not spoken since the event"),
+        (evidence.protected, "the service is protected: nothing happens by itself"),
+        (at_event is None or entry.code not in at_event.categories, "it was not a breach of the edition in force at the event"),
+    )
+    missing = [code for code in entry.required_facts if edition.facts[code].before == "ticket" and code not in evidence.facts]
+    return [reason for failed, reason in checks if failed] + [f"the fact {fact} is required before a ticket" for fact in missing]
+
+
+def needs_lead(entry: Category) -> bool:
+    return entry.immediate in {Role.LEAD, Role.TWO_PERSONS}

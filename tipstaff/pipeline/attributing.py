@@ -1,0 +1,61 @@
+"""Events and the inventory: who held each address, domain or mailbox when it happened."""
+
+from urllib.parse import urlsplit
+
+import numpy as np
+import polars as pl
+
+from tipstaff.attribution.matching import Answers, Questions
+from tipstaff.kernel import addresses
+from tipstaff.pipeline import context as contexts
+from tipstaff.pipeline.columns import bounds
+from tipstaff.pipeline.context import Context
+
+
+def attribute(table: pl.DataFrame, received: np.ndarray, context: Context) -> pl.DataFrame:
+    """The batch with customer, service, assignment (null where nobody), attribution and provisional.
+
+    ``received`` is when each event's report came in, in microseconds: the latest moment at which it can have happened.
+    """
+    asked = _questions(table, received)
+    answers = context.table.match(asked)
+    late = contexts.provisional(context, answers.source, asked.latest)
+    return table.with_columns(
+        _optional("customer", answers.customer),
+        _optional("service", answers.service),
+        _optional("assignment", answers.assignment),
+        pl.Series("attribution", answers.state.astype(np.int16)),
+        pl.Series("provisional", late & (answers.state == 1)),
+    )
+
+
+def _questions(table: pl.DataFrame, received: np.ndarray) -> Questions:
+    found = addresses.parse(table["ip"])
+    earliest, latest = bounds(table, received)
+    port = table["port"].fill_null(-1).to_numpy().astype(np.int32)
+    hosts: list[str | None] | None = None
+    if table["domain"].null_count() < len(table) or table["url"].null_count() < len(table):
+        hosts = [domain or _host(url) for domain, url in zip(table["domain"].to_list(), table["url"].to_list(), strict=True)]
+    mailboxes = table["mailbox"].to_list() if table["mailbox"].null_count() < len(table) else None
+    return Questions(found.family, found.hi, found.lo, earliest, latest, port, hosts, mailboxes)
+
+
+def _host(url: str | None) -> str | None:
+    if not url:
+        return None
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _optional(name: str, ids: np.ndarray) -> pl.Series:
+    column = pl.Series(name, ids)
+    return pl.select(pl.when(column >= 0).then(column).alias(name)).to_series()
+
+
+def explain(answers: Answers) -> dict[str, int]:
+    """How many events got which kind of answer, for the report's line in Intake."""
+    names = ("nothing to attribute", "held", "not assigned then", "not ours", "ambiguous")
+    counts = np.bincount(answers.state, minlength=len(names))
+    return {name: int(count) for name, count in zip(names, counts, strict=False) if count}

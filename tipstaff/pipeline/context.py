@@ -1,0 +1,135 @@
+"""What a batch needs to know beside its reports: who holds which address, the editions, the operator's rules. Read once,
+kept while nothing changed."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from tipstaff.accounts.models import Contact, Customer, InventorySource, Service
+from tipstaff.attribution import snapshot
+from tipstaff.attribution.matching import AssignmentTable
+from tipstaff.cases.notices import Recipient
+from tipstaff.policy import queries as policy
+from tipstaff.policy.edition import Edition, Opening
+from tipstaff.reports.models import AcceptedRisk, Rule
+from tipstaff.reports.rules import Action, RuleSpec, parse_rule
+
+
+@dataclass(frozen=True)
+class Editions:
+    """The editions of every brand, newest first, as (effective from, stored id, edition)."""
+
+    by_brand: dict[str, list[tuple[datetime, int, Edition]]]
+
+    def at(self, brand: str, moment: datetime | None) -> tuple[int, Edition] | None:
+        """The edition in force for ``brand`` at ``moment``; a brand without its own uses the provider's. None: none was."""
+        if moment is None:
+            return None
+        for effective_from, number, edition in self.by_brand.get(brand) or self.by_brand.get("", []):
+            if effective_from <= moment:
+                return number, edition
+        return None
+
+
+@dataclass
+class Context:
+    """One worker's knowledge. ``customers`` and ``services`` are frames keyed by id."""
+
+    table: AssignmentTable
+    version: object
+    customers: pl.DataFrame
+    parents: dict[int, int | None]
+    recipients: dict[int, Recipient]
+    last_word: dict[int, int]  # inventory source id → µs since 1970; missing: never spoke
+    editions: Editions
+    rules: list[RuleSpec]
+    risks: list[AcceptedRisk]
+    defaults: dict[str, Action] = field(default_factory=dict)
+
+    def top_of(self, customer: int) -> int:
+        """The direct customer: the reseller at the head of the chain."""
+        seen = set()
+        while (parent := self.parents.get(customer)) is not None and customer not in seen:
+            seen.add(customer)
+            customer = parent
+        return customer
+
+
+def load(now: datetime, before: "Context | None" = None) -> Context:
+    """The context as of now; the assignment table is rebuilt only when the inventory changed."""
+    version = snapshot.version()
+    same = before is not None and before.version == version
+    editions = _editions()
+    return Context(
+        table=before.table if same and before else snapshot.build(),
+        version=version,
+        customers=before.customers if same and before else _customers(),
+        parents=before.parents if same and before else dict(Customer.objects.values_list("id", "parent_id")),
+        recipients=before.recipients if same and before else _recipients(),
+        last_word={pk: int(at.timestamp() * 1e6) for pk, at in InventorySource.objects.values_list("id", "last_word_at") if at},
+        editions=editions,
+        rules=[_spec(rule) for rule in Rule.objects.filter(enabled=True)],
+        risks=list(AcceptedRisk.objects.filter(expires_at__gt=now)),
+        defaults=_defaults(editions, now),
+    )
+
+
+def _spec(rule: Rule) -> RuleSpec:
+    spec = parse_rule(rule.name, rule.action, rule.conditions)
+    return RuleSpec(spec.name, spec.action, spec.conditions, rule.pk)
+
+
+def _customers() -> pl.DataFrame:
+    rows = Customer.objects.values_list("id", "customer_class", "protected_class", "brand")
+    schema = {"customer": pl.Int64, "customer_class": pl.String, "protected_class": pl.String, "brand": pl.String}
+    return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+
+def service_classes() -> pl.DataFrame:
+    rows = Service.objects.exclude(protected_class="", brand="").values_list("id", "protected_class", "brand")
+    schema = {"service": pl.Int64, "service_protected": pl.String, "service_brand": pl.String}
+    return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+
+def _recipients() -> dict[int, Recipient]:
+    """The abuse contact of each customer, else the first one that has an address."""
+    rows = (
+        Contact.objects.exclude(email="")
+        .order_by("customer_id", "-role", "id")
+        .values_list("customer_id", "role", "name", "email", "language", "customer__language")
+    )
+    found: dict[int, Recipient] = {}
+    for customer, role, name, email, language, fallback in rows:
+        if customer not in found or role == "abuse":
+            found[customer] = Recipient(name, email, language or fallback)
+    return found
+
+
+def _editions() -> Editions:
+    by_brand: dict[str, list[tuple[datetime, int, Edition]]] = {}
+    for stored, edition in policy.published():
+        by_brand.setdefault(stored.brand, []).append((stored.effective_from, stored.pk, edition))
+    for rows in by_brand.values():
+        rows.sort(key=lambda row: row[0], reverse=True)
+    return Editions(by_brand)
+
+
+def _defaults(editions: Editions, now: datetime) -> dict[str, Action]:
+    found = editions.at("", now)
+    if found is None:
+        return {}
+    kinds = {Opening.ENRICH: Action.RECORD_ONLY, Opening.SEALED: Action.ASK_PERSON}
+    return {code: kinds.get(entry.opening, Action.OPEN_CASE) for code, entry in found[1].categories.items()}
+
+
+def provisional(context: Context, source: np.ndarray, latest: np.ndarray) -> np.ndarray:
+    """Which answers rest on a source that has not spoken since the event. A source that states no last word is not judged."""
+    if not context.last_word:
+        return np.zeros(len(source), bool)
+    spoke = np.full(int(source.max(initial=0)) + 1, np.iinfo(np.int64).max)
+    for number, at in context.last_word.items():
+        if number < len(spoke):
+            spoke[number] = at
+    return (source >= 0) & (latest > spoke[np.maximum(source, 0)])

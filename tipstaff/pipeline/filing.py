@@ -1,0 +1,291 @@
+"""Reports, reporters and submissions of a batch: what is kept of each, and where it stands."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import polars as pl
+from django.db import connection
+
+from tipstaff.consent.models import OptOut
+from tipstaff.intake.drafts import Disposition
+from tipstaff.kernel import bulk
+from tipstaff.pipeline.columns import Item, Parsed
+
+INTAKE_TIME = timedelta(hours=4)  # the desk's own clock for what a machine cannot decide
+ANSWERS = ("nothing to attribute", "held", "not assigned then", "not ours", "ambiguous")
+UNMATCHED = (0, 2, 4)
+CONFIGURED_SOURCES = ("files", "pull", "api", "sensor")  # an operator connected them: they are known
+
+
+def reporter_key(item: Item) -> str:
+    """Who reports, as an identity: a feed by its name wherever it comes from, else the address, else the source."""
+    draft = item.draft
+    if draft.feed:
+        return f"feed:{draft.feed.split('/')[0]}"
+    return (draft.reporter.email or "").lower() or f"source:{item.parsed.source}"
+
+
+def reporter_rows(items: Sequence[Item]) -> list[tuple[str, str, str, str, int, int]]:
+    return [
+        (
+            reporter_key(item),
+            (item.draft.reporter.name or "")[:200],
+            (item.draft.reporter.email or "").lower()[:320],
+            (item.draft.reporter.organisation or "")[:200],
+            first_trust(item),
+            1,
+        )
+        for item in items
+    ]
+
+
+def first_trust(item: Item) -> int:
+    """The trust of a reporter seen for the first time: those whom an operator connected are known, all others are not."""
+    return 1 if item.parsed.kind in CONFIGURED_SOURCES else 0
+
+
+def verification(item: Item) -> dict[str, bool]:
+    """The three elements of a report (G2-G4): name and contact, a locator, a description."""
+    draft = item.draft
+    located = draft.table is not None or any(event.ip or event.url or event.domain for event in draft.events)
+    named = bool(draft.reporter.email or draft.feed or item.parsed.kind in CONFIGURED_SOURCES)
+    return {"reporter": named, "locator": located, "description": bool(draft.description or draft.report_type or draft.category)}
+
+
+def allocate_reports(items: Sequence[Item]) -> list[int]:
+    return bulk.allocate("reports_report", len(items))
+
+
+def file_reports(
+    items: Sequence[Item],
+    ids: Sequence[int],
+    reporters: Mapping[str, tuple[int, int]],
+    events: pl.DataFrame,
+    duplicates: Mapping[int, int],
+    now: datetime,
+) -> None:
+    """Store one row for each report, and a delivery for each that belongs to a feed."""
+    stored = dict(events.group_by("report").len().iter_rows())
+    answers: dict[int, Counter[str]] = {}
+    for place, state, count in events.group_by("report", "attribution").len().iter_rows():
+        answers.setdefault(place, Counter())[ANSWERS[state]] += count
+    rows = [
+        _report_row(item, number, reporters, stored.get(place, 0), duplicates.get(place, 0), answers.get(place, Counter()), now)
+        for place, (item, number) in enumerate(zip(items, ids, strict=True))
+    ]
+    if rows:
+        bulk.copy_frame("reports_report", pl.DataFrame(rows, infer_schema_length=None))
+    _deliveries(items, ids, events, now)
+
+
+def _report_row(
+    item: Item,
+    number: int,
+    reporters: Mapping[str, tuple[int, int]],
+    events: int,
+    duplicates: int,
+    answers: Counter[str],
+    now: datetime,
+) -> dict[str, Any]:
+    draft, sealed = item.draft, item.draft.sealed
+    met = verification(item)
+    return {
+        "id": number,
+        "submission_id": str(item.parsed.submission),
+        "ordinal": item.ordinal,
+        "revision": 0,
+        "reporter_id": reporters[reporter_key(item)][0],
+        "format": draft.format,
+        "disposition": str(draft.disposition),
+        "state": report_state(item, events + duplicates, answers, met),
+        "category": draft.category or "",
+        "category_from": draft.category_from or "",
+        "report_type": draft.report_type or "",
+        "external_id": draft.external_id or "",
+        "xarf": _json(draft.xarf),
+        "subject": "" if sealed else (draft.subject or "")[:500],
+        "description": "" if sealed else (draft.description or "")[:2000],
+        "reported_at": draft.reported_at,
+        "received_at": item.parsed.received_at,
+        "events": events,
+        "duplicates": duplicates,
+        "unmatched": _json({k: v for k, v in answers.items() if k != "held"}),
+        "warnings": _json(draft.warnings[:200]),
+        "needs": _json(draft.needs),
+        "copyright": _json(draft.copyright),
+        "verification": _json(met),
+    }
+
+
+def _json(value: Any) -> str | None:
+    return (
+        None if value is None else orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode().replace("\\u0000", "")
+    )
+
+
+def report_state(item: Item, events: int, answers: Counter[str], met: Mapping[str, bool]) -> str:
+    """Where the report stands (section O): received, incomplete, not_ours, verified, set_aside."""
+    if item.draft.disposition is Disposition.NEEDS_A_PERSON or item.draft.sealed:
+        return "received"
+    if item.draft.disposition is not Disposition.REPORT:
+        return "set_aside"
+    if answers and set(answers) == {"not ours"}:
+        return "not_ours"
+    return "verified" if all(met.values()) else "incomplete"
+
+
+def _deliveries(items: Sequence[Item], ids: Sequence[int], events: pl.DataFrame, now: datetime) -> None:
+    feeds = [
+        (item.draft.feed, number, place) for place, (item, number) in enumerate(zip(items, ids, strict=True)) if item.draft.feed
+    ]
+    if not feeds:
+        return
+    newest = dict(events.group_by("report").agg(pl.col("occurred_at").max()).iter_rows())
+    rows = [(feed, number, newest.get(place), _rows(items[place])) for feed, number, place in feeds]
+    with connection.cursor() as cursor:
+        # A delivery is fresh when it has an event newer than any delivery of the feed before it had.
+        cursor.execute(
+            """INSERT INTO reports_feeddelivery (feed, report_id, delivered_at, newest_event_at, rows, fresh)
+               SELECT u.f, u.r, %s, to_timestamp(u.t / 1e6), u.n, u.t IS NOT NULL AND to_timestamp(u.t / 1e6) > coalesce(
+                   (SELECT max(d.newest_event_at) FROM reports_feeddelivery d WHERE d.feed = u.f), '-infinity')
+               FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::int[]) AS u(f, r, t, n)""",
+            [now, *[list(column) for column in zip(*rows, strict=True)]],
+        )
+
+
+def _rows(item: Item) -> int:
+    return len(item.draft.table) if item.draft.table is not None else len(item.draft.events)
+
+
+def settle_submissions(
+    batch: Sequence[Parsed], items: Sequence[Item], events: pl.DataFrame, settled: Sequence[Any], found: Any, now: datetime
+) -> None:
+    """Each submission's last word: parsed, waiting for a person with a reason, sealed, or set aside."""
+    unmatched: dict[int, Counter[str]] = {}
+    for place, state, count in events.group_by("report", "attribution").len().iter_rows():
+        if state in UNMATCHED:
+            unmatched.setdefault(place, Counter())[ANSWERS[state]] += count
+    asked = set(events.filter(pl.col("action") == 3)["report"].to_list())
+    places: dict[Any, list[int]] = {}
+    for place, item in enumerate(items):
+        places.setdefault(item.parsed.submission, []).append(place)
+    rows = []
+    for parsed in batch:
+        mine = places.get(parsed.submission, [])
+        state, reason = _standing(
+            [items[p] for p in mine],
+            [unmatched.get(p, Counter()) for p in mine],
+            [found.reasons.get(p, "a rule asks a person" if p in asked else "") for p in mine],
+        )
+        rows.append(_submission_row(parsed, [items[p] for p in mine], state, reason, now))
+    _update(rows)
+    _opt_outs(items, now)
+    _seal([parsed for parsed in batch if any(draft.sealed for draft in parsed.drafts)])
+
+
+def _standing(items: Sequence[Item], unmatched: Sequence[Counter[str]], reasons: Sequence[str]) -> tuple[str, str]:
+    if any(item.draft.sealed for item in items):
+        return "sealed", "sealed before anybody saw it"
+    needs = [
+        reason
+        for item in items
+        for reason in (item.draft.needs or ["a person decides what this is"])
+        if item.draft.disposition is Disposition.NEEDS_A_PERSON
+    ]
+    needs += [reason for reason in reasons if reason]
+    needs += [
+        f"{count} {'event is' if count == 1 else 'events are'} {answer}" for counts in unmatched for answer, count in counts.items()
+    ]
+    if needs:
+        return "needs_person", "; ".join(dict.fromkeys(needs))[:2000]
+    if any(item.draft.disposition is Disposition.REPORT for item in items):
+        return "parsed", ""
+    return "set_aside", items[0].draft.disposition.value if items else "nothing in it"
+
+
+def _submission_row(parsed: Parsed, items: Sequence[Item], state: str, reason: str, now: datetime) -> tuple[Any, ...]:
+    sealed = state == "sealed"
+    first = items[0].draft if items else None
+    trace = [] if sealed else [_trace(item) for item in items[:20]]
+    return (
+        str(parsed.submission),
+        state,
+        str(first.disposition) if first and not sealed else "",
+        reason,
+        _json(trace),
+        "" if sealed or first is None else (first.subject or "")[:500],
+        "" if sealed or first is None else (first.reporter.email or "").lower()[:320],
+        now + INTAKE_TIME if state in {"needs_person", "sealed"} else None,
+    )
+
+
+def _trace(item: Item) -> dict[str, Any]:
+    """What parsing found, for the person who must decide; the first events only."""
+    draft = item.draft
+    return {
+        "format": draft.format,
+        "disposition": str(draft.disposition),
+        "category": draft.category,
+        "category_from": draft.category_from,
+        "needs": draft.needs,
+        "warnings": draft.warnings[:20],
+        "external_id": draft.external_id,
+        "events": [
+            {
+                "ip": e.ip,
+                "port": e.port,
+                "domain": e.domain,
+                "url": e.url,
+                "occurred_at": e.occurred_at,
+                "details": e.details,
+                "time_as_written": e.time_as_written,
+                "found_in": e.found_in,
+            }
+            for e in draft.events[:20]
+        ],
+        "rows": len(draft.table) if draft.table is not None else len(draft.events),
+    }
+
+
+def _update(rows: Sequence[tuple[Any, ...]]) -> None:
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE intake_submission s SET state = u.state, disposition = u.d, reason = u.reason, trace = u.trace::jsonb,
+                   subject = u.subject, sender = u.sender, due_at = u.due, claimed_by = '', claimed_until = NULL
+               FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+                   AS u(id, state, d, reason, trace, subject, sender, due)
+               WHERE s.id = u.id""",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def _opt_outs(items: Sequence[Item], now: datetime) -> None:
+    asked = [item for item in items if item.draft.disposition is Disposition.OPT_OUT and item.draft.reporter.email]
+    OptOut.objects.bulk_create(
+        [
+            OptOut(
+                address=(item.draft.reporter.email or "").lower(),
+                asked_at=item.draft.reported_at,
+                recorded_at=now,
+                submission=str(item.parsed.submission),
+            )
+            for item in asked
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _seal(sealed: Sequence[Parsed]) -> None:
+    """What is sealed is kept until counsel says otherwise, and opens to nobody at the desk."""
+    if sealed:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """UPDATE evidence_blob b SET evidence_class = 'sealed', retain_until = NULL
+                   FROM intake_submission s WHERE s.blob_id = b.id AND s.id = ANY(%s::uuid[])""",
+                [[str(parsed.submission) for parsed in sealed]],
+            )

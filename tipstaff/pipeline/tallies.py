@@ -1,0 +1,44 @@
+"""Daily counts by customer, service and category, kept beside the events."""
+
+from datetime import datetime
+
+import polars as pl
+from django.db import connection
+
+
+def add(events: pl.DataFrame, now: datetime) -> None:
+    """Count this batch's attributed events on the day they were received."""
+    counts = (
+        events.filter(pl.col("customer").is_not_null() & pl.col("category").is_not_null())
+        .group_by("customer", pl.col("service").fill_null(0), "category", "action")
+        .agg(pl.len().alias("events"))
+        .sort("customer", "category", "service", "action")
+    )
+    if not len(counts):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO reports_tally AS t (day, customer_id, service_id, category, action, events)
+               SELECT %s, u.c, u.s, u.g, u.a, u.n
+               FROM unnest(%s::int[], %s::int[], %s::text[], %s::smallint[], %s::int[]) AS u(c, s, g, a, n)
+               ON CONFLICT (customer_id, category, day, service_id, action) DO UPDATE SET events = t.events + excluded.events""",
+            [now.date(), *[counts[name].to_list() for name in ("customer", "service", "category", "action", "events")]],
+        )
+
+
+def recent(events: pl.DataFrame, since: datetime, now: datetime) -> pl.Series:
+    """For each event: how many of its customer and category there were since then, this batch's counted."""
+    groups = events.group_by("customer", "category").agg(pl.len().alias("here")).filter(pl.col("customer").is_not_null())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT u.c, u.g, coalesce(sum(t.events), 0) FROM unnest(%s::int[], %s::text[]) AS u(c, g)
+               JOIN reports_tally t ON t.customer_id = u.c AND t.category = u.g AND t.day >= %s GROUP BY 1, 2""",
+            [groups["customer"].to_list(), groups["category"].to_list(), since.date()],
+        )
+        before = pl.DataFrame(
+            cursor.fetchall(), schema={"customer": pl.Int64, "category": pl.String, "before": pl.Int64}, orient="row"
+        )
+    counted = groups.join(before, on=["customer", "category"], how="left").with_columns(
+        (pl.col("here") + pl.col("before").fill_null(0)).cast(pl.Int64).alias("recent")
+    )
+    return events.join(counted, on=["customer", "category"], how="left", maintain_order="left")["recent"]
