@@ -1,0 +1,248 @@
+"""Rows of text to events as columns: addresses, ports, times and identities, a million at a time.
+
+The outcome has the columns of ``drafts.TABLE_COLUMNS``. What a row states and cannot be is told with the row's number.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from tipstaff.intake.reading.feeds.moments import read_moments
+from tipstaff.intake.reading.feeds.separated import Rows
+from tipstaff.intake.reading.indicators import normal_domain, normal_ip, normal_url, refang
+from tipstaff.kernel import addresses
+
+SEPARATOR = "\x1f"               # between the values of an identity
+_BLANKS = ("-", "--", "n/a", "none", "null", "unknown", "nil", "\\n")
+NOTHING = ("", *(form for word in _BLANKS for form in dict.fromkeys((word, word.upper(), word.title()))))
+MOST_TOLD = 20                   # rows named in one warning
+MOST_STRANGE = 20_000            # different odd values read one by one; those beyond are refused
+_LONGEST_NOTHING = max(map(len, _BLANKS))
+_NO_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - what feeds write for "none"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which column says what about the accused. Columns are named in their normal form; None: no column does."""
+
+    time: tuple[str, ...] = ()         # joined with a space
+    zone: str | None = None            # IANA name or '+01:00': of times that state none
+    formats: tuple[str, ...] = ()      # strptime patterns to try first
+    ip: str | None = None
+    port: str | None = None
+    protocol: str | None = None
+    domain: str | None = None
+    url: str | None = None
+    mailbox: str | None = None
+    count: str | None = None
+    category: str | None = None        # column whose values ``categories`` translates
+    categories: Mapping[str, str] = field(default_factory=dict)
+    category_when: tuple[tuple[str, str, str], ...] = ()   # (column, contains, category)
+    report_type: str | None = None     # column with each row's own type
+    identity: tuple[str, ...] = ()     # columns that tell events apart beside address, port and time
+    others: Mapping[str, str] = field(default_factory=dict)  # role ('victim_ip', 'c2_port') → column
+
+    def columns(self) -> set[str]:
+        """Every column that is looked at."""
+        single = {self.ip, self.port, self.protocol, self.domain, self.url, self.mailbox, self.count, self.category, self.report_type}
+        listed = {*self.time, *self.identity, *self.others.values(), *(rule[0] for rule in self.category_when)}
+        return {name for name in single | listed if name}
+
+
+@dataclass(slots=True)
+class Columns:
+    """``table`` has the columns of TABLE_COLUMNS that the rows fill; ``kept`` the places of its rows in the frame."""
+
+    table: pl.DataFrame
+    kept: np.ndarray
+    warnings: list[str]
+
+
+class _Complaints:
+    """What is wrong with which rows, gathered by kind so that a million bad rows make one line each."""
+
+    def __init__(self, numbers: pl.Series) -> None:
+        self.numbers = numbers
+        self.found: dict[str, list[int]] = {}
+        self.sample: dict[str, str] = {}
+
+    def add(self, where: np.ndarray, values: pl.Series | None, what: str) -> None:
+        places = np.flatnonzero(where)
+        if len(places):
+            self.found.setdefault(what, []).extend(self.numbers.gather(places).to_list())
+            if values is not None:
+                self.sample.setdefault(what, str(values[int(places[0])])[:60])
+
+    def told(self) -> list[str]:
+        return [_told(sorted(rows), what, self.sample.get(what)) for what, rows in self.found.items()]
+
+
+def _told(rows: list[int], what: str, sample: str | None = None) -> str:
+    shown = ", ".join(map(str, rows[:MOST_TOLD]))
+    more = f" and {len(rows) - MOST_TOLD} more" if len(rows) > MOST_TOLD else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more}: {what}" + (f" ({sample!r})" if sample else "")
+
+
+def problems_told(rows: Rows) -> list[str]:
+    """The reader's complaints, one line a kind."""
+    kinds: dict[str, list[int]] = {}
+    for number, what in rows.problems:
+        kinds.setdefault(what, []).append(number)
+    return [_told(numbers, what) for what, numbers in kinds.items()]
+
+
+def columns_of(rows: Rows, layout: Layout) -> Columns:
+    """The events of the rows. A row that names no address, domain, URL or mailbox makes none, and is told."""
+    complaints = _Complaints(rows.numbers)
+    values = _Values(rows.frame)
+    ip = _addresses(values.text(layout.ip), complaints, layout.ip)
+    url = _through(values.text(layout.url), normal_url, complaints, f"column {layout.url} holds no URL")
+    domain = _domains(values, layout, complaints)
+    mailbox = values.text(layout.mailbox)
+    made = {
+        "ip": ip, "port": _ports(values.text(layout.port), complaints, layout.port), "protocol": values.low(layout.protocol),
+        "domain": domain, "url": url, **read_moments(values.joined(layout.time), layout, complaints.add),
+        "count": _counts(values.text(layout.count)), "category": _categories(values, layout),
+        "report_type": values.text(layout.report_type), "identity": _identity(values, layout),
+    }  # fmt: skip
+    named = [series.is_not_null() for series in (ip, url, domain, mailbox) if series is not None]
+    accuses = np.logical_or.reduce([series.to_numpy() for series in named]) if named else np.zeros(len(rows.frame), bool)
+    silent = ~accuses & (values.text(layout.ip).is_null().to_numpy() if layout.ip else True)  # type: ignore[union-attr]
+    complaints.add(silent, None, "names no address, domain or URL that could be accused")
+    table = pl.DataFrame({name: series for name, series in made.items() if series is not None} | {"row": rows.numbers})
+    kept = np.flatnonzero(accuses)
+    return Columns(table if len(kept) == len(table) else table[kept], kept, complaints.told())
+
+
+class _Values:
+    """Columns by name: trimmed, null where nothing is meant; None where there is no such column."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame
+        self._read: dict[str, pl.Series] = {}
+
+    def text(self, name: str | None) -> pl.Series | None:
+        if name is None or name not in self.frame.columns:
+            return None
+        if name not in self._read:
+            column = self.frame[name].str.strip_chars()
+            nothing = (column.str.len_bytes() <= _LONGEST_NOTHING) & column.is_in(NOTHING)
+            self._read[name] = _unless(column, nothing.to_numpy())
+        return self._read[name]
+
+    def low(self, name: str | None) -> pl.Series | None:
+        found = self.text(name)
+        return None if found is None else found.str.to_lowercase()
+
+    def joined(self, names: Iterable[str]) -> pl.Series | None:
+        found = [series for name in names if (series := self.text(name)) is not None]
+        return None if not found else found[0] if len(found) == 1 else pl.select(pl.concat_str(found, separator=" ")).to_series()
+
+
+def _addresses(text: pl.Series | None, complaints: _Complaints, column: str | None) -> pl.Series | None:
+    """Normal text of the addresses; null for none, for a network, and for what cannot be one."""
+    if text is None:
+        return None
+    found, numbers = addresses.normalise(text)
+    nothing = found.is_in(_NO_ADDRESS).fill_null(False).to_numpy()
+    odd = ~numbers.valid & text.is_not_null().to_numpy()
+    if odd.any():
+        found, odd = _odd_addresses(text, found, odd)
+        network = odd & text.str.contains("/", literal=True).fill_null(False).to_numpy()
+        complaints.add(network, text, f"column {column} holds a network, not an address: no event")
+        complaints.add(odd & ~network, text, f"column {column} holds no possible address: not read as one")
+    return _unless(found, nothing)
+
+
+def _odd_addresses(text: pl.Series, found: pl.Series, odd: np.ndarray) -> tuple[pl.Series, np.ndarray]:
+    """Once more, one by one: defanged, bracketed, or a network of one address."""
+    distinct = text.filter(pl.Series(odd)).unique().head(MOST_STRANGE).to_list()
+    read = {value: _one_address(value) for value in distinct}
+    again = text.replace_strict(read, default=None, return_dtype=pl.String)
+    better = odd & again.is_not_null().to_numpy()
+    return pl.select(pl.when(pl.Series(better)).then(again).otherwise(found)).to_series(), odd & ~better
+
+
+def _one_address(value: str) -> str | None:
+    plain = refang(value[:100])
+    host, slash, bits = plain.partition("/")
+    if slash and bits != ("128" if ":" in host else "32"):
+        return None
+    return normal_ip(host)
+
+
+def _unless(series: pl.Series, dropped: np.ndarray) -> pl.Series:
+    return pl.select(pl.when(pl.Series(~dropped)).then(series)).to_series() if dropped.any() else series
+
+
+def _ports(text: pl.Series | None, complaints: _Complaints, column: str | None) -> pl.Series | None:
+    """1..65535; 0 means none; anything else is told."""
+    if text is None:
+        return None
+    number = text.str.strip_suffix(".0").cast(pl.Int64, strict=False)
+    good = number.is_between(0, 65_535).fill_null(False) & ~text.str.starts_with("+").fill_null(False)
+    complaints.add((text.is_not_null() & ~good).to_numpy(), text, f"column {column} holds no possible port: left out")
+    return pl.select(pl.when(good & (number > 0)).then(number).cast(pl.Int32)).to_series()
+
+
+def _counts(text: pl.Series | None) -> pl.Series | None:
+    if text is None:
+        return None
+    number = text.str.strip_suffix(".0").cast(pl.Int64, strict=False)
+    return pl.select(pl.when(number.is_between(1, 2_000_000_000)).then(number).otherwise(1).cast(pl.Int32)).to_series()
+
+
+def _domains(values: _Values, layout: Layout, complaints: _Complaints) -> pl.Series | None:
+    text = values.low(layout.domain)
+    if text is None:
+        return None
+    text = text.str.strip_chars_end(".")
+    is_address = addresses.parse(text).valid
+    return _through(_unless(text, is_address), normal_domain, complaints, f"column {layout.domain} holds no domain name")
+
+
+def _through(text: pl.Series | None, normal, complaints: _Complaints, what: str) -> pl.Series | None:
+    """``normal`` of each distinct value; values that it refuses are told."""
+    if text is None:
+        return None
+    distinct = text.drop_nulls().unique().to_list()
+    found = text.replace_strict({value: normal(value) for value in distinct}, default=None, return_dtype=pl.String)
+    complaints.add((text.is_not_null() & found.is_null()).to_numpy(), text, what + ": left out")
+    return found
+
+
+def _categories(values: _Values, layout: Layout) -> pl.Series | None:
+    text, found = values.low(layout.category), None
+    if text is not None:
+        found = text.replace_strict(dict(layout.categories), default=None, return_dtype=pl.String)
+    for column, contains, category in layout.category_when:
+        given = values.low(column)
+        if given is not None:
+            hit = given.str.contains(contains, literal=True).fill_null(False)
+            before = found if found is not None else pl.repeat(None, len(hit), dtype=pl.String, eager=True)
+            found = pl.select(pl.when(hit).then(pl.lit(category)).otherwise(before)).to_series()
+    return found
+
+
+def _identity(values: _Values, layout: Layout) -> pl.Series | None:
+    """The identity columns in the layout's order; a column that is not there counts as empty.
+
+    Quotation marks and backslashes are dropped: readers of CSV disagree about them.
+    """
+    if not layout.identity:
+        return None
+    found = []
+    for name in layout.identity:
+        series = values.text(name)
+        if series is not None:
+            series = series.str.replace_all(r'["\\\x1f]', "")
+        found.append(pl.lit("") if series is None else series.fill_null(""))
+    text = pl.select(pl.concat_str(found, separator=SEPARATOR)).to_series() if any(not isinstance(one, pl.Expr) for one in found) else None
+    return text
+
+
+def identity_values(text: str | None) -> tuple[str, ...]:
+    """The values of one identity, as ``EventDraft.identity`` has them."""
+    return tuple((text or "").split(SEPARATOR)) if text else ()

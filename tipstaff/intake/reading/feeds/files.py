@@ -1,0 +1,116 @@
+"""The files of rows inside a message: separated values or JSON, attached, unpacked or bare, each with its place."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import polars as pl
+
+from tipstaff.intake.message import Message, Part
+from tipstaff.intake.reading.feeds.separated import MOST_COLUMNS, Head, Rows, normal_header, read_head, read_rows
+from tipstaff.intake.reading.open import json_documents
+from tipstaff.intake.reading.walk import every_part
+from tipstaff.kernel.errors import ParseError
+
+TABLE_TYPES = ("text/csv", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel", "text/comma-separated-values")
+TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".log")
+MOST_DEPTH = 4                    # nested JSON objects that become dotted columns
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One file of rows. ``name`` is its file name as far as one is stated, ``where`` its place for a person."""
+
+    name: str | None
+    where: str
+    header: tuple[str, ...]
+    head: Head | None = None
+    frame: pl.DataFrame | None = None
+
+    def rows(self, columns: Iterable[str]) -> Rows:
+        """The rows of these columns, or of all where the rows are few."""
+        if self.head is not None:
+            return read_rows(self.head, columns)
+        assert self.frame is not None
+        return Rows(self.frame, pl.int_range(1, len(self.frame) + 1, dtype=pl.Int32, eager=True))
+
+
+def table_files(message: Message) -> list[TableFile]:
+    """The files of rows in the message, in reading order; ParseError where one that says it is a table cannot be read."""
+    if message.kind != "mail":
+        parts: Iterable[Part] = message.parts or [Part("application/octet-stream", message.raw, message.where or "1", message.hints.filename)]
+    else:
+        parts = [part for part in every_part(message) if _may_be_table(part)]
+    return [found for part in parts if (found := _table(part, message)) is not None]
+
+
+def _may_be_table(part: Part) -> bool:
+    name = (part.filename or "").lower()
+    if part.content_type in TABLE_TYPES or name.endswith(TABLE_ENDINGS) and (part.attachment or part.content_type != "text/plain"):
+        return True
+    return part.attachment and part.content_type in ("text/plain", "application/octet-stream", "application/json")
+
+
+def _table(part: Part, message: Message) -> TableFile | None:
+    name = part.filename or (message.hints.filename if message.kind != "mail" else None)
+    where = part.filename or part.where
+    start = part.content[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if start in (b"{", b"["):
+        frame = json_frame(part.content, where)
+        return None if frame is None else TableFile(name, where, tuple(frame.columns), frame=frame)
+    if start in (b"<", b"", b"-") or b"%PDF" in part.content[:8]:
+        return None
+    try:
+        head = read_head(part.content, part.charset)
+    except ParseError as error:
+        raise ParseError(f"{where}, {error.problem.where}", error.problem.what, error.problem.advice) from None
+    return None if head is None else TableFile(name, where, head.header, head)
+
+
+def json_frame(content: bytes, where: str) -> pl.DataFrame | None:
+    """Columns of text from a list of objects, objects a line, or a list inside one object; None where there are none."""
+    try:
+        documents = json_documents(content)
+    except (ValueError, RecursionError):
+        raise ParseError(where, "the JSON cannot be read", "check that the file is whole") from None
+    rows = [_flat(one) for one in _records(documents)]
+    names: dict[str, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row))
+        if len(names) > MOST_COLUMNS:
+            raise ParseError(where, f"the objects have more than {MOST_COLUMNS} different keys", "check that this is the right file")
+    if not names:
+        return None
+    columns = {plain: [row.get(name, "") for row in rows] for name, plain in zip(names, normal_header(names), strict=True)}
+    return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+def _records(documents: list[Any]) -> list[dict[str, Any]]:
+    if len(documents) == 1 and isinstance(documents[0], dict):
+        inner = [value for value in documents[0].values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        if len(inner) == 1:
+            return [one for one in inner[0] if isinstance(one, dict)]
+    return [one for one in documents if isinstance(one, dict)]
+
+
+def _flat(record: dict[str, Any]) -> dict[str, str]:
+    return dict(_leaves(record, "", 0))
+
+
+def _leaves(record: dict[str, Any], prefix: str, depth: int) -> Iterator[tuple[str, str]]:
+    for key, value in record.items():
+        if isinstance(value, dict) and depth < MOST_DEPTH:
+            yield from _leaves(value, f"{prefix}{key}.", depth + 1)
+        else:
+            yield prefix + key, _text(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    return str(value) if isinstance(value, int | float) else orjson.dumps(value).decode()
