@@ -13,9 +13,11 @@ The rules, in order:
 - Without an address, a name that exactly one service held decides; an unknown name is no answer at all.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -182,15 +184,16 @@ class AssignmentTable:
         ours = self.own.find(asked.family[at], asked.hi[at], asked.lo[at]) >= 0
         state[at[ours]] = State.NOT_ASSIGNED
         state[at[asked.family[at] == 0]] = State.NOTHING
-        columns = []
-        for column in (self.rows.number, self.rows.service, self.rows.customer, self.rows.source):
-            filled = np.full(len(row), -1, np.int64)
-            filled[held] = column[row[held]]
-            columns.append(filled)
+        known = np.where(held, row, 0)
+        assignment, service, customer, source = (
+            np.where(held, column[known], -1) if len(column) else np.full(len(row), -1, np.int64)
+            for column in (self.rows.number, self.rows.service, self.rows.customer, self.rows.source)
+        )
+        answers = Answers(state.astype(np.uint8), assignment, service, customer, source, fact)
         for place, name in named.items():
-            state[place] = State.HELD
-            columns[1][place], columns[2][place], columns[3][place] = name.service, name.customer, name.source
-        return Answers(state.astype(np.uint8), *columns, fact)
+            answers.state[place], answers.service[place] = State.HELD, name.service
+            answers.customer[place], answers.source[place] = name.customer, name.source
+        return answers
 
     def judge(self, question: "Question", number: int | None = None) -> Judgement:
         """One question, whatever it takes; ``number`` is the longest prefix that matters, where that is known."""
@@ -255,37 +258,40 @@ class AssignmentTable:
                 yield from self._cut_crowd(self.timelines.crowds[NOBODY - 1 - slot], part, levels)
 
     def _cells_in(self, prefix: int, box: Box) -> Iterator[tuple[Box, int]]:
-        lines = self.timelines
-        first, last = int(lines.lane_first[prefix]), int(lines.lane_first[prefix + 1])
+        lane_first, lane_port, cell_first, cell_start, cell_end, cell_slot = self.timelines.views
+        first, last = lane_first[prefix], lane_first[prefix + 1]
         for lane in range(first, last):
-            port_from = max(box.port_from, int(lines.lane_port[lane]))
-            port_to = min(box.port_to, int(lines.lane_port[lane + 1]) if lane + 1 < last else max(ALL_PORTS, box.port_to))
+            port_from = max(box.port_from, lane_port[lane])
+            port_to = min(box.port_to, lane_port[lane + 1]) if lane + 1 < last else box.port_to
             if port_from >= port_to:
                 continue
-            begin, end = int(lines.cell_first[lane]), int(lines.cell_first[lane + 1])
-            cell = begin + int(np.searchsorted(lines.cell_start[begin:end], box.start, side="right")) - 1
-            while cell < end and lines.cell_start[cell] < box.end:
-                span = max(box.start, int(lines.cell_start[cell])), min(box.end, int(lines.cell_end[cell]))
-                yield Box(*span, port_from, port_to), int(lines.cell_slot[cell])
+            cell, end = cell_first[lane], cell_first[lane + 1]
+            if end - cell > 1:
+                cell = bisect_right(cell_start, box.start, cell, end) - 1
+            while cell < end and cell_start[cell] < box.end:
+                span = max(box.start, cell_start[cell]), min(box.end, cell_end[cell])
+                yield Box(*span, port_from, port_to), cell_slot[cell]
                 cell += 1
 
     def _cut_crowd(self, members: list[int], box: Box, levels: list[list[NameRow]]) -> Iterator[Piece]:
         """Cut where a member or a name begins or ends; in each part names decide."""
-        held = [row for row in members if self.rows.start[row] < box.end and self.rows.end[row] > box.start]
-        names = [name for level in levels for name in level]
-        edges = {int(edge) for row in held for edge in (self.rows.start[row], self.rows.end[row])}
-        edges |= {edge for name in names for edge in (name.start, name.end)}
-        cuts = [box.start, *sorted(edge for edge in edges if box.start < edge < box.end), box.end]
-        for start, end in zip(cuts[:-1], cuts[1:], strict=True):
-            active = [row for row in held if self.rows.start[row] <= start < self.rows.end[row]]
+        starts, ends = self.timelines.periods
+        held = [row for row in members if starts[row] < box.end and ends[row] > box.start]
+        cuts = [box.start, box.end]
+        if box.end - box.start > 1:
+            edges = {edge for row in held for edge in (starts[row], ends[row])}
+            edges |= {edge for level in levels for name in level for edge in (name.start, name.end)}
+            cuts[1:1] = sorted(edge for edge in edges if box.start < edge < box.end)
+        for start, end in pairwise(cuts):
+            active = [row for row in held if starts[row] <= start < ends[row]]
             row, fact = self._decide(active, start, levels)
             yield Piece(box._replace(start=start, end=end), row, fact, active)
 
     def _decide(self, active: list[int], moment: int, levels: list[list[NameRow]]) -> tuple[int, Fact]:
         """Who of those who share the address at that moment is meant, by the first level that any of them holds."""
         first_row: dict[int, int] = {}
-        for row in sorted(active, key=lambda row: self.rows.number[row]):
-            first_row.setdefault(int(self.rows.service[row]), row)
+        for row in sorted(active, key=self.rows.number.__getitem__):
+            first_row.setdefault(self._service(row), row)
         for level in levels:
             named = {name.service for name in level if name.start <= moment < name.end} & first_row.keys()
             if len(named) == 1:

@@ -5,7 +5,7 @@ Addresses are pairs of 64-bit halves with a family of 4 or 6, as in :mod:`tipsta
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,11 @@ class Prefixes(NamedTuple):
     hi: NDArray[np.uint64]
     lo: NDArray[np.uint64]
     length: NDArray[np.uint8]
+
+
+def take(prefixes: Prefixes, at: NDArray[np.int64]) -> Prefixes:
+    columns: list[Any] = [column[at] for column in prefixes]
+    return Prefixes(*columns)
 
 
 @dataclass
@@ -56,10 +61,16 @@ def last_at_most(
     keys: NDArray[np.generic], low: NDArray[np.int64], high: NDArray[np.int64], wanted: NDArray[np.generic]
 ) -> NDArray[np.int64]:
     """The last place in ``(low, high)`` whose key is not above ``wanted``, else ``low``; keys ascend inside each span."""
-    while (unsettled := high - low > 1).any():
-        middle = (low + high) >> 1
-        above = keys[middle] > wanted
-        low, high = np.where(unsettled & ~above, middle, low), np.where(unsettled & above, middle, high)
+    low = low.copy()
+    at = np.flatnonzero(high - low > 1)
+    begin, end, sought = low[at], high[at], wanted[at]
+    while len(at):
+        middle = (begin + end) >> 1
+        above = keys[middle] > sought
+        begin, end = np.where(above, begin, middle), np.where(above, middle, end)
+        low[at] = begin
+        unsettled = end - begin > 1
+        at, begin, end, sought = at[unsettled], begin[unsettled], end[unsettled], sought[unsettled]
     return low
 
 
@@ -90,13 +101,13 @@ class Nesting:
 def nest(rows: Prefixes) -> tuple[Nesting, NDArray[np.int32]]:
     """The nesting of all distinct prefixes among ``rows``, and for each row the number of its prefix."""
     order = np.lexsort((rows.length, rows.lo, rows.hi, rows.family))
-    ordered = Prefixes(*(column[order] for column in rows))
+    ordered = take(rows, order)
     fresh = np.ones(len(order), bool)
     if len(order):
         fresh[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in ordered])
     number = np.empty(len(order), np.int32)
     number[order] = np.cumsum(fresh) - 1
-    distinct = Prefixes(*(column[fresh] for column in ordered))
+    distinct = take(ordered, np.flatnonzero(fresh))
     parent = np.full(len(distinct.family), -1, np.int32)
     runs = {}
     for family in BITS:

@@ -6,12 +6,13 @@ and where several hold one address together (a crowd) its members stay a list th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tipstaff.attribution.segments import Nesting, Prefixes, last_at_most, nest
+from tipstaff.attribution.segments import Nesting, Prefixes, last_at_most, nest, take
 
 BEGINNING = int(np.iinfo(np.int64).min)  # a period without a beginning, in microseconds
 END = int(np.iinfo(np.int64).max)  # a period without an end
@@ -57,6 +58,16 @@ class Timelines:
     row_prefix: NDArray[np.int32]
     crowds: list[list[int]] = field(default_factory=list)
 
+    @cached_property
+    def views(self) -> tuple["memoryview[int]", ...]:
+        """Lanes and cells for reading one by one: as plain integers, twice as fast as from the arrays."""
+        columns = self.lane_first, self.lane_port, self.cell_first, self.cell_start, self.cell_end, self.cell_slot
+        return tuple(_view(column) for column in columns)
+
+    @cached_property
+    def periods(self) -> tuple["memoryview[int]", "memoryview[int]"]:
+        return _view(self.rows.start), _view(self.rows.end)
+
     def lanes(self, prefix: NDArray[np.int32], port: NDArray[np.int64]) -> NDArray[np.int64]:
         """The lane of each port in each prefix."""
         first, end = self.lane_first[prefix], self.lane_first[prefix + 1]
@@ -65,6 +76,10 @@ class Timelines:
     def cells(self, lane: NDArray[np.int64], moment: NDArray[np.int64]) -> NDArray[np.int64]:
         """The cell of each moment in each lane."""
         return last_at_most(self.cell_start, self.cell_first[lane], self.cell_first[lane + 1], moment)
+
+
+def _view(column: Any) -> "memoryview[int]":
+    return memoryview(column)
 
 
 def compile_rows(rows: AssignmentRows) -> Timelines:
@@ -85,8 +100,8 @@ def compile_rows(rows: AssignmentRows) -> Timelines:
 
 
 def _take(rows: AssignmentRows, at: NDArray[np.int64]) -> AssignmentRows:
-    prefixes = Prefixes(*(column[at] for column in rows.prefixes))
-    return AssignmentRows(*(prefixes if column is rows.prefixes else column[at] for column in rows))
+    columns: list[Any] = [take(column, at) if isinstance(column, Prefixes) else column[at] for column in rows]
+    return AssignmentRows(*columns)
 
 
 def _odd_prefixes(rows: AssignmentRows, prefix: NDArray[np.int32], count: int) -> NDArray[np.bool_]:

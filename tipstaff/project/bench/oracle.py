@@ -45,11 +45,12 @@ class Asked:
 class Oracle:
     def __init__(self, held, named, own):
         self.named, self.own = named, own
-        self.by_network = {}
+        self.by_network: dict = {}
         for row in held:
             if row.start < row.end and row.port_from < row.port_to:
                 self.by_network.setdefault(row.network, []).append(row)
-        self.by_name = {}
+        self.lengths = sorted({(network.version, network.prefixlen) for network in self.by_network})
+        self.by_name: dict = {}
         for name in named:
             self.by_name.setdefault((name.kind, name.value), []).append(name)
 
@@ -91,7 +92,7 @@ class Oracle:
         bits = address.max_prefixlen
         kind = IPv4Network if address.version == 4 else IPv6Network
         found = []
-        for length in range(bits + 1):
+        for length in (length for version, length in self.lengths if version == address.version):
             network = kind((int(address) >> (bits - length) << (bits - length), length))
             found += self.by_network.get(network, [])
         return found
