@@ -1,0 +1,69 @@
+"""Who may use which part of the desk. Every view is entered through :func:`desk`."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from tipstaff.faces.desk import refusals
+from tipstaff.kernel.errors import InputError, NotFound, Refused
+
+#: Anybody who works cases. Auditors read; who holds only 'sealed' sees only the sealed queue.
+WORKERS = ("analyst", "lead", "counsel", "admin")
+READERS = (*WORKERS, "auditor")
+SEALED = ("sealed",)
+
+
+def holds(staff: Any, *roles: str) -> bool:
+    """Whether this person holds one of the roles."""
+    return bool(staff.is_active and set(roles) & set(staff.roles))
+
+
+def zone_of(staff: Any) -> ZoneInfo:
+    """The person's time zone; UTC where the stored name is unknown here."""
+    try:
+        return ZoneInfo(staff.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+View = Callable[..., HttpResponse]
+
+
+def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View]:
+    """Only for people with one of ``roles`` (default: readers); a POST needs one of ``write``. In their time zone.
+
+    What a view refuses (``Refused``, ``NotFound``, ``InputError``) becomes a page that says what to do.
+    """
+
+    def around(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            allowed = roles or READERS
+            with timezone.override(zone_of(request.user)):
+                if not holds(request.user, *allowed):
+                    return refusals.page(request, 403, f"This page is for: {', '.join(allowed)}.")
+                if request.method == "POST" and not holds(request.user, *(roles or write)):
+                    return refusals.page(request, 403, "Your role may read here, not change anything.")
+                return _answered(view, request, *args, **kwargs)
+
+        return guarded
+
+    return around
+
+
+def _answered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    try:
+        return view(request, *args, **kwargs)
+    except NotFound as missing:
+        return refusals.page(request, 404, str(missing))
+    except Refused as refused:
+        return refusals.page(request, 409, str(refused))
+    except InputError as wrong:
+        return refusals.page(request, 422, "Nothing was changed.", problems=wrong.problems)

@@ -1,0 +1,51 @@
+"""What every page of the desk carries: who, when, the counts in the bar, the edition, the toast."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.messages import get_messages
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from tipstaff.cases import queries as cases
+from tipstaff.faces.desk import undo
+from tipstaff.faces.desk.access import holds
+from tipstaff.intake import queries as intake
+from tipstaff.kernel.clock import now as clock_now
+from tipstaff.policy.models import StoredEdition
+
+EDITION_FOR = 60  # seconds that the edition's name in the foot may be old
+
+
+def page(request: HttpRequest, template: str, context: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
+    """Render a whole page of the desk, or what htmx asked for."""
+    context = dict(context or {})
+    now = context.setdefault("now", clock_now())
+    staff = request.user
+    here = now.astimezone(timezone.get_current_timezone())
+    context |= {
+        "staff": staff,
+        "open_cases": cases.open_count(now=now),
+        "intake_waiting": intake.waiting_count(now=now),
+        "sees_sealed": holds(staff, "sealed"),
+        "may_write": holds(staff, "analyst", "lead", "counsel", "admin"),
+        "is_lead": holds(staff, "lead", "admin"),
+        "zone_line": f"{timezone.get_current_timezone_name()} (UTC{here:%z})".replace("00)", ")"),
+        "edition_line": _edition(now),
+        "operator": getattr(settings, "OPERATOR_NAME", ""),
+        "sending": getattr(settings, "SENDING", False),
+        "said": list(get_messages(request)),
+        "undo": undo.offered(request, now),
+    }
+    return render(request, template, context, status=status)
+
+
+def _edition(now: Any) -> str:
+    def read() -> str:
+        published = StoredEdition.objects.filter(state="published", effective_from__lte=now)
+        row = published.order_by("-effective_from").values_list("pack", "version").first()
+        return "/".join(row) if row else ""
+
+    return cache.get_or_set("desk:edition", read, EDITION_FOR) or ""

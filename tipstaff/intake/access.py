@@ -1,0 +1,42 @@
+"""Which submissions a person may see. What is sealed is seen by the role 'sealed' only, and never opened (B17)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from tipstaff.evidence.access import Grant, grant
+from tipstaff.intake.models import Submission
+from tipstaff.kernel.errors import NotFound
+
+READERS = frozenset({"analyst", "lead", "counsel", "admin", "auditor"})
+SEALED = "sealed"
+
+
+def visible_to(staff: Any) -> "QuerySet[Submission]":
+    """Submissions that are not sealed, for those who work at the desk."""
+    if not READERS & set(staff.roles):
+        return Submission.objects.none()
+    return Submission.objects.exclude(state=SEALED)
+
+
+def submission_for(staff: Any, number: UUID) -> Submission:
+    """One submission with its source and evidence row. A sealed one does not exist here for anybody."""
+    try:
+        return visible_to(staff).select_related("source", "blob").get(pk=number)
+    except Submission.DoesNotExist:
+        raise NotFound("There is no such submission, or it is not yours to see.") from None
+
+
+def sealed_for(staff: Any) -> "QuerySet[Submission]":
+    """The sealed queue: when, from where, why. Subject and sender are empty by design; evidence does not open."""
+    if SEALED not in staff.roles:
+        return Submission.objects.none()
+    return Submission.objects.filter(state=SEALED).select_related("source", "blob")
+
+
+def open_evidence(staff: Any, submission: Submission) -> Grant:
+    """The grant to look at what was received."""
+    if submission.state == SEALED:
+        raise NotFound("There is no such submission, or it is not yours to see.")
+    return grant(blob=submission.blob, actor=staff.username, basis=f"submission:{submission.pk} intake")

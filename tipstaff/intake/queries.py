@@ -1,0 +1,102 @@
+"""Reads for the intake screens: what waits for a person, and how the ways in are doing."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db.models import Count, Max, Q, QuerySet
+
+from tipstaff.intake.models import Source, Submission
+
+COUNTED_FOR = 5  # seconds that a count in the bar may be old
+WAITING = ("needs_person", "failed")
+MOST_COUNTED = 1000
+VIEWS = {
+    "person": Q(state__in=WAITING),
+    "unparsed": Q(state="failed"),
+    "received": Q(state="received"),
+    "aside": Q(state="set_aside"),
+    "parsed": Q(state="parsed"),
+    "all": ~Q(state="sealed"),
+}
+
+
+@dataclass(frozen=True)
+class Health:
+    """One way in: its name, last word, today's count and how it is doing."""
+
+    source: Source
+    today: int
+    tone: str
+    word: str
+
+
+def waiting_count(*, now: datetime) -> int:
+    """How many submissions wait for a person, at most 1,000; a few seconds old. Sealed ones are not counted."""
+    key = "intake:waiting"
+    known = cache.get(key)
+    if known is None:
+        known = Submission.objects.filter(VIEWS["person"])[:MOST_COUNTED].count()
+        cache.set(key, known, COUNTED_FOR)
+    return known
+
+
+def forget_counts() -> None:
+    """After a decision the next page counts afresh."""
+    cache.delete("intake:waiting")
+
+
+def listed(submissions: "QuerySet[Submission]", view: str, *, since: datetime) -> "QuerySet[Submission]":
+    """The rows of a view: what waits, oldest deadline first; the rest, newest first and only recent ones."""
+    rows = submissions.filter(VIEWS.get(view, VIEWS["person"])).select_related("source")
+    if view in {"person", "unparsed"}:
+        return rows.order_by("due_at", "id")
+    return rows.filter(received_at__gte=since).order_by("-received_at", "-id")
+
+
+def counts(*, since: datetime) -> dict[str, int]:
+    """For the tabs: waiting at any age, the rest since ``since``."""
+    waiting = Submission.objects.filter(VIEWS["person"]).aggregate(
+        person=Count("pk"), unparsed=Count("pk", filter=VIEWS["unparsed"])
+    )
+    recent = Submission.objects.filter(received_at__gte=since).aggregate(
+        **{name: Count("pk", filter=VIEWS[name]) for name in ("received", "aside", "parsed", "all")}
+    )
+    return waiting | recent
+
+
+def next_waiting(submissions: "QuerySet[Submission]", after: Submission) -> UUID | None:
+    """The submission that waits longest beside this one."""
+    rows = submissions.filter(VIEWS["person"]).exclude(pk=after.pk).order_by("due_at", "id")
+    return rows.values_list("pk", flat=True).first()
+
+
+def health(*, now: datetime, midnight: datetime) -> list[Health]:
+    """Every source with its state: fresh, silent, failing, off."""
+    today = dict(
+        Submission.objects.filter(received_at__gte=midnight)
+        .exclude(state="sealed")
+        .values_list("source")
+        .annotate(number=Count("pk"), last=Max("received_at"))
+        .values_list("source", "number")
+    )
+    return [_health(source, today.get(source.pk, 0), now) for source in Source.objects.order_by("name")]
+
+
+def _health(source: Source, today: int, now: datetime) -> Health:
+    if not source.enabled:
+        return Health(source, today, "off", "off")
+    failing = source.last_error and (source.last_ok_at is None or (source.last_error_at or now) > source.last_ok_at)
+    if failing:
+        return Health(source, today, "bad", "failing")
+    last = source.last_received_at or source.created_at
+    late = now - last - source.expected_every if source.expected_every else timedelta(0)
+    if late > timedelta(0):
+        return Health(source, today, "warn", f"{_spelt(late)} late")
+    return Health(source, today, "good", "fresh" if source.last_received_at else "nothing yet")
+
+
+def _spelt(late: timedelta) -> str:
+    minutes = int(late.total_seconds() // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} d"
