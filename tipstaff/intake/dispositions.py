@@ -1,25 +1,188 @@
-"""What a message is, decided before what it says."""
+"""What a message is, decided before what it says: returned, automatic, an answer to a case, an opt-out … or perhaps a report.
 
+Order matters and is the order below. Whatever carries a report's own structure stays a report, however automatic its sender looks.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from tipstaff.correspondence.references import token_in_address, token_in_message_ids, token_in_subject
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.message import Message
+from tipstaff.intake.reading.automatic import auto_reply_reason, bounce_reason, declared_report, index, phrase_in, plain_subject
+from tipstaff.intake.reading.feedback import feedback_part
+from tipstaff.intake.reading.indicators import find_addresses, find_urls
+from tipstaff.intake.reading.letters import own_words
+from tipstaff.intake.reading.mailboxes import addresses_of, sender_of
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.phrases import fold
+
+_FEEDBACK_ROOT = pattern(rb"<feedback[\s>]")
+_DMARC_SUBJECT = pattern(r"(?i)^\s*(?:\[[^\]]{1,40}\]\s*)?report domain:\s*\S+.{0,200}submitter:")
+_TLS_TYPES = {"application/tlsrpt+json", "application/tlsrpt+gzip"}
+_STRUCTURE_HEADERS = ("x-xarf", "x-arf")
+_STRUCTURE = (b"<Infringement", b"xarf_version", b"\"XARF\"", b"Report-Type:", b"Reported-From:")
+_SNS = pattern(r"(?s)^\s*\{.{0,200}\"notificationType\"\s*:\s*\"(Bounce|Delivery)\"")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """What a message is, why (in words), and the case or identifier that it names."""
+
     disposition: Disposition
     reason: str
     format: str = "mail"
     reference: str | None = None
 
 
-def verdict_of(message: Message) -> Verdict | None:
-    """Why ``message`` is no new report, or None where it may be one."""
-    return None
-
-
 def disposition_of(message: Message) -> Disposition | None:
     """Only the kind; None: it may be a report."""
     verdict = verdict_of(message)
     return verdict.disposition if verdict else None
+
+
+def verdict_of(message: Message) -> Verdict | None:
+    """Why ``message`` is no new report, or None where it may be one."""
+    if message.kind != "mail":
+        return _dmarc(message)
+    for rule in RULES:
+        verdict = rule(message)
+        if verdict is not None:
+            return verdict if verdict.disposition is not Disposition.REPORT else None
+    return None
+
+
+def _own_mail(message: Message) -> Verdict | None:
+    """Our own mail coming back: forwarded to the desk by a rule, or looped through a list."""
+    own = {address.lower() for address in message.hints.own_addresses}
+    sender = (sender_of(message).email or "").lower()
+    looped = own & set(addresses_of(message, "x-loop"))
+    ours = sender in own or _is_ours(message, message.header("message-id"))
+    if not (own or message.hints.own_domains) or not (ours or looped):
+        return None
+    if declared_report(message) or message.embedded and not token_in_message_ids(message.header("message-id")):
+        return None   # a colleague forwards a complaint from the desk's own mailbox
+    return Verdict(Disposition.NOT_A_REPORT, "our own mail coming back", reference=case_reference(message))
+
+
+def _is_ours(message: Message, text: str) -> bool:
+    domain = text.strip("<> ").rpartition("@")[2].lower()
+    return bool(domain) and domain in {own.lower() for own in message.hints.own_domains} and token_in_message_ids(text) is not None
+
+
+def _returned(message: Message) -> Verdict | None:
+    reason = bounce_reason(message)
+    if reason is None and _SNS.match(message.letter):
+        reason = "a delivery notification of a mail service"
+    return Verdict(Disposition.BOUNCE, reason, "bounce", case_reference(message)) if reason else None
+
+
+def _dmarc(message: Message) -> Verdict | None:
+    """Aggregate reports of DMARC (RFC 7489) and TLS reports (RFC 8460): about our own domains, accusing nobody."""
+    if any(part.content_type in _TLS_TYPES for part in message.parts) or declared_report(message) == "tlsrpt":
+        return Verdict(Disposition.NOT_A_REPORT, "a report on TLS sessions (RFC 8460)", "tls-report")
+    found = any(_is_aggregate(part.content[:24_000]) for part in message.parts)
+    if found or message.kind == "mail" and _DMARC_SUBJECT.search(message.header("subject")):
+        return Verdict(Disposition.AUTH_FAILURE, "an aggregate report of DMARC (RFC 7489)", "dmarc-aggregate")
+    return None
+
+
+def _is_aggregate(start: bytes) -> bool:
+    return bool(_FEEDBACK_ROOT.search(start[:2_000])) and (b"<report_metadata" in start or b"<policy_published" in start)
+
+
+def _structured(message: Message) -> Verdict | None:
+    """A report's own structure: nothing below may set it aside."""
+    named = any(message.header(header) for header in _STRUCTURE_HEADERS) or declared_report(message) == "feedback-report"
+    inside = any(marker in part.content[:20_000] for part in message.parts for marker in _STRUCTURE)
+    if named or inside or feedback_part(message) is not None:
+        return Verdict(Disposition.REPORT, "a report's own structure")
+    return None
+
+
+def _automatic(message: Message) -> Verdict | None:
+    reason = auto_reply_reason(message)
+    return Verdict(Disposition.AUTO_REPLY, reason, "auto-reply", case_reference(message)) if reason else None
+
+
+def _counter_notice(message: Message) -> Verdict | None:
+    """17 U.S.C. 512(g)(3): names itself, or says what only a counter-notice must say."""
+    letter = fold(own_words(message)[:20_000])
+    titled = phrase_in("counter_notice", plain_subject(message), "titles") or phrase_in("counter_notice", letter[:1_500], "titles")
+    elements = {hit.phrase for hit in index("counter_notice", "elements").find(letter, folded=True)}
+    claims = phrase_in("counter_notice", letter, "claims")
+    if (titled and elements or len(elements) >= 3) and not claims:
+        return Verdict(Disposition.COUNTER_NOTICE, "it states the elements of a counter-notice (17 U.S.C. 512(g))", "counter-notice", case_reference(message))
+    return None
+
+
+def _retraction(message: Message) -> Verdict | None:
+    letter = fold(own_words(message)[:1_200])
+    subject = plain_subject(message)
+    said = _unnegated(subject) or _unnegated(letter)
+    if not said:
+        return None
+    if phrase_in("retraction", letter, "corrections"):
+        return Verdict(Disposition.NEEDS_A_PERSON, f"it says {said!r} and corrects an earlier report", "retraction", case_reference(message))
+    return Verdict(Disposition.RETRACTION, f"it says {said!r}", "retraction", case_reference(message))
+
+
+def _unnegated(text: str) -> str | None:
+    negations = index("retraction", "negations")
+    for hit in index("retraction", "phrases").find(text, folded=True):
+        before = text[max(0, hit.start - 14):hit.start]
+        if not any(no.end >= len(before) - 2 for no in negations.find(before, folded=True)):
+            return hit.phrase
+    return None
+
+
+def _opt_out(message: Message) -> Verdict | None:
+    """A wish to get no more of our mail: one click (RFC 8058), the subject alone, or a letter of a few words."""
+    for address in (*message.hints.envelope_to, *addresses_of(message, "to", "delivered-to")):
+        if address.partition("@")[0].partition("+")[2].startswith("unsub") or address.lower().startswith(("unsubscribe@", "optout@", "opt-out@")):
+            return Verdict(Disposition.OPT_OUT, f"it was sent to {address}", "opt-out")
+    letter = own_words(message)
+    words = fold(letter).strip(" .!\n-").split("\n-- ")[0].split()
+    phrases = index("opt_out", "phrases")
+    for text in (plain_subject(message).strip(" .!"), " ".join(words)):
+        whole = next((hit for hit in phrases.find(text[:200], folded=True) if hit.start == 0 and len(text) <= len(hit.phrase) + 40), None)
+        if whole and len(words) <= 30 and not find_addresses(letter) and not find_urls(letter):
+            return Verdict(Disposition.OPT_OUT, f"it says {whole.phrase!r}", "opt-out", case_reference(message))
+    return None
+
+
+def _reply(message: Message) -> Verdict | None:
+    reference = case_reference(message)
+    return Verdict(Disposition.REPLY, f"it answers {reference}", "reply", reference) if reference else None
+
+
+def case_reference(message: Message) -> str | None:
+    """The case token (or Message-ID of ours) that the message names: envelope and recipient first, then threading, then subject."""
+    recipients = (*message.hints.envelope_to, *addresses_of(message, "to", "cc", "delivered-to", "x-original-to", "envelope-to"))
+    for address in recipients:
+        token = token_in_address(address)
+        if token:
+            return token
+    for header in ("in-reply-to", "references"):
+        token = token_in_message_ids(message.header(header))
+        if token:
+            return token
+    own = {domain.lower() for domain in message.hints.own_domains}
+    ours = [one for one in f"{message.header('references')} {message.header('in-reply-to')}".split() if one.strip("<>,").rpartition("@")[2].lower() in own]
+    if own and ours and token_in_subject(message.header("subject")) is None:
+        return ours[-1].strip("<>,")
+    return token_in_subject(message.header("subject"))
+
+
+#: Each rule answers for what it knows; a verdict of REPORT ends the list with "may be a report".
+RULES: tuple[Callable[[Message], Verdict | None], ...] = (
+    _own_mail,
+    _returned,
+    _dmarc,
+    _structured,
+    _automatic,
+    _counter_notice,
+    _retraction,
+    _opt_out,
+    _reply,
+)

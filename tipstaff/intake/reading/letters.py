@@ -1,6 +1,7 @@
 """What a person would read of a message: the plain bodies, else the HTML as text."""
 
 from tipstaff.intake.message import Message, Part
+from tipstaff.intake.reading.patterns import pattern
 
 MAX_LETTER = 1_000_000   # characters of a letter that are ever read
 MAX_HTML = 2_000_000     # characters of HTML that are ever parsed
@@ -52,6 +53,23 @@ def unwrap_clearsigned(text: str) -> str:
     _, _, after = tail.partition("-----END PGP SIGNATURE-----")
     signed = "\n".join(line[2:] if line.startswith("- ") else line for line in signed.split("\n"))
     return before + signed + after
+
+
+_QUOTE_HEADS = pattern(
+    r"(?im)^\s*(?:-{2,}\s?(?:original message|ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale|oorspronkelijk bericht"
+    r"|wiadomość oryginalna|mensagem original|исходное сообщение|forwarded message|weitergeleitete nachricht|message transféré)"
+    r"|on .{5,120} wrote:|am .{5,120} schrieb.{0,80}:|le .{5,120} a écrit\s?:|el .{5,120} escribió:|il .{5,120} ha scritto:|op .{5,120} schreef.{0,80}:"
+    r"|w dniu .{5,120} napisał.{0,20}:|em .{5,120} escreveu:|.{5,120} пишет:|begin forwarded message:)"
+)
+
+
+def own_words(message: Message) -> str:
+    """What the writer of the mail wrote: quoted lines and everything below a quoted or forwarded message's heading left out."""
+    text = message.letter[:100_000]
+    head = _QUOTE_HEADS.search(text)
+    if head:
+        text = text[:head.start()]
+    return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
 
 
 def html_to_text(html: str) -> str:

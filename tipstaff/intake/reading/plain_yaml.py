@@ -13,6 +13,7 @@ import yaml
 MAX_TEXT = 131_072      # characters of one part
 MAX_FIELDS = 400        # fields of one mapping
 MAX_MAPPINGS = 5_000    # mappings of one part
+MAX_BRACKETS = 1_000    # libyaml's time grows with the square of open brackets; beyond this, lines are read instead
 _LINE = re2.compile(r"^([A-Za-z][A-Za-z0-9 _/.-]{0,60}?)[ \t]*:(?:[ \t]+(.*)|)$")
 _TAG = re2.compile(r"^!{1,2}[A-Za-z0-9/_.:-]{0,60}[ \t]+")
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -48,7 +49,7 @@ def read_mappings(text: str) -> list[Fields]:
     """Every top-level mapping in ``text`` (several documents, or a list of mappings); [] where there is none."""
     text = text[:MAX_TEXT].lstrip("\ufeff\n \t")
     try:
-        found = list(_from_events(text))
+        found = list(_from_events(text)) if text.count("[") + text.count("{") <= MAX_BRACKETS else []
     except (yaml.YAMLError, ValueError, RecursionError):
         found = []
     if found and all(len(one.pairs) > 1 for one in found):

@@ -1,7 +1,7 @@
 """Shadowserver's report types, from ``intake/schemas/shadowserver.toml``: which a file is, and what its columns mean."""
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -12,7 +12,6 @@ import re2
 from tipstaff.intake.reading.feeds.columns import Layout
 
 _FILE_NAME = re2.compile(r"(?i)^(?:\d{4}-\d{2}-\d{2}-)?([a-z0-9_]{3,60})(?:-[^/]{0,200})?\.(?:csv|json|jsonl|txt|tsv)(?:\.(?:zip|gz))?$")
-_VERSION_6 = re2.compile(r"^(scan|event|population)6|(?:^|_)(\w+?)6$")
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,6 @@ class ReportType:
     known: bool = True
     xarf: dict[str, str] | None = None
     recurring: bool = False          # a daily list of all that answer: what is missing from it no longer does
-    notes: tuple[str, ...] = field(default=())
 
 
 @cache
@@ -72,13 +70,20 @@ def report_type(filename: str | None, header: tuple[str, ...], tags: tuple[str, 
     listed = known_type(stated) if stated else None
     if stated and (listed or (_prefix_of(stated) and "_" in stated)):
         return _resolve(stated, listed, header)
-    found = _by_tags(header, tags) or _by_signature(header)
+    found = _by_whole_header(header) or _by_tags(header, tags) or _by_signature(header)
     return _resolve(found or "unknown", found, header)
 
 
 def _prefix_of(name: str) -> dict[str, str] | None:
     plain = _version_4(name)
     return next((one for one in _schema()["prefixes"] if plain.startswith(one["prefix"])), None)
+
+
+def _by_whole_header(header: tuple[str, ...]) -> str | None:
+    """The type that has its telling columns, the common ones and no others."""
+    names, common = set(header), set(_schema()["defaults"]["common"])
+    types = ((name, spec["signature"]) for name, spec in _schema()["types"].items() if spec.get("nothing_else"))
+    return next((name for name, telling in types if names.issuperset(telling) and names <= common | set(telling)), None)
 
 
 def _by_signature(header: tuple[str, ...]) -> str | None:
