@@ -7,8 +7,7 @@ from tipstaff.policy import categories
 #: The 32 types of XARF v4.2.0, by category.
 XARF_TYPES = {
     "connection": "ddos infected_host login_attack port_scan reconnaissance scraping sql_injection vulnerability_scan",
-    "content": "brand_infringement csam csem exposed_data fraud malware phishing remote_compromise"
-    " suspicious_registration",
+    "content": "brand_infringement csam csem exposed_data fraud malware phishing remote_compromise suspicious_registration",
     "copyright": "copyright cyberlocker link_site p2p ugc_platform usenet",
     "infrastructure": "botnet compromised_server",
     "messaging": "bulk_messaging spam",
