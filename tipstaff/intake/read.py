@@ -1,43 +1,72 @@
 """From bytes to report drafts: open, seal, tell what it is, parse by the surest claim, classify, say why a person must look."""
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
-from typing import Any
 
+from tipstaff.intake.classification import classify
 from tipstaff.intake.dispositions import Verdict, verdict_of
 from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft, Reporter
 from tipstaff.intake.message import Hints, Message
+from tipstaff.intake.reading.authentication import authenticated_domains
+from tipstaff.intake.reading.automatic import phrase_in, plain_subject
+from tipstaff.intake.reading.indicators import find_addresses, find_domains, find_urls
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.open import open_message
 from tipstaff.intake.reading.times import read_time
+from tipstaff.intake.reading.walk import every_message
 from tipstaff.intake.registry import PARSERS
+from tipstaff.intake.sealing import must_seal
+from tipstaff.intake.vocabulary.load import Profile, Vocabulary, packaged
 from tipstaff.kernel.errors import ParseError
 
 log = logging.getLogger(__name__)
-PACKAGED = None   # the vocabulary shipped with the package
 
 
-def read_submission(raw: bytes, hints: Hints | None = None, vocabulary: Any = PACKAGED) -> list[ReportDraft]:
-    """Every report in ``raw``, at least one draft; what cannot be read becomes a needs-a-person draft with the reason. Never raises on content."""
+def read_submission(raw: bytes, hints: Hints | None = None, vocabulary: Vocabulary | None = None) -> list[ReportDraft]:
+    """Every report in ``raw``, at least one draft; what cannot be read becomes a needs-a-person draft with the reason.
+
+    ``vocabulary``: the operator's words and profiles; None: those of the package. Never raises on content.
+    """
+    vocabulary = vocabulary or packaged()
     drafts: list[ReportDraft] = []
     for message in open_message(raw, hints or Hints()):
         try:
             drafts += read_message(message, vocabulary)
-        except Exception as error:   # a defect of ours must cost one report's automation, never the report
+        except Exception as error:  # a defect of ours must cost one report's automation, never the report
             log.exception("reading failed")
-            drafts.append(_for_a_person(message, "unknown", f"reading it failed ({type(error).__name__}); this is a defect of the software"))
+            drafts.append(_for_a_person(message, "unknown", f"reading it failed ({_place(error)}): a defect of the software"))
     return drafts
 
 
-def read_message(message: Message, vocabulary: Any = PACKAGED) -> list[ReportDraft]:
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else ""
+    return f"{type(error).__name__}{where}"
+
+
+def read_message(message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
     """The drafts of one opened message."""
-    sealed = _seal_reason(message, vocabulary)
+    sealed = _seal_reason(message)
     if sealed:
-        return [_sealed(message, sealed)]
+        return [_sealed(sealed)]
     verdict = verdict_of(message)
     if verdict is not None:
         return [_set_aside(message, verdict)]
-    return [_finished(draft, message, vocabulary) for draft in _parsed(message)]
+    profile = vocabulary.profile_of([one.domain for one in authenticated_domains(message)])
+    _use_zone(message, profile)
+    return [_finished(draft, message, profile, vocabulary) for draft in _parsed(message)]
+
+
+def _use_zone(message: Message, profile: Profile | None) -> None:
+    """The authenticated reporter's usual zone, where the source's settings name none."""
+    if profile is not None and profile.zone and not message.hints.zone:
+        hints = replace(message.hints, zone=profile.zone)
+        for each in every_message(message):
+            each.hints = hints
 
 
 def _parsed(message: Message) -> list[ReportDraft]:
@@ -52,7 +81,19 @@ def _parsed(message: Message) -> list[ReportDraft]:
             for draft in drafts:
                 draft.warnings += [problem for problem in problems if problem not in draft.warnings]
             return drafts
+    if not problems and _is_ordinary(message):
+        return [_draft(message, "mail", Disposition.NOT_A_REPORT)]
     return [_for_a_person(message, "unknown", *(problems or ["no parser knows this format"]))]
+
+
+def _is_ordinary(message: Message) -> bool:
+    """A mail that names nothing and complains of nothing."""
+    letter = message.letter
+    if message.kind != "mail" or message.defects or message.embedded or not (letter.strip() or message.header("subject")):
+        return False
+    text = f"{message.header('subject')}\n{letter}"
+    named = find_addresses(text) or find_urls(text) or find_domains(text)
+    return not named and len(message.parts) <= 2 and not phrase_in("complaint", plain_subject(message), "subjects")
 
 
 def claimants(message: Message) -> list[ModuleType]:
@@ -61,11 +102,11 @@ def claimants(message: Message) -> list[ModuleType]:
     return [parser for claim, parser in sorted(claims, key=lambda pair: -pair[0]) if claim > Confidence.NONE]
 
 
-def _finished(draft: ReportDraft, message: Message, vocabulary: Any) -> ReportDraft:
+def _finished(draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary) -> ReportDraft:
     """Reporter and dates from the headers where the parser left them open, the category, and whether a person must look."""
     _complete(draft, message)
     if draft.disposition is Disposition.REPORT:
-        _classify(draft, message, vocabulary)
+        draft.category, draft.category_from = classify(draft, message, profile, vocabulary)
         if not draft.events and draft.table is None:
             draft.needs.append("no address, domain or URL was found")
     if draft.needs and draft.disposition is Disposition.REPORT:
@@ -85,15 +126,10 @@ def _complete(draft: ReportDraft, message: Message) -> None:
     draft.warnings += [defect for defect in message.defects if defect not in draft.warnings]
 
 
-def _classify(draft: ReportDraft, message: Message, vocabulary: Any) -> None:
-    return
-
-
-def _seal_reason(message: Message, vocabulary: Any) -> str | None:
+def _seal_reason(message: Message) -> str | None:
     try:
-        from tipstaff.intake.sealing import must_seal
         return must_seal(message)
-    except (ImportError, NotImplementedError):
+    except NotImplementedError:
         return None
 
 
@@ -119,7 +155,7 @@ def _set_aside(message: Message, verdict: Verdict) -> ReportDraft:
     return draft
 
 
-def _sealed(message: Message, reason: str) -> ReportDraft:
+def _sealed(reason: str) -> ReportDraft:
     """Nothing of its content leaves the message: no subject, no description, no indicators."""
     draft = ReportDraft(format="sealed", disposition=Disposition.NEEDS_A_PERSON, category="csam", sealed=True)
     draft.category_from = "sealed before reading"

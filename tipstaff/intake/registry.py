@@ -4,7 +4,7 @@ from types import ModuleType
 
 from tipstaff.intake.parsers import arf, snds, xarf
 
-#: The highest claim parses. Two equal claims on one message are a defect that the contract tests find, so the order decides nothing.
+#: The highest claim parses. Equal claims on one message are a defect that the contract tests find: the order decides nothing.
 PARSERS: tuple[ModuleType, ...] = (
     arf,
     snds,
