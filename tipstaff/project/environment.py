@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tipstaff.kernel.errors import InputError, Problem
 
-
 CUSTOMARY = ("database_url", "database_owner_url")  # every deployment tool knows these by these names
 
 

@@ -5,10 +5,8 @@ ended as a group; the kernel ends them when the supervisor itself is killed. A c
 the first time and then after growing pauses.
 """
 
-import fcntl
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -20,10 +18,11 @@ from types import FrameType
 from typing import Any, TextIO
 
 from tipstaff.kernel.clock import now
-from tipstaff.kernel.errors import Refused, TipstaffError
+from tipstaff.kernel.errors import TipstaffError
 from tipstaff.project import connections, environment, processes
 from tipstaff.project.children import Child, children, ours
 from tipstaff.project.postgres import Cluster, DatabaseDown, make_state
+from tipstaff.project.state import ensure_secret, lock_state
 
 FIRST_PAUSE, LONGEST_PAUSE, SETTLED = 0.2, 30.0, 30.0  # seconds
 STEP = 0.1
@@ -110,7 +109,7 @@ class Supervisor:
                 time.sleep(STEP)
         finally:
             self._stop_all()
-            os.close(lock)
+            lock.release()
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         self.stopping = True
@@ -244,26 +243,3 @@ def status_of(one: Watched) -> dict[str, Any]:
 def how_it_ended(code: int) -> str:
     """An exit code of Popen in words."""
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-
-
-def lock_state(state: Path) -> int:
-    """Take the state directory for this program alone; the descriptor holds the lock until it is closed. Raises Refused."""
-    descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(descriptor, 20).decode().strip()
-        os.close(descriptor)
-        raise Refused(f"{state} is in use by process {holder}: stop it first, or choose another with --state") from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-    return descriptor
-
-
-def ensure_secret(state: Path) -> None:
-    """Make the key that signs sessions and links, once, readable by us only."""
-    path = state / "secret.key"
-    if not path.exists() and not environment.get("secret_key"):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as handle:
-            handle.write(secrets.token_urlsafe(50))

@@ -10,6 +10,7 @@ import click
 
 from tipstaff.kernel.errors import InputError, Problem
 from tipstaff.project import connections, database, environment
+from tipstaff.project.state import lock_state
 
 
 @click.group()
@@ -25,7 +26,7 @@ def db(state: str | None) -> None:
 @click.option("--migrate/--no-migrate", "migrated", default=True, help="Bring the tables up to date first.")
 def start(state: str | None, migrated: bool) -> None:
     """Start the embedded database alone, in the foreground, until Ctrl-C or SIGTERM."""
-    from tipstaff.project.postgres import Cluster
+    from tipstaff.project.postgres import Cluster, make_state
 
     if state:
         environment.choose_state(state)
@@ -33,8 +34,10 @@ def start(state: str | None, migrated: bool) -> None:
         raise InputError(Problem("DATABASE_URL", "names an external database", "unset it to use the embedded one"))
     signal.signal(signal.SIGTERM, _leave)
     cluster = Cluster(environment.state_directory())
-    cluster.start()
+    make_state(cluster.state)
+    lock = lock_state(cluster.state)
     try:
+        cluster.start()
         if migrated:
             database.setup_django(role="owner")
             database.migrate(verbosity=0)
@@ -46,6 +49,7 @@ def start(state: str | None, migrated: bool) -> None:
         click.echo("stopping", err=True)
     finally:
         cluster.stop()
+        lock.release()
 
 
 def _leave(signum: int, frame: FrameType | None) -> None:
@@ -85,3 +89,18 @@ def django(arguments: tuple[str, ...]) -> None:
     """Run one of Django's management commands (makemigrations, shell, check …)."""
     environment.default_settings_module()
     sys.exit(subprocess.call([sys.executable, "-m", "django", *arguments], env=environment.for_children()))
+
+
+@db.command()
+@click.option("--state", type=click.Path(), help="State directory of this instance (or TIPSTAFF_STATE).")
+def upgrade(state: str | None) -> None:
+    """Carry the embedded database over to this Tipstaff's PostgreSQL major version; keeps the old files."""
+    from tipstaff.project.upgrade import upgrade as carry_over
+
+    if state:
+        environment.choose_state(state)
+    done = carry_over(environment.state_directory())
+    if done is None:
+        click.echo("nothing to do: the database is of this version already")
+    else:
+        click.echo(f"PostgreSQL {done.before} to {done.after}; the old files are in {done.kept}, delete them when content")

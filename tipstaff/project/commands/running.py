@@ -1,6 +1,5 @@
 """``tipstaff up``, ``run``, ``status`` and ``demo``."""
 
-import fcntl
 import json
 import shutil
 import signal
@@ -19,6 +18,7 @@ from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Problem, TipstaffError
 from tipstaff.project import database, environment, processes
 from tipstaff.project.children import LOOPS, exists, ours
+from tipstaff.project.state import is_running
 
 SAMPLE = "tipstaff.project.sample"  # has load(*, now) -> str: loads the labelled sample, returns what to tell the person
 
@@ -131,18 +131,6 @@ def status(as_json: bool) -> None:
             pid = child["pid"] or "-"
             click.echo(f"{child['name']:<10} {child['state']:<10} pid {pid:<8} restarts {child['restarts']}  {child['note']}")
     sys.exit(0 if known["running"] else 1)
-
-
-def is_running(state: Path) -> bool:
-    """Whether a supervisor holds the lock of this state directory."""
-    if not (state / "lock").exists():
-        return False
-    with (state / "lock").open("r+") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 @click.command()

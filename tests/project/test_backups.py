@@ -1,0 +1,150 @@
+"""What was backed up comes back, whole or not at all; an older database is carried over."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.project.instances import ROOT, Instance
+from tipstaff.project import connections
+from tipstaff.project.postgres import MAJOR, Cluster, make_state
+
+pytestmark = pytest.mark.slow
+SESSION = "INSERT INTO django_session VALUES ('alice', 'on duty', now())"
+ENTRY = "INSERT INTO audit_entry (at, actor, action, subject, reason, detail) VALUES (now(), 'alice', 'a', 's', 'r', '{}')"
+
+
+def tipstaff(state: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "tipstaff.project.cli", *words],
+        env=environment | {"TIPSTAFF_STATE": str(state)}, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def rows(state: Path, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(connections.embedded_url(state, connections.APP)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def work(state: Path) -> None:
+    """A day's work: rows as the application's role, a pack of evidence, a mail still in the spool."""
+    with psycopg.connect(connections.embedded_url(state, connections.APP)) as connection:
+        connection.execute(SESSION)
+        connection.execute(ENTRY)
+    for name, content in (("evidence/2026/11/a.pack", b"sealed" * 1000), ("spool/b.msg", b"{}\nReceived: x")):
+        (state / name).parent.mkdir(parents=True, exist_ok=True)
+        (state / name).write_bytes(content)
+    (state / "evidence.key").write_text("key")
+
+
+@pytest.fixture(scope="module")
+def worked(open_place: Path) -> Iterator[tuple[Instance, Path]]:
+    instance = Instance(open_place / "worked").start()
+    try:
+        instance.ready()
+        work(instance.state)
+        file = open_place / "monday.backup"
+        made = tipstaff(instance.state, "backup", str(file))
+        assert made.returncode == 0, made.stderr
+        assert instance.stop() == 0
+        yield instance, file
+    finally:
+        instance.kill_everything()
+
+
+def test_a_backup_is_for_our_eyes_only(worked: tuple[Instance, Path]) -> None:
+    assert worked[1].stat().st_mode & 0o077 == 0
+    assert not list(worked[1].parent.glob("*.partial"))
+
+
+def test_a_restored_instance_works_and_holds_everything(worked: tuple[Instance, Path], open_place: Path) -> None:
+    again = Instance(open_place / "again")
+    restored = tipstaff(again.state, "restore", str(worked[1]))
+    assert restored.returncode == 0, restored.stderr
+    try:
+        again.start().ready()
+        assert rows(again.state, "SELECT session_data FROM django_session") == [("on duty",)]
+        assert rows(again.state, "SELECT actor FROM audit_entry WHERE action = 'a'") == [("alice",)]
+        for name in ("evidence/2026/11/a.pack", "spool/b.msg", "evidence.key", "secret.key"):
+            assert (again.state / name).read_bytes() == (worked[0].state / name).read_bytes()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            rows(again.state, "UPDATE audit_entry SET actor = 'bob' RETURNING 1")
+        assert again.stop() == 0
+    finally:
+        again.kill_everything()
+
+
+def test_a_restore_refuses_a_state_that_holds_something(worked: tuple[Instance, Path]) -> None:
+    refused = tipstaff(worked[0].state, "restore", str(worked[1]))
+    assert refused.returncode == 1 and "already holds evidence" in refused.stderr
+
+
+@pytest.mark.parametrize("damage", ["a byte", "the end", "everything"])
+def test_a_damaged_backup_writes_nothing(worked: tuple[Instance, Path], open_place: Path, damage: str) -> None:
+    content = bytearray(worked[1].read_bytes())
+    with tarfile.open(worked[1]) as archive:
+        pack = archive.getmember("evidence/2026/11/a.pack")
+    if damage == "a byte":
+        content[pack.offset_data + 100] ^= 1
+    elif damage == "the end":
+        del content[-20_000:]
+    else:
+        content = bytearray(b"no archive at all")
+    broken = open_place / "broken.backup"
+    broken.write_bytes(content)
+    state = open_place / "untouched"
+    refused = tipstaff(state, "restore", str(broken))
+    assert refused.returncode == 1 and "broken.backup" in refused.stderr
+    assert "use another backup" in refused.stderr or "cannot be read" in refused.stderr
+    assert not state.exists()
+
+
+def test_a_backup_replaces_no_file(worked: tuple[Instance, Path]) -> None:
+    before = worked[1].read_bytes()
+    refused = tipstaff(worked[0].state, "backup", str(worked[1]))
+    assert refused.returncode == 1 and "already exists" in refused.stderr
+    assert worked[1].read_bytes() == before
+
+
+def test_a_backup_of_a_stopped_instance_without_keys(worked: tuple[Instance, Path], open_place: Path) -> None:
+    file = open_place / "without.backup"
+    made = tipstaff(worked[0].state, "backup", str(file), "--without-keys")
+    assert made.returncode == 0, made.stderr
+    with tarfile.open(file) as archive:
+        names = archive.getnames()
+    assert "database.dump" in names and "evidence.key" not in names and "secret.key" not in names
+    assert not (worked[0].state / "postgres" / "postmaster.pid").exists()
+
+
+def test_an_older_database_is_refused_then_carried_over(open_place: Path) -> None:
+    state = open_place / "old"
+    make_state(state)
+    old = Cluster(state, major=16)
+    old.start()
+    try:
+        made = tipstaff(state, "db", "migrate")
+        assert made.returncode == 0, made.stderr
+        work(state)
+    finally:
+        old.stop()
+    refused = tipstaff(state, "up")
+    assert refused.returncode == 1
+    assert f"holds a PostgreSQL 16 database, this Tipstaff runs {MAJOR}" in refused.stderr
+    assert "tipstaff db upgrade" in refused.stderr
+    upgraded = tipstaff(state, "db", "upgrade")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert (state / "postgres-16-kept" / "PG_VERSION").read_text().strip() == "16"
+    assert "nothing to do" in tipstaff(state, "db", "upgrade").stdout
+    instance = Instance(state)
+    try:
+        instance.start().ready()
+        assert rows(state, "SELECT session_data FROM django_session") == [("on duty",)]
+        assert instance.stop() == 0
+    finally:
+        instance.kill_everything()

@@ -1,0 +1,153 @@
+"""One file that holds everything: the database, the evidence, the spool and the keys that open them.
+
+The database is dumped as of one moment while the desk works on. Evidence packs never change once written, and are copied
+both before and after the dump: a pack that the dump speaks of was there on one of the two occasions. The spool is copied
+first: what it holds may be in the dump too, and is then recognised by its id.
+"""
+
+import hashlib
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO, Any
+
+from tipstaff.kernel.errors import InputError, Problem, Refused
+from tipstaff.project import connections, dumps, environment
+from tipstaff.project.postgres import make_state
+
+FORMAT = 1
+MANIFEST, DUMP, SUMS = "manifest.json", "database.dump", "sums.json"
+TREES = ("evidence", "spool")
+KEYS = ("secret.key", "evidence.key", "tipstaff.toml")
+
+
+def write(file: Path, state: Path, *, now: datetime, keys: bool = True) -> dict[str, Any]:
+    """Write a backup of the instance in ``state`` to ``file``, which appears whole or not at all; its manifest.
+
+    Without ``keys`` the file tells nothing by itself: evidence stays encrypted, and a restore needs the keys beside it.
+    """
+    if file.exists():
+        raise InputError(Problem(str(file), "already exists", "choose another name; a backup never replaces one"))
+    if not connections.is_external() and not (state / "postgres").exists():
+        raise InputError(Problem(str(state), "holds no database", "name the state directory with --state"))
+    manifest = {
+        "format": FORMAT, "tipstaff": version("tipstaff"), "made_at": now.isoformat(), "keys": keys,
+        "evidence": environment.get("evidence_store") or "in this file",
+    }  # fmt: skip
+    partial = file.with_name(file.name + ".partial")
+    with dumps.owners_database(state) as address, tempfile.TemporaryDirectory(dir=file.absolute().parent) as scratch:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                _write_all(out, state, address, Path(scratch) / DUMP, manifest)
+                out.flush()
+                os.fsync(out.fileno())
+            partial.rename(file)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    return manifest
+
+
+def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest: dict[str, Any]) -> None:
+    sums: dict[str, str] = {}
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        scratch = dumped.with_name(MANIFEST)
+        scratch.write_text(json.dumps(manifest))
+        _add(archive, scratch, MANIFEST, sums)
+        for tree in reversed(TREES):  # the spool first
+            _add_tree(archive, state, tree, sums)
+        dumps.dump(address, dumped)
+        _add(archive, dumped, DUMP, sums)
+        _add_tree(archive, state, "evidence", sums)
+        for name in KEYS if manifest["keys"] else ():
+            if (state / name).exists():
+                _add(archive, state / name, name, sums)
+        scratch.write_text(json.dumps(sums))
+        _add(archive, scratch, SUMS, {})
+
+
+def _add_tree(archive: tarfile.TarFile, state: Path, tree: str, sums: dict[str, str]) -> None:
+    for path in sorted((state / tree).rglob("*")):
+        name = path.relative_to(state).as_posix()
+        if name not in sums and path.suffix not in {".new", ".partial"} and path.is_file():
+            try:
+                _add(archive, path, name, sums)
+            except FileNotFoundError:
+                continue  # expired or handed on in this moment
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str, sums: dict[str, str]) -> None:
+    with path.open("rb") as handle:
+        sums[name] = hashlib.file_digest(handle, "sha256").hexdigest()
+        handle.seek(0)
+        archive.addfile(archive.gettarinfo(arcname=name, fileobj=handle), handle)
+
+
+def read(file: Path, state: Path) -> dict[str, Any]:
+    """Restore ``file`` into the empty ``state`` (and the empty external database, if one is named); its manifest.
+
+    Every sum is checked before anything is written. Raises InputError for a damaged file, Refused where something is.
+    """
+    manifest = check(file)
+    make_state(state)
+    if taken := [name for name in (*TREES, "evidence.key") if _holds_something(state / name)]:
+        raise Refused(f"{state} already holds {', '.join(taken)}: restore into an empty state directory")
+    with dumps.owners_database(state, must_be_stopped=True) as address, tempfile.TemporaryDirectory(dir=state) as scratch:
+        with tarfile.open(file) as archive:
+            archive.extract(DUMP, scratch, filter="data")
+        dumps.load(address, Path(scratch) / DUMP, dumps.application_role())
+        with tarfile.open(file) as archive:
+            wanted = [member for member in archive if member.name.split("/")[0] in {*TREES, *KEYS}]
+            archive.extractall(state, members=wanted, filter="data")
+        for name in TREES:
+            if (state / name).is_dir():
+                (state / name).chmod(0o700)
+    return manifest
+
+
+def _holds_something(path: Path) -> bool:
+    return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+
+def check(file: Path) -> dict[str, Any]:
+    """The manifest of a backup whose every member has the sum written at its end."""
+    try:
+        found, sums, manifest = {}, None, None
+        with tarfile.open(file) as archive:
+            for member, handle in _members(archive):
+                if member.name == SUMS:
+                    sums = json.load(handle)
+                    continue
+                found[member.name] = hashlib.file_digest(handle, "sha256").hexdigest()
+                if member.name == MANIFEST:
+                    handle.seek(0)
+                    manifest = json.load(handle)
+    except (tarfile.TarError, ValueError, OSError) as error:
+        raise InputError(Problem(str(file), f"cannot be read: {error}", "is it a file that `tipstaff backup` made?")) from error
+    if sums is None or manifest is None:
+        raise InputError(Problem(str(file), "is incomplete: its end is missing", "use another backup"))
+    if manifest.get("format") != FORMAT:
+        raise InputError(Problem(f"{file}: {MANIFEST}", f"format {manifest.get('format')} is unknown", "use a newer Tipstaff"))
+    if damaged := sorted(name for name in sums.keys() | found.keys() if sums.get(name) != found.get(name)):
+        raise InputError([Problem(f"{file}: {name}", "is damaged", "use another backup") for name in damaged[:20]])
+    return dict(manifest)
+
+
+def _members(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, Any]]:
+    for member in archive:
+        handle = archive.extractfile(member)
+        if handle is not None:
+            yield member, handle
+
+
+def describe(manifest: dict[str, Any]) -> str:
+    """A manifest in one line."""
+    keys = "with its keys: guard it like the desk itself" if manifest["keys"] else "without its keys: keep those apart"
+    where = "" if manifest["evidence"] == "in this file" else f"; evidence stays in {manifest['evidence']}"
+    return f"made {manifest['made_at']} by Tipstaff {manifest['tipstaff']}, {keys}{where}"
