@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -40,6 +40,10 @@ class Settled:
     case: int
     fate: Fate
     state: str
+
+
+#: Acknowledge due, resolve due (a child's inside its parent's), and the beginning they come from.
+Dues = tuple[datetime | None, datetime | None, Beginning]
 
 
 def settle(matters: Sequence[Matter], now: datetime) -> list[Settled]:
@@ -84,18 +88,17 @@ def _open(matters: Sequence[Matter], placements: Sequence[Placement], now: datet
     beginnings = {
         n: begin(matters[n].group.category, matters[n].edition, matters[n].at_event, matters[n].evidence, now) for n in fresh
     }
-    rows = [_case_row(numbers, n, matters[n], _nested(beginnings, n, matters[n], now), now) for n in fresh]
+    dues = {n: _nested(beginnings, n, matters[n], now) for n in fresh}
+    rows = [_case_row(numbers, n, matters[n], dues[n], now) for n in fresh]
     bulk.copy_frame("cases_case", pl.DataFrame(rows, infer_schema_length=None))
-    _journal_openings(matters, placements, numbers, beginnings, now)
+    _journal_openings(matters, placements, numbers, dues, now)
     return [
         Settled(numbers[n], p.fate, beginnings[n].state) if n in numbers else Settled(p.case or 0, p.fate, "")
         for n, p in enumerate(placements)
     ]
 
 
-def _nested(
-    beginnings: Mapping[int, Beginning], number: int, matter: Matter, now: datetime
-) -> tuple[datetime | None, datetime | None, Beginning]:
+def _nested(beginnings: Mapping[int, Beginning], number: int, matter: Matter, now: datetime) -> Dues:
     """(acknowledge due, resolve due) with a child's inside its parent's."""
     own = beginnings[number]
     parent = beginnings.get(matter.parent) if matter.parent is not None else None
@@ -105,7 +108,7 @@ def _nested(
     return min(own.ack_due_at or resolve, resolve), resolve, own
 
 
-def _case_row(numbers: Mapping[int, int], n: int, matter: Matter, dues: tuple, now: datetime) -> dict:
+def _case_row(numbers: Mapping[int, int], n: int, matter: Matter, dues: Dues, now: datetime) -> dict:
     ack, resolve, own = dues
     group = matter.group
     next_due = min(filter(None, (ack, resolve)), default=own.desk_due_at)
@@ -159,12 +162,12 @@ def _journal_openings(
     matters: Sequence[Matter],
     placements: Sequence[Placement],
     numbers: Mapping[int, int],
-    beginnings: Mapping[int, Beginning],
+    dues: Mapping[int, Dues],
     now: datetime,
 ) -> None:
     journal, links, outbox = [], [], []
     for n, case in numbers.items():
-        matter, own, before = matters[n], beginnings[n], placements[n].case
+        matter, own, before = matters[n], dues[n][2], placements[n].case
         text = f"{matter.group.events} events from {matter.words}; " + (
             "ticketed at once" if own.ticketed_at else "a person decides: " + "; ".join(own.doubts)
         )
@@ -172,8 +175,10 @@ def _journal_openings(
         if placements[n].fate is Fate.CONTINUE and before is not None:
             links.append({"case_id": case, "other_id": before, "kind": "continues", "at": now, "by": "system"})
             journal.append(_entry(case, now, "link", f"continues case {before}", {"case": before}))
-        if own.ticketed_at and matter.notice:
-            outbox.append(notices.opening(case, matter.group.category, own, matter.edition, matter.headline, matter.notice, now))
+        if own.ticketed_at and matter.notice and matter.edition.categories[matter.group.category].customer_told:
+            ack, resolve, _ = dues[n]
+            told = notices.Dues(own.clause, ack, resolve)
+            outbox.append(notices.opening(case, matter.group.category, told, matter.edition, matter.headline, matter.notice, now))
     bulk.copy_frame("cases_journalentry", pl.DataFrame(journal, infer_schema_length=None))
     bulk.copy_frame("cases_caselink", pl.DataFrame(links, infer_schema_length=None))
     notices.promise(outbox)

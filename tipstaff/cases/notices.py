@@ -7,7 +7,6 @@ from typing import Any
 
 import polars as pl
 
-from tipstaff.cases.opening import Beginning
 from tipstaff.kernel import bulk
 from tipstaff.policy.edition import Edition
 
@@ -21,9 +20,16 @@ class Recipient:
     language: str = "en"
 
 
-def opening(
-    case: int, category: str, own: Beginning, edition: Edition, headline: str, to: Recipient, now: datetime
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Dues:
+    """The clause that is cited and until when an answer is due."""
+
+    clause: str
+    ack_due_at: datetime | None
+    resolve_due_at: datetime | None
+
+
+def opening(case: int, category: str, own: "Dues", edition: Edition, headline: str, to: Recipient, now: datetime) -> dict[str, Any]:
     """The first notice of a ticket: what is alleged, under which clause, and until when an answer is due."""
     entry, clause = edition.categories[category], edition.clauses[own.clause]
     lines = [

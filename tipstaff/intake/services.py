@@ -1,6 +1,6 @@
 """Receiving: from the spool into the database, claiming, and what a person decides about a submission."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,18 +31,14 @@ def accept(*, items: Sequence[Accepted], claimed_by: str = "", now: datetime) ->
     if not items:
         return []
     with transaction.atomic():
-        sources = {
-            name: ensure_source(name=name, kind=kind, now=now) for name, kind in {(i.source, i.kind) for i in items}
-        }
+        sources = {name: ensure_source(name=name, kind=kind, now=now) for name, kind in {(i.source, i.kind) for i in items}}
         known = set(Submission.objects.filter(pk__in=[item.id for item in items]).values_list("pk", flat=True))
         fresh = list({item.id: item for item in items if item.id not in known}.values())
         blobs = keep(items=[Plain(item.content, evidence_class=_class(item)) for item in fresh], now=now)
         added = _insert(fresh, blobs, sources, claimed_by, now) if fresh else []
         for source in sources.values():
             newest = max(item.received_at for item in items if item.source == source.name)
-            Source.objects.filter(pk=source.pk).update(
-                last_received_at=newest, last_ok_at=now, last_error="", silent_since=None
-            )
+            Source.objects.filter(pk=source.pk).update(last_received_at=newest, last_ok_at=now, last_error="", silent_since=None)
     return added
 
 
@@ -50,9 +46,7 @@ def _class(item: Accepted) -> str:
     return "feed" if item.kind == "pull" or item.filename.lower().endswith(FEED_SUFFIXES) else "mail"
 
 
-def _insert(
-    fresh: Sequence[Accepted], blobs: list[int], sources: dict[str, Source], claimed_by: str, now: datetime
-) -> list[UUID]:
+def _insert(fresh: Sequence[Accepted], blobs: list[int], sources: dict[str, Source], claimed_by: str, now: datetime) -> list[UUID]:
     until = now + CLAIM if claimed_by else None
     rows = [
         (
@@ -88,17 +82,13 @@ def claim(*, by: str, most: int, now: datetime) -> list[Submission]:
     with transaction.atomic():
         waiting = Submission.objects.filter(state="received").exclude(claimed_until__gt=now)
         chosen = list(
-            waiting.select_for_update(skip_locked=True, of=("self",))
-            .order_by("received_at")[:most]
-            .select_related("blob")
+            waiting.select_for_update(skip_locked=True, of=("self",)).order_by("received_at")[:most].select_related("blob")
         )
         Submission.objects.filter(pk__in=[s.pk for s in chosen]).update(claimed_by=by, claimed_until=now + CLAIM)
     return chosen
 
 
-def correct(
-    *, submission: Submission, field: str, before: Any, after: Any, by: str, now: datetime, note: str = ""
-) -> Correction:
+def correct(*, submission: Submission, field: str, before: Any, after: Any, by: str, now: datetime, note: str = "") -> Correction:
     """Keep what a person set right; the vocabulary learns from it (see intake.vocabulary)."""
     return Correction.objects.create(
         submission=submission,
@@ -135,3 +125,10 @@ def fail(*, submission_id: UUID, reason: str, trace: list[dict[str, Any]], due_a
     Submission.objects.filter(pk=submission_id).update(
         state="failed", reason=reason[:2000], trace=trace, due_at=due_at, claimed_by="", claimed_until=None
     )
+
+
+def release_dead_claims(*, host: str, alive: Callable[[int], bool]) -> int:
+    """Give back what workers of this host held when they were killed, without waiting for the claim to lapse."""
+    held = Submission.objects.filter(state="received", claimed_by__startswith=f"{host}:").values_list("claimed_by", flat=True)
+    dead = [name for name in set(held) if not alive(int(name.rpartition(":")[2]))]
+    return Submission.objects.filter(state="received", claimed_by__in=dead).update(claimed_by="", claimed_until=None)

@@ -1,0 +1,212 @@
+"""Merge, split and move: events, reporters and history go along, and every such change can be undone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from tipstaff.audit.services import record
+from tipstaff.cases.grouping import group_key
+from tipstaff.cases.models import Case, CaseChange, CaseLink, MovedEvent
+from tipstaff.cases.services import journal, locked
+from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
+
+KEPT = ("state", "outcome", "accepting", "waiting_on", "events", "reports", "reporters", "merged_into_id")
+TIMES = ("closed_at", "next_due_at", "first_event_at", "last_event_at")
+
+
+@transaction.atomic
+def merge(*, cases: Sequence[int], into: int, by: str, now: datetime, reason: str = "") -> CaseChange:
+    """Carry everything of ``cases`` into one. All must be open and of one customer (a wrong merge accuses the wrong one)."""
+    target = _open(into)
+    others = [_open(number) for number in sorted(set(cases) - {target.pk})]
+    if not others:
+        raise InputError(Problem("cases", "there is nothing to merge", "choose at least two cases"))
+    strangers = [case.pk for case in others if case.customer_id != target.customer_id]
+    if strangers:
+        raise Refused(f"cases {strangers} belong to another customer; move the events that were attributed wrongly instead")
+    change = CaseChange.objects.create(kind="merge", by=by, at=now, reason=reason, before=_snapshot([target, *others]))
+    for case in others:
+        _carry(change, case.pk, target.pk, None)
+        CaseLink.objects.get_or_create(case=target, other=case, kind="merged", defaults={"at": now, "by": by})
+        case.merged_into, case.accepting, case.closed_at, case.state, case.outcome = target, False, now, "MERGED", "MERGED"
+        case.next_due_at, case.waiting_on = None, ""
+        case.save()
+        journal(
+            case=case,
+            kind="merge",
+            text=f"merged into case {target.pk}" + (f": {reason}" if reason else ""),
+            by=by,
+            now=now,
+            into=target.pk,
+            change=change.pk,
+        )
+    _recount([target.pk, *[case.pk for case in others]])
+    numbers = ", ".join(str(case.pk) for case in others)
+    journal(
+        case=target,
+        kind="merge",
+        text=f"took in case {numbers}" + (f": {reason}" if reason else ""),
+        by=by,
+        now=now,
+        cases=[case.pk for case in others],
+        change=change.pk,
+    )
+    record(by=by, action="case.merge", subject=f"case:{target.pk}", reason=reason, now=now, cases=[case.pk for case in others])
+    return change
+
+
+@transaction.atomic
+def split(*, case: int, event_keys: Sequence[UUID], by: str, now: datetime, reason: str) -> tuple[Case, CaseChange]:
+    """Set some events of a case apart in a case of their own. New events go on joining the old one."""
+    source = _open(case)
+    _reasoned(reason)
+    change = CaseChange.objects.create(kind="split", by=by, at=now, reason=reason, before=_snapshot([source]))
+    fresh = Case.objects.get(pk=source.pk)
+    fresh.pk, fresh.owner_id, fresh.opened_by, fresh.opened_at = None, source.owner_id, by, now
+    fresh.group_key = group_key(source.customer_id, source.service_id, source.category, source.brand, part=f"split {change.pk}")
+    fresh.save(force_insert=True)
+    _carry(change, source.pk, fresh.pk, event_keys)
+    _recount([source.pk, fresh.pk])
+    CaseLink.objects.create(case=fresh, other=source, kind="split_from", at=now, by=by)
+    journal(case=fresh, kind="opened", text=f"split from case {source.pk}: {reason}", by=by, now=now, change=change.pk)
+    journal(
+        case=source,
+        kind="split",
+        text=f"{len(event_keys)} events split into case {fresh.pk}: {reason}",
+        by=by,
+        now=now,
+        change=change.pk,
+    )
+    record(by=by, action="case.split", subject=f"case:{source.pk}", reason=reason, now=now, into=fresh.pk)
+    fresh.refresh_from_db()
+    return fresh, change
+
+
+@transaction.atomic
+def move(*, event_keys: Sequence[UUID], to: int, by: str, now: datetime, reason: str) -> CaseChange:
+    """Carry events to another open case, also of another customer: a person has decided whose they are."""
+    target = _open(to)
+    _reasoned(reason)
+    sources = _cases_of(event_keys) - {target.pk}
+    if not sources:
+        raise InputError(Problem("events", "are in that case already, or in none", "choose events of another case"))
+    held = [locked(number) for number in sorted(sources)]
+    change = CaseChange.objects.create(kind="move", by=by, at=now, reason=reason, before=_snapshot([target, *held]))
+    for source in held:
+        count = _carry(change, source.pk, target.pk, event_keys)
+        journal(
+            case=source, kind="move", text=f"{count} events moved to case {target.pk}: {reason}", by=by, now=now, change=change.pk
+        )
+    journal(case=target, kind="move", text=f"events moved here from {sorted(sources)}: {reason}", by=by, now=now, change=change.pk)
+    _recount([target.pk, *sources])
+    record(by=by, action="case.move", subject=f"case:{target.pk}", reason=reason, now=now, sources=sorted(sources))
+    return change
+
+
+@transaction.atomic
+def undo(*, change: int, by: str, now: datetime) -> CaseChange:
+    """Take a change back: every event returns to where it was, and closed cases are what they were."""
+    found = CaseChange.objects.select_for_update().filter(pk=change).first()
+    if found is None:
+        raise NotFound(f"there is no change {change}")
+    if found.undone_at is not None:
+        raise Refused(f"change {change} was undone by {found.undone_by}")
+    later = CaseChange.objects.filter(pk__gt=found.pk, undone_at__isnull=True, before__has_any_keys=list(found.before)).first()
+    if later is not None:
+        raise Refused(f"undo the later {later.kind} (change {later.pk}) of these cases first")
+    touched = _carry_back(found)
+    for number, fields in found.before.items():
+        case = Case.objects.select_for_update().get(pk=int(number))
+        for name in KEPT:
+            setattr(case, name, fields[name])
+        for name in TIMES:
+            setattr(case, name, datetime.fromisoformat(fields[name]) if fields[name] else None)
+        case.save()
+        journal(case=case, kind=found.kind, text=f"{found.kind} undone", by=by, now=now, change=found.pk)
+    for number in touched - {int(number) for number in found.before}:  # the case that a split had made
+        Case.objects.filter(pk=number).update(
+            accepting=False, closed_at=now, state="CLOSED_DUPLICATE", outcome="CLOSED_DUPLICATE", next_due_at=None, waiting_on=""
+        )
+        journal(case=Case.objects.get(pk=number), kind=found.kind, text="the split was undone", by=by, now=now, change=found.pk)
+    _recount(sorted(touched | {int(number) for number in found.before}))
+    found.undone_at, found.undone_by = now, by
+    found.save(update_fields=["undone_at", "undone_by"])
+    record(by=by, action=f"case.{found.kind}.undo", subject=f"change:{found.pk}", now=now)
+    return found
+
+
+def _open(number: int) -> Case:
+    case = locked(number)
+    if case.closed_at is not None:
+        raise Refused(f"case {case.pk} is closed ({case.outcome})")
+    return case
+
+
+def _reasoned(reason: str) -> None:
+    if not reason.strip():
+        raise InputError(Problem("reason", "is missing", "say why these events belong elsewhere"))
+
+
+def _snapshot(cases: Sequence[Case]) -> dict[str, Any]:
+    def of(case: Case) -> dict[str, Any]:
+        times = {name: at.isoformat() if (at := getattr(case, name)) else None for name in TIMES}
+        return {name: getattr(case, name) for name in KEPT} | times
+
+    return {str(case.pk): of(case) for case in cases}
+
+
+def _cases_of(keys: Sequence[UUID]) -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT case_id FROM reports_event WHERE key = ANY(%s) AND case_id IS NOT NULL", [list(keys)])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _carry(change: CaseChange, source: int, target: int, keys: Sequence[UUID] | None) -> int:
+    """Move events, all or the named ones, with the reports they came in; remember each. Returns how many."""
+    chosen = "AND key = ANY(%(keys)s)" if keys is not None else ""
+    values = {"source": source, "target": target, "change": change.pk, "keys": list(keys or [])}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""WITH moved AS (UPDATE reports_event SET case_id = %(target)s WHERE case_id = %(source)s {chosen} RETURNING key)
+                INSERT INTO cases_movedevent (change_id, event_key, from_case, to_case)
+                SELECT %(change)s, key, %(source)s, %(target)s FROM moved""",  # noqa: S608 - a fixed fragment
+            values,
+        )
+        return cursor.rowcount
+
+
+def _carry_back(change: CaseChange) -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE reports_event e SET case_id = m.from_case FROM cases_movedevent m
+               WHERE m.change_id = %s AND e.key = m.event_key AND e.case_id = m.to_case""",
+            [change.pk],
+        )
+    pairs = MovedEvent.objects.filter(change=change).values_list("from_case", "to_case").distinct()
+    return {number for pair in pairs for number in pair}
+
+
+def _recount(cases: Sequence[int]) -> None:
+    """Events, reports, reporters and the times of these cases, from the events themselves."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM cases_casereport WHERE case_id = ANY(%s)", [list(cases)])
+        cursor.execute(
+            """INSERT INTO cases_casereport (case_id, report_id, reporter_id, events, at)
+               SELECT e.case_id, e.report_id, r.reporter_id, count(*), min(e.received_at)
+               FROM reports_event e JOIN reports_report r ON r.id = e.report_id WHERE e.case_id = ANY(%s) GROUP BY 1, 2, 3""",
+            [list(cases)],
+        )
+        cursor.execute(
+            """UPDATE cases_case c SET events = coalesce(g.events, 0), reports = coalesce(g.reports, 0),
+                   reporters = coalesce(g.reporters, 0), first_event_at = g.first_at, last_event_at = g.last_at
+               FROM unnest(%(cases)s::bigint[]) AS n(id) LEFT JOIN (
+                   SELECT e.case_id, count(*) AS events, count(DISTINCT e.report_id) AS reports, min(e.occurred_at) AS first_at,
+                          max(e.occurred_at) AS last_at, count(DISTINCT r.reporter_id) AS reporters
+                   FROM reports_event e JOIN reports_report r ON r.id = e.report_id
+                   WHERE e.case_id = ANY(%(cases)s) GROUP BY 1) AS g ON g.case_id = n.id
+               WHERE c.id = n.id""",
+            {"cases": list(cases)},
+        )

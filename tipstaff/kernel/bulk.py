@@ -1,0 +1,42 @@
+"""Columns into tables: COPY and id allocation, inside the caller's transaction."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+from django.db import connection
+from psycopg import sql
+
+MICROSECONDS = "us"
+
+
+def native() -> Any:
+    """The psycopg connection beneath Django's, for what Django's cursor does not offer."""
+    connection.ensure_connection()
+    return connection.connection
+
+
+def copy_frame(table: str, frame: pl.DataFrame) -> None:
+    """COPY a frame whose column names are the table's. Null is null, empty text stays empty; times need a zone."""
+    if not len(frame):
+        return
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    )
+    content = frame.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00").encode()
+    with native().cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(content)
+
+
+def allocate(table: str, count: int) -> list[int]:
+    """``count`` fresh ids from the identity sequence of ``table``."""
+    if not count:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [table, count])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def array_literal(values: Sequence[str]) -> str:
+    """A PostgreSQL array literal of texts that need no quoting (numbers, uuids): far cheaper to bind than a list."""
+    return "{" + ",".join(values) + "}"

@@ -1,0 +1,68 @@
+"""Bytes into drafts with everything the operator taught us: hints by source, keywords, profiles, corrections."""
+
+import hashlib
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from tipstaff.accounts.models import OwnPrefix
+from tipstaff.intake.message import Hints
+from tipstaff.intake.models import Source
+from tipstaff.intake.read import read_submission
+from tipstaff.pipeline.columns import Parsed
+
+
+class InHand(Protocol):
+    """A submission with its bytes."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def filename(self) -> str: ...
+    @property
+    def received_at(self) -> datetime: ...
+    @property
+    def envelope(self) -> dict[str, Any]: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+class Reader:
+    """Reads submissions; knows the settings of their sources. ``renew`` before the first use and now and then."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, dict[str, Any]] = {}
+        self.networks: tuple[str, ...] = ()
+
+    def renew(self, now: datetime) -> None:
+        self.sources = dict(Source.objects.values_list("name", "settings"))
+        self.networks = tuple(str(prefix) for prefix in OwnPrefix.objects.values_list("prefix", flat=True)[:1000])
+
+    def read(self, item: InHand) -> Parsed:
+        return Parsed(
+            submission=item.id,
+            received_at=item.received_at,
+            source=item.source,
+            kind=item.kind,
+            sha256=hashlib.sha256(item.content).hexdigest(),
+            drafts=read_submission(item.content, self.hints(item)),
+        )
+
+    def hints(self, item: InHand) -> Hints:
+        known = self.sources.get(item.source, {})
+        return Hints(
+            filename=item.filename or None,
+            source=item.source,
+            received_at=item.received_at,
+            envelope_from=item.envelope.get("mail_from"),
+            envelope_to=tuple(item.envelope.get("rcpt_to", ())),
+            trusted_authserv=tuple(known.get("trusted_authserv", ())),
+            own_domains=tuple(known.get("own_domains", ())),
+            own_addresses=tuple(known.get("own_addresses", ())),
+            own_networks=self.networks,
+            zone=known.get("zone"),
+        )

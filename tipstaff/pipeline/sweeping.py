@@ -1,0 +1,80 @@
+"""What time itself brings about: silent sources, findings that are gone, months that expire. Idempotent; any worker may."""
+
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F, Q
+
+from tipstaff.cases import services as cases
+from tipstaff.evidence import services as evidence
+from tipstaff.intake.models import Source
+from tipstaff.kernel.models import Heartbeat
+from tipstaff.reports import bulk as reports
+
+SWEEP_LOCK = 7_114_002
+ABSENT_DELIVERIES = 3  # fresh deliveries without the finding that close a case
+EVENTS_KEPT = timedelta(days=400)
+GONE = timedelta(days=1)
+
+
+def sweep(*, now: datetime) -> None:
+    """Do what is due, once: whoever holds the lock."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
+            if not cursor.fetchone()[0]:
+                return
+        note_silent_sources(now=now)
+        close_absent_findings(now=now)
+        reports.ensure_partition(now)
+        reports.ensure_partition(now + timedelta(days=7))
+        Heartbeat.objects.filter(at__lt=now - GONE).delete()
+
+
+def note_silent_sources(*, now: datetime) -> int:
+    """Mark sources that have been silent for longer than they should be."""
+    quiet = Source.objects.filter(enabled=True, expected_every__isnull=False, silent_since__isnull=True).filter(
+        Q(last_received_at__lt=now - F("expected_every"))
+        | Q(last_received_at__isnull=True, created_at__lt=now - F("expected_every"))
+    )
+    return quiet.update(silent_since=now)
+
+
+def close_absent_findings(*, now: datetime, deliveries: int = ABSENT_DELIVERIES) -> int:
+    """Close cases that rest on feeds alone, when each of these feeds came fresh ``deliveries`` times without them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT c.id FROM cases_case c
+               WHERE c.closed_at IS NULL AND c.accepting
+                 AND EXISTS (SELECT FROM cases_casefeed f WHERE f.case_id = c.id)
+                 AND NOT EXISTS (SELECT FROM cases_casefeed f WHERE f.case_id = c.id AND (
+                       SELECT count(*) FROM reports_feeddelivery d
+                       WHERE d.feed = f.feed AND d.fresh AND d.delivered_at > f.last_delivery_at) < %s)
+                 AND NOT EXISTS (SELECT FROM cases_casereport r JOIN reports_report p ON p.id = r.report_id
+                       WHERE r.case_id = c.id AND NOT EXISTS (SELECT FROM reports_feeddelivery d WHERE d.report_id = p.id))
+               ORDER BY c.id LIMIT 1000""",
+            [deliveries],
+        )
+        gone = [row[0] for row in cursor.fetchall()]
+    for case in gone:
+        cases.close(
+            case=case,
+            outcome="CLOSED_ABSENT",
+            by="system:sweep",
+            now=now,
+            reason=f"absent from {deliveries} fresh deliveries of its feeds",
+        )
+    return len(gone)
+
+
+def expire(*, now: datetime, keep: timedelta = EVENTS_KEPT) -> list[str]:
+    """Drop the event partitions that are past their time; held events survive. Erase evidence past its retention."""
+    last = f"reports_event_{now - keep:%Y_%m}"
+    gone = []
+    for part in reports.partitions():
+        if part < last:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT reports_expire_partition(%s)", [part])
+                gone.append(part)
+    evidence.expire(now=now)
+    return gone

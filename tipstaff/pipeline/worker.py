@@ -1,0 +1,194 @@
+"""The loop that carries submissions from the spool to cases, in micro-batches.
+
+What it takes from the spool is committed first (accepted), then parsed and committed as events and cases. Killed at any
+moment, it leaves either a spool file or a row that says ``received``; both are found again.
+"""
+
+import fcntl
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from tipstaff.evidence.services import read_many
+from tipstaff.intake import services as intake
+from tipstaff.intake.models import Submission
+from tipstaff.intake.spool import Accepted, Spool
+from tipstaff.kernel import heartbeat
+from tipstaff.kernel.clock import now
+from tipstaff.pipeline import batch, context, sweeping
+from tipstaff.pipeline.columns import Parsed
+from tipstaff.pipeline.filing import INTAKE_TIME
+from tipstaff.pipeline.reading import Reader
+
+log = logging.getLogger(__name__)
+IDLE = 0.1  # seconds between looks at an empty spool
+MOST = 500  # submissions a batch
+MOST_BYTES = 64 << 20
+RELOAD = 5.0  # seconds between looks at rules and inventory
+SWEEP = 60.0
+LOST = (OperationalError, InterfaceError)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A submission in hand, with its bytes."""
+
+    id: UUID
+    source: str
+    kind: str
+    filename: str
+    received_at: datetime
+    envelope: dict
+    content: bytes
+
+
+class Worker:
+    """One worker: its name, its view of the world, and what it has done since it began."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.spool = spool
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.reader = Reader()
+        self.context: context.Context | None = None
+        self.loaded_at = self.swept_at = self.began_at = now()
+        self.submissions = self.events = 0
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop``. A database that is away is waited for; the spool keeps what arrives meanwhile."""
+        pause = IDLE
+        while not stop.is_set():
+            try:
+                close_old_connections()
+                busy = self.step()
+                pause = IDLE
+            except LOST as error:
+                log.warning("database away, retrying: %s", error)
+                connection.close()
+                busy, pause = False, min(pause * 2, 5)
+            if not busy:
+                stop.wait(pause)
+
+    def step(self) -> bool:
+        """One look at the spool and at waiting rows; True when there was work."""
+        self._renew()
+        done = self._from_spool() or self._from_rows()
+        return bool(done)
+
+    def _renew(self) -> None:
+        moment = now()
+        if self.context is None or (moment - self.loaded_at).total_seconds() > RELOAD:
+            if self.context is None:
+                intake.release_dead_claims(host=socket.gethostname(), alive=_alive)
+            self.context, self.loaded_at = context.load(moment, self.context), moment
+            self.reader.renew(moment)
+            line = f"{self.submissions} submissions, {self.events} events since {self.began_at:%H:%M}"
+            heartbeat.beat(name="worker", line=line, now=moment, started_at=self.began_at)
+        if (moment - self.swept_at).total_seconds() > SWEEP:
+            self.swept_at = moment
+            sweeping.sweep(now=moment)
+
+    def _from_spool(self) -> int:
+        with _turn(self.spool) as mine:
+            if not mine:
+                return 0
+            items = list(self.spool.read(self.spool.waiting(most=MOST, most_bytes=MOST_BYTES)))
+            if not items:
+                return 0
+            added = set(intake.accept(items=items, claimed_by=self.name, now=now()))
+            self.spool.done(items)
+        self.finish([_taken(item) for item in items if item.id in added])
+        return len(items)
+
+    def _from_rows(self) -> int:
+        waiting = intake.claim(by=self.name, most=MOST, now=now())
+        if not waiting:
+            return 0
+        by_blob: dict[int, list[Submission]] = {}
+        for submission in waiting:
+            by_blob.setdefault(submission.blob_id, []).append(submission)
+        blobs = {submission.blob_id: submission.blob for submission in waiting}
+        taken = [
+            _retaken(submission, content)
+            for blob, content in read_many(blobs=blobs.values(), actor=self.name, now=now())
+            for submission in by_blob[blob.pk]
+        ]
+        self.finish(taken)
+        return len(taken)
+
+    def finish(self, taken: Sequence[Taken]) -> None:
+        """Parse and commit; a failing batch is halved until its culprit stands alone, and that one goes to a person."""
+        if not taken:
+            return
+        assert self.context is not None
+        try:
+            parsed = [self.reader.read(item) for item in taken]
+            outcome = batch.commit(parsed, self.context, now())
+            self.submissions += len(taken)
+            self.events += outcome.events
+        except LOST:
+            raise
+        except Exception as error:
+            if len(taken) > 1:
+                half = len(taken) // 2
+                self.finish(taken[:half])
+                self.finish(taken[half:])
+                return
+            log.exception("submission %s cannot be handled", taken[0].id)
+            moment = now()
+            intake.fail(
+                submission_id=taken[0].id,
+                reason=f"handling it failed: {type(error).__name__}: {error}",
+                trace=[],
+                due_at=moment + INTAKE_TIME,
+                now=moment,
+            )
+
+
+def _taken(item: Accepted) -> Taken:
+    return Taken(item.id, item.source, item.kind, item.filename, item.received_at, item.envelope, item.content)
+
+
+def _retaken(submission: Submission, content: bytes) -> Taken:
+    source = submission.source
+    return Taken(submission.pk, source.name, source.kind, submission.filename, submission.received_at, submission.envelope, content)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _turn(spool: Spool) -> Iterator[bool]:
+    """One worker of a host empties its spool at a time; the others look for waiting rows."""
+    with (spool.directory / ".lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def parsed_now(reader: Reader, items: Sequence[Accepted]) -> list[Parsed]:
+    """Read accepted submissions without committing anything, for a dry run."""
+    return [reader.read(_taken(item)) for item in items]
+
+
+def run(stop: threading.Event) -> None:
+    """The entry point of ``tipstaff run worker``."""
+    Worker(Spool(settings.SPOOL)).run(stop)
