@@ -107,5 +107,6 @@ class ReportDraft:
 TABLE_COLUMNS = {
     "ip": "String", "port": "Int32", "protocol": "String", "domain": "String", "url": "String",
     "occurred_at": "Datetime('us', 'UTC')", "time_as_written": "String", "count": "Int32", "category": "String",
-    "report_type": "String", "identity": "String", "row": "Int32",
+    "report_type": "String", "identity": "String", "row": "Int32", "mailbox": "String",
+    "earliest": "Datetime('us', 'UTC')", "latest": "Datetime('us', 'UTC')",  # where occurred_at is null, as on EventDraft
 }

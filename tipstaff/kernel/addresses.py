@@ -57,13 +57,13 @@ def _dotted(text: pl.Series) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
     digits = letters - np.uint8(48)  # anything but a digit wraps round to more than 9
     ones, tens, hundreds = digits[ends - 1], digits[ends - 2], digits[ends - 3]
     wide, wider = width >= 2, width >= 3
-    good = (width >= 1) & (width <= 3) & (ones <= 9)
+    good: NDArray[np.bool_] = (width >= 1) & (width <= 3) & (ones <= 9)
     good &= ~wide | ((tens <= 9) & (wider | (tens > 0)))
     good &= ~wider | ((hundreds <= 2) & (hundreds > 0))
     value = ones.astype(np.uint16) + wide * tens * np.uint16(10) + wider * hundreds * np.uint16(100)
     good &= value <= 255
     octets = np.where(good, value, 0).astype(np.uint8).reshape(-1, 4)
-    whole = good.reshape(-1, 4).all(axis=1)
+    whole: NDArray[np.bool_] = np.logical_and.reduce(good.reshape(-1, 4), axis=1)
     return np.where(whole, octets.view(">u4").ravel(), 0).astype(np.uint64), whole
 
 
@@ -124,6 +124,6 @@ def normalise(column: "pl.Series | Sequence[str | None]") -> tuple[pl.Series, Ad
     kept = text.to_frame("text").select(pl.when(pl.Series(addresses.valid)).then("text")).to_series()
     at = np.flatnonzero(colon & addresses.valid)  # strict dotted text is canonical already
     if len(at):
-        some = Addresses(*(array[at] for array in addresses))
+        some = Addresses(addresses.family[at], addresses.hi[at], addresses.lo[at], addresses.valid[at])
         kept = kept.scatter(at, to_text(some))
     return kept, addresses

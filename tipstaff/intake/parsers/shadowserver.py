@@ -5,7 +5,7 @@ Times are UTC by its documentation. What the columns accuse is in ``intake/schem
 
 from email.utils import parseaddr
 
-from tipstaff.intake.drafts import Confidence, Disposition, Reporter, ReportDraft
+from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft, Reporter
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.feeds.events import fill, one_category
 from tipstaff.intake.reading.feeds.files import TableFile, table_files
@@ -48,7 +48,9 @@ def parse(message: Message) -> list[ReportDraft]:
     """One report a table. A type that accuses nobody gives a report without events, which is no report of abuse."""
     files = [file for file in table_files(message) if _is_ours(file)]
     if not files:
-        raise ParseError(message.where or "message", "no table with Shadowserver's columns", "expected timestamp, ip or src_ip, asn, geo")
+        raise ParseError(
+            message.where or "message", "no table with Shadowserver's columns", "expected timestamp, ip or src_ip, asn, geo"
+        )
     return [_draft(file, message) for file in files]
 
 
@@ -64,7 +66,7 @@ def _draft(file: TableFile, message: Message) -> ReportDraft:
         draft.warnings.append(f"{file.where}: report type {kind.name!r} is not listed; read by its columns")
     if kind.layout is None:
         draft.disposition = Disposition.NOT_A_REPORT
-        draft.warnings.append(f"{file.where}: report type {kind.name!r} accuses no address; {len(file.rows(()).numbers)} rows are kept as evidence only")
+        draft.warnings.append(f"{file.where}: report type {kind.name!r} accuses no address; its rows are kept as evidence only")
         return draft
     fill(draft, file, kind.layout)
     if kind.layout.category_when:
@@ -77,7 +79,7 @@ def _draft(file: TableFile, message: Message) -> ReportDraft:
 
 def _type_of(file: TableFile) -> ReportType:
     stated = type_in_name(file.name)
-    if stated and known_type(stated) or "tag" not in file.header:
+    if (stated and known_type(stated)) or "tag" not in file.header:
         return report_type(file.name, file.header)
     return report_type(file.name, file.header, tags_of(file.rows(("tag",)).frame))
 

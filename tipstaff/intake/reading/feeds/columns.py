@@ -14,11 +14,11 @@ from tipstaff.intake.reading.feeds.separated import Rows
 from tipstaff.intake.reading.indicators import normal_domain, normal_ip, normal_url, refang
 from tipstaff.kernel import addresses
 
-SEPARATOR = "\x1f"               # between the values of an identity
+SEPARATOR = "\x1f"  # between the values of an identity
 _BLANKS = ("-", "--", "n/a", "none", "null", "unknown", "nil", "\\n")
 NOTHING = ("", *(form for word in _BLANKS for form in dict.fromkeys((word, word.upper(), word.title()))))
-MOST_TOLD = 20                   # rows named in one warning
-MOST_STRANGE = 20_000            # different odd values read one by one; those beyond are refused
+MOST_TOLD = 20  # rows named in one warning
+MOST_STRANGE = 20_000  # different odd values read one by one; those beyond are refused
 _LONGEST_NOTHING = max(map(len, _BLANKS))
 _NO_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - what feeds write for "none"
 
@@ -27,9 +27,9 @@ _NO_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - what feeds write for "none"
 class Layout:
     """Which column says what about the accused. Columns are named in their normal form; None: no column does."""
 
-    time: tuple[str, ...] = ()         # joined with a space
-    zone: str | None = None            # IANA name or '+01:00': of times that state none
-    formats: tuple[str, ...] = ()      # strptime patterns to try first
+    time: tuple[str, ...] = ()  # joined with a space
+    zone: str | None = None  # IANA name or '+01:00': of times that state none
+    formats: tuple[str, ...] = ()  # strptime patterns to try first
     ip: str | None = None
     port: str | None = None
     protocol: str | None = None
@@ -37,16 +37,26 @@ class Layout:
     url: str | None = None
     mailbox: str | None = None
     count: str | None = None
-    category: str | None = None        # column whose values ``categories`` translates
+    category: str | None = None  # column whose values ``categories`` translates
     categories: Mapping[str, str] = field(default_factory=dict)
-    category_when: tuple[tuple[str, str, str], ...] = ()   # (column, contains, category)
-    report_type: str | None = None     # column with each row's own type
-    identity: tuple[str, ...] = ()     # columns that tell events apart beside address, port and time
+    category_when: tuple[tuple[str, str, str], ...] = ()  # (column, contains, category)
+    report_type: str | None = None  # column with each row's own type
+    identity: tuple[str, ...] = ()  # columns that tell events apart beside address, port and time
     others: Mapping[str, str] = field(default_factory=dict)  # role ('victim_ip', 'c2_port') → column
 
     def columns(self) -> set[str]:
         """Every column that is looked at."""
-        single = {self.ip, self.port, self.protocol, self.domain, self.url, self.mailbox, self.count, self.category, self.report_type}
+        single = {
+            self.ip,
+            self.port,
+            self.protocol,
+            self.domain,
+            self.url,
+            self.mailbox,
+            self.count,
+            self.category,
+            self.report_type,
+        }
         listed = {*self.time, *self.identity, *self.others.values(), *(rule[0] for rule in self.category_when)}
         return {name for name in single | listed if name}
 
@@ -100,10 +110,10 @@ def columns_of(rows: Rows, layout: Layout) -> Columns:
     ip = _addresses(values.text(layout.ip), complaints, layout.ip)
     url = _through(values.text(layout.url), normal_url, complaints, f"column {layout.url} holds no URL")
     domain = _domains(values, layout, complaints)
-    mailbox = values.text(layout.mailbox)
+    mailbox = values.low(layout.mailbox)
     made = {
         "ip": ip, "port": _ports(values.text(layout.port), complaints, layout.port), "protocol": values.low(layout.protocol),
-        "domain": domain, "url": url, **read_moments(values.joined(layout.time), layout, complaints.add),
+        "domain": domain, "url": url, "mailbox": mailbox, **read_moments(values.joined(layout.time), layout, complaints.add),
         "count": _counts(values.text(layout.count)), "category": _categories(values, layout),
         "report_type": values.text(layout.report_type), "identity": _identity(values, layout),
     }  # fmt: skip
@@ -231,18 +241,16 @@ def _identity(values: _Values, layout: Layout) -> pl.Series | None:
 
     Quotation marks and backslashes are dropped: readers of CSV disagree about them.
     """
-    if not layout.identity:
-        return None
     found = []
     for name in layout.identity:
         series = values.text(name)
-        if series is not None:
-            series = series.str.replace_all(r'["\\\x1f]', "")
-        found.append(pl.lit("") if series is None else series.fill_null(""))
-    text = pl.select(pl.concat_str(found, separator=SEPARATOR)).to_series() if any(not isinstance(one, pl.Expr) for one in found) else None
-    return text
+        found.append(pl.lit("") if series is None else series.str.replace_all(r'["\\\x1f]', "").fill_null(""))
+    if all(isinstance(one, pl.Expr) for one in found):
+        return None
+    text = pl.select(pl.concat_str(found, separator=SEPARATOR)).to_series()
+    return _unless(text, (text.str.strip_chars(SEPARATOR) == "").to_numpy())
 
 
 def identity_values(text: str | None) -> tuple[str, ...]:
     """The values of one identity, as ``EventDraft.identity`` has them."""
-    return tuple((text or "").split(SEPARATOR)) if text else ()
+    return tuple(text.split(SEPARATOR)) if text else ()

@@ -1,17 +1,14 @@
 """Events as columns and events as objects: the same values, whichever a report carries."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
-
-import polars as pl
 
 from tipstaff.intake.drafts import EventDraft, ReportDraft
 from tipstaff.intake.reading.feeds.columns import Columns, Layout, columns_of, identity_values, problems_told
 from tipstaff.intake.reading.feeds.files import TableFile
 from tipstaff.intake.reading.feeds.separated import FEW, Rows
 
-MOST_DETAIL = 2_000               # characters of one value among the details
+MOST_DETAIL = 2_000  # characters of one value among the details
 
 
 def fill(draft: ReportDraft, file: TableFile, layout: Layout) -> None:
@@ -27,43 +24,29 @@ def fill(draft: ReportDraft, file: TableFile, layout: Layout) -> None:
 
 def event_objects(found: Columns, rows: Rows, layout: Layout, where: str) -> Iterator[EventDraft]:
     """Each row of the table as an object, with the row's other columns as details."""
-    used = {layout.ip, layout.port, layout.protocol, layout.url, *layout.time}
+    used = {layout.ip, layout.port, layout.protocol, layout.url, layout.mailbox, *layout.time}
     roles = {column: role for role, column in layout.others.items()}
     for place, event in zip(found.kept.tolist(), found.table.iter_rows(named=True), strict=True):
         row = rows.frame.row(place, named=True)
-        details = {roles.get(name, name): text[:MOST_DETAIL] for name, value in row.items() if name not in used and (text := value.strip())}
-        yield _event(event, details, row, layout, f"{where} row {event['row']}")
+        details = {
+            roles.get(name, name): text[:MOST_DETAIL] for name, value in row.items() if name not in used and (text := value.strip())
+        }
+        yield _event(event, details, layout, f"{where} row {event['row']}")
 
 
-def _event(event: dict[str, Any], details: dict[str, str], row: dict[str, str], layout: Layout, where: str) -> EventDraft:
-    mailbox = row.get(layout.mailbox or "", "").strip() or None
+def _event(event: dict[str, Any], details: dict[str, str], layout: Layout, where: str) -> EventDraft:
     sources = {"ip": layout.ip, "port": layout.port, "domain": layout.domain, "url": layout.url}
     found_in = {name: f"{where} column {column}" for name, column in sources.items() if column and event.get(name) is not None}
     if event.get("occurred_at") is not None:
         found_in["occurred_at"] = f"{where} column {' and '.join(layout.time)}"
     return EventDraft(
-        ip=event.get("ip"), port=event.get("port"), protocol=event.get("protocol"), domain=event.get("domain"), url=event.get("url"),
-        mailbox=mailbox, occurred_at=event.get("occurred_at"), time_as_written=event.get("time_as_written"),
+        ip=event.get("ip"), port=event.get("port"), protocol=event.get("protocol"), domain=event.get("domain"),
+        url=event.get("url"),
+        mailbox=event.get("mailbox"), occurred_at=event.get("occurred_at"), time_as_written=event.get("time_as_written"),
         earliest=event.get("earliest"), latest=event.get("latest"), count=event.get("count") or 1, category=event.get("category"),
         report_type=event.get("report_type"), identity=identity_values(event.get("identity")), details=details, row=event["row"],
         found_in=found_in,
     )  # fmt: skip
-
-
-def events_of_table(table: pl.DataFrame, where: str) -> Iterator[EventDraft]:
-    """The events of a draft's table one by one, for faces that print them; the details stay in the evidence."""
-    for event in table.iter_rows(named=True):
-        yield EventDraft(
-            ip=event.get("ip"), port=event.get("port"), protocol=event.get("protocol"), domain=event.get("domain"), url=event.get("url"),
-            occurred_at=_utc(event.get("occurred_at")), time_as_written=event.get("time_as_written"),
-            earliest=event.get("earliest"), latest=event.get("latest"), count=event.get("count") or 1,
-            category=event.get("category"), report_type=event.get("report_type"), identity=identity_values(event.get("identity")),
-            row=event.get("row"), found_in={"ip": f"{where} row {event.get('row')}", "occurred_at": f"{where} row {event.get('row')}"},
-        )  # fmt: skip
-
-
-def _utc(at: datetime | None) -> datetime | None:
-    return at
 
 
 def one_category(draft: ReportDraft) -> None:

@@ -13,9 +13,15 @@ from tipstaff.intake.reading.open import json_documents
 from tipstaff.intake.reading.walk import every_part
 from tipstaff.kernel.errors import ParseError
 
-TABLE_TYPES = ("text/csv", "text/tab-separated-values", "application/csv", "application/vnd.ms-excel", "text/comma-separated-values")
+TABLE_TYPES = (
+    "text/csv",
+    "text/tab-separated-values",
+    "application/csv",
+    "application/vnd.ms-excel",
+    "text/comma-separated-values",
+)
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".log")
-MOST_DEPTH = 4                    # nested JSON objects that become dotted columns
+MOST_DEPTH = 4  # nested JSON objects that become dotted columns
 
 
 @dataclass(frozen=True)
@@ -39,7 +45,9 @@ class TableFile:
 def table_files(message: Message) -> list[TableFile]:
     """The files of rows in the message, in reading order; ParseError where one that says it is a table cannot be read."""
     if message.kind != "mail":
-        parts: Iterable[Part] = message.parts or [Part("application/octet-stream", message.raw, message.where or "1", message.hints.filename)]
+        parts: Iterable[Part] = message.parts or [
+            Part("application/octet-stream", message.raw, message.where or "1", message.hints.filename)
+        ]
     else:
         parts = [part for part in every_part(message) if _may_be_table(part)]
     return [found for part in parts if (found := _table(part, message)) is not None]
@@ -47,7 +55,9 @@ def table_files(message: Message) -> list[TableFile]:
 
 def _may_be_table(part: Part) -> bool:
     name = (part.filename or "").lower()
-    if part.content_type in TABLE_TYPES or name.endswith(TABLE_ENDINGS) and (part.attachment or part.content_type != "text/plain"):
+    if part.content_type in TABLE_TYPES or (
+        name.endswith(TABLE_ENDINGS) and (part.attachment or part.content_type != "text/plain")
+    ):
         return True
     return part.attachment and part.content_type in ("text/plain", "application/octet-stream", "application/json")
 
@@ -79,7 +89,9 @@ def json_frame(content: bytes, where: str) -> pl.DataFrame | None:
     for row in rows:
         names.update(dict.fromkeys(row))
         if len(names) > MOST_COLUMNS:
-            raise ParseError(where, f"the objects have more than {MOST_COLUMNS} different keys", "check that this is the right file")
+            raise ParseError(
+                where, f"the objects have more than {MOST_COLUMNS} different keys", "check that this is the right file"
+            )
     if not names:
         return None
     columns = {plain: [row.get(name, "") for row in rows] for name, plain in zip(names, normal_header(names), strict=True)}

@@ -37,8 +37,11 @@ def read_moments(text: pl.Series | None, timing: Timing, complain: Complain) -> 
         return {}
     moments, open_at = _at_once(text, timing)
     bounds: dict[str, pl.Series | None] = {}
+    if open_at.any() and not timing.zone:
+        bounds, open_at = _bounds_at_once(text, open_at, timing.formats)
     if open_at.any():
-        moments, bounds = _one_by_one(text, moments, open_at, timing.zone)
+        moments, more = _one_by_one(text, moments, open_at, timing.zone)
+        bounds = {name: _either(bounds.get(name), more.get(name)) for name in {*bounds, *more}}
     year = moments.dt.year()
     strange = (~year.is_between(_EARLIEST, _LATEST)).fill_null(False).to_numpy()
     if strange.any():
@@ -94,6 +97,25 @@ def _parse(text: pl.Series, form: str, zone: str | None) -> pl.Series | None:
         return None
 
 
+def _bounds_at_once(text: pl.Series, left: np.ndarray, formats: tuple[str, ...]) -> tuple[dict[str, pl.Series | None], np.ndarray]:
+    """Bounds of full times whose zone nobody knows: all zones that there are (UTC-12 to UTC+14)."""
+    waiting = pl.select(pl.when(pl.Series(left)).then(text)).to_series()
+    read = [one for form in (*formats, *COMMON) if "z" not in form.lower() and (one := _parse(waiting, form, "UTC")) is not None]
+    if not read:
+        return {}, left
+    local = pl.select(pl.coalesce(*read)).to_series()
+    sane = local.dt.year().is_between(_EARLIEST, _LATEST).fill_null(False)
+    local = pl.select(pl.when(sane).then(local)).to_series()
+    bounds = {"earliest": local.dt.offset_by("-14h"), "latest": local.dt.offset_by("12h")}
+    return bounds, left & local.is_null().to_numpy()  # type: ignore[return-value]
+
+
+def _either(one: pl.Series | None, other: pl.Series | None) -> pl.Series | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return pl.select(pl.coalesce(one, other)).to_series()
+
+
 def _one_by_one(
     text: pl.Series, moments: pl.Series, left: np.ndarray, zone: str | None
 ) -> tuple[pl.Series, dict[str, pl.Series | None]]:
@@ -102,7 +124,9 @@ def _one_by_one(
     suffix = f" {zone}" if zone and not known else ""
     read = [read_time(value, zone=known) for value in distinct]
     if suffix:  # a fixed offset holds for what states none
-        read = [one if one is None or one.at else read_time(value + suffix) or one for one, value in zip(read, distinct, strict=True)]
+        read = [
+            one if one is None or one.at else read_time(value + suffix) or one for one, value in zip(read, distinct, strict=True)
+        ]
     frame = pl.DataFrame(
         {
             "text": pl.Series(distinct, dtype=pl.String),

@@ -15,12 +15,12 @@ from tipstaff.intake.reading.charsets import decode
 from tipstaff.kernel.errors import ParseError
 
 DELIMITERS = ",;\t|"
-LONGEST_HEADER = 256 * 1024      # bytes of the first line
+LONGEST_HEADER = 256 * 1024  # bytes of the first line
 MOST_COLUMNS = 2_000
-LONGEST_RECORD = 1024 * 1024     # characters of one record; longer ones are listed as bad
-MOST_LINES = 200                 # lines that one quoted value may span
-FEW = 500                        # rows up to which every column of every row is kept
-_BLOCK = 512 * 1024              # bytes looked at together
+LONGEST_RECORD = 1024 * 1024  # characters of one record; longer ones are listed as bad
+MOST_LINES = 200  # lines that one quoted value may span
+FEW = 500  # rows up to which every column of every row is kept
+_BLOCK = 512 * 1024  # bytes looked at together
 _NAME = re.compile(r"[^a-z0-9.]+")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -31,8 +31,8 @@ class Head:
 
     header: tuple[str, ...]
     delimiter: str
-    text: bytes = field(repr=False)    # UTF-8 or nearly, newlines as \n
-    start: int = 0                     # where the first row begins in ``text``
+    text: bytes = field(repr=False)  # UTF-8 or nearly, newlines as \n
+    start: int = 0  # where the first row begins in ``text``
 
     @property
     def few(self) -> bool:
@@ -45,9 +45,9 @@ class Rows:
     """Columns of text (empty where nothing stands), the number of each row counted from 1, and what was wrong."""
 
     frame: pl.DataFrame
-    numbers: pl.Series                 # Int32
-    problems: list[tuple[int, str]] = field(default_factory=list)   # (row, what)
-    refused: int = 0                   # rows left out of the frame; each is among the problems
+    numbers: pl.Series  # Int32
+    problems: list[tuple[int, str]] = field(default_factory=list)  # (row, what)
+    refused: int = 0  # rows left out of the frame; each is among the problems
 
 
 def normal_name(name: str) -> str:
@@ -204,7 +204,9 @@ def _carefully(head: Head, wanted: list[str], start: int, end: int) -> tuple[Row
             rows.problems.append((number, f"has {len(record)} fields where the header names {width}"))
             continue
         if len(record) < width:
-            rows.problems.append((number, f"has {len(record)} fields where the header names {width}; what is missing counts as empty"))
+            rows.problems.append(
+                (number, f"has {len(record)} fields where the header names {width}; what is missing counts as empty")
+            )
             record += [""] * (width - len(record))
         kept.append([record[place].strip() for place in places])
         numbers.append(number)

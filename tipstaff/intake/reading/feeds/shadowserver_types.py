@@ -11,7 +11,9 @@ import re2
 
 from tipstaff.intake.reading.feeds.columns import Layout
 
-_FILE_NAME = re2.compile(r"(?i)^(?:\d{4}-\d{2}-\d{2}-)?([a-z0-9_]{3,60})(?:-[^/]{0,200})?\.(?:csv|json|jsonl|txt|tsv)(?:\.(?:zip|gz))?$")
+_FILE_NAME = re2.compile(
+    r"(?i)^(?:\d{4}-\d{2}-\d{2}-)?([a-z0-9_]{3,60})(?:-[^/]{0,200})?\.(?:csv|json|jsonl|txt|tsv)(?:\.(?:zip|gz))?$"
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class ReportType:
     layout: Layout | None
     known: bool = True
     xarf: dict[str, str] | None = None
-    recurring: bool = False          # a daily list of all that answer: what is missing from it no longer does
+    recurring: bool = False  # a daily list of all that answer: what is missing from it no longer does
 
 
 @cache
@@ -39,7 +41,7 @@ def looks_like_shadowserver(header: tuple[str, ...]) -> bool:
         return False
     prefixes = ("", "src_", "dst_", "http_referer_")
     located = any({prefix + name for name in rest} <= names for prefix in prefixes)
-    return located and bool(names & set(defaults["addresses"])) or _by_signature(header) in ("sandbox_dns", "compromised_account")
+    return (located and bool(names & set(defaults["addresses"]))) or _by_signature(header) in ("sandbox_dns", "compromised_account")
 
 
 def known_type(name: str) -> str | None:
@@ -89,7 +91,10 @@ def _by_whole_header(header: tuple[str, ...]) -> str | None:
 def _by_signature(header: tuple[str, ...]) -> str | None:
     """The type with the most telling columns, all of them present; none where two tie."""
     names = set(header)
-    fits = [(len(spec["signature"]), name) for name, spec in _schema()["types"].items() if names.issuperset(spec.get("signature", ("\0",)))]
+    telling = {
+        name: spec["signature"] for name, spec in _schema()["types"].items() if "signature" in spec and "nothing_else" not in spec
+    }
+    fits = [(len(columns), name) for name, columns in telling.items() if names.issuperset(columns)]
     most = max(fits, default=(0, None))
     return most[1] if sum(count == most[0] for count, _ in fits) == 1 else None
 
@@ -117,7 +122,10 @@ def _is_tag(word: str, wanted: set[str]) -> bool:
 def _resolve(name: str, listed: str | None, header: tuple[str, ...]) -> ReportType:
     schema = _schema()
     spec = schema["types"][listed] if listed else _prefix_of(name) or {"shape": _guess_shape(header)}
-    roles = {**schema["shapes"][spec["shape"]], **{key: spec[key] for key in ("ip", "port", "url", "domain", "others") if key in spec}}
+    roles = {
+        **schema["shapes"][spec["shape"]],
+        **{key: spec[key] for key in ("ip", "port", "url", "domain", "others") if key in spec},
+    }
     category = spec.get("category")
     xarf = schema["xarf"].get(category or "")
     kind = dict(zip(("category", "type"), xarf.split("/"), strict=True)) if xarf else None

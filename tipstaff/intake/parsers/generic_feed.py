@@ -1,0 +1,97 @@
+"""Tables of nobody's own format: CSV and JSON whose columns are well known, IntelMQ's events, or a feed with a mapping.
+
+Without a mapping only what the header says plainly is read: a time without a zone stays open, a doubtful port is left out.
+"""
+
+from dataclasses import replace
+from email.utils import parseaddr
+
+import polars as pl
+
+from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft, Reporter
+from tipstaff.intake.message import Message
+from tipstaff.intake.reading.feeds.columns import Layout
+from tipstaff.intake.reading.feeds.events import fill, one_category
+from tipstaff.intake.reading.feeds.files import TableFile, table_files
+from tipstaff.intake.reading.feeds.mapping import ATTACKS, PORTS_OF_SERVICES, Mapping, guess_mapping
+from tipstaff.intake.reading.times import read_time
+from tipstaff.kernel.errors import ParseError
+
+name = "generic-feed"
+experimental = False
+
+
+def claims(message: Message) -> Confidence:
+    """LIKELY where a table has a column for the accused and one for the time, POSSIBLE without a time."""
+    try:
+        guesses = [guess_mapping(file.header) for file in table_files(message)]
+    except ParseError:
+        return Confidence.NONE
+    found = [guess for guess in guesses if guess]
+    if not found:
+        return Confidence.NONE
+    return Confidence.LIKELY if any(guess.layout.time for guess in found) else Confidence.POSSIBLE
+
+
+def parse(message: Message) -> list[ReportDraft]:
+    """One report for each table whose columns are known."""
+    found = [(file, mapping) for file in table_files(message) if (mapping := guess_mapping(file.header))]
+    if not found:
+        raise ParseError(
+            message.where or "message", "no column names an address, domain or URL", "give the source a mapping of its columns"
+        )
+    return [_draft(file, mapping, message) for file, mapping in found]
+
+
+def parse_mapped(message: Message, mapping: Mapping) -> list[ReportDraft]:
+    """One report for each table that has the mapping's columns; ParseError names the columns where none has."""
+    files = table_files(message)
+    found = [file for file in files if mapping.fits(file.header)]
+    if not found:
+        there = ", ".join(files[0].header[:20]) if files else "no table"
+        raise ParseError(
+            message.where or "message", f"no table fits the mapping; its columns are: {there}", "correct the mapping or the source"
+        )
+    return [_draft(file, mapping, message) for file in found]
+
+
+def _draft(file: TableFile, mapping: Mapping, message: Message) -> ReportDraft:
+    shown, email = parseaddr(message.header("From"))
+    sent = read_time(message.header("Date")) if message.kind == "mail" else None
+    draft = ReportDraft(
+        format=mapping.format or _format(file), reporter=Reporter(shown or None, email or None, mapping.reporter),
+        category=mapping.category,
+        report_type=mapping.report_type, subject=message.header("Subject") or None,
+        reported_at=sent.at if sent else None, feed=mapping.feed,
+    )  # fmt: skip
+    fill(draft, file, _with_zone(mapping.layout, message.hints.zone))
+    one_category(draft)
+    draft.category_from = "structure" if draft.category else None
+    if mapping.guessed and mapping.layout.port in PORTS_OF_SERVICES:
+        _forget_attacked_ports(draft)
+    if not draft.events and (draft.table is None or not len(draft.table)):
+        draft.needs.append("no row names an address, domain or URL that could be accused")
+        draft.disposition = Disposition.NEEDS_A_PERSON
+    return draft
+
+
+def _format(file: TableFile) -> str:
+    return "intelmq" if "source.ip" in file.header and "classification.type" in file.header else "csv" if file.head else "json"
+
+
+def _with_zone(layout: Layout, zone: str | None) -> Layout:
+    """The layout with the known reporter's zone, where neither the columns nor a mapping state one."""
+    if layout.zone or not zone:
+        return layout
+    return replace(layout, zone=zone)
+
+
+def _forget_attacked_ports(draft: ReportDraft) -> None:
+    """In a list of attackers a plain ``port`` is the attacked one."""
+    for event in draft.events:
+        if event.port is not None and (event.category or draft.category) in ATTACKS:
+            event.details["victim_port"], event.port = str(event.port), None
+            event.found_in.pop("port", None)
+    if draft.table is not None and "port" in draft.table.columns:
+        kind = pl.col("category") if "category" in draft.table.columns else pl.lit(draft.category, pl.String)
+        draft.table = draft.table.with_columns(pl.when(~kind.is_in(sorted(ATTACKS)).fill_null(False)).then("port").alias("port"))

@@ -1,0 +1,176 @@
+"""How the columns of a feed become events: stated by an operator in TOML, or guessed from a header that is well known.
+
+::
+
+    format = "example-list"            # what the report's format is called; default 'csv' or 'json'
+    reporter = "Example CERT"          # optional
+    category = "compromised"           # of all rows; or
+    [columns]
+    ip = "Source IP"                   # required, or domain, url or mailbox
+    time = ["Day", "Clock"]            # one column, or several to be joined
+    port = "Source Port"
+    category = "Kind"
+    identity = ["Malware"]
+    [time]
+    zone = "Europe/Amsterdam"          # or "+01:00"; without it a time that states no zone is not exact
+    formats = ["%d/%m/%Y %H:%M:%S"]
+    [categories]
+    "bot net" = "compromised"
+    [others]
+    victim_ip = "Target"
+"""
+
+import tomllib
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tipstaff.intake.reading.feeds.columns import Layout
+from tipstaff.intake.reading.feeds.separated import normal_name
+from tipstaff.kernel.errors import InputError, Problem
+
+_FIELDS = ("ip", "port", "protocol", "domain", "url", "mailbox", "count", "category", "report_type")
+_ACCUSED = ("ip", "domain", "url", "mailbox")
+_SAID_ONCE = ("format", "reporter", "category", "report_type", "feed")
+_TOP = {*_SAID_ONCE, "columns", "time", "categories", "others"}
+#: Kinds whose reports state the attacked port, so that a plain ``port`` column is not the accused side's.
+ATTACKS = frozenset(("intrusion", "scan", "scraping", "ddos_origin", "unauth_test"))
+PORTS_OF_SERVICES = frozenset(("port", "service_port", "open_port", "host_port", "server_port"))
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A feed's layout, and what holds for all its rows."""
+
+    layout: Layout
+    format: str | None = None
+    reporter: str | None = None
+    category: str | None = None
+    report_type: str | None = None
+    feed: str | None = None
+    guessed: bool = False
+
+    def fits(self, header: tuple[str, ...]) -> bool:
+        """Whether the header has a column that names the accused."""
+        return bool({getattr(self.layout, name) for name in _ACCUSED} & set(header))
+
+
+def read_mapping(text: str, where: str = "mapping") -> Mapping:
+    """The mapping that a TOML text states; InputError names each wrong key."""
+    try:
+        stated = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(Problem(where, f"is no TOML: {error}")) from None
+    problems = [
+        Problem(f"{where}, {key}", "is not known", f"one of {', '.join(sorted(_TOP))}") for key in sorted(set(stated) - _TOP)
+    ]
+    columns, times = _section(stated, "columns", where, problems), _section(stated, "time", where, problems)
+    known = {*_FIELDS, "time", "identity"}
+    problems += [
+        Problem(f"{where}, columns.{key}", "is not known", f"one of {', '.join(sorted(known))}")
+        for key in sorted(set(columns) - known)
+    ]
+    if not set(columns) & set(_ACCUSED):
+        problems.append(Problem(f"{where}, columns", "names no column with an address, domain, URL or mailbox", 'add ip = "…"'))
+    zone = _zone(times.get("zone"), where, problems)
+    listed = {key: _names(columns.get(key), f"{where}, columns.{key}", problems) for key in ("time", "identity")}
+    single = {key: _one_name(columns.get(key), f"{where}, columns.{key}", problems) for key in _FIELDS}
+    formats = _texts(times.get("formats", []), f"{where}, time.formats", problems)
+    if problems:
+        raise InputError(problems)
+    categories = {str(value).strip().lower(): str(code) for value, code in _section(stated, "categories", where, problems).items()}
+    others = {role: normal_name(str(column)) for role, column in _section(stated, "others", where, problems).items()}
+    layout = Layout(
+        time=listed["time"],
+        identity=listed["identity"],
+        zone=zone,
+        formats=formats,
+        categories=categories or known_categories(),
+        others=others,
+    )
+    return Mapping(replace(layout, **single), **{key: stated.get(key) for key in _SAID_ONCE})  # type: ignore[arg-type]
+
+
+def _section(stated: dict[str, Any], key: str, where: str, problems: list[Problem]) -> dict[str, Any]:
+    found = stated.get(key, {})
+    if isinstance(found, dict):
+        return found
+    problems.append(Problem(f"{where}, {key}", "is not a table", f"write [{key}] above its keys"))
+    return {}
+
+
+def _zone(zone: Any, where: str, problems: list[Problem]) -> str | None:
+    if zone is None or (isinstance(zone, str) and len(zone) == 6 and zone[0] in "+-" and zone[3] == ":"):
+        return zone
+    try:
+        ZoneInfo(str(zone))
+    except (ValueError, OSError, KeyError):
+        problems.append(
+            Problem(f"{where}, time.zone", f"{zone!r} is no time zone", "an IANA name such as Europe/Amsterdam, or +01:00")
+        )
+    return str(zone)
+
+
+def _one_name(stated: Any, where: str, problems: list[Problem]) -> str | None:
+    if stated is not None and (not isinstance(stated, str) or not normal_name(stated)):
+        problems.append(Problem(where, "is not the name of a column"))
+        return None
+    return normal_name(stated) if stated else None
+
+
+def _texts(stated: Any, where: str, problems: list[Problem]) -> tuple[str, ...]:
+    found = [stated] if isinstance(stated, str) else stated if isinstance(stated, list) else []
+    if stated is not None and (not isinstance(stated, str | list) or not all(isinstance(one, str) for one in found)):
+        problems.append(Problem(where, "is neither a text nor a list of texts"))
+        return ()
+    return tuple(found)
+
+
+def _names(stated: Any, where: str, problems: list[Problem]) -> tuple[str, ...]:
+    return tuple(normal_name(name) for name in _texts(stated, where, problems))
+
+
+@cache
+def _words() -> dict[str, Any]:
+    """Columns, roles and categories as ``schemas/feeds.toml`` has them."""
+    return tomllib.loads(resources.files("tipstaff.intake").joinpath("schemas/feeds.toml").read_text("utf-8"))
+
+
+@cache
+def known_categories() -> dict[str, str]:
+    """What the values of other taxonomies (RSIT, IntelMQ, common words) mean as codes of the policy."""
+    return {value: code for code, values in _words()["categories"].items() for value in values}
+
+
+def guess_mapping(header: tuple[str, ...]) -> Mapping | None:
+    """A mapping for a header whose names are well known; None where no column surely names the accused.
+
+    A plain ``port`` beside an address named as the source, or beside a destination, may be either side's: it is left out.
+    """
+    there = set(header)
+    found = {key: next((name for name in names if name in there), None) for key, names in _words()["columns"].items()}
+    if not (found["ip"] or found["url"] or found["domain"]):
+        return None
+    others = {
+        role: name for role, names in _words()["others"].items() if (name := next((one for one in names if one in there), None))
+    }
+    plain = found["ip"] not in _words()["columns"]["ip"][: _words()["columns"]["ip"].index("ip")] and not others.get("victim_port")
+    utc = found["time_utc"]
+    time = (utc,) if utc else _time_columns(found)
+    identity = tuple(name for name in (found["category"], found["malware"], found["url"], found["domain"]) if name)
+    layout = Layout(
+        time=time, zone="UTC" if utc else None, ip=found["ip"], port=found["port"] or (found["port_of_service"] if plain else None),
+        protocol=found["protocol"], domain=found["domain"], url=found["url"], mailbox=found["mailbox"], count=found["count"],
+        category=found["category"], categories=known_categories(), identity=identity, others=others,
+    )  # fmt: skip
+    return Mapping(layout, guessed=True)
+
+
+def _time_columns(found: dict[str, str | None]) -> tuple[str, ...]:
+    """The column with the moment, or the two with its day and its clock; and the zone beside them."""
+    day, clock, whole, zone = found["day"], found["clock"], found["time"], found["zone"]
+    halves = whole in (day, clock) and day and clock and day != clock
+    parts = (day, clock) if halves else (whole,)
+    return tuple(name for name in (*parts, zone) if name)
