@@ -65,7 +65,7 @@ def publish(*, stored: int, by: str, now: datetime) -> StoredEdition:
         )
     if published.filter(effective_from=edition.effective_from).exists():
         raise Refused(f"another edition takes effect at {edition.effective_from:%Y-%m-%d %H:%M} UTC: choose another moment")
-    edition.state, edition.published_by, edition.published_at = "published", by, now
+    edition.state, edition.published_by, edition.published_at = "published", _person(by), now
     edition.save(update_fields=["state", "published_by", "published_at"])
     _note(edition, "policy.publish", by, now)
     return edition

@@ -2,4 +2,8 @@
 
 COMMANDS = {
     "parse": "tipstaff.faces.cli.parse:parse",
+    "policy": "tipstaff.faces.cli.policy:policy",
 }
+
+#: Commands that run without Django.
+WITHOUT_DATABASE = frozenset({"parse"})
