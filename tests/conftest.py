@@ -163,6 +163,12 @@ def database_url(transactional_db) -> str:
     return _as_role(APP)
 
 
+@pytest.fixture
+def owner_url(transactional_db) -> str:
+    """The same for the owner's role."""
+    return _as_role(OWNER)
+
+
 def _as_role(role: str) -> str:
     from django.db import connection
 

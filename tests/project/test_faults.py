@@ -35,6 +35,13 @@ def fresh(open_place: Path, request: pytest.FixtureRequest) -> Iterator[Instance
     instance.kill_everything()
 
 
+def living(instance: Instance, name: str) -> int:
+    assert wait_until(lambda: psutil.pid_exists(instance.children()[name] or 0), 20), instance.said()
+    pid = instance.children()[name]
+    assert pid is not None
+    return pid
+
+
 def back(instance: Instance, name: str, old: int) -> bool:
     def happened() -> bool:
         new = instance.children().get(name)
@@ -52,9 +59,7 @@ def test_status_names_every_child_with_a_living_process(running: Instance) -> No
 def test_every_killed_child_comes_back(running: Instance) -> None:
     for name in running.children():
         # A child may have ended because another did (a worker whose database went away): ask for its number of now.
-        assert wait_until(lambda name=name: psutil.pid_exists(running.children()[name] or 0), 20), running.said()
-        pid = running.children()[name]
-        assert pid is not None
+        pid = living(running, name)
         os.kill(pid, signal.SIGKILL)
         assert back(running, name, pid), f"{name} did not come back:\n{running.said()}"
     assert "killed by SIGKILL" in running.said()

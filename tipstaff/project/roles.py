@@ -62,6 +62,12 @@ def grant(connection: psycopg.Connection, app: str = APP) -> None:
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {app}",
     ):
         connection.execute(sql.SQL(statement).format(app=role))
-    for (table,) in connection.execute(_TABLES, [list(APPEND_ONLY), list(APPEND_ONLY)]).fetchall():
+    for table in append_only_tables(connection):
         narrow = sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {app}")
         connection.execute(narrow.format(table=sql.Identifier("public", table), app=role))
+
+
+def append_only_tables(connection: psycopg.Connection) -> list[str]:
+    """Names of the tables, partitions included, that APPEND_ONLY covers."""
+    found = connection.execute(_TABLES, [list(APPEND_ONLY), list(APPEND_ONLY)]).fetchall()
+    return sorted(name for (name,) in found)

@@ -1,0 +1,105 @@
+"""What ``tipstaff doctor`` asks the database."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from tipstaff.kernel.clock import now
+from tipstaff.project import connections, environment, roles
+from tipstaff.project.checkup import FAIL, OK, WARN, Finding
+from tipstaff.project.state import is_running
+
+LOWEST = 15
+SAFE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
+
+
+def database() -> Iterator[Finding]:
+    """Every finding about the database that the application's role connects to."""
+    try:
+        connection = psycopg.connect(connections.app_url(), connect_timeout=5, autocommit=True)
+    except psycopg.OperationalError as error:
+        yield _unreachable(error)
+        return
+    with connection:
+        for check in (_version, _safety, _clock, _tables, _rights, _owner):
+            yield from check(connection)
+
+
+def _unreachable(error: Exception) -> Finding:
+    reason = str(error).strip().splitlines()[0]
+    if not connections.is_external() and not is_running(environment.state_directory()):
+        return Finding(WARN, "database", "does not run", "`tipstaff up` starts it; run doctor again then")
+    advice = "check DATABASE_URL and that the server runs" if connections.is_external() else "see STATE/log/postgres.log"
+    return Finding(FAIL, "database", f"cannot be reached: {reason}", advice)
+
+
+def _value(connection: psycopg.Connection, query: str, *values: object) -> Any:
+    row = connection.execute(query, values).fetchone()  # type: ignore[call-overload]
+    return row[0] if row else None
+
+
+def _version(connection: psycopg.Connection) -> Iterator[Finding]:
+    number = connection.info.server_version // 10000
+    text = f"PostgreSQL {number}, role {connection.info.user}"
+    if number < LOWEST:
+        yield Finding(FAIL, "database", text, f"Tipstaff needs {LOWEST} or later")
+    else:
+        yield Finding(OK, "database", text)
+
+
+def _safety(connection: psycopg.Connection) -> Iterator[Finding]:
+    found = {name: _value(connection, "SELECT current_setting(%s)", name) for name in SAFE}
+    if wrong := [f"{name}={value}" for name, value in found.items() if value != SAFE[name]]:
+        yield Finding(FAIL, "durability", ", ".join(wrong), "switch them on: what was accepted could be lost")
+    else:
+        yield Finding(OK, "durability", ", ".join(f"{name}={value}" for name, value in found.items()))
+
+
+def _clock(connection: psycopg.Connection) -> Iterator[Finding]:
+    apart = abs((_value(connection, "SELECT clock_timestamp()") - now()).total_seconds())
+    level = FAIL if apart > 5 else WARN if apart > 1 else OK
+    advice = "let both machines keep their clocks by NTP" if level != OK else ""
+    yield Finding(level, "clocks", f"the database's and ours are {apart:.1f} s apart", advice)
+
+
+def _tables(connection: psycopg.Connection) -> Iterator[Finding]:
+    if _value(connection, "SELECT to_regclass('django_migrations')") is None:
+        yield Finding(FAIL, "tables", "there are none", "run `tipstaff db migrate`")
+        return
+    count = _value(connection, "SELECT count(*) FROM django_migrations")
+    waiting = _waiting_migrations()
+    if waiting:
+        yield Finding(FAIL, "tables", f"{waiting} migrations are not applied", "run `tipstaff db migrate`")
+    else:
+        yield Finding(OK, "tables", f"current, {count} migrations")
+
+
+def _waiting_migrations() -> int:
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _rights(connection: psycopg.Connection) -> Iterator[Finding]:
+    """The journal of what people did must be out of the application's reach once written."""
+    loose = [
+        table for table in roles.append_only_tables(connection)
+        if _value(connection, "SELECT has_table_privilege(%s, 'UPDATE, DELETE, TRUNCATE')", table)
+    ]  # fmt: skip
+    if _value(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"):
+        advice = "give DATABASE_URL an ordinary role"
+        yield Finding(FAIL, "rights", "the application is a superuser of the database", advice)
+    elif loose:
+        advice = "use two roles (DATABASE_URL, DATABASE_OWNER_URL) and run `tipstaff db migrate`"
+        yield Finding(FAIL, "rights", f"the application may change {', '.join(loose)}", advice)
+    else:
+        yield Finding(OK, "rights", "the application may add to the journal, not change it")
+
+
+def _owner(connection: psycopg.Connection) -> Iterator[Finding]:
+    if connections.is_external() and not environment.get("database_owner_url"):
+        advice = "set DATABASE_OWNER_URL to the role that owns the tables"
+        yield Finding(WARN, "owner", "migrations would run as the application's role", advice)
