@@ -22,14 +22,27 @@ from tipstaff.kernel.errors import ParseError, Problem
 name = "xarf"
 experimental = False
 
-MAX_DOCUMENTS = 100_000   # documents of one message
+MAX_DOCUMENTS = 100_000  # documents of one message
 _MARKS = (b'"xarf_version"', b'"ReporterInfo"', b'"reporterinfo"')
-_CORE = frozenset((
-    "xarf_version", "report_id", "timestamp", "reporter", "sender", "source_identifier", "source_port", "category", "type",
-    "evidence", "description", "_internal",
-))
+_CORE = frozenset(
+    (
+        "xarf_version",
+        "report_id",
+        "timestamp",
+        "reporter",
+        "sender",
+        "source_identifier",
+        "source_port",
+        "category",
+        "type",
+        "evidence",
+        "description",
+        "_internal",
+    )
+)
 _IDENTITY = ("url", "infringing_url", "cve_id", "service", "malware_family", "work_title", "newsgroup", "smtp_from")
-_HOSTED = ("vulnerability",)   # categories whose service_port is a port of the accused host
+_WORK = {"work_title": "work", "work_identifier": "work_identifier", "rights_holder": "claimant", "work_category": "work_category"}
+_HOSTED = ("vulnerability",)  # categories whose service_port is a port of the accused host
 _NOT_XARF = Problem("document", "is neither XARF v4 (xarf_version) nor v1–v3 (ReporterInfo and Report)", "send one XARF object")
 
 
@@ -38,7 +51,8 @@ def claims(message: Message) -> Confidence:
 
 
 def parse(message: Message) -> list[ReportDraft]:
-    """One draft for each document. Invalid documents beside valid ones become drafts for a person; all invalid: ParseError."""
+    """One draft for each document. An invalid one becomes a draft without events for a person, with the field and what to do: it is
+    refused, and no other parser guesses at it. ParseError only where the JSON itself cannot be read."""
     drafts, refused = [], []
     for part in message.parts:
         if not _has_xarf(part):
@@ -50,10 +64,6 @@ def parse(message: Message) -> list[ReportDraft]:
                 refused.append((place, findings.problems))
             else:
                 drafts.append(draft_of(document, findings.doubts, place))
-    if not drafts and refused:
-        place, problems = refused[0]
-        rest = f" (and {len(problems) - 1} more: {'; '.join(map(str, problems[1:6]))})" if len(problems) > 1 else ""
-        raise ParseError(f"{place}{problems[0].where}", problems[0].what + rest, problems[0].advice)
     return drafts + [_refused(place, problems) for place, problems in refused]
 
 
@@ -99,13 +109,19 @@ def _draft_v4(document: dict, place: str) -> ReportDraft:
     if sender != reporter:
         event.details["sender"] = sender
     draft = ReportDraft(
-        format="xarf-4", reporter=Reporter(None, reporter["contact"], reporter["org"]), category=ours,
-        category_from="structure", report_type=kind, external_id=document["report_id"],
-        xarf={"category": category, "type": kind}, events=[event], description=document.get("description"),
+        format="xarf-4",
+        reporter=Reporter(None, reporter["contact"], reporter["org"]),
+        category=ours,
+        category_from="structure",
+        report_type=kind,
+        external_id=document["report_id"],
+        xarf={"category": category, "type": kind},
+        events=[event],
+        description=document.get("description"),
         sealed=ours == "csam",
     )
     if category == "copyright":
-        draft.copyright = {key: document[key] for key in ("work_title", "work_identifier", "rights_holder", "work_category") if key in document}
+        draft.copyright = {ours: document[key] for key, ours in _WORK.items() if key in document}
     if isinstance(document.get("legacy_version"), str):
         draft.warnings.append("converted from XARF v3 by its sender")
     return draft
@@ -122,8 +138,13 @@ def _our_category(document: dict, category: str, kind: str) -> str | None:
 def _event_v4(document: dict, category: str, kind: str, place: str) -> EventDraft:
     source, stamp = document["source_identifier"].strip(), document["timestamp"]
     event = EventDraft(
-        ip=address_of(source), occurred_at=_utc(stamp), time_as_written=stamp, earliest=_utc(document.get("first_seen")),
-        latest=_utc(document.get("last_seen")), report_type=kind, details={key: value for key, value in document.items() if key not in _CORE},
+        ip=address_of(source),
+        occurred_at=_utc(stamp),
+        time_as_written=stamp,
+        earliest=_utc(document.get("first_seen")),
+        latest=_utc(document.get("last_seen")),
+        report_type=kind,
+        details={key: value for key, value in document.items() if key not in _CORE},
     )
     found = event.found_in
     found["occurred_at"] = f"{place}timestamp"
@@ -185,7 +206,7 @@ def _utc(text: Any) -> datetime | None:
         at = datetime.fromisoformat(text)
         return at.astimezone(UTC) if at.tzinfo else None
     except (ValueError, OverflowError):
-        moment = read_time(text)   # a leap second, a time in lower case
+        moment = read_time(text)  # a leap second, a time in lower case
         return moment.at if moment else None
 
 
@@ -195,16 +216,25 @@ def _draft_legacy(document: dict, place: str) -> ReportDraft:
     if pair and pair["type"] == "botnet" and any(squeezed in ("c2server", "controller") for squeezed in map(_squeezed, flat.other)):
         category = "compromised"
     draft = ReportDraft(
-        format=f"xarf-{flat.version}", reporter=_legacy_reporter(flat), category=category, category_from="structure" if category else None,
-        report_type=flat.kind, external_id=flat.case_id, xarf=pair, description=flat.notes, sealed=category == "csam",
+        format=f"xarf-{flat.version}",
+        reporter=_legacy_reporter(flat),
+        category=category,
+        category_from="structure" if category else None,
+        report_type=flat.kind,
+        external_id=flat.case_id,
+        xarf=pair,
+        description=flat.notes,
+        sealed=category == "csam",
         events=[_legacy_event(flat, place)],
     )
     if category is None:
         draft.disposition = Disposition.NEEDS_A_PERSON
         draft.needs.append(f"XARF v{flat.version} has no type {flat.kind[:60]!r}")
     if category == "copyright":
-        draft.copyright = {"work_title": flat.other.get("InfringedMaterial") or flat.other.get("WorkTitle"),
-                           "rights_holder": flat.behalf.get("ComplainantOrg")}
+        draft.copyright = {
+            "work": flat.other.get("InfringedMaterial") or flat.other.get("WorkTitle"),
+            "claimant": flat.behalf.get("ComplainantOrg"),
+        }
     return draft
 
 
@@ -215,7 +245,8 @@ def _squeezed(key: str) -> str:
 def _legacy_reporter(flat: Legacy) -> Reporter:
     low = {key.lower(): value for key, value in flat.reporter.items()}
     return Reporter(
-        low.get("reportercontactname") or None, low.get("reporterorgemail") or low.get("reportercontactemail") or None,
+        low.get("reportercontactname") or None,
+        low.get("reporterorgemail") or low.get("reportercontactemail") or None,
         low.get("reporterorg") or None,
     )
 
@@ -224,8 +255,16 @@ def _legacy_event(flat: Legacy, place: str) -> EventDraft:
     moment = read_time(flat.date)
     first = read_time(flat.first_seen) if flat.first_seen else None
     event = EventDraft(
-        ip=flat.ip, port=flat.port, url=flat.url, domain=flat.domain, mailbox=flat.mailbox, report_type=flat.kind, details=flat.other,
-        occurred_at=moment.at if moment else None, time_as_written=flat.date, earliest=first.at if first else None,
+        ip=flat.ip,
+        port=flat.port,
+        url=flat.url,
+        domain=flat.domain,
+        mailbox=flat.mailbox,
+        report_type=flat.kind,
+        details=flat.other,
+        occurred_at=moment.at if moment else None,
+        time_as_written=flat.date,
+        earliest=first.at if first else None,
         found_in={key: f"{place}{where}" for key, where in flat.found_in.items()},
     )
     if event.domain is None and event.url and (domain := normal_domain(host_of(event.url))):
@@ -240,7 +279,7 @@ def _legacy_event(flat: Legacy, place: str) -> EventDraft:
 
 def _refused(place: str, problems: tuple[Problem, ...]) -> ReportDraft:
     reasons = [f"invalid XARF: {place}{problem}" for problem in problems[:10]]
-    return ReportDraft(format="xarf", disposition=Disposition.NEEDS_A_PERSON, needs=reasons, warnings=reasons)
+    return ReportDraft(format="xarf", disposition=Disposition.NEEDS_A_PERSON, needs=reasons)
 
 
 def _has_xarf(part: Part) -> bool:
@@ -255,7 +294,7 @@ def _documents(part: Part) -> Iterator[Any]:
     content = part.content.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not content.startswith((b"{", b"[")):
         start = content.find(b"\n{")
-        content = content[start + 1:content.rfind(b"}") + 1] if start >= 0 else content
+        content = content[start + 1 : content.rfind(b"}") + 1] if start >= 0 else content
     try:
         whole = orjson.loads(content)
         found = whole if isinstance(whole, list) else [whole]
@@ -274,7 +313,9 @@ def _lines(content: bytes, error: ValueError, part: Part) -> list[Any]:
             found.append(orjson.loads(line))
         except ValueError as inner:
             reason, at = (inner, f"line {number}") if number > 1 and found else (error, part.where)
-            raise ParseError(at, f"is not JSON: {str(reason)[:120]}", "send one JSON object, a list of them, or one a line") from None
+            raise ParseError(
+                at, f"is not JSON: {str(reason)[:120]}", "send one JSON object, a list of them, or one a line"
+            ) from None
     return found
 
 

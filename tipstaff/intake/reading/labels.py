@@ -44,8 +44,8 @@ def lines_after(text: str, heading: str, limit: int = 500) -> list[str]:
         low = line.strip(" \t*>").lower()
         if not low.startswith(wanted):
             continue
-        block = [line.strip(" \t*>")[len(wanted):].lstrip(": \t")] if low.rstrip(": ") != wanted else []
-        for following in lines[number + 1:number + 1 + limit]:
+        block = [line.strip(" \t*>")[len(wanted) :].lstrip(": \t")] if low.rstrip(": ") != wanted else []
+        for following in lines[number + 1 : number + 1 + limit]:
             if following.strip():
                 block.append(following.strip())
             elif block:

@@ -1,3 +1,5 @@
+from tipstaff.intake.reading.patterns import pattern
+
 """YAML as plain text: the mappings of a report, every scalar as written, tags and types ignored. Pure.
 
 Nothing is constructed: the parser's events are read one by one, so ``!!python/…`` tags are harmless, aliases are never expanded
@@ -7,15 +9,14 @@ and deep nesting costs no stack. What YAML refuses (an unquoted colon, a tab, cu
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import re2
 import yaml
 
-MAX_TEXT = 131_072      # characters of one part
-MAX_FIELDS = 400        # fields of one mapping
-MAX_MAPPINGS = 5_000    # mappings of one part
-MAX_BRACKETS = 1_000    # libyaml's time grows with the square of open brackets; beyond this, lines are read instead
-_LINE = re2.compile(r"^([A-Za-z][A-Za-z0-9 _/.-]{0,60}?)[ \t]*:(?:[ \t]+(.*)|)$")
-_TAG = re2.compile(r"^!{1,2}[A-Za-z0-9/_.:-]{0,60}[ \t]+")
+MAX_TEXT = 131_072  # characters of one part
+MAX_FIELDS = 400  # fields of one mapping
+MAX_MAPPINGS = 5_000  # mappings of one part
+MAX_BRACKETS = 1_000  # libyaml's time grows with the square of open brackets; beyond this, lines are read instead
+_LINE = pattern(r"^([A-Za-z][A-Za-z0-9 _/.-]{0,60}?)[ \t]*:(?:[ \t]+(.*)|)$")
+_TAG = pattern(r"^!{1,2}[A-Za-z0-9/_.:-]{0,60}[ \t]+")
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 

@@ -22,9 +22,15 @@ def _draft(group: list[Found], message: Message, format_name: str) -> ReportDraf
     if category is None:
         category, pair = of_x_arf(first.get("Service"))
     draft = ReportDraft(
-        format=format_name, reporter=reporter_of(first, message), category=category, category_from="structure" if category else None,
-        report_type=first.get("Report-Type") or None, external_id=first.get("Report-ID") or None, xarf=pair,
-        subject=message.header("Subject") or None, sealed=category == "csam",
+        format=format_name,
+        reporter=reporter_of(first, message),
+        category=category,
+        category_from="structure" if category else None,
+        report_type=first.get("Report-Type") or None,
+        external_id=first.get("Report-ID") or None,
+        xarf=pair,
+        subject=message.header("Subject") or None,
+        sealed=category == "csam",
     )
     for report in group:
         event = event_of(report)
@@ -51,5 +57,7 @@ def reporter_of(fields, message: Message) -> Reporter:
     """The reporter that the report names (Reported-From); the letter's sender only where it names none."""
     written = fields.get("Reported-From")
     boxes = find_mailboxes(written) or find_mailboxes(message.header("From"))
-    name = written[:boxes[0].start].strip(" \"'<>(") if boxes and find_mailboxes(written) else ""
-    return Reporter(name or None, boxes[0].value.lower() if boxes else None, fields.get("Reporter-Organisation", "Organization") or None)
+    name = written[: boxes[0].start].strip(" \"'<>(") if boxes and find_mailboxes(written) else ""
+    return Reporter(
+        name or None, boxes[0].value.lower() if boxes else None, fields.get("Reporter-Organisation", "Organization") or None
+    )

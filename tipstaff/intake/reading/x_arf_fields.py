@@ -7,26 +7,38 @@ that was attacked; where the source is a URL it is the port of the accused serve
 
 from dataclasses import dataclass
 
-import re2
-
 from tipstaff.intake.drafts import EventDraft
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url
+from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.plain_yaml import Fields, read_mappings
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.taxonomy import of_x_arf
 
 MAX_COUNT = 10_000_000
 _NAMES = (
-    "Reported-From", "Category", "Report-Type", "User-Agent", "Report-ID", "Date", "Source-Type", "Source", "Schema-URL", "Attachment",
-    "Version", "Occurrences", "Service",
+    "Reported-From",
+    "Category",
+    "Report-Type",
+    "User-Agent",
+    "Report-ID",
+    "Date",
+    "Source-Type",
+    "Source",
+    "Schema-URL",
+    "Attachment",
+    "Version",
+    "Occurrences",
+    "Service",
 )
-_HINT = re2.compile(r"(?mi)^[ \t>]{0,4}(?:Reported-From|Report-ID|Report-Type|Source-Type|Schema-URL)[ \t]*:")
-_BEGIN = re2.compile(r"(?mi)^(?:---[ \t]*\n)?(?:Reported-From|Category|Report-Type|User-Agent|Report-ID|Date|Source-Type|Source|Attachment|Version)[ \t]*:")
+_HINT = pattern(r"(?mi)^[ \t>]{0,4}(?:Reported-From|Report-ID|Report-Type|Source-Type|Schema-URL)[ \t]*:")
+_BEGIN = pattern(
+    r"(?mi)^(?:---[ \t]*\n)?(?:Reported-From|Category|Report-Type|User-Agent|Report-ID|Date|Source-Type|Source|Attachment|Version)[ \t]*:"
+)
 _USED = ("Source", "Source-Type", "Date", "Report-Type", "Reported-From", "Attachment", "Occurrences")
-_SPACED_SCHEME = re2.compile(r"(?i)^([a-z]{3,6}):\s+//")
-_IP_WITH_PORT = re2.compile(r"^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\]):(\d{1,5})$")
-_MASKED = re2.compile(r"^[0-9]{1,3}(?:\.[0-9xX*]{1,4}){1,5}$|^[0-9a-fA-F:xX*]+:[0-9a-fA-F:xX*]*$")
+_SPACED_SCHEME = pattern(r"(?i)^([a-z]{3,6}):\s+//")
+_IP_WITH_PORT = pattern(r"^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\]):(\d{1,5})$")
+_MASKED = pattern(r"^[0-9]{1,3}(?:\.[0-9xX*]{1,4}){1,5}$|^[0-9a-fA-F:xX*]+:[0-9a-fA-F:xX*]*$")
 _WEB_GROUPS = {"phishing", "malware", "fraud", "copyright", "brand_infringement", "exposed_data", "remote_compromise"}
 _PROTOCOLS = ("tcp", "udp", "icmp", "sctp", "gre")
 
@@ -37,7 +49,7 @@ class Found:
 
     fields: Fields
     part: Part
-    number: int          # of the report inside its part, from 1
+    number: int  # of the report inside its part, from 1
 
     @property
     def where(self) -> str:
@@ -68,13 +80,17 @@ def _mappings(text: str) -> list[Fields]:
     found = read_mappings(text)
     if any(is_report(fields) for fields in found):
         return found
-    start = _BEGIN.search(text)   # the report is written into a letter
-    return read_mappings(text[start.start():]) if start and start.start() else found
+    start = _BEGIN.search(text)  # the report is written into a letter
+    return read_mappings(text[start.start() :]) if start and start.start() else found
 
 
 def is_report(fields: Fields) -> bool:
     """Whether a mapping is an X-ARF report: a source or a type, and at least three of the standard's fields in all."""
-    return bool(fields.has("Source", "Report-Type")) and fields.has(*_NAMES) >= 3 and bool(fields.get("Source") or fields.get("Report-ID"))
+    return (
+        bool(fields.has("Source", "Report-Type"))
+        and fields.has(*_NAMES) >= 3
+        and bool(fields.get("Source") or fields.get("Report-ID"))
+    )
 
 
 def event_of(found: Found) -> EventDraft:
@@ -118,7 +134,13 @@ def _read_source(found: Found, event: EventDraft, *, web: bool) -> None:
     for name in ("Source-IP", "IP", "IP-Address", "Source-IP-Address", "Src-IP"):
         if event.ip is None and (ip := normal_ip(found.fields.get(name))):
             event.ip, event.found_in["ip"] = ip, f"{found.where}: {name}"
-    for name in ("Download-Link", "Source-URL", "Source-URI", "Phishing-URL", *(("URI", "URL") if web else ())):   # else the victim's
+    for name in (
+        "Download-Link",
+        "Source-URL",
+        "Source-URI",
+        "Phishing-URL",
+        *(("URI", "URL") if web else ()),
+    ):  # else the victim's
         if event.url is None and (url := normal_url(_SPACED_SCHEME.sub(r"\1://", found.fields.get(name)))):
             _read_url(event, url, f"{found.where}: {name}")
     stated = normal_domain(found.fields.get("Domain", "Source-Domain"))

@@ -13,10 +13,26 @@ from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.xarf_v4 import Findings, decoded
 from tipstaff.kernel.errors import Problem
 
-MAX_FIELDS = 200   # unknown fields of one report that are kept
+MAX_FIELDS = 200  # unknown fields of one report that are kept
 _READ = {
-    "reportclass", "reporttype", "reportsubtype", "date", "firstseen", "sourceip", "sourceport", "sourceurl", "source", "url",
-    "samples", "attachment", "attachments", "additionalinfo", "reportercaseid", "reporternotes", "attackdescription", "account",
+    "reportclass",
+    "reporttype",
+    "reportsubtype",
+    "date",
+    "firstseen",
+    "sourceip",
+    "sourceport",
+    "sourceurl",
+    "source",
+    "url",
+    "samples",
+    "attachment",
+    "attachments",
+    "additionalinfo",
+    "reportercaseid",
+    "reporternotes",
+    "attackdescription",
+    "account",
 }
 
 
@@ -48,7 +64,7 @@ def is_legacy(document: Any) -> bool:
     if not isinstance(document, dict):
         return False
     low = {str(key).lower() for key in document}
-    return "report" in low and ("reporterinfo" in low or "reportertype" in low and "version" in low)
+    return "report" in low and ("reporterinfo" in low or ("reportertype" in low and "version" in low))
 
 
 def examine_legacy(document: dict) -> Findings:
@@ -57,12 +73,20 @@ def examine_legacy(document: dict) -> Findings:
     problems, doubts = [], []
     version = _version(document)
     if version not in ("", "0", "1", "2", "3"):
-        problems.append(Problem("Version", f"{_text(_get(document, 'Version'))[:40]!r} is no XARF version", "write 1, 2 or 3; version 4 has xarf_version"))
+        problems.append(
+            Problem(
+                "Version",
+                f"{_text(_get(document, 'Version'))[:40]!r} is no XARF version",
+                "write 1, 2 or 3; version 4 has xarf_version",
+            )
+        )
     if not report:
         problems.append(Problem("Report", "is missing or empty", "add the object Report"))
     if not info:
         problems.append(Problem("ReporterInfo", "is missing or empty", "name the reporting organisation and its mail address"))
-    elif not any(_text(_get(info, name)) for name in ("ReporterOrg", "ReporterOrgEmail", "ReporterContactEmail", "ReporterContactName")):
+    elif not any(
+        _text(_get(info, name)) for name in ("ReporterOrg", "ReporterOrgEmail", "ReporterContactEmail", "ReporterContactName")
+    ):
         problems.append(Problem("ReporterInfo", "names nobody", "add ReporterOrg and ReporterOrgEmail"))
     if report:
         problems += _report_problems(report)
@@ -77,14 +101,24 @@ def _report_problems(report: dict) -> list[Problem]:
     date = _text(_get(report, "Date"))
     moment = read_time(date) if date else None
     if not date:
-        problems.append(Problem("Report.Date", "is missing", "write an RFC 3339 time with its offset, for example 2024-01-15T14:30:25Z"))
+        problems.append(
+            Problem("Report.Date", "is missing", "write an RFC 3339 time with its offset, for example 2024-01-15T14:30:25Z")
+        )
     elif moment is None or moment.at is None:
-        problems.append(Problem("Report.Date", f"{date[:60]!r} is not a time with an offset", "write an RFC 3339 time with its offset, for example 2024-01-15T14:30:25Z"))
+        problems.append(
+            Problem(
+                "Report.Date",
+                f"{date[:60]!r} is not a time with an offset",
+                "write an RFC 3339 time with its offset, for example 2024-01-15T14:30:25Z",
+            )
+        )
     flat = flatten({"Report": report})
     if not (flat.ip or flat.url or flat.domain or flat.mailbox):
         if flat.ip_written:
             where = flat.found_in.get("ip", "Report.SourceIp")
-            problems.append(Problem(where, f"{flat.ip_written[:60]!r} is not an IP address", "write one IPv4 or IPv6 address, unmasked"))
+            problems.append(
+                Problem(where, f"{flat.ip_written[:60]!r} is not an IP address", "write one IPv4 or IPv6 address, unmasked")
+            )
         elif not _get(report, "Account"):
             problems.append(Problem("Report.SourceIp", "is missing", "name the source: SourceIp, SourceUrl or Source"))
     port = _written_port(report)
@@ -103,7 +137,9 @@ def _sample_doubts(report: dict) -> list[Problem]:
             flag = _get(sample, "Base64Encoded")
             content = _get(sample, "Payload") if _get(sample, "Payload") is not None else _get(sample, "Data")
             if isinstance(content, str) and flag is not False and (flag or name != "Samples") and decoded(content) is None:
-                doubts.append(Problem(f"Report.{name}[{index}]", "is not base64 (RFC 4648)", "encode the sample as base64 with padding"))
+                doubts.append(
+                    Problem(f"Report.{name}[{index}]", "is not base64 (RFC 4648)", "encode the sample as base64 with padding")
+                )
     return doubts
 
 
@@ -111,8 +147,11 @@ def flatten(document: dict) -> Legacy:
     """The facts of a XARF v1–v3 document, whatever its dialect; call after ``examine_legacy`` found no problem."""
     report, info = _part(document, "Report"), _part(document, "ReporterInfo")
     flat = Legacy(
-        version=_version(document) or "1", kind=_text(_get(report, "ReportType")), subtype=_text(_get(report, "ReportSubType")),
-        date=_text(_get(report, "Date")), first_seen=_text(_get(report, "FirstSeen")),
+        version=_version(document) or "1",
+        kind=_text(_get(report, "ReportType")),
+        subtype=_text(_get(report, "ReportSubType")),
+        date=_text(_get(report, "Date")),
+        first_seen=_text(_get(report, "FirstSeen")),
         case_id=_text(_get(report, "ReporterCaseID") or _get(document, "ReportID")) or None,
         notes=_text(_get(report, "ReporterNotes") or _get(report, "AttackDescription"))[:2000] or None,
         reporter={key: _text(value) for key, value in info.items() if isinstance(value, str)},
@@ -125,7 +164,9 @@ def flatten(document: dict) -> Legacy:
     extra = _part(report, "AdditionalInfo")
     flat.first_seen = flat.first_seen or _text(_get(extra, "FirstSeen"))
     kept = [(key, value) for key, value in report.items() if str(key).lower() not in _READ] + list(extra.items())
-    flat.other = {str(key)[:80]: value for key, value in kept[:MAX_FIELDS] if isinstance(value, str | int | float | bool | list | dict)}
+    flat.other = {
+        str(key)[:80]: value for key, value in kept[:MAX_FIELDS] if isinstance(value, str | int | float | bool | list | dict)
+    }
     return flat
 
 
@@ -133,10 +174,15 @@ def _read_source(report: dict, flat: Legacy) -> None:
     source = _get(report, "Source")
     inside = source if isinstance(source, dict) else {}
     candidates = [
-        ("Report.SourceIp", _get(report, "SourceIp")), ("Report.Source.IP", _get(inside, "IP")),
-        ("Report.SourceUrl", _get(report, "SourceUrl")), ("Report.Source.URL", _get(inside, "URL")), ("Report.Url", _get(report, "Url")),
-        ("Report.Source.Domain", _get(inside, "Domain")), ("Report.SourceDomain", _get(report, "SourceDomain")),
-        ("Report.Source.Value", _get(inside, "Value")), ("Report.Source", source),
+        ("Report.SourceIp", _get(report, "SourceIp")),
+        ("Report.Source.IP", _get(inside, "IP")),
+        ("Report.SourceUrl", _get(report, "SourceUrl")),
+        ("Report.Source.URL", _get(inside, "URL")),
+        ("Report.Url", _get(report, "Url")),
+        ("Report.Source.Domain", _get(inside, "Domain")),
+        ("Report.SourceDomain", _get(report, "SourceDomain")),
+        ("Report.Source.Value", _get(inside, "Value")),
+        ("Report.Source", source),
     ]
     for where, value in candidates:
         text = value.strip() if isinstance(value, str) else ""
@@ -184,4 +230,10 @@ def _get(document: dict, name: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+    return (
+        value.strip()
+        if isinstance(value, str)
+        else str(value)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else ""
+    )

@@ -13,16 +13,16 @@ from importlib.resources import files
 from typing import Any
 
 import jsonschema_rs
-import re2
 
 from tipstaff.intake.reading.indicators import normal_ip
+from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.taxonomy import known_types
 from tipstaff.kernel.errors import Problem
 
-MAX_EVIDENCE_ITEM = 5_242_880    # bytes, decoded: the specification's limit for one item
+MAX_EVIDENCE_ITEM = 5_242_880  # bytes, decoded: the specification's limit for one item
 MAX_PROBLEMS = 50
-_DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}   # algorithm → hexadecimal digits
-_LOOKS_LIKE_AN_ADDRESS = re2.compile(r"^[0-9.]*\d\.\d[0-9.]*$|^[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$|^\d+\.\d+\.\d+\.[0-9xX*]+$")
+_DIGESTS = {"md5": 32, "sha1": 40, "sha256": 64, "sha512": 128}  # algorithm → hexadecimal digits
+_LOOKS_LIKE_AN_ADDRESS = pattern(r"^[0-9.]*\d\.\d[0-9.]*$|^[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$|^\d+\.\d+\.\d+\.[0-9xX*]+$")
 _ADVICE = {
     "required": "add this field",
     "format:date-time": "write an RFC 3339 time with its offset, for example 2025-01-11T09:21:23Z",
@@ -163,10 +163,16 @@ def _examine_evidence(item: dict, where: str, problems: list[Problem], doubts: l
         problems.append(Problem(f"{where}.payload", "is not base64 (RFC 4648)", "encode the evidence as base64 with padding"))
         return
     if len(content) > MAX_EVIDENCE_ITEM:
-        problems.append(Problem(f"{where}.payload", f"holds {len(content)} bytes", f"keep each item within {MAX_EVIDENCE_ITEM} bytes"))
+        problems.append(
+            Problem(f"{where}.payload", f"holds {len(content)} bytes", f"keep each item within {MAX_EVIDENCE_ITEM} bytes")
+        )
     size = item.get("size")
     if isinstance(size, int) and size != len(content):
-        doubts.append(Problem(f"{where}.size", f"says {size} bytes, the payload has {len(content)}", "send the whole payload, or correct the size"))
+        doubts.append(
+            Problem(
+                f"{where}.size", f"says {size} bytes, the payload has {len(content)}", "send the whole payload, or correct the size"
+            )
+        )
     stated = item.get("hash")
     if isinstance(stated, str):
         doubts += _hash_doubts(stated, content, f"{where}.hash")
@@ -176,7 +182,7 @@ def _hash_doubts(stated: str, content: bytes, where: str) -> list[Problem]:
     algorithm, _, digest = stated.partition(":")
     digits = _DIGESTS.get(algorithm)
     if digits is None:
-        return []   # the schema's pattern has said so already
+        return []  # the schema's pattern has said so already
     if len(digest) != digits:
         return [Problem(where, f"has {len(digest)} digits, {algorithm} has {digits}", "hash the decoded payload")]
     if hashlib.new(algorithm, content, usedforsecurity=False).hexdigest() != digest.lower():
