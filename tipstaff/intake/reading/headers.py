@@ -14,6 +14,7 @@ MAX_WORDS = 400            # encoded words in one value
 
 _WORD = pattern(rb"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"
 _NAME = pattern(rb"^[!-9;-~]{1,120}[ \t]*:")
 
 
@@ -124,7 +125,7 @@ def _word_bytes(encoding: bytes, content: bytes) -> bytes:
 def loose_base64(content: bytes) -> tuple[bytes, bool]:
     """Base64 decoded as far as it goes, and whether it was whole. Characters outside the alphabet are passed over."""
     try:
-        return binascii.a2b_base64(content), True
+        return binascii.a2b_base64(content), not content.translate(None, _BASE64)
     except binascii.Error:
         pass
     clean = content.translate(None, _NOT_BASE64)

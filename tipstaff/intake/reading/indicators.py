@@ -4,26 +4,34 @@ import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
 
-from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.patterns import pattern, spans
 
 MAX_TEXT = 1_000_000   # characters that are ever searched
 MAX_URL = 4_096        # characters of one URL that are kept
+MAX_CANDIDATES = 15_000  # places of one text that are looked at more closely
 MAX_FOUND = 20_000     # findings of one kind in one text
+
+
+
+def _utf8(text: str):
+    return pattern(text.encode(), utf8=True)
+
 
 _DOT = r"(?:\.|\s?\[\.\]\s?|\s?\(\.\)\s?|\s?\{\.\}\s?|\s?\[dot\]\s?|\s?\(dot\)\s?|\s?\{dot\}\s?|\[\.|\.\]|\\\.)"
 _V4 = pattern(rf"(?i)\d{{1,3}}(?:{_DOT}\d{{1,3}}){{3,5}}".encode())
 _V6 = pattern(rb"(?i)[0-9a-f]{0,4}(?:\[?:\]?[0-9a-f]{0,4}){2,8}(?::\d{1,3}(?:\.\d{1,3}){3}|(?:\.\d{1,3}){3})?")
 _SCHEME = r"(?:h(?:tt|xx|XX|\*\*|tX|xt|__)ps?|f(?:t|x)ps?|sftp)"
-_URL = pattern(
+_URL = _utf8(
     rf"(?i){_SCHEME}\s?(?:\[:\]//|\[://\]|\(:\)//|\[:\]\[/\]\[/\]|:\\?/\\?/|:\[//\]|\[:\\?/\\?/\]|__|\]:\[//)"
     r"[^\s<>\"'`|^\x00-\x1f\x{3000}-\x{3002}\x{ff08}\x{ff09}\x{ff0c}\x{ff1b}\x{201c}\x{201d}\x{ab}\x{bb}]+"
 )
 _LABEL = r"[0-9A-Za-z\x{a1}-\x{2fff}\x{3040}-\x{fefe}_-]+"
-_DOMAIN = pattern(rf"(?:{_LABEL})(?:{_DOT}{_LABEL})+")
+_DOMAIN = _utf8(rf"(?:{_LABEL})(?:{_DOT}{_LABEL})+")
 _AT = r"(?:@|\s?\[at\]\s?|\s?\(at\)\s?|\s?\{at\}\s?|\[@\]|\(@\))"
-_MAILBOX = pattern(rf"(?i)[0-9A-Za-z.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}{_AT}[0-9A-Za-z-]{{1,63}}(?:{_DOT}[0-9A-Za-z-]{{1,63}}){{1,10}}")
-_NETWORK = pattern(r"(?i)[0-9a-f:.\[\]]{3,60}/\d{1,3}")
-_REFANG_DOT = pattern(r"(?i)\s?(?:\[\.\]|\(\.\)|\{\.\}|\[dot\]|\(dot\)|\{dot\}|\[punkt\])\s?|\\\.")
+_MAILBOX = _utf8(rf"(?i)[0-9A-Za-z.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}{_AT}[0-9A-Za-z-]{{1,63}}(?:{_DOT}[0-9A-Za-z-]{{1,63}}){{1,10}}")
+_NETWORK = _utf8(r"(?i)[0-9a-f:.\[\]]{3,60}/\d{1,3}")
+_LITERAL_DOTS = tuple(before + mark + after for mark in ("[.]", "(.)", "{.}") for before in (" ", "") for after in (" ", ""))
+_WORD_DOT = pattern(r"(?i)\s?(?:\[dot\]|\(dot\)|\{dot\}|\[punkt\])\s?")
 _REFANG_HALF = pattern(r"([0-9A-Za-z])(?:\[\.|\.\])([0-9A-Za-z])")
 _REFANG_AT = pattern(r"(?i)\s?(?:\[at\]|\(at\)|\{at\}|\[@\]|\(@\))\s?")
 _REFANG_COLON = pattern(r"\[:\]|\(:\)")
@@ -50,7 +58,10 @@ def refang(text: str) -> str:
     if "[" in text or "(" in text or "{" in text or "\\" in text:
         text = _REFANG_COLON.sub(":", text)
         text = _REFANG_SLASHES.sub(lambda m: "://" if ":" in m.group() else "//", text)
-        text = _REFANG_DOT.sub(".", text)
+        for mark in _LITERAL_DOTS:
+            text = text.replace(mark, ".")
+        text = text.replace("\\.", ".")
+        text = _WORD_DOT.sub(".", text)
         text = _REFANG_AT.sub("@", text)
         text = _REFANG_HALF.sub(r"\1.\2", text)
     low = text.lower()
@@ -95,16 +106,17 @@ def find_addresses(text: str) -> list[Found]:
 def find_networks(text: str) -> list[Found]:
     """Every ``address/length`` with a length that is not a single address; the value is the network (host bits cleared)."""
     found = []
-    for match in _NETWORK.finditer(text[:MAX_TEXT]):
-        written = match.group()
-        if _before(text, match.start()).isalnum() or _after(text, match.end())[:1] in ".:" or "/" in _before(text, match.start()):
+    text = text[:MAX_TEXT]
+    for start, end in spans(_NETWORK, text, MAX_CANDIDATES):
+        written = text[start:end]
+        if _before(text, start).isalnum() or _after(text, end)[:1] in (".", ":") or "/" in _before(text, start):
             continue
         try:
             network = ipaddress.ip_network(refang(written).lstrip(":"), strict=False)
         except ValueError:
             continue
         if network.num_addresses > 1:
-            found.append(Found(str(network), match.start(), match.end(), written))
+            found.append(Found(str(network), start, end, written))
     return found[:MAX_FOUND]
 
 
@@ -187,13 +199,13 @@ def find_urls(text: str) -> list[Found]:
     if not any(mark in text for mark in ("//", "/]", "__", "\\/")):
         return []
     found: list[Found] = []
-    for match in _URL.finditer(text):
-        written = _trim(match.group()[:MAX_URL])
-        if (start := match.start()) and text[start - 1].isalnum() and text[start - 1].isascii():
+    for start, end in spans(_URL, text, MAX_CANDIDATES):
+        written = _trim(text[start:min(end, start + MAX_URL)])
+        if start and text[start - 1].isalnum() and text[start - 1].isascii():
             continue
         value = normal_url(refang(written))
         if value:
-            found.append(Found(value, match.start(), match.start() + len(written), written))
+            found.append(Found(value, start, start + len(written), written))
             if len(found) >= MAX_FOUND:
                 break
     return found
@@ -282,13 +294,12 @@ def find_domains(text: str) -> list[Found]:
     found: list[Found] = []
     taken = sorted((f.start, f.end) for f in (*find_urls(text), *find_mailboxes(text)))
     index = 0
-    for match in _DOMAIN.finditer(text):
-        start, end = match.span()
+    for start, end in spans(_DOMAIN, text, MAX_CANDIDATES):
         while index < len(taken) and taken[index][1] <= start:
             index += 1
         if index < len(taken) and taken[index][0] < end:
             continue
-        written = match.group().rstrip(".")
+        written = text[start:end].rstrip(".")
         if text[max(0, start - 1):start] in ("@", "/", "\\", "=") or text[end:end + 1] in ("@", "(", "_"):
             continue
         value = normal_domain(written)
@@ -313,11 +324,11 @@ def find_mailboxes(text: str) -> list[Found]:
     if "@" not in text and "at]" not in text.lower() and "at)" not in text.lower() and "at}" not in text.lower():
         return []
     found: list[Found] = []
-    for match in _MAILBOX.finditer(text):
-        local, _, domain = _REFANG_AT.sub("@", match.group()).rpartition("@")
+    for start, end in spans(_MAILBOX, text, MAX_CANDIDATES):
+        local, _, domain = _REFANG_AT.sub("@", text[start:end]).rpartition("@")
         host = normal_domain(domain)
         if host and local and not local.startswith("."):
-            found.append(Found(f"{local}@{host}", match.start(), match.end(), match.group()))
+            found.append(Found(f"{local}@{host}", start, end, text[start:end]))
             if len(found) >= MAX_FOUND:
                 break
     return found

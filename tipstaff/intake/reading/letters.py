@@ -1,15 +1,22 @@
 """What a person would read of a message: the plain bodies, else the HTML as text."""
 
+import re
+from html import unescape
+
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.patterns import pattern
 
-MAX_LETTER = 1_000_000   # characters of a letter that are ever read
-MAX_HTML = 2_000_000     # characters of HTML that are ever parsed
+MAX_LETTER = 400_000     # characters of a letter that are ever read
+MAX_HTML = 1_000_000     # characters of HTML that are ever parsed
 _BLOCKS = {
     "p", "div", "br", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "hr",
     "section", "article", "header", "footer", "dt", "dd", "dl", "form", "center", "address", "tbody", "thead",
 }
 _UNSEEN = {"script", "style", "head", "title", "template", "noscript", "svg", "object", "iframe", "select", "textarea"}
+_VOID = {"br", "img", "hr", "meta", "link", "input", "col", "area", "wbr", "base", "p", "li", "td", "tr", "th", "option", "dd", "dt"}
+_OPENED = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})")   # linear: no part of it can match in two ways
+_TAG = re.compile(r"<[^<>]{0,1000}>")
+MAX_DEPTH = 2_000        # tags inside one another that the parser is given
 _SHORT = 300  # a plain part shorter than this beside a much longer HTML part is a stub or a footer
 
 
@@ -19,7 +26,8 @@ def letter_of(message: Message) -> str:
     Text parts that are attachments are left out unless they are all there is.
     """
     if message.kind != "mail":
-        return "" if not message.parts else message.parts[0].text[:MAX_LETTER]
+        text = message.parts[0].text if message.parts else ""
+        return _capped(text, message) if message.kind == "text" else text[:MAX_LETTER]
     bodies = [part for part in message.parts if part.content_type in ("text/plain", "text/html") and not part.attachment]
     plain = "\n".join(_plain(part) for part in bodies if part.content_type == "text/plain")
     pages = [part for part in bodies if part.content_type == "text/html"]
@@ -29,7 +37,15 @@ def letter_of(message: Message) -> str:
             plain = f"{plain}\n{page}" if plain.strip() and plain.strip() not in page else page
     if not plain.strip():
         plain = "\n".join(part.text for part in message.parts if _is_note(part))
-    return plain[:MAX_LETTER]
+    return _capped(plain, message)
+
+
+def _capped(text: str, message: Message) -> str:
+    if len(text) > MAX_LETTER:
+        defect = f"the letter is longer than {MAX_LETTER} characters; the rest was not read"
+        if defect not in message.defects:
+            message.defects.append(defect)
+    return text[:MAX_LETTER]
 
 
 def _is_note(part: Part) -> bool:
@@ -79,6 +95,8 @@ def html_to_text(html: str) -> str:
     """
     from selectolax.lexbor import LexborHTMLParser
 
+    if _depth(html[:MAX_HTML]) > MAX_DEPTH:   # the parser's time grows with the square of the nesting
+        return _squeeze(unescape(_TAG.sub("\n", html[:MAX_HTML])))
     root = LexborHTMLParser(html[:MAX_HTML].replace("\0", "")).root
     if root is None:
         return ""
@@ -91,6 +109,17 @@ def html_to_text(html: str) -> str:
         if length > MAX_LETTER:
             break
     return _squeeze("".join(out))
+
+
+def _depth(html: str) -> int:
+    """How deep opened and not closed tags stand, roughly: unclosed <p> and <li> count, so it is never too low."""
+    if html.count("<") < MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for closing, opening in _OPENED.findall(html):
+        depth += -1 if closing else 1 if opening.lower() not in _VOID else 0
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _seen(root, out: list[str]):
