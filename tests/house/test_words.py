@@ -10,7 +10,9 @@ from tests.house.source import ROOT, files, package, shown, tree
 # Written in pieces so that this file does not find itself.
 FORBIDDEN = {
     "a path of one machine": re.compile(r"(?<![\w.])/(?:work|root)/(?:main|shared|\.)|/home/\w+/"),
-    "the host of a package index": re.compile(r"pypi\." + r"org|python" + r"hosted|npm" + r"js\.|--index-" + "url|--extra-" + "index"),
+    "the host of a package index": re.compile(
+        r"pypi\." + r"org|python" + r"hosted|npm" + r"js\.|--index-" + "url|--extra-" + "index"
+    ),
     "unfinished business": re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X|HA" + r"CK)\b"),
     "a private key": re.compile(r"-----BEGIN (?:RSA |EC |OPENSSH )?PRIVATE" + " KEY-----"),
     "a merge conflict": re.compile(r"^(?:<{7} |>{7} )", re.MULTILINE),
