@@ -17,7 +17,7 @@ from tipstaff.intake.reading.feeds.mapping import ATTACKS, PORTS_OF_SERVICES, Ma
 from tipstaff.intake.reading.times import read_time
 from tipstaff.kernel.errors import ParseError
 
-name = "generic-feed"
+name = "generic_feed"
 experimental = False
 
 

@@ -18,10 +18,12 @@ DELIMITERS = ",;\t|"
 LONGEST_HEADER = 256 * 1024  # bytes of the first line
 MOST_COLUMNS = 2_000
 LONGEST_RECORD = 1024 * 1024  # characters of one record; longer ones are listed as bad
+MOST_MISFITS = 20_000            # rows that do not fit, after which a file with more of them than of others is given up
 MOST_LINES = 200  # lines that one quoted value may span
 FEW = 500  # rows up to which every column of every row is kept
 _BLOCK = 512 * 1024  # bytes looked at together
 _NAME = re.compile(r"[^a-z0-9.]+")
+_NEWLINES = re.compile(rb"\n+")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -197,6 +199,9 @@ def _carefully(head: Head, wanted: list[str], start: int, end: int) -> tuple[Row
     rows = Rows(pl.DataFrame(), pl.Series(dtype=pl.Int32))
     numbers, number = [], 0
     for number, record in enumerate(_records(head, start, end), 1):
+        if len(rows.problems) > max(MOST_MISFITS, len(numbers) // 2):
+            rows.problems.append((number, "and what follows was not read: too few rows fit the header"))
+            break
         if isinstance(record, str):
             rows.problems.append((number, record))
             continue
@@ -257,7 +262,11 @@ def _quoted_record(line: str, lines: Iterator[str], waiting: list[str], delimite
 
 
 def _lines(text: bytes, start: int, end: int) -> Iterator[str]:
+    """The lines that hold anything."""
     while start < end:
+        if text[start] == 10:
+            start = _NEWLINES.match(text, start).end()  # type: ignore[union-attr]
+            continue
         newline = text.find(b"\n", start, end)
         newline = end if newline < 0 else newline
         yield text[start:newline].decode("utf-8", "replace")
