@@ -31,12 +31,12 @@ class InventorySource(models.Model):
     """Where facts about customers and addresses come from, and how fresh its word is."""
 
     name = models.TextField(unique=True)
-    kind = models.TextField()                # 'csv', 'netbox', 'api', 'hand'
-    last_word_at = models.DateTimeField(null=True)   # facts are known up to this moment
+    kind = models.TextField()  # 'csv', 'netbox', 'api', 'hand'
+    last_word_at = models.DateTimeField(null=True)  # facts are known up to this moment
     last_ok_at = models.DateTimeField(null=True)
     last_error = models.TextField(default="")
     max_lag = models.DurationField(null=True)
-    settings = models.JSONField(default=dict)        # addresses and options, never secrets
+    settings = models.JSONField(default=dict)  # addresses and options, never secrets
 
 
 class Customer(models.Model):
@@ -45,11 +45,11 @@ class Customer(models.Model):
     source = models.ForeignKey(InventorySource, null=True, on_delete=models.PROTECT)
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")  # its reseller
     customer_class = models.TextField(default="business")
-    protected_class = models.TextField(default="")   # 'hospital', 'carrier' …: forbids automation (H10)
+    protected_class = models.TextField(default="")  # 'hospital', 'carrier' …: forbids automation (H10)
     brand = models.TextField(default="")
     language = models.TextField(default="en")
     timezone = models.TextField(default="UTC")
-    contract = models.JSONField(default=dict)        # terms that override the policy's defaults (H10)
+    contract = models.JSONField(default=dict)  # terms that override the policy's defaults (H10)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -59,14 +59,14 @@ class Customer(models.Model):
 
 class Contact(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="contacts")
-    role = models.TextField(default="abuse")         # abuse, technical, billing, administrative
+    role = models.TextField(default="abuse")  # abuse, technical, billing, administrative
     name = models.TextField(default="")
     email = models.TextField(default="")
     phone = models.TextField(default="")
     language = models.TextField(default="")
     external_id = models.TextField(null=True)
     confirmed_at = models.DateTimeField(null=True)
-    problem = models.TextField(default="")           # 'bounced 3 times since …'
+    problem = models.TextField(default="")  # 'bounced 3 times since …'
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["customer", "external_id"], name="contact_external_id")]
@@ -76,9 +76,9 @@ class Service(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="services")
     name = models.TextField()
     external_id = models.TextField(null=True, unique=True)
-    kind = models.TextField(default="dedicated")     # dedicated, virtual, shared-hosting, access, colocation, dns, mail
+    kind = models.TextField(default="dedicated")  # dedicated, virtual, shared-hosting, access, colocation, dns, mail
     managed_by = models.TextField(default="customer")  # 'customer' or 'provider': who must act (D5)
-    carriage = models.TextField(default="hosting")   # 'conduit' or 'hosting' (E9)
+    carriage = models.TextField(default="hosting")  # 'conduit' or 'hosting' (E9)
     protected_class = models.TextField(default="")
     brand = models.TextField(default="")
     started_at = models.DateTimeField(null=True)
@@ -92,17 +92,19 @@ class Assignment(models.Model):
     """
 
     prefix = CidrField()
-    period = DateTimeRangeField()                    # valid time, [from, to)
-    ports = IntegerRangeField(default=all_ports)     # [0, 65536) unless a carrier-grade NAT share
+    period = DateTimeRangeField()  # valid time, [from, to)
+    ports = IntegerRangeField(default=all_ports)  # [0, 65536) unless a carrier-grade NAT share
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="assignments")
-    shared = models.BooleanField(default=False)      # many customers behind one address
-    holder = models.GeneratedField(                  # what makes two shared holders compatible and all else exclusive
+    shared = models.BooleanField(default=False)  # many customers behind one address
+    holder = models.GeneratedField(  # what makes two shared holders compatible and all else exclusive
         expression=models.Func(
             models.Case(models.When(shared=True, then=models.F("service_id")), default=None),
             models.Case(models.When(shared=True, then=models.F("service_id")), default=None),
-            models.Value("[]"), function="int8range",
+            models.Value("[]"),
+            function="int8range",
         ),
-        output_field=BigIntegerRangeField(), db_persist=True,
+        output_field=BigIntegerRangeField(),
+        db_persist=True,
     )
     source = models.ForeignKey(InventorySource, null=True, on_delete=models.PROTECT)
     external_id = models.TextField(null=True)
@@ -132,8 +134,8 @@ class ServiceName(models.Model):
     """A domain, host name or mailbox that a service holds during a period; decides within a shared address."""
 
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="names")
-    kind = models.TextField()                        # 'domain' (and all below it), 'host' (exactly), 'mailbox'
-    value = models.TextField()                       # lower case, A-labels
+    kind = models.TextField()  # 'domain' (and all below it), 'host' (exactly), 'mailbox'
+    value = models.TextField()  # lower case, A-labels
     period = DateTimeRangeField()
     source = models.ForeignKey(InventorySource, null=True, on_delete=models.PROTECT)
     external_id = models.TextField(null=True)
@@ -152,12 +154,19 @@ class OwnPrefix(models.Model):
     source = models.ForeignKey(InventorySource, null=True, on_delete=models.PROTECT)
 
 
+class InventoryVersion(models.Model):
+    """One row: grows with every change that could alter an answer. Whoever changes the inventory holds its lock."""
+
+    number = models.BigIntegerField(default=0)
+    at = models.DateTimeField(null=True)
+
+
 class Acceptance(models.Model):
     """Who accepted which edition of the policy, when and how (A1)."""
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="acceptances")
-    edition = models.TextField()                     # 'default/2026-01'
+    edition = models.TextField()  # 'default/2026-01'
     content_hash = models.TextField()
     accepted_at = models.DateTimeField()
     actor = models.TextField()
-    method = models.TextField()                      # 'contract', 'portal', 'order form'
+    method = models.TextField()  # 'contract', 'portal', 'order form'

@@ -238,6 +238,11 @@ class AssignmentTable:
         family, hi, lo = (np.array([value], kind) for value, kind in zip(question[:3], "BQQ", strict=True))
         return int(self.timelines.nesting.find(family, hi, lo)[0])
 
+    def is_own(self, question: "Question") -> bool:
+        """Whether the address lies in the provider's own prefixes."""
+        family, hi, lo = (np.array([value], kind) for value, kind in zip(question[:3], "BQQ", strict=True))
+        return bool(self.own.find(family, hi, lo)[0] >= 0)
+
     def pieces(self, question: "Question", number: int) -> Iterator[Piece]:
         """The question cut into parts with one answer each, in order of time within each port lane, from that prefix up."""
         ports = (question.port, question.port + 1) if question.port >= 0 else (0, ALL_PORTS)

@@ -68,6 +68,11 @@ class Timelines:
     def periods(self) -> tuple["memoryview[int]", "memoryview[int]"]:
         return _view(self.rows.start), _view(self.rows.end)
 
+    def rows_of(self, prefix: int) -> range:
+        """Every row of one prefix."""
+        first, end = np.searchsorted(self.row_prefix, [prefix, prefix + 1])
+        return range(int(first), int(end))
+
     def lanes(self, prefix: NDArray[np.int32], port: NDArray[np.int64]) -> NDArray[np.int64]:
         """The lane of each port in each prefix."""
         first, end = self.lane_first[prefix], self.lane_first[prefix + 1]

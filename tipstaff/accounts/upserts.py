@@ -1,0 +1,139 @@
+"""Customers, contacts, services and own prefixes: new rows, changed rows, and how many. Called by services only."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+
+from tipstaff.accounts.inventory import (
+    CONTACT_FIELDS,
+    CUSTOMER_FIELDS,
+    SERVICE_FIELDS,
+    ContactFact,
+    CustomerFact,
+    OwnPrefixFact,
+    ServiceFact,
+)
+from tipstaff.accounts.models import Contact, Customer, InventorySource, OwnPrefix, Service
+
+BATCH = 1000
+
+
+class Count(dict[str, int]):
+    """How many rows were created and changed."""
+
+    def __init__(self, created: int = 0, changed: int = 0) -> None:
+        super().__init__(created=created, changed=changed)
+
+
+def customers(facts: Sequence[CustomerFact], source: InventorySource | None, now: datetime) -> Count:
+    """Rows first, then who resells to whom, since a reseller may stand further down."""
+    rows = {row.external_id: row for row in Customer.objects.filter(external_id__in=[fact.external_id for fact in facts])}
+    fresh, changed = [], set()
+    for fact in facts:
+        row = rows.get(fact.external_id)
+        if row is None:
+            name = fact.name or fact.external_id
+            row = Customer(external_id=fact.external_id, source=source, created_at=now, name=name)
+            _state(row, fact, CUSTOMER_FIELDS)
+            fresh.append(row)
+        elif _state(row, fact, CUSTOMER_FIELDS):
+            changed.add(row.external_id)
+        rows[fact.external_id] = row
+    Customer.objects.bulk_create(fresh, batch_size=BATCH)
+    new = {row.external_id for row in fresh}
+    moved = _place_below(facts, rows)
+    Customer.objects.bulk_update(
+        [rows[external_id] for external_id in (changed | moved)], [*CUSTOMER_FIELDS, "parent"], batch_size=BATCH
+    )
+    return Count(len(fresh), len((changed | moved) - new))
+
+
+def _place_below(facts: Iterable[CustomerFact], rows: Mapping[str, Customer]) -> set[str]:
+    stated = [fact for fact in facts if fact.parent is not None]
+    absent = {fact.parent for fact in stated} - rows.keys()
+    parents = {**rows, **{row.external_id: row for row in Customer.objects.filter(external_id__in=absent)}}
+    moved = set()
+    for fact in stated:
+        parent = parents[fact.parent].pk if fact.parent else None
+        if rows[fact.external_id].parent_id != parent:
+            rows[fact.external_id].parent_id = parent
+            moved.add(fact.external_id)
+    return moved
+
+
+def contacts(facts: Sequence[ContactFact]) -> Count:
+    owners = ids(Customer, (fact.customer for fact in facts))
+    known = Contact.objects.filter(customer_id__in=owners.values(), external_id__isnull=False)
+    rows = {(row.customer_id, row.external_id): row for row in known}
+    fresh, changed = [], []
+    for fact in facts:
+        owner = owners[fact.customer]
+        row = rows.get((owner, fact.external_id))
+        if row is None:
+            row = rows[owner, fact.external_id] = Contact(customer_id=owner, external_id=fact.external_id)
+            _state(row, fact, CONTACT_FIELDS)
+            fresh.append(row)
+            continue
+        before = row.email
+        if _state(row, fact, CONTACT_FIELDS):
+            if row.email != before:  # what was known of the old address says nothing about the new one
+                row.confirmed_at, row.problem = None, ""
+            changed.append(row)
+    Contact.objects.bulk_create(fresh, batch_size=BATCH)
+    Contact.objects.bulk_update(changed, [*CONTACT_FIELDS, "confirmed_at", "problem"], batch_size=BATCH)
+    return Count(len(fresh), len(changed))
+
+
+def services(facts: Sequence[ServiceFact]) -> Count:
+    owners = ids(Customer, (fact.customer for fact in facts))
+    rows = {row.external_id: row for row in Service.objects.filter(external_id__in=[fact.external_id for fact in facts])}
+    fresh, changed = [], []
+    for fact in facts:
+        owner = owners[fact.customer]
+        row = rows.get(fact.external_id)
+        if row is None:
+            row = Service(external_id=fact.external_id, customer_id=owner, name=fact.name or fact.external_id)
+            rows[fact.external_id] = row
+            _state(row, fact, SERVICE_FIELDS)
+            fresh.append(row)
+        elif _state(row, fact, SERVICE_FIELDS) | (row.customer_id != owner):
+            row.customer_id = owner
+            changed.append(row)
+    Service.objects.bulk_create(fresh, batch_size=BATCH)
+    Service.objects.bulk_update(changed, [*SERVICE_FIELDS, "customer"], batch_size=BATCH)
+    return Count(len(fresh), len(changed))
+
+
+def own_prefixes(facts: Sequence[OwnPrefixFact], source: InventorySource | None) -> Count:
+    rows = {row.prefix: row for row in OwnPrefix.objects.all()}
+    fresh, changed = [], []
+    for fact in facts:
+        row = rows.get(fact.prefix)
+        if row is None:
+            row = rows[fact.prefix] = OwnPrefix(prefix=fact.prefix, note=fact.note, source=source)
+            fresh.append(row)
+        elif fact.note and row.note != fact.note:
+            row.note = fact.note
+            changed.append(row)
+    OwnPrefix.objects.bulk_create(fresh, batch_size=BATCH)
+    OwnPrefix.objects.bulk_update(changed, ["note"], batch_size=BATCH)
+    return Count(len(fresh), len(changed))
+
+
+def ids(model: type[models.Model], external_ids: Iterable[str]) -> dict[str, int]:
+    """Ids of the rows with these external ids."""
+    found = model._default_manager.filter(external_id__in=set(external_ids)).values_list("external_id", "pk")
+    return dict(found)
+
+
+def _state(row: Any, fact: Any, fields: Iterable[str]) -> bool:
+    """Give the row what the fact states; say whether that changed anything."""
+    changed = False
+    for name in fields:
+        stated = getattr(fact, name)
+        if stated is not None and getattr(row, name) != stated:
+            setattr(row, name, stated)
+            changed = True
+    return changed
