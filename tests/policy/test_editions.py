@@ -74,7 +74,7 @@ def test_only_the_first_edition_may_name_an_earlier_day() -> None:
         published("3", at=NOW - 400 * DAY, now=NOW - 500 * DAY)
 
 
-CHANGES = [
+CHANGES: list[dict[str, object]] = [
     {"content": {}}, {"content_hash": "0"}, {"effective_from": NOW + DAY}, {"intake_address": "x@example.org"},
     {"state": "draft"}, {"published_by": "dave"}, {"version": "9"}, {"drafted_by": "carol"}, {"brand": "b"},
     {"state": "withdrawn", "withdrawn_by": "bob", "withdrawn_at": NOW},

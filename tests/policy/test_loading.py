@@ -3,6 +3,7 @@
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -197,7 +198,7 @@ def test_no_content_however_strange_raises_anything_but_input_errors(data: st.Da
         assert error.problems
 
 
-def _shuffled(value: object, chance: random.Random) -> object:
+def _shuffled(value: Any, chance: random.Random) -> Any:
     if isinstance(value, dict):
         keys = list(value)
         chance.shuffle(keys)

@@ -9,7 +9,8 @@ import pytest
 
 from tests.policy.packs import CODES, PACKS
 from tipstaff.policy import categories, clauses, loading
-from tipstaff.policy.edition import SWITCH_ROWS, Edition, Handling, LadderMode, Opening, Role, Severity, Trigger
+from tipstaff.policy.edition import Edition, Handling, LadderMode, Opening, Role, Severity, Trigger
+from tipstaff.policy.switches import SWITCH_ROWS
 
 MANAGED, DEDICATED, DEFAULT = (loading.load_packaged(pack) for pack in PACKS)
 SEEDS = (MANAGED, DEDICATED)
