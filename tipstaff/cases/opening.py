@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tipstaff.policy.clauses import conduct_breaches
 from tipstaff.policy.edition import Category, Edition, Opening, Role
 
 TRIAGE, TICKETED = "TRIAGE", "TICKETED"
@@ -94,7 +95,7 @@ def _doubts(entry: Category, edition: Edition, at_event: Edition | None, evidenc
         (not evidence.verified, "name, contact, locator or description is missing"),
         (evidence.provisional, "the inventory has not spoken since the event"),
         (evidence.protected, "the service is protected: nothing happens by itself"),
-        (at_event is None or entry.code not in at_event.categories, "it was not a breach of the edition in force at the event"),
+        (not (at_event and conduct_breaches(at_event, entry.code)), "it was not a breach of the edition in force at the event"),
     )
     missing = [code for code in entry.required_facts if edition.facts[code].before == "ticket" and code not in evidence.facts]
     return [reason for failed, reason in checks if failed] + [f"the fact {fact} is required before a ticket" for fact in missing]
