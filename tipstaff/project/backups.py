@@ -75,7 +75,7 @@ def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest
 def _add_tree(archive: tarfile.TarFile, state: Path, tree: str, sums: dict[str, str]) -> None:
     for path in sorted((state / tree).rglob("*")):
         name = path.relative_to(state).as_posix()
-        if name not in sums and path.suffix not in {".new", ".partial"} and path.is_file():
+        if name not in sums and not path.name.startswith(".") and path.suffix not in {".new", ".partial"} and path.is_file():
             try:
                 _add(archive, path, name, sums)
             except FileNotFoundError:

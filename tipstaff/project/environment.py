@@ -41,6 +41,7 @@ OPTIONS = (
     Option("workers", "1", "pipeline workers that `tipstaff up` starts"),
     Option("smtp_listen", "127.0.0.1:8725", "where the mail intake listens; `off` for none"),
     Option("intake", "on", "whether `tipstaff up` starts the intake (SMTP, IMAP, pulls): on or off"),
+    Option("patience", "60", "seconds a part waits for the database and its tables when it starts"),
     Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),
     Option("evidence_store", "", "where evidence is kept: empty for STATE/evidence, or s3://bucket/prefix"),
     Option("evidence_key", "", "key that wraps the evidence keys; empty: STATE/evidence.key", secret=True),

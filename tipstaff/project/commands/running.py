@@ -48,7 +48,7 @@ def run(what: str, listen: str | None) -> None:
     if listen:
         environment.change("listen", listen)
     database.setup_django()
-    database.wait_until_usable(timeout=60)
+    database.wait_until_usable(timeout=environment.number("patience"))
     if what == "web":
         serve_web()
     elif what == "sample":
