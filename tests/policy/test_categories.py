@@ -2,6 +2,7 @@
 
 import pytest
 
+from tipstaff.intake import taxonomy
 from tipstaff.policy import categories
 
 #: The 32 types of XARF v4.2.0, by category.
@@ -55,3 +56,10 @@ def test_there_are_38_codes_and_each_has_a_title() -> None:
     assert all(kind.title for kind in categories.CATEGORIES.values())
     assert categories.title("phishing") == "Phishing"
     assert categories.title("of_an_older_edition") == "of_an_older_edition"
+
+
+def test_the_reading_of_reports_uses_the_same_words() -> None:
+    for name, code in categories.FROM_XARF.items():
+        assert taxonomy.category_of_xarf(*name.split("/")) == code
+    for code in categories.CODES:
+        assert (taxonomy.xarf_of(code), taxonomy.rsit_of(code)) == (categories.to_xarf(code), categories.to_rsit(code)), code
