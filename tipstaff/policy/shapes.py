@@ -103,9 +103,11 @@ class Reader:
         if not isinstance(value, list):
             return self.refuse(key, f"must be a list, not {_kind(value)}", "write it in [ ]")
         items = tuple(self.read(inner, item, f"{key}[{number}]") for number, item in enumerate(value, 1))
+        if any(item is _BROKEN for item in items):
+            return _BROKEN
         if not is_dataclass(inner) and len(set(items)) < len(items):
             return self.refuse(key, "names something twice")
-        return _BROKEN if any(item is _BROKEN for item in items) else items
+        return items
 
     def _mapping(self, key_hint: Any, inner: Any, value: Any, key: str) -> Any:
         if not isinstance(value, dict):
