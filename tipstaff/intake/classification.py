@@ -48,13 +48,17 @@ def keyword_scores(subject: str, letter: str, index: PhraseIndex) -> tuple[dict[
     scores: dict[str, float] = defaultdict(float)
     best: dict[str, tuple[float, Keyword]] = {}
     for text, factor in ((subject, SUBJECT), (letter, 1.0)):
-        seen: dict[str, int] = defaultdict(int)
+        seen: dict[tuple[str, str], int] = defaultdict(int)
+        last: dict[str, int] = {}
         for hit in _longest(index.find(text)):
             keyword: Keyword = hit.value
-            seen[keyword.word] += 1
-            if seen[keyword.word] > 3:
+            if hit.start < last.get(keyword.category, -1):
+                continue   # the same word in another language's list
+            last[keyword.category] = hit.end
+            seen[keyword.category, hit.phrase] += 1
+            if seen[keyword.category, hit.phrase] > 3:
                 continue
-            points = keyword.weight * factor / (2 ** (seen[keyword.word] - 1))
+            points = keyword.weight * factor / (2 ** (seen[keyword.category, hit.phrase] - 1))
             scores[keyword.category] += points
             if points > best.get(keyword.category, (0.0, keyword))[0]:
                 best[keyword.category] = (points, keyword)

@@ -6,11 +6,10 @@ from functools import lru_cache
 
 from tipstaff.intake.reading.patterns import pattern, spans
 
-MAX_TEXT = 1_000_000   # characters that are ever searched
-MAX_URL = 4_096        # characters of one URL that are kept
+MAX_TEXT = 1_000_000  # characters that are ever searched
+MAX_URL = 4_096  # characters of one URL that are kept
 MAX_CANDIDATES = 15_000  # places of one text that are looked at more closely
-MAX_FOUND = 20_000     # findings of one kind in one text
-
+MAX_FOUND = 20_000  # findings of one kind in one text
 
 
 def _utf8(text: str):
@@ -39,7 +38,7 @@ _REFANG_SLASHES = pattern(r"\[(:?//)\]|\[/\]\[/\]|\[:\\?/\\?/\]|:\\/\\/")
 _REFANG_SCHEME = pattern(r"(?i)\bh(?:xx|\*\*|tx|xt|__)p(s?)\s?(://|__)")
 _REFANG_FTP = pattern(r"(?i)\bfxp(s?)://")
 #: Endings that are top-level domains and far more often file names.
-_FILE_ENDINGS = frozenset("zip mov py md sh pl rs cc so ps pub app py3 ai id".split()) - {"app", "ai", "id", "pub", "so", "cc"}
+_FILE_ENDINGS = frozenset(["zip", "mov", "py", "md", "sh", "pl", "rs", "ps"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ def refang(text: str) -> str:
 def normal_ip(text: str | None) -> str | None:
     """One address in its normal text, or None for anything that is not exactly one (masked, impossible, a network).
 
-    ``[192.0.2.1]`` and ``[IPv6:2001:db8::1]`` (RFC 5321 literals) are read; ``::ffff:192.0.2.1`` becomes IPv4; a zone (%eth0) is dropped.
+    ``[192.0.2.1]`` and ``[IPv6:2001:db8::1]`` (RFC 5321) are read; ``::ffff:192.0.2.1`` becomes IPv4; a zone (%eth0) is dropped.
     """
     text = (text or "").strip().strip("[]()<>\"' ,;")
     if not 2 <= len(text) <= 64:
@@ -82,7 +81,7 @@ def normal_ip(text: str | None) -> str | None:
         text = text[5:]
     text = text.partition("%")[0]
     if ":" not in text and not (text[:1].isdigit() and text[-1:].isdigit()):
-        return None   # most texts asked about are names: no need to try both families on them
+        return None  # most texts asked about are names: no need to try both families on them
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -134,17 +133,21 @@ def _before(text: str, start: int) -> str:
 
 
 def _after(text: str, end: int) -> str:
-    return text[end:end + 4]
+    return text[end : end + 4]
 
 
 def _v4(text: str, start: int, end: int) -> Found | None:
     written = text[start:end]
-    value = normal_ip(refang(written).replace(" ", "")) if not written.isascii() or written.count(".") != 3 or "[" in written or "(" in written else normal_ip(written)
+    value = (
+        normal_ip(refang(written).replace(" ", ""))
+        if not written.isascii() or written.count(".") != 3 or "[" in written or "(" in written
+        else normal_ip(written)
+    )
     before, after = _before(text, start), _after(text, end)
-    if value is None or before.isalnum() or before in "._-" and before or _goes_on(after):
+    if value is None or (before.isalnum() and before.isascii()) or (before in "._-" and before) or _goes_on(after):
         return None
-    if before == ":" and text[max(0, start - 8):start].lower().endswith((":ffff:", "::")):
-        return None   # the tail of an IPv6 address: found as such
+    if before == ":" and text[max(0, start - 8) : start].lower().endswith((":ffff:", "::")):
+        return None  # the tail of an IPv6 address: found as such
     if _is_masked(text, before, after) or _is_network(text, start, after):
         return None
     return Found(value, start, end, written)
@@ -154,21 +157,27 @@ def _goes_on(after: str) -> bool:
     """Whether the number continues: more octets, letters glued on, or a host name that begins with the address."""
     if not after:
         return False
-    if after[0].isalnum() and after[0].isascii() or after[0] == "_":
+    if (after[0].isalnum() and after[0].isascii()) or after[0] == "_":
         return True
-    return after[0] in ".-" and len(after) > 1 and after[1].isalnum() and after[1].isascii() and (after[0] == "." or after[1].isalpha())
+    return (
+        after[0] in ".-"
+        and len(after) > 1
+        and after[1].isalnum()
+        and after[1].isascii()
+        and (after[0] == "." or after[1].isalpha())
+    )
 
 
 def _is_masked(text: str, before: str, after: str) -> bool:
-    return after[:1] == "*" and after[1:2] == "*" or after[:2] in (".x", ".*")
+    return (after[:1] == "*" and after[1:2] == "*") or after[:2] in (".x", ".*")
 
 
 def _is_network(text: str, start: int, after: str) -> bool:
-    if after[:1] != "/" or text[max(0, start - 2):start] == "//":
+    if after[:1] != "/" or text[max(0, start - 2) : start] == "//":
         return False
     length = after[1:3].rstrip()
     digits = length if length.isdigit() else length[:1]
-    more = after[1 + len(digits):2 + len(digits)] if digits else ""
+    more = after[1 + len(digits) : 2 + len(digits)] if digits else ""
     return digits.isdigit() and int(digits) < 32 and not (more and (more.isalnum() or more in "/.?"))
 
 
@@ -179,10 +188,16 @@ def _v6(text: str, start: int, end: int) -> Found | None:
     end = start + len(written)
     clean = written.replace("[:]", ":").replace("]", "").replace("[", "")
     groups = clean.split(":")
-    if len(groups) < 3 or not any(c.isdigit() for c in clean) or "::" not in clean and all(len(group) == 2 for group in groups):
-        return None   # a clock, a MAC address or EUI-64
+    if len(groups) < 3 or not any(c.isdigit() for c in clean) or ("::" not in clean and all(len(group) == 2 for group in groups)):
+        return None  # a clock, a MAC address or EUI-64
     before, after = _before(text, start), _after(text, end)
-    if before.isalnum() or before in ("_", ".") and before or after[:1].isalnum() or after[:1] == "_" or len(clean) < 5:
+    if (
+        (before.isalnum() and before.isascii())
+        or (before in ("_", ".") and before)
+        or (after[:1].isalnum() and after[:1].isascii())
+        or after[:1] == "_"
+        or len(clean) < 5
+    ):
         return None
     if after[:1] == "/" and after[1:2].isdigit() and not after[1:4].startswith("128"):
         return None
@@ -194,13 +209,13 @@ _PAIRS = {")": "(", "]": "[", "}": "{", ">": "<"}
 
 
 def find_urls(text: str) -> list[Found]:
-    """Every http, https and ftp URL, defanged ones too; the value is refanged and in normal form, punctuation of the sentence cut off."""
+    """Every http, https and ftp URL, defanged ones too; the value is in normal form, punctuation of the sentence cut off."""
     text = text[:MAX_TEXT]
     if not any(mark in text for mark in ("//", "/]", "__", "\\/")):
         return []
     found: list[Found] = []
     for start, end in spans(_URL, text, MAX_CANDIDATES):
-        written = _trim(text[start:min(end, start + MAX_URL)])
+        written = _trim(text[start : min(end, start + MAX_URL)])
         if start and text[start - 1].isalnum() and text[start - 1].isascii():
             continue
         value = normal_url(refang(written))
@@ -232,7 +247,9 @@ def normal_url(text: str | None) -> str | None:
     authority, path = rest[:cut], rest[cut:]
     login, at, host = authority.rpartition("@")
     host = host.replace("\\", "")
-    name, _, port = host.rpartition(":") if host.rpartition(":")[2].isdigit() and "]" not in host.rpartition(":")[2] else (host, "", "")
+    name, _, port = (
+        host.rpartition(":") if host.rpartition(":")[2].isdigit() and "]" not in host.rpartition(":")[2] else (host, "", "")
+    )
     bare = normal_ip(name) or normal_domain(name) or _local_name(name)
     if not bare:
         return None
@@ -289,7 +306,7 @@ def normal_domain(text: str | None) -> str | None:
 
 
 def find_domains(text: str) -> list[Found]:
-    """Bare domain names with a public suffix, defanged ones too. Hosts of URLs and mailboxes, file names and addresses are left out."""
+    """Bare domain names with a public suffix, defanged ones too; not hosts of URLs and mailboxes, nor file names."""
     text = text[:MAX_TEXT]
     found: list[Found] = []
     taken = sorted((f.start, f.end) for f in (*find_urls(text), *find_mailboxes(text)))
@@ -300,7 +317,7 @@ def find_domains(text: str) -> list[Found]:
         if index < len(taken) and taken[index][0] < end:
             continue
         written = text[start:end].rstrip(".")
-        if text[max(0, start - 1):start] in ("@", "/", "\\", "=") or text[end:end + 1] in ("@", "(", "_"):
+        if text[max(0, start - 1) : start] in ("@", "/", "\\", "=") or text[end : end + 1] in ("@", "(", "_"):
             continue
         value = normal_domain(written)
         if value and _is_domain(value, written):
@@ -314,7 +331,7 @@ def _is_domain(value: str, written: str) -> bool:
     if value.rpartition(".")[2] in _FILE_ENDINGS and written.lower() == value:
         return False
     if value.endswith(".xxx") and value.replace("xxx", "").replace(".", "").isdigit():
-        return False   # a masked address
+        return False  # a masked address
     return any(c.isalpha() for c in value) and _has_known_suffix(value)
 
 

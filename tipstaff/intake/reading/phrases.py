@@ -1,6 +1,7 @@
 """Finding many phrases of many languages in one pass (Aho-Corasick), on word boundaries.
 
-A phrase is written in lower case; ``*`` at its beginning or end lets the word go on there (``scann*``, ``*angriff*``).
+A phrase is written in lower case; ``*`` at the end of a word lets the word go on there (``scann*``, ``gefälschte* shop*``), at the
+beginning of the phrase it may begin earlier (``*angriff``).
 Chinese, Japanese and other scripts without spaces need no boundary.
 """
 
@@ -37,11 +38,11 @@ class PhraseIndex:
     """An immutable set of phrases with a value each; equal phrases may stand more than once."""
 
     def __init__(self, entries: Iterable[tuple[str, Any]]) -> None:
-        values: dict[str, list[tuple[bool, bool, Any]]] = {}
+        values: dict[str, list[tuple[bool, bool, tuple[str, ...], Any]]] = {}
         for phrase, value in entries:
-            core = fold(phrase.strip("*"))
+            core, *tail = fold(phrase.strip("*")).split("*")
             if core.strip():
-                values.setdefault(core, []).append((phrase.startswith("*"), phrase.endswith("*"), value))
+                values.setdefault(core, []).append((phrase.startswith("*"), phrase.endswith("*"), tuple(tail), value))
         self._phrases = list(values)
         self._values = list(values.values())
         self._automaton = AhoCorasick(self._phrases, matchkind=MatchKind.Standard) if self._phrases else None
@@ -53,12 +54,25 @@ class PhraseIndex:
         text = text if folded else fold(text)
         hits = []
         for number, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            goes_left, goes_right = _goes_on_left(text, start), _goes_on_right(text, end)
-            for open_left, open_right, value in self._values[number]:
-                if (open_left or not goes_left) and (open_right or not goes_right):
-                    hits.append(Hit(start, end, self._phrases[number], value))
+            goes_left = _goes_on_left(text, start)
+            for open_left, open_right, tail, value in self._values[number]:
+                stop = _after_tail(text, end, tail) if tail else end
+                if stop and (open_left or not goes_left) and (open_right or not _goes_on_right(text, stop)):
+                    hits.append(Hit(start, stop, self._phrases[number], value))
         hits.sort(key=lambda hit: (hit.start, -hit.end))
         return hits
+
+
+def _after_tail(text: str, end: int, tail: tuple[str, ...]) -> int:
+    """Where the rest of a phrase ends whose words may go on (``tentativ* di accesso``), or 0 where it does not follow."""
+    for piece in tail:
+        limit = min(len(text), end + 12)
+        while end < limit and _is_spaced(text[end]):
+            end += 1
+        if not text.startswith(piece, end):
+            return 0
+        end += len(piece)
+    return end
 
 
 def _is_spaced(c: str) -> bool:

@@ -1,0 +1,20 @@
+"""Complaints in prose, in eleven languages, with defanged indicators: whoever wrote, in whatever style. The last resort of the parsers."""
+
+from tipstaff.intake.drafts import Confidence, ReportDraft
+from tipstaff.intake.message import Message
+from tipstaff.intake.reading.complaint import has_log, read_complaint
+
+name = "free-text"
+experimental = False
+
+
+def claims(message: Message) -> Confidence:
+    """POSSIBLE for every letter without log lines (those are ``log_excerpt``'s)."""
+    if message.kind not in ("mail", "text") or not (message.letter.strip() or message.embedded):
+        return Confidence.NONE
+    return Confidence.NONE if has_log(message) else Confidence.POSSIBLE
+
+
+def parse(message: Message) -> list[ReportDraft]:
+    """One draft: a report, or set aside with the reason, or for a person with the candidates."""
+    return [read_complaint(message, name)]

@@ -1,0 +1,428 @@
+"""Who is accused in a letter, and who is only named: the victim, the reporter's own machines, resolvers, footers.
+
+Every address that stands in the letter is a mention. What stands around it in the same sentence, line, table column or list speaks for a
+role; logs speak by their own grammar (``loglines``). Where the text does not decide, nobody is accused and the candidates are kept.
+"""
+
+import ipaddress
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tipstaff.intake.reading.indicators import Found, find_addresses
+from tipstaff.intake.reading.loglines import LogLine, read_log_line
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.phrases import Hit
+from tipstaff.intake.reading.sections import Line, Zone
+
+REACH = 90          # characters that a cue before an address reaches
+REACH_AFTER = 45    # and one behind it
+HINT, LIKELY, SAYS = 1, 2, 3
+
+
+class Role(StrEnum):
+    """What an address is to the letter."""
+
+    ACCUSED = "accused"
+    VICTIM = "victim"
+    OTHER = "other"
+    NEUTRAL = "neutral"
+
+
+@dataclass(slots=True)
+class Mention:
+    """One place where an address stands; ``cue`` is the phrase that spoke for the role."""
+
+    found: Found
+    line: Line
+    role: Role | None = None
+    strength: int = 0
+    cue: str = ""
+    port: int | None = None
+    inherited: bool = False
+
+    @property
+    def ip(self) -> str:
+        return self.found.value
+
+
+@dataclass
+class Accusation:
+    """The outcome: ``accused`` in reading order; ``why`` says where nobody could be singled out."""
+
+    accused: list[str] = field(default_factory=list)
+    victims: list[str] = field(default_factory=list)
+    candidates: list[str] = field(default_factory=list)
+    strength: int = 0
+    why: str = ""
+    mentions: list[Mention] = field(default_factory=list)
+    logs: list[tuple[Line, LogLine]] = field(default_factory=list)
+
+
+_STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[;]\s|[.!?]\n")
+_LIST_GAP = pattern(r"(?i)^[\s,;/&|()•*·–\-\[\]'\"`]*(?::\d{1,5})?[\s,;/&|()•*·–\-\[\]'\"`]*(?:and|und|et|y|e|en|i|и|и также|oraz|as well as|sowie|ainsi que|和|与|及|と|、|or)?[\s,;/&|()•*·–\-\[\]'\"、,:]*$")
+_PORT = pattern(r"^:(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
+_BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
+_POINTS = pattern(r"(?i)following|these|listed below|folgend|suivant|siguient|seguent|volgende|następuj|poniższ|seguintes|следующ|以下|下列|下記")
+_KINDS = {
+    "accused_before": Role.ACCUSED, "accused_after": Role.ACCUSED, "victim_before": Role.VICTIM, "victim_after": Role.VICTIM,
+    "other_before": Role.OTHER, "other_after": Role.OTHER, "neutral": Role.NEUTRAL,
+}
+_READ = frozenset((Zone.BODY, Zone.CLOSING, Zone.LOG, Zone.QUOTED))
+
+
+def accuse(letter: str, lines: list[Line], hits: list[Hit], *, zone: str | None, reference, own: tuple[str, ...] = ()) -> Accusation:
+    """Reads a letter (with its lines and the cues found in it) into an Accusation. ``own``: our networks, where known."""
+    outcome = Accusation()
+    outcome.logs = _logs(lines, zone, reference)
+    cues = _longest([hit for hit in hits if hit.value.kind in _KINDS])
+    outcome.mentions = _mentions(letter, lines)
+    before = [hit for hit in cues if hit.value.kind.endswith("_before") or hit.value.kind == "neutral"]
+    after = [hit for hit in cues if hit.value.kind.endswith("_after")]
+    columns = _columns(lines, cues)
+    previous: Mention | None = None
+    for index, mention in enumerate(outcome.mentions):
+        _weigh(mention, letter, lines, before, after, columns, outcome.mentions[max(0, index - 3):index + 4], previous)
+        previous = mention
+    _decide(outcome, own)
+    return outcome
+
+
+def _logs(lines: list[Line], zone: str | None, reference) -> list[tuple[Line, LogLine]]:
+    found = []
+    for line in lines:
+        if line.zone in (Zone.HEADERS, Zone.FORWARD, Zone.WHOIS, Zone.TRACE) or len(line.text) < 12:
+            continue
+        entry = read_log_line(line.text.lstrip("> "), zone=zone, reference=reference)
+        if entry is not None:
+            line.zone = Zone.LOG
+            found.append((line, entry))
+            if len(found) >= 5_000:
+                break
+    return found
+
+
+def _mentions(letter: str, lines: list[Line]) -> list[Mention]:
+    found, at = [], 0
+    for hit in find_addresses(letter):
+        if not is_possible(hit.value):
+            continue
+        while at < len(lines) - 1 and lines[at].end < hit.start:
+            at += 1
+        line = lines[at]
+        if line.zone in _READ and not _inside_url(letter, hit):
+            port = _PORT.match(letter[hit.end:hit.end + 8].replace("]", "", 1))
+            found.append(Mention(hit, line, port=_port(port.group(1)) if port else None))
+    own_words = [mention for mention in found if mention.line.zone is not Zone.QUOTED]
+    return own_words or found
+
+
+def _inside_url(letter: str, hit: Found) -> bool:
+    """Whether the address stands in a link's query or path (a look-up page), not as its host."""
+    start = max(letter.rfind(" ", 0, hit.start), letter.rfind("\n", 0, hit.start), letter.rfind("<", 0, hit.start)) + 1
+    return "://" in letter[start:hit.start] or letter[start:start + 4].lower() == "hxxp"
+
+
+def is_possible(ip: str) -> bool:
+    """Whether a host on a network can have the address at all: not loopback, multicast, unspecified or broadcast."""
+    address = ipaddress.ip_address(ip)
+    return not (address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local or ip.startswith(("0.", "255.")))
+
+
+def _port(text: str) -> int | None:
+    return int(text) if 0 < int(text) < 65_536 else None
+
+
+def _longest(hits: list[Hit]) -> list[Hit]:
+    """Without the cues that lie inside a longer one (``to`` inside ``resolves to``)."""
+    kept: list[Hit] = []
+    for hit in sorted(hits, key=lambda hit: (hit.start, -hit.end)):
+        if not any(other.end >= hit.end and (other.end - other.start) > (hit.end - hit.start) for other in kept[-6:]):
+            kept.append(hit)
+    return kept
+
+
+def _columns(lines: list[Line], cues: list[Hit]) -> dict[int, list[tuple[int, int, Role, int, str]]]:
+    """For each line of a table: the cells of its heading as (start, end, role, strength, words), by column of characters or by index."""
+    tables: dict[int, list] = {}
+    heading: list | None = None
+    style = ""
+    for line in lines:
+        if not line.text.strip() or line.zone not in _READ:
+            if line.text.strip():
+                heading = None
+            elif heading is not None and tables and line.number - 1 in tables:
+                heading = None
+            continue
+        if any(c.isdigit() for c in line.text) and heading is not None and find_addresses(line.text[:400]):
+            if style != "columns" and line.text.count(style) < 1:
+                heading = None
+                continue
+            tables[line.number] = heading
+            continue
+        roles = _heading(line, cues)
+        if roles is not None:
+            heading, style = roles
+        elif line.text.strip(" |+-=\t"):
+            heading = None
+    return tables
+
+
+def _heading(line: Line, cues: list[Hit]):
+    text = line.text
+    if len(text) > 300 or text.rstrip().endswith((".", ":", "!", "?")) or find_addresses(text):
+        return None
+    style = next((mark for mark in ("|", "\t", ";", ",") if text.count(mark) >= 1), "columns")
+    cells = _cells(text, style)
+    if len(cells) < 2:
+        return None
+    named = []
+    for number, (start, end) in enumerate(cells):
+        words = text[start:end].strip()
+        inside = [hit for hit in cues if line.start + start <= hit.start and hit.end <= line.start + end and hit.value.kind.endswith("_before")]
+        best = max(inside, key=lambda hit: (hit.end - hit.start, hit.value.strength), default=None)
+        covers = best is not None and (best.end - best.start) >= 0.5 * len(words)
+        named.append((number if style != "columns" else start, number if style != "columns" else end,
+                      _KINDS[best.value.kind] if covers and best else None, best.value.strength if covers and best else 0, words, style))
+    return (named, style) if any(cell[2] for cell in named) else None
+
+
+def _cells(text: str, style: str) -> list[tuple[int, int]]:
+    if style == "columns":
+        return _spaced_cells(text)
+    cells, start = [], 0
+    for piece in text.split(style):
+        cells.append((start, start + len(piece)))
+        start += len(piece) + 1
+    return cells
+
+
+def _spaced_cells(text: str) -> list[tuple[int, int]]:
+    """Cells set apart by two blanks or more; where there are none, every word."""
+    cells, start = [], None
+    wide = "  " in text.strip()
+    for at, c in enumerate(text + "   "):
+        blank = c == " "
+        gap = blank and (not wide or text[at:at + 2] in ("  ", " ", "") or at >= len(text))
+        if start is None and not blank:
+            start = at
+        elif start is not None and gap:
+            cells.append((start, at))
+            start = None
+    return cells
+
+
+def _weigh(mention: Mention, letter, lines, before, after, columns, near: list[Mention], previous: Mention | None) -> None:
+    start, end = mention.found.start, mention.found.end
+    cell = _cell(mention, columns)
+    if cell is not None:
+        if cell[2] is not None:
+            mention.role, mention.strength, mention.cue = cell[2], max(cell[3], LIKELY), cell[4]
+        return
+    others = [other for other in near if other is not mention]
+    left = _before(mention, letter, lines, before, after, others)
+    right = _after(mention, letter, after, others)
+    best = _better(left, right)
+    if best is not None:
+        hit, strength, _ = best
+        mention.role, mention.strength, mention.cue = _KINDS[hit.value.kind], strength, hit.phrase
+    strong_left = left is not None and left[1] >= LIKELY
+    if previous is not None and not strong_left and _LIST_GAP.match(letter[previous.found.end:start]) and end - previous.found.end < 120:
+        if previous.role is not None and (best is None or best[1] < SAYS or best is right and best[2] > 20):
+            mention.role, mention.strength, mention.cue, mention.inherited = previous.role, previous.strength, previous.cue, True
+
+
+def _cell(mention: Mention, columns):
+    heading = columns.get(mention.line.number)
+    if heading is None:
+        return None
+    start, end = mention.found.start - mention.line.start, mention.found.end - mention.line.start
+    if heading[0][5] != "columns":
+        index = mention.line.text[:start].count(heading[0][5])
+        return next((cell for cell in heading if cell[0] == index), None)
+    over = [(min(end, cell[1]) - max(start, cell[0]), cell) for cell in heading]
+    best = max(over, key=lambda pair: pair[0])
+    return best[1] if best[0] > -3 else None
+
+
+def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit], after: list[Hit], others: list[Mention]):
+    """The nearest cue in front: (hit, strength, distance)."""
+    start, line = mention.found.start, mention.line
+    lead = letter[line.start:start]
+    floor = max(0, start - REACH)
+    if _BULLET.match(lead):   # an item of a list, or a line that goes on: what stands above speaks
+        floor = _lead_in(lines, line, floor)
+        stop = line.start
+    else:
+        stop = start
+        if ":" in lead and len(lead) < 45:   # a labelled line speaks for itself
+            floor = line.start
+    floor = _last_stop(letter, floor, stop, bool(_BULLET.match(lead)))
+    if stop == line.start and floor < stop:
+        return _from_lead_in(before, after, floor, stop)
+    fence = max((other.found.end for other in others if other.found.end <= start), default=0)
+    best = None
+    for hit in before:
+        if hit.end > start or hit.start < floor or fence and hit.end <= fence:
+            continue
+        if best is None or (hit.end, hit.end - hit.start) > (best.end, best.end - best.start):
+            best = hit
+    if best is None:
+        return None
+    distance = start - best.end
+    strength = best.value.strength - (1 if distance > 45 else 0)
+    if best.value.strength < SAYS and distance > 25:
+        strength = 0
+    return (best, strength, distance) if strength > 0 else None
+
+
+def _from_lead_in(before: list[Hit], after: list[Hit], floor: int, stop: int):
+    """What the sentence above a list says of its items: words that point to the list first, then the last strong cue."""
+    inside = [hit for hit in before if floor <= hit.start and hit.end <= stop and hit.value.strength >= SAYS]
+    pointing = [hit for hit in inside if _POINTS.search(hit.phrase)]
+    if pointing:
+        hit = pointing[-1]
+        suffered = next((one for one in after if one.value.kind == "victim_after" and hit.end <= one.start < stop), None)
+        return (suffered or hit, SAYS, stop - hit.end)
+    if not inside:
+        return None
+    best = max(inside, key=lambda hit: (hit.end, hit.end - hit.start))
+    return best, best.value.strength, stop - best.end
+
+
+def _last_stop(letter: str, floor: int, stop: int, item: bool) -> int:
+    last = floor
+    for match in _STOP.finditer(letter[floor:stop]):
+        if item and match.group().startswith("\n"):
+            continue
+        last = floor + match.start() + 1
+    return last
+
+
+def _lead_in(lines: list[Line], line: Line, floor: int) -> int:
+    """Where the sentence begins that a list or a wrapped line belongs to: the last line above that is no item, one blank line allowed."""
+    for number in range(line.number - 2, max(-1, line.number - 300), -1):
+        above = lines[number]
+        if above.zone not in _READ:
+            break
+        if not above.text.strip():
+            continue
+        if find_addresses(above.text[:200]) and _BULLET.match(above.text[:find_addresses(above.text[:200])[0].start]):
+            continue
+        return max(above.start, above.end - 3 * REACH)
+    return line.start
+
+
+def _after(mention: Mention, letter: str, after: list[Hit], others: list[Mention]):
+    """The nearest cue behind: (hit, strength, distance)."""
+    end = mention.found.end
+    fence = min((other.found.start for other in others if other.found.start >= end), default=len(letter))
+    window = letter[end:end + REACH_AFTER]
+    stop = _STOP.search(window)
+    limit = min(fence, end + (stop.start() + 1 if stop else len(window)))
+    best = None
+    for hit in after:
+        if hit.start < end or hit.start > limit:
+            continue
+        if best is None or (hit.start, -(hit.end - hit.start)) < (best.start, -(best.end - best.start)):
+            best = hit
+    return (best, best.value.strength, best.start - end) if best is not None else None
+
+
+def _better(left, right):
+    if left is None or right is None:
+        return left or right
+    if _KINDS[left[0].value.kind] is _KINDS[right[0].value.kind]:
+        return max(left, right, key=lambda one: one[1])
+    if left[1] >= SAYS and left[2] <= 3:
+        return left
+    if left[1] == LIKELY and left[2] <= 1 and _KINDS[left[0].value.kind] is not Role.ACCUSED and right[2] > 3:
+        return left
+    if right[1] >= SAYS and (right[2] <= 3 or left[1] < SAYS):
+        return right
+    return left
+
+
+# ---- who is accused
+
+def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
+    weight: dict[str, dict[Role, int]] = {}
+    for mention in outcome.mentions:
+        if mention.line.zone is Zone.LOG:
+            continue
+        roles = weight.setdefault(mention.ip, {})
+        if mention.role is not None:
+            roles[mention.role] = max(roles.get(mention.role, 0), mention.strength)
+    sources, targets = _log_sides(outcome.logs)
+    says = {ip for ip, roles in weight.items() if _leads(roles, Role.ACCUSED) >= SAYS and ip not in targets - sources}
+    torn = {ip for ip, roles in weight.items() if roles.get(Role.ACCUSED, 0) >= SAYS and ip not in says}
+    named = {ip for ip, roles in weight.items() if max(roles.get(Role.VICTIM, 0), roles.get(Role.OTHER, 0)) > roles.get(Role.ACCUSED, 0)}
+    outcome.victims = sorted((named | targets) - sources - says) + sorted(named & sources - says)
+    from_logs = {ip for ip in sources if ip not in named}
+    unresolved = {ip for ip, roles in weight.items() if ip not in named and not roles.get(Role.ACCUSED) and Role.NEUTRAL not in roles and ip not in targets}
+    neutral = {ip for ip, roles in weight.items() if Role.NEUTRAL in roles and not roles.get(Role.ACCUSED)}
+    likely = {ip for ip, roles in weight.items() if ip not in named and roles.get(Role.ACCUSED) and ip not in targets - sources}
+    accused, outcome.strength, outcome.why = _choose(says, torn, from_logs, likely, weight, unresolved, neutral)
+    accused, outcome.why = _ours(accused, says | from_logs | likely | unresolved | torn, own, outcome.why)
+    order = [mention.ip for mention in outcome.mentions] + [entry.src for _, entry in outcome.logs]
+    outcome.accused = [ip for ip in dict.fromkeys(order) if ip in accused]
+    outcome.candidates = [ip for ip in dict.fromkeys(order) if ip not in outcome.victims]
+
+
+def _leads(roles: dict[Role, int], role: Role) -> int:
+    against = max(roles.get(Role.VICTIM, 0), roles.get(Role.OTHER, 0))
+    return roles.get(role, 0) if roles.get(role, 0) > against else 0
+
+
+def _log_sides(logs: list[tuple[Line, LogLine]]) -> tuple[set[str], set[str]]:
+    """Addresses that came, and addresses that they came to. Where a flow log shows both ways, who came first came."""
+    sources: dict[str, None] = {}
+    targets: dict[str, None] = {}
+    for _, entry in logs:
+        if entry.good or not is_possible(entry.src):
+            continue
+        if entry.src not in targets:
+            sources.setdefault(entry.src)
+        if entry.dst and entry.dst not in sources:
+            targets.setdefault(entry.dst)
+    return set(sources), set(targets)
+
+
+def _choose(says, torn, from_logs, likely, weight, unresolved, neutral) -> tuple[set[str], int, str]:
+    if torn and not from_logs:
+        return set(), 0, "the letter names the same address both as the source and as the target"
+    if says and from_logs:
+        both = says & from_logs
+        if both:
+            return (says if len(says) <= len(both) else both), SAYS, ""
+        return set(), 0, "the letter accuses one address and its log shows another"
+    if says:
+        return says, SAYS, ""
+    if from_logs:
+        good = from_logs & likely
+        return (good or from_logs), SAYS, ""
+    if likely:
+        top = max(weight[ip][Role.ACCUSED] for ip in likely)
+        return {ip for ip in likely if weight[ip][Role.ACCUSED] == top}, top, ""
+    if len(unresolved) == 1:
+        return unresolved, HINT, ""
+    if not unresolved and len(neutral) == 1:
+        return neutral, LIKELY, ""
+    if unresolved:
+        return set(), 0, "several addresses are named and the letter does not say which one is accused"
+    return set(), 0, ""
+
+
+def _ours(accused: set[str], possible: set[str], own: tuple[str, ...], why: str) -> tuple[set[str], str]:
+    """Our own networks, where known, tell the accused from others: a complaint to us is about one of ours."""
+    if not own:
+        return accused, why
+    from tipstaff.intake.reading.received import within
+
+    inside = {ip for ip in accused if within(ip, own)}
+    if inside:
+        return inside, why
+    if not accused:
+        inside = {ip for ip in possible if within(ip, own)}
+        if len(inside) == 1:
+            return inside, ""
+    return accused, why

@@ -1,0 +1,171 @@
+"""A letter taken apart: text and attached logs, lines, cues, language, time zone, pasted headers. What ``complaint`` judges."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from tipstaff.intake.message import Message
+from tipstaff.intake.reading.indicators import find_mailboxes, registered_domain
+from tipstaff.intake.reading.languages import language_of
+from tipstaff.intake.reading.letters import html_to_text
+from tipstaff.intake.reading.links import FREEMAIL
+from tipstaff.intake.reading.loglines import read_log_line
+from tipstaff.intake.reading.mailboxes import sender_of
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.phrases import Hit
+from tipstaff.intake.reading.prose_times import Said, find_said, stated_zone
+from tipstaff.intake.reading.received import Hop, source_hop
+from tipstaff.intake.reading.sections import Line, Zone, folded, sections
+from tipstaff.intake.reading.times import read_time
+from tipstaff.intake.vocabulary.load import Vocabulary, packaged
+
+MAX_LETTER = 120_000        # characters of a letter that are judged
+MAX_ATTACHED = 120_000      # characters of attached logs
+_REPORT_TIME = pattern(
+    r"(?i)(?:report(?:ed)?(?: was)? (?:generated|created|date|time|sent)|generated(?: on| at)?|date of report|report date|reported(?: on| at)?|sent(?: on| at)?|printed|created(?: on| at)?|until|deadline|"
+    r"before|no later than|by|expires?|valid|updated|registered|gesendet|erstellt(?: am)?|gemeldet(?: am)?|bis(?: zum)?|frist|généré le|envoyé le|avant le|generado el|enviado el|antes del|generato il|entro il|"
+    r"gegenereerd op|verzonden op|vóór|wygenerowano|wysłano|gerado em|enviado em|até|создано|отправлено|до|报告时间|发送时间|報告日時|送信日時|wrote|received on|last modified|last changed)[\s:=(*|]{0,6}$"
+)
+
+
+@dataclass
+class Facts:
+    """The letter and what was found in it by form alone."""
+
+    message: Message
+    text: str
+    subject: str
+    lines: list[Line]
+    hits: list[Hit]
+    language: str | None
+    zone: str | None
+    reference: datetime | None
+    vocabulary: Vocabulary
+    attached: list[tuple[int, str]] = field(default_factory=list)   # (offset in text, where the part stands)
+    sender: Message | None = None                                   # the inner mail, where the letter was forwarded whole
+
+    def kinds(self, kind: str, *, own_words: bool = True) -> set[str]:
+        """The distinct phrases of a kind in the writer's own words and the subject."""
+        zones = {line.number: line.zone for line in self.lines}
+        found = set()
+        for hit in self.hits:
+            if hit.value.kind == kind:
+                line = self.line_at(hit.start)
+                if not own_words or zones.get(line.number) in (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT):
+                    found.add(hit.phrase)
+        for hit in self.vocabulary.cue_index.find(self.subject):
+            if hit.value.kind == kind:
+                found.add(hit.phrase)
+        return found
+
+    def line_at(self, position: int) -> Line:
+        low, high = 0, len(self.lines) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.lines[middle].start <= position:
+                low = middle
+            else:
+                high = middle - 1
+        return self.lines[low]
+
+    def where(self, position: int) -> str:
+        """The place of a character for a person: ``letter line 12``, ``part 2 line 3``."""
+        line = self.line_at(position)
+        for offset, name in reversed(self.attached):
+            if position >= offset:
+                return f"part {name} line {line.number - self.line_at(offset).number + 1}"
+        return f"letter line {line.number}"
+
+    @cached_property
+    def own_words(self) -> str:
+        """The writer's own words, without logs, pasted mail and small print."""
+        return "\n".join(line.text for line in self.lines if line.zone in (Zone.BODY, Zone.CLOSING))
+
+    @cached_property
+    def times(self) -> list[tuple[Said, Line]]:
+        """Times of what happened: not those of the report, a quotation, a signature or pasted headers."""
+        found = []
+        for said in find_said(self.text, language=self.language, zone=self.zone, reference=self.reference):
+            line = self.line_at(said.start)
+            lead = self.text[line.start:said.start]
+            if line.zone in (Zone.BODY, Zone.CLOSING, Zone.LOG) and not _REPORT_TIME.search(lead):
+                found.append((said, line))
+        return found
+
+    @cached_property
+    def reporter_domains(self) -> frozenset[str]:
+        """The reporter's own names: of the sender, and of mail addresses in the closing and the signature."""
+        sender = self.sender or self.message
+        boxes = [sender_of(sender).email or "", *(sender.header(name) for name in ("reply-to", "return-path", "sender"))]
+        boxes += [line.text for line in self.lines if line.zone in (Zone.CLOSING, Zone.SIGNATURE, Zone.SMALL_PRINT)]
+        hosts = {box.value.rpartition("@")[2] for text in boxes for box in find_mailboxes(text)}
+        names = {registered_domain(host) or host for host in hosts}
+        return frozenset(name for name in names if name and name not in FREEMAIL)
+
+    @cached_property
+    def pasted_hop(self) -> tuple[Hop, Line] | None:
+        """Who handed the offending mail over, from headers pasted into the letter, and the line where they begin."""
+        block: list[Line] = []
+        for line in self.lines:
+            if line.zone is Zone.HEADERS:
+                block.append(line)
+            elif block:
+                break
+        if not block:
+            return None
+        hop = source_hop(_as_mail(block), self.message.hints.own_networks)
+        return (hop, block[0]) if hop is not None else None
+
+
+def _as_mail(block: list[Line]) -> Message:
+    headers: list[tuple[str, str]] = []
+    for line in block:
+        text = line.text.lstrip(">").strip("\r")
+        text = text.removeprefix(" ") if line.text.startswith("> ") else text
+        name, colon, value = text.partition(":")
+        if text[:1].isspace() or not colon or " " in name.strip():
+            if headers:
+                headers[-1] = (headers[-1][0], f"{headers[-1][1]} {text.strip()}")
+        else:
+            headers.append((name.strip(), value.strip()))
+    return Message(kind="mail", raw=b"", headers=headers)
+
+
+def facts_of(message: Message, vocabulary: Vocabulary | None = None, *, text: str | None = None, sender: Message | None = None) -> Facts:
+    """The facts of a mail, or of a text file. ``text`` and ``sender``: the letter of a mail that was forwarded inside this one."""
+    vocabulary = vocabulary or packaged()
+    letter = (text if text is not None else message.letter)[:MAX_LETTER]
+    if message.kind != "mail" and "<html" in letter[:2_000].lower():
+        letter = html_to_text(letter)
+    attached: list[tuple[int, str]] = []
+    if message.kind == "mail":
+        letter, attached = _with_logs(letter, message)
+    hits = vocabulary.cue_index.find(folded(letter), folded=True)
+    lines = sections(letter, hits)
+    for offset, _ in attached:
+        for line in lines:
+            if line.start >= offset:
+                line.zone = Zone.SIGNATURE   # of an attached file only the log lines speak
+    subject = (sender or message).header("Subject")
+    moment = read_time((sender or message).header("Date"))
+    reference = moment.at if moment and moment.at else message.hints.received_at
+    language = language_of("\n".join((subject, letter[:6_000])))
+    zone = stated_zone(letter[:20_000]) or message.hints.zone
+    return Facts(message, letter, subject, lines, hits, language, zone, reference, vocabulary, attached, sender)
+
+
+def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]]]:
+    attached: list[tuple[int, str]] = []
+    room = MAX_ATTACHED
+    for part in message.parts:
+        name = (part.filename or "").lower()
+        is_text = part.content_type in ("text/plain", "application/octet-stream", "text/x-log", "application/x-log") and (part.attachment or part.filename)
+        if not is_text or name.endswith((".yaml", ".yml", ".json", ".xml", ".csv", ".eml", ".html", ".pdf", ".asc", ".sig")) or room <= 0:
+            continue
+        text = part.text[:room]
+        if text.strip() and text.strip() not in letter and any(read_log_line(line) for line in text.split("\n")[:200]):
+            letter = letter.rstrip("\n") + "\n\n"
+            attached.append((len(letter), part.where))
+            letter += text
+            room -= len(text)
+    return letter, attached

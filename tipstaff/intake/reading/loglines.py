@@ -1,0 +1,198 @@
+"""Log lines by their own grammar: who came to whom. sshd, mail servers, web servers, packet filters, SIP, DNS, flow tables."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tipstaff.intake.reading.indicators import normal_ip, refang
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.prose_times import find_said
+from tipstaff.intake.reading.times import Moment, read_time
+
+MAX_LINE = 2_000
+
+_IP = r"\[?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{2,40})\]?"
+_SYSLOG = pattern(r"^(?:<\d+>)?\s*([A-Z][a-zé]{2}\s+\d{1,2}(?:\s+\d{4})?\s+\d{1,2}:\d{2}:\d{2})(?:[.,]\d+)?(?:\s([+-]\d{4}|UTC|CET|CEST|GMT|MEZ))?\b")
+_BARE_CLOCK = pattern(r"^\s*\[?\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?\]?\s")
+
+#: Programs whose line says ``from ADDRESS port N`` or ``rhost=ADDRESS``.
+_SSHD = pattern(
+    rf"(?i)\b(?:sshd(?:-session)?|dropbear|in\.telnetd|telnetd|vsftpd|pure-ftpd|proftpd|in\.ftpd|ftpd|xrdp(?:-sesman)?|pam_unix|login|su)(?:\[\d+\]|\([^)\s]{{1,40}}\)|:)"
+    rf".{{0,400}}?(?:\bfrom\s+(?:\S+@)?|rhost=(?:::ffff:)?|@)(?P<src>{_IP})(?:[\s:]+port\s+(?P<sport>\d{{1,5}}))?"
+)
+_LITERAL = r"\[(?:IPv6:)?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{2,40})\]"
+_MAIL = pattern(
+    rf"(?i)(?:postfix|smtpd|exim|dovecot|courier|imapd|pop3d|imap-login|pop3-login|submission-login|auth-worker|sendmail|saslauthd|sm-mta|qmail|zimbra)"
+    rf".{{0,500}}?(?:rip=(?P<src1>{_IP})(?:.{{0,60}}?rport=(?P<sport1>\d{{1,5}}))?|[a-z0-9._-]+(?P<src2>{_LITERAL})(?::(?P<sport2>\d{{1,5}}))?"
+    rf"|\b(?:ip|client|host)[=\s\[:]+(?P<src5>{_IP})|relay=\S{{0,200}}\s(?P<src6>{_LITERAL}))"
+)
+_EXIM = pattern(rf"(?i)(?:authenticator failed for|\bH=)\s?(?:[\w.-]{{1,200}}\s)?(?:\([^)]{{0,200}}\)\s?)?(?P<src>{_LITERAL})(?::(?P<sport>\d{{1,5}}))?")
+_ASCTIME = pattern(r"\[?[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d{2}:\d{2}:\d{2})(?:\.\d+)? (\d{4})\]?")
+_WEB = pattern(rf"^\s*(?:\S{{1,200}}:\d{{1,5}}\s+|[\w.-]+\s+)?(?P<src>{_IP})(?::\d{{1,5}})?,?\s+(?:[\w.-]+\s+)?\S+\s+(?:\S+\s+)?\[(?P<time>\d{{1,2}}/[A-Za-z]{{3}}/\d{{4}}:\d\d:\d\d:\d\d(?:\s?[+-]\d{{4}})?)\]")
+_WEB_ERROR = pattern(rf"(?i)(?:\[(?:client|remote)\s+(?P<src1>{_IP}?)(?::(?P<sport1>\d{{1,5}}))?\]|\bclient:\s(?P<src2>{_IP}),\sserver:)")
+_ARROW = pattern(
+    rf"(?P<src>{_IP})(?:[.:/](?P<sport>\d{{1,5}})|\((?P<sport_p>\d{{1,5}})\)|\s(?P<sport_s>\d{{1,5}})|\sport\s(?P<sport_w>\d{{1,5}}))?(?:\s?\([^)]{{0,60}}\))?(?:\s[\w/]{{1,20}})?\s*(?:->|-->|=>|→|⇒|>|»)\s*"
+    rf"(?:\w+\s)?(?P<dst>{_IP})(?:[.:/](?P<dport>\d{{1,5}})|\((?P<dport_p>\d{{1,5}})\)|\s(?P<dport_s>\d{{1,5}}))?(?:[^\d.]|$)"
+)
+_CISCO = pattern(rf"(?i)%(?:ASA|PIX|FWSM|FTD)-.{{0,200}}?(?:src|from|for)\s+\w[\w-]*:(?P<src>{_IP})/(?P<sport>\d{{1,5}}).{{0,120}}?(?:dst|to)\s+\w[\w-]*:(?P<dst>{_IP})/(?P<dport>\d{{1,5}})")
+_CISCO_PLAIN = pattern(rf"(?i)%(?:ASA|PIX|FTD)-.{{0,120}}?\bfrom\s+(?P<src>{_IP})/(?P<sport>\d{{1,5}})\s+to\s+(?P<dst>{_IP})/(?P<dport>\d{{1,5}})")
+_KEY = pattern(
+    r"(?i)(?:^|[\s,;{(\"'|])\"?(src|srcip|src_ip|srcaddr|source|source_ip|sourceip|saddr|sip|s_ip|c-ip|client_ip|clientip|attacker|attacker_ip|remote_ip|remote_addr|src-ip|"
+    r"dst|dstip|dst_ip|dstaddr|destination|dest_ip|destination_ip|destip|daddr|dip|target|target_ip|dst-ip|"
+    r"spt|sport|srcport|src_port|source_port|s_port|src-port|dpt|dport|dstport|dst_port|destination_port|dest_port|dst-port|proto|protocol)\"?\s?=\s?\"?([^\s\",;})|]{1,60})"
+)
+_SIP = pattern(rf"(?i)(?:chan_sip|chan_pjsip|res_pjsip|asterisk|Registration from|sip:|kamailio|opensips|freeswitch|sofia|SecurityEvent).{{0,500}}?(?:failed for\s+'?(?P<src1>{_IP})(?::(?P<sport1>\d{{1,5}}))?|RemoteAddress=\"IPV[46]/\w+/(?P<src2>[^/\"]+)/(?P<sport2>\d{{1,5}})|from ip (?P<src3>{_IP}))")
+_BIND = pattern(rf"(?i)\bclient\s(?:@0x[0-9a-f]+\s)?(?P<src>{_IP})#(?P<sport>\d{{1,5}})\b")
+_FAIL2BAN = pattern(rf"(?i)fail2ban\S*\s.{{0,80}}?\]?:?\s(?:\w+\s+)?\[[\w.-]+\]\s(?:Ban|Found|Restore Ban)\s(?P<src>{_IP})")
+_HONEYPOT = pattern(rf"(?i)(?:cowrie|HoneyPotSSHTransport|New connection:).{{0,120}}?[,\s](?P<src>{_IP}):(?P<sport>\d{{1,5}})\s\((?P<dst>{_IP}):(?P<dport>\d{{1,5}})\)")
+_VSFTPD = pattern(rf"(?i)(?:FAIL LOGIN|CONNECT|FAIL DOWNLOAD): Client \"(?:::ffff:)?(?P<src>{_IP})\"")
+_GOOD = pattern(r"(?i)\bsshd.{0,40}\]:\s(?:Accepted\s|session opened)|imap-login: Login:|pop3-login: Login:|sasl_method=\S+, sasl_username|LOGIN SUCCESS|successful login")
+_ATTACKS = (  # (words in the line, category it speaks for)
+    ("intrusion", pattern(r"(?i)failed password|invalid user|authentication fail|auth failed|sasl|authenticator failed|wrong password|login fail|failed login|wp-login|xmlrpc|union.{1,10}select|\.\./|sqlmap|did not receive identification|maximum authentication|no matching peer|log4j|exploit|/etc/passwd|\.env\b|phpmyadmin|failed for|illegal user|connection closed by.{0,60}preauth|too many authentication|bad password|eval\(|FAIL LOGIN")),
+    ("ddos_origin", pattern(r"(?i)\bflood|amplif|ntpv2, reserved|\bddos\b")),
+    ("scan", pattern(r"(?i)ufw block|\bdpt=|denied? |\bdeny\b|\bdrop|\bblock|reject|firewall|portscan|accessgroup|access-group|dstport=|iptables|\bSYN\b|flags \[s\]")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line: ``src`` came to ``dst``; ports of either side where stated. ``good`` is a use that was allowed in."""
+
+    src: str
+    sport: int | None
+    dst: str | None
+    dport: int | None
+    moment: Moment | None
+    kind: str
+    protocol: str | None = None
+    good: bool = False
+    attack: str | None = None   # category that the line itself speaks for
+
+
+def read_log_line(line: str, *, zone: str | None = None, reference: datetime | None = None) -> LogLine | None:
+    """The line as a log line, or None. ``reference`` (the mail's date) gives syslog its year, ``zone`` serves where there is none."""
+    if not 12 <= len(line):
+        return None
+    line = refang(line[:MAX_LINE])
+    found = _ends(line)
+    if found is None:
+        return None
+    kind, src, sport, dst, dport, protocol = found
+    attack = next((category for category, words in _ATTACKS if words.search(line)), None)
+    return LogLine(src, _port(sport), dst, _port(dport), time_of(line, zone, reference), kind, protocol, bool(_GOOD.search(line)), attack)
+
+
+def time_of(line: str, zone: str | None, reference: datetime | None) -> Moment | None:
+    """The time of a log line: Fortinet's date= time= tz=, syslog without year, or any full time in it."""
+    if "date=" in line and "time=" in line:
+        fields = dict(pair.split("=", 1) for pair in line.replace('"', "").split() if "=" in pair)
+        moment = read_time(f"{fields.get('date', '')} {fields.get('time', '')} {fields.get('tz', zone or '')}".strip())
+        if moment is not None:
+            return moment
+    match = _SYSLOG.match(line)
+    if match:
+        written, own = match.groups()
+        words = written.split()
+        if len(words) == 4:
+            return _as_written(read_time(f"{words[1]} {words[0]} {words[2]} {words[3]} {own or zone or ''}".strip()), written)
+        return _as_written(read_time(f"{written} {own or zone or ''}".strip(), reference=reference), written)
+    if _BARE_CLOCK.match(line):
+        return None
+    match = _ASCTIME.search(line[:60])
+    if match:
+        month, day, clock, year = match.groups()
+        return _as_written(read_time(f"{day} {month} {year} {clock} {zone or ''}".strip()), match.group().strip("[]"))
+    said = find_said(line[:400], zone=zone, reference=reference)
+    return said[0].moment if said else None
+
+
+def _as_written(moment: Moment | None, written: str) -> Moment | None:
+    return moment and Moment(moment.at, written, moment.earliest, moment.latest, moment.note)
+
+
+def _ends(line: str):
+    for kind, reader in _READERS:
+        found = reader(line)
+        if found is not None and normal_ip(found[0]) is not None:
+            src, sport, dst, dport, protocol = found
+            return kind, normal_ip(src), sport, normal_ip(dst) if dst else None, dport, protocol
+    return None
+
+
+def _from_keys(line: str):
+    if "=" not in line:
+        return None
+    keys = {}
+    for match in _KEY.finditer(line):
+        keys.setdefault(_NAMES[match.group(1).lower()], match.group(2))
+    if "src" not in keys or not (len(keys) > 1):
+        return None
+    src, sport = _split(keys["src"])
+    dst, dport = _split(keys.get("dst", ""))
+    protocol = keys.get("proto", "").lower()
+    return src, keys.get("sport") or sport, dst or None, keys.get("dport") or dport, {"6": "tcp", "17": "udp", "1": "icmp"}.get(protocol, protocol) or None
+
+
+def _split(text: str) -> tuple[str, str | None]:
+    if normal_ip(text):
+        return text, None
+    for mark in (":", "/"):
+        host, _, port = text.rpartition(mark)
+        if port.isdigit() and normal_ip(host):
+            return host, port
+    return text, None
+
+
+_NAMES = {
+    **dict.fromkeys("src srcip src_ip srcaddr source source_ip sourceip saddr sip s_ip c-ip client_ip clientip attacker attacker_ip remote_ip remote_addr src-ip".split(), "src"),
+    **dict.fromkeys("dst dstip dst_ip dstaddr destination dest_ip destination_ip destip daddr dip target target_ip dst-ip".split(), "dst"),
+    **dict.fromkeys("spt sport srcport src_port source_port s_port src-port".split(), "sport"),
+    **dict.fromkeys("dpt dport dstport dst_port destination_port dest_port dst-port".split(), "dport"),
+    **dict.fromkeys(("proto", "protocol"), "proto"),
+}
+
+
+def _grouped(expression, needs: tuple[str, ...] = ()):
+    def read(line: str):
+        if needs and not any(word in line for word in needs):
+            return None
+        match = expression.search(line)
+        if not match:
+            return None
+        groups = {key: value for key, value in match.groupdict().items() if value}
+
+        def first(name: str):
+            return next((value for key, value in groups.items() if key.startswith(name)), None)
+
+        src = (first("src") or "").strip("[]").removeprefix("IPv6:")
+        return (src, first("sport"), (first("dst") or "").strip("[]") or None, first("dport"), None) if src else None
+    return read
+
+
+def _arrow(line: str):
+    found = _grouped(_ARROW, (">", "→", "⇒", "»"))(line)
+    if found is None:
+        return None
+    low = line.lower()
+    return (*found[:4], next((name for name in ("tcp", "udp", "icmp") if name in low), None))
+
+
+_READERS = (
+    ("firewall", _from_keys),
+    ("cisco", _grouped(_CISCO, ("%ASA", "%PIX", "%FWSM", "%FTD"))),
+    ("cisco", _grouped(_CISCO_PLAIN, ("%ASA", "%PIX", "%FTD"))),
+    ("honeypot", _grouped(_HONEYPOT, ("onnection", "cowrie", "HoneyPot"))),
+    ("sip", _grouped(_SIP)),
+    ("arrow", _arrow),
+    ("fail2ban", _grouped(_FAIL2BAN, ("fail2ban",))),
+    ("web", _grouped(_WEB, ("[",))),
+    ("web", _grouped(_WEB_ERROR, ("lient", "emote"))),
+    ("mail", _grouped(_EXIM, ("[",))),
+    ("mail", _grouped(_MAIL)),
+    ("sshd", _grouped(_SSHD)),
+    ("ftp", _grouped(_VSFTPD, ("Client",))),
+    ("dns", _grouped(_BIND, ("#",))),
+)
+
+
+def _port(text: str | None) -> int | None:
+    return int(text) if text and text.isdigit() and 0 < int(text) < 65_536 else None
