@@ -1,8 +1,9 @@
 """abuse.ch: URLhaus, Feodo Tracker and ThreatFox, as the published CSV feeds and as notices by mail.
 
-Sources: the feeds' published headers (URLhaus per-network feed and dump, Feodo Tracker block list, ThreatFox export; times are UTC, as
-the headers say), and for mails the labels that abusix's URLhaus parser reads (``URL:``, ``Proof:``, ``IP address:``, ``Port:``, ``Malware:``,
-``First seen:``). No mail was captured: drafts from mail are experimental, and a time without a zone stays open there.
+Sources: the feeds' published headers (URLhaus per-network feed and dump, Feodo Tracker block list, ThreatFox export; times are
+UTC, as the headers say), and for mails the labels that abusix's URLhaus parser reads (``URL:``, ``Proof:``, ``IP address:``,
+``Port:``, ``Malware:``, ``First seen:``). No mail was captured: drafts from mail are experimental, and a time without a zone
+stays open there.
 """
 
 import csv
@@ -116,7 +117,7 @@ def _rows(lines: list[str], first: int) -> Iterator[tuple[int, list[str]]]:
 
 def _read_row(row: dict[str, str], place: str, number: int, draft: ReportDraft) -> None:
     kind, value = squeezed(row.get("ioctype", "")), row.get("iocvalue", "").strip()
-    host, colon, port = value.rpartition(":") if kind == "ipport" else ("", "", "")
+    host, _, port = value.rpartition(":") if kind == "ipport" else ("", "", "")
     url = normal_url(row.get("url") or (value if kind == "url" else ""))
     event = EventDraft(ip=normal_ip(row.get("ipaddress") or row.get("dstip") or host), url=url, row=number)
     stated = row.get("dstport") or port
@@ -135,7 +136,7 @@ def _read_row(row: dict[str, str], place: str, number: int, draft: ReportDraft) 
             row[column],
         )
         event.found_in["occurred_at"] = f"{place}: {column}"
-    own = _THREATS.get(squeezed(row.get("threattype") or row.get("threat")))
+    own = _THREATS.get(squeezed(row.get("threattype") or row.get("threat") or ""))
     event.category = own if own and own != draft.category else None
     event.identity = tuple(filter(None, (url, row.get("malware"), row.get("fkmalware"))))
     event.details = {key: text for key, text in row.items() if text and key not in ("url", "host", "ipaddress", "dstip", "dstport")}

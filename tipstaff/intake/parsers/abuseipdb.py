@@ -1,7 +1,8 @@
 """AbuseIPDB: its bulk CSV (``IP,Categories,ReportDate,Comment``), the JSON of its API, and notification mails.
 
-Sources: AbuseIPDB's published bulk format, report categories and API (``data.ipAddress`` with ``data.reports[]``). A report's time without
-a zone is left open: the site's own default would be a guess. No notification mail was captured: drafts from mail are experimental.
+Sources: AbuseIPDB's published bulk format, report categories and API (``data.ipAddress`` with ``data.reports[]``). A report's
+time without a zone is left open: the site's own default would be a guess. No notification
+mail was captured: drafts from mail are experimental.
 """
 
 import csv

@@ -133,8 +133,10 @@ def _draft(root: Element, kind: str, message: Message, place: str) -> ReportDraf
         "severity": _text(root, "Case/Severity") or None,
         "status": _text(root, "Case/Status") or None,
     }
-    base = f"{_text(root, 'Source/Type')} {_attribute(root, 'Source/SubType', 'BaseType')} {_attribute(root, 'Source/SubType', 'Protocol')}".lower()
-    draft.xarf["type"] = next((exact for word, exact in _KINDS if word in base), "copyright")
+    base = " ".join(
+        [_text(root, "Source/Type"), *(_attribute(root, "Source/SubType", key) for key in ("BaseType", "Protocol"))]
+    ).lower()
+    draft.xarf = {"category": "copyright", "type": next((exact for word, exact in _KINDS if word in base), "copyright")}
     draft.description = _text(root, "Notes")[:2000] or None
     if draft.needs:
         draft.disposition = Disposition.NEEDS_A_PERSON

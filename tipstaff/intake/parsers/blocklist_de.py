@@ -25,7 +25,7 @@ def claims(message: Message) -> Confidence:
 
 def parse(message: Message) -> list[ReportDraft]:
     """One draft; the event's count is the number of attacks that the Subject states."""
-    drafts = drafts_of(_ours(message), message, "blocklist.de")
+    drafts = drafts_of(_ours(message), message)
     for draft in drafts:
         draft.reporter.organisation = "blocklist.de"
         said = _REPORTED.search(message.letter[:20_000])

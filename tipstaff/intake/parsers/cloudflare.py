@@ -20,7 +20,8 @@ experimental = True
 
 MAX_EVENTS = 2_000
 _HOSTED = pattern(
-    r"(?i)(?:actual (?:host|IP address)[^\n]{0,200}? is|hosted (?:at|on) (?:the )?(?:following )?IP addresses?[.:]?|Associated IP Addresses\s*:|IP address\s*:)\s*([^\n]+)"
+    r"(?i)(?:actual (?:host|IP address)[^\n]{0,200}? is|hosted (?:at|on) (?:the )?(?:following )?IP addresses?[.:]?"
+    r"|Associated IP Addresses\s*:|IP address\s*:)\s*([^\n]+)"
 )
 _KINDS = (
     ("dmca", "copyright"),

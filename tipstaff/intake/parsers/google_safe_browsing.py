@@ -1,6 +1,7 @@
 """Google Safe Browsing alerts for network administrators: XML in the text of a mail, one ``url_info`` for each URL.
 
-Source: captured mails; ``notification_message@date`` is only a day, so no time is known, and the mail does not explain the list types.
+Source: captured mails; ``notification_message@date`` is only a day, so no time is known, and the mail does not explain the list
+types.
 A row without ``ip`` accuses the address that is the host of its URL; an IPv6 host without brackets is read where its last group
 must be a port (nine groups), with a warning.
 """
@@ -118,7 +119,7 @@ def _event(row: Element, kind: str, asn: str, day: _Day, place: str, draft: Repo
     if event.port:
         event.found_in["port"] = f"{place}: url"
     event.identity = (event.url or written,)
-    event.details = {"list_type": kind, "asn": asn, **({} if event.url else {"url_as_written": written[:2048]})}
+    event.details |= {"list_type": kind, "asn": asn, **({} if event.url else {"url_as_written": written[:2048]})}
     return event
 
 
@@ -135,7 +136,8 @@ def _read_bare_ipv6(event: EventDraft, written: str, place: str, draft: ReportDr
     ip = normal_ip(":".join(groups[:8])) if len(groups) == 9 and "" not in groups and groups[8].isdigit() else None
     if ip and 0 < int(groups[8][:6]) < 65536:
         event.ip = event.ip or ip
-        event.port, event.url = int(groups[8]), normal_url(f"{scheme}://[{ip}]:{groups[8]}{slash}{path}")
+        event.port = int(groups[8])
+        event.details["url_read_as"] = normal_url(f"{scheme}://[{ip}]:{groups[8]}{slash}{path}")   # what was written is no URL
         draft.warnings.append(f"{place}: the URL's IPv6 host has no brackets; its ninth group was read as the port")
     else:
         draft.warnings.append(f"{place}: {written[:80]!r} is no URL")

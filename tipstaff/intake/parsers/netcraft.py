@@ -7,7 +7,7 @@ URL or in the sentence about the hosting; the hops of a traceroute are nobody's.
 
 from tipstaff.intake.drafts import Confidence, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.indicators import find_addresses, find_urls, host_of, normal_domain, normal_ip
+from tipstaff.intake.reading.indicators import find_addresses, find_urls, host_of, normal_domain, normal_ip, refang
 from tipstaff.intake.reading.mailboxes import mailbox
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.x_arf_drafts import drafts_of
@@ -83,7 +83,7 @@ def _pairs(letter: str) -> list[tuple[str | None, list[str]]]:
         urls = _leading_urls(line)
         listed = [
             ip
-            for group in _BRACKETS.findall(line)
+            for group in _BRACKETS.findall(refang(line))
             for one in group.replace(";", " ").replace(",", " ").split()
             if (ip := normal_ip(one))
         ]

@@ -1,7 +1,8 @@
 """Project Honey Pot monitor reports: addresses under headings, with the time of each act in the paid form.
 
-Source: captured mails of both forms. The free form gives only a period (month/day/year): no time is known then. ``none`` lists accuse
-nobody, and the counters at the head are not used. Addresses under ``Other Potentially Suspicious`` are kept apart as ``other``.
+Source: captured mails of both forms. The free form gives only a period (month/day/year): no time is known then. ``none`` lists
+accuse nobody, and the counters at the head are not used. Addresses under ``Other Potentially Suspicious`` are kept apart
+as ``other``.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -24,7 +24,8 @@ _SITE = pattern(r"(?mi)^[> ]{0,4}Spamvertised web ?site\s*:\s*(\S+)\s*$")
 _RESOLVES = pattern(r"(?mi)^[> ]{0,4}(\S+) is ([0-9a-f:.]{3,45})\s*;\s*(.{6,80}?)\s*$")
 _TICKET = pattern(r"(?i)\[SpamCop \(([^)]+)\) id:\s*(\d{3,20})\]")
 _SUMMARY = pattern(
-    r"(?mi)^[ \t]{0,12}([0-9a-f:.]{3,45})[ \t]+([A-Z][a-z]{2}[ \t]+\d{1,2}[ \t]+\d{1,2})h/(\d{1,4})[ \t]+(\d{1,6})[ \t]+(\d{1,6})[ \t]+(\d{1,6})[ \t]+(\d{1,6})"
+    r"(?mi)^[ \t]{0,12}([0-9a-f:.]{3,45})[ \t]+([A-Z][a-z]{2}[ \t]+\d{1,2}[ \t]+\d{1,2})h/(\d{1,4})"
+    r"[ \t]+(\d{1,6})[ \t]+(\d{1,6})[ \t]+(\d{1,6})[ \t]+(\d{1,6})"
 )
 _TABLE = pattern(r"(?i)Start/Length\s+Trap\s+User\s+Mole\s+Simp")
 _ALERT = pattern(r"(?i)^\[SpamCop\] Alert")

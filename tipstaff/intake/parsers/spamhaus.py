@@ -1,4 +1,4 @@
-"""Spamhaus notices: listings in the SBL (``IP/cidr:``, ``Problem:``, ``SBL Ref:``) and botnet notifications (``IP address:``, ``Issue:``).
+"""Spamhaus notices: SBL listings (``IP/cidr:``, ``Problem:``, ``SBL Ref:``), botnet notifications (``IP address:``, ``Issue:``).
 
 Sources: the labels that the Spamhaus parsers of cerberus-core and abusix read; the SBL policy. No mail was captured: experimental.
 A listed network is not an address: it goes to a person. The notice states no time of the act; the listing's own may stand in it.

@@ -17,7 +17,8 @@ experimental = False
 
 _MODES = ("plain", "secure", "bulk")
 _LABELLED = pattern(
-    r"(?im)^[ \t>*-]{0,6}(?:(?:source|offending|attacker|attacking|abusive|reported)[ -]?)?ip(?:[ -]?address)?[ \t]*:[ \t]*\*?([0-9a-f:.]{3,45})"
+    r"(?im)^[ \t>*-]{0,6}(?:(?:source|offending|attacker|attacking|abusive|reported)[ -]?)?ip(?:[ -]?address)?"
+    r"[ \t]*:[ \t]*\*?([0-9a-f:.]{3,45})"
 )
 
 

@@ -1,4 +1,4 @@
-"""Which elements of a notice under 17 U.S.C. 512(c)(3)(A) a letter shows by its usual words. Pure; a hint for the reader, no decision."""
+"""Which elements of a notice under 17 U.S.C. 512(c)(3)(A) a letter shows by its usual words: a hint, no decision. Pure."""
 
 from tipstaff.intake.reading.patterns import pattern
 

@@ -1,5 +1,3 @@
-from tipstaff.intake.reading.patterns import pattern
-
 """YAML as plain text: the mappings of a report, every scalar as written, tags and types ignored. Pure.
 
 Nothing is constructed: the parser's events are read one by one, so ``!!python/…`` tags are harmless, aliases are never expanded
@@ -10,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import yaml
+
+from tipstaff.intake.reading.patterns import pattern
 
 MAX_TEXT = 131_072  # characters of one part
 MAX_FIELDS = 400  # fields of one mapping
@@ -65,7 +65,7 @@ def _from_events(text: str) -> Iterator[Fields]:
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             depth += 1
             if isinstance(event, yaml.MappingStartEvent) and current is None and depth <= 2:
-                current, base, name = Fields(line=event.start_mark.line + 1), depth, None
+                current, base, name = Fields(line=event.start_mark.line + 1 if event.start_mark else 1), depth, None
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             depth -= 1
             if current is not None and depth == base and name is not None:

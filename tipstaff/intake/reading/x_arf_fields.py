@@ -33,7 +33,8 @@ _NAMES = (
 )
 _HINT = pattern(r"(?mi)^[ \t>]{0,4}(?:Reported-From|Report-ID|Report-Type|Source-Type|Schema-URL)[ \t]*:")
 _BEGIN = pattern(
-    r"(?mi)^(?:---[ \t]*\n)?(?:Reported-From|Category|Report-Type|User-Agent|Report-ID|Date|Source-Type|Source|Attachment|Version)[ \t]*:"
+    r"(?mi)^(?:---[ \t]*\n)?(?:Reported-From|Category|Report-Type|User-Agent|Report-ID|Date|Source-Type|Source|Attachment"
+    r"|Version)[ \t]*:"
 )
 _USED = ("Source", "Source-Type", "Date", "Report-Type", "Reported-From", "Attachment", "Occurrences")
 _SPACED_SCHEME = pattern(r"(?i)^([a-z]{3,6}):\s+//")
