@@ -1,8 +1,12 @@
-"""Groups of events into cases, many at a time: join, open, continue; journal and notices in the same transaction."""
+"""Groups of events into cases, many at a time: join, open, continue; journal and notices in the same transaction.
+
+What merely refreshes an open case (nearly all of a daily feed) stays in columns; only what opens a case, or touches a
+closed one, becomes objects.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
@@ -14,6 +18,66 @@ from tipstaff.cases.grouping import Fate, Group, Known, Placement, place_all
 from tipstaff.cases.opening import Beginning, Evidence, begin, child_due
 from tipstaff.kernel import bulk
 from tipstaff.policy.edition import Edition
+
+MOMENT = pl.Datetime("us", "UTC")
+KNOWN = {"group_key": pl.String, "case_id": pl.Int64, "accepting": pl.Boolean, "closed_at": MOMENT, "window_until": MOMENT}
+#: What refreshes a case: how many events, when, until when its window now runs, and the words for the journal.
+REFRESH = {
+    "case_id": pl.Int64,
+    "events": pl.Int64,
+    "reports": pl.Int64,
+    "first_at": MOMENT,
+    "last_at": MOMENT,
+    "until": MOMENT,
+    "text": pl.String,
+}
+SHARES = {"case_id": pl.Int64, "report_id": pl.Int64, "reporter_id": pl.Int64, "events": pl.Int64}
+FEEDS = {"case_id": pl.Int64, "feed": pl.String}
+CASE = {
+    "id": pl.Int64,
+    "customer_id": pl.Int64,
+    "service_id": pl.Int64,
+    "parent_id": pl.Int64,
+    "category": pl.String,
+    "clause": pl.String,
+    "severity": pl.String,
+    "edition_id": pl.Int64,
+    "brand": pl.String,
+    "state": pl.String,
+    "group_key": pl.String,
+    "headline": pl.String,
+    "first_event_at": MOMENT,
+    "last_event_at": MOMENT,
+    "window_until": MOMENT,
+    "provisional": pl.Boolean,
+    "needs_person": pl.String,
+    "waiting_on": pl.String,
+    "desk_due_at": MOMENT,
+    "ticketed_at": MOMENT,
+    "ack_due_at": MOMENT,
+    "resolve_due_at": MOMENT,
+    "next_due_at": MOMENT,
+    "noticed_at": MOMENT,
+    "events": pl.Int64,
+    "reports": pl.Int64,
+    "reporters": pl.Int64,
+}
+EMPTY = (
+    "outcome",
+    "last_word_by",
+    "harmed_party",
+    "surface",
+    "mode",
+    "medium",
+    "third_party_rule",
+    "jurisdiction",
+    "statute",
+    "actor",
+    "fault",
+)
+
+#: Acknowledge due, resolve due (a child's inside its parent's), and the beginning they come from.
+Dues = tuple[datetime | None, datetime | None, Beginning]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +92,7 @@ class Matter:
     headline: str
     reports: tuple[tuple[int, int, int], ...]  # (report id, reporter id, events)
     feeds: tuple[str, ...]
-    words: str  # 'Shadowserver scan_ntp', for the journal
+    words: str  # '1 report (shadowserver scan_ntp)', for the journal
     parent: int | None = None  # place of the parent's matter in the sequence
     notice: "notices.Recipient | None" = None
 
@@ -42,39 +106,52 @@ class Settled:
     state: str
 
 
-#: Acknowledge due, resolve due (a child's inside its parent's), and the beginning they come from.
-Dues = tuple[datetime | None, datetime | None, Beginning]
+def known_cases(keys: Sequence[str]) -> pl.DataFrame:
+    """Open and closed cases of these groups; a merged case answers with the one it went into."""
+    literal = bulk.array_literal(keys)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT group_key::text, id, accepting, closed_at, window_until FROM cases_case
+               WHERE group_key = ANY(%s::uuid[]) AND merged_into_id IS NULL
+               UNION ALL
+               SELECT c.group_key::text, t.id, t.accepting, t.closed_at, t.window_until
+               FROM cases_case c JOIN cases_case t ON t.id = c.merged_into_id WHERE c.group_key = ANY(%s::uuid[])""",
+            [literal, literal],
+        )
+        return pl.DataFrame(cursor.fetchall(), schema=KNOWN, orient="row")
 
 
-def settle(matters: Sequence[Matter], now: datetime) -> list[Settled]:
+def settle(matters: Sequence[Matter], known: pl.DataFrame, now: datetime) -> list[Settled]:
     """Place every matter; open, join or continue cases. Parents come before their children in ``matters``."""
     if not matters:
         return []
-    known = _known([matter.group.key for matter in matters])
-    placements = place_all([matter.group for matter in matters], known)
+    by_key: dict[UUID, list[Known]] = {}
+    for key, number, accepting, closed_at, window_until in known.iter_rows():
+        by_key.setdefault(UUID(key), []).append(Known(number, UUID(key), accepting, closed_at, window_until))
+    placements = place_all([matter.group for matter in matters], by_key)
     settled = _open(matters, placements, now)
-    joined = [(number, matter) for number, matter in enumerate(matters) if placements[number].fate in {Fate.JOIN, Fate.LATE}]
-    _refresh([(settled[number].case, matter) for number, matter in joined], now)
-    _follow(matters, settled, now)
+    pairs = list(zip(settled, matters, strict=True))
+    shares = pl.DataFrame([(s.case, *share) for s, m in pairs for share in m.reports], schema=SHARES, orient="row")
+    feeds = pl.DataFrame([(s.case, feed) for s, m in pairs for feed in m.feeds], schema=FEEDS, orient="row")
+    joined = [(s.case, m) for s, m in pairs if s.fate in {Fate.JOIN, Fate.LATE}]
+    refresh(
+        pl.DataFrame([_refresh_row(case, matter, now) for case, matter in joined], schema=REFRESH, orient="row"), shares, feeds, now
+    )
     return settled
 
 
-def _known(keys: Sequence[UUID]) -> Mapping[UUID, list[Known]]:
-    """Open and the latest closed cases of these groups."""
-    found: dict[UUID, list[Known]] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT id, group_key, accepting, closed_at, window_until FROM cases_case
-               WHERE group_key = ANY(%s::uuid[]) AND merged_into_id IS NULL
-               UNION ALL
-               SELECT t.id, c.group_key, t.accepting, t.closed_at, t.window_until
-               FROM cases_case c JOIN cases_case t ON t.id = c.merged_into_id
-               WHERE c.group_key = ANY(%s::uuid[])""",
-            [bulk.array_literal([str(key) for key in keys])] * 2,
-        )
-        for number, key, accepting, closed_at, window_until in cursor.fetchall():
-            found.setdefault(key, []).append(Known(number, key, accepting, closed_at, window_until))
-    return found
+def _refresh_row(case: int, matter: Matter, now: datetime) -> tuple:
+    group = matter.group
+    until = now + matter.edition.categories[group.category].grouping_window
+    return (
+        case,
+        group.events,
+        len(matter.reports),
+        group.first_at,
+        group.last_at,
+        until,
+        f"{group.events} more events from {matter.words}",
+    )
 
 
 def _open(matters: Sequence[Matter], placements: Sequence[Placement], now: datetime) -> list[Settled]:
@@ -89,8 +166,17 @@ def _open(matters: Sequence[Matter], placements: Sequence[Placement], now: datet
         n: begin(matters[n].group.category, matters[n].edition, matters[n].at_event, matters[n].evidence, now) for n in fresh
     }
     dues = {n: _nested(beginnings, n, matters[n], now) for n in fresh}
-    rows = [_case_row(numbers, n, matters[n], dues[n], now) for n in fresh]
-    bulk.copy_frame("cases_case", pl.DataFrame(rows, infer_schema_length=None))
+    rows = pl.DataFrame([_case_row(numbers, n, matters[n], dues[n]) for n in fresh], schema=CASE, orient="row")
+    bulk.copy_frame(
+        "cases_case",
+        rows.with_columns(
+            pl.lit(now).cast(MOMENT).alias("opened_at"),
+            pl.lit(now).cast(MOMENT).alias("refreshed_at"),
+            pl.lit("system").alias("opened_by"),
+            pl.lit(True).alias("accepting"),
+            *[pl.lit("").alias(name) for name in EMPTY],
+        ),
+    )
     _journal_openings(matters, placements, numbers, dues, now)
     return [
         Settled(numbers[n], p.fate, beginnings[n].state) if n in numbers else Settled(p.case or 0, p.fate, "")
@@ -99,7 +185,7 @@ def _open(matters: Sequence[Matter], placements: Sequence[Placement], now: datet
 
 
 def _nested(beginnings: Mapping[int, Beginning], number: int, matter: Matter, now: datetime) -> Dues:
-    """(acknowledge due, resolve due) with a child's inside its parent's."""
+    """A child's clocks run inside its parent's (A6)."""
     own = beginnings[number]
     parent = beginnings.get(matter.parent) if matter.parent is not None else None
     if own.resolve_due_at is None or parent is None or parent.resolve_due_at is None:
@@ -108,185 +194,158 @@ def _nested(beginnings: Mapping[int, Beginning], number: int, matter: Matter, no
     return min(own.ack_due_at or resolve, resolve), resolve, own
 
 
-def _case_row(numbers: Mapping[int, int], n: int, matter: Matter, dues: Dues, now: datetime) -> dict:
+def _case_row(numbers: Mapping[int, int], n: int, matter: Matter, dues: Dues) -> tuple:
     ack, resolve, own = dues
     group = matter.group
+    parent = numbers.get(matter.parent) if matter.parent is not None else None
     next_due = min(filter(None, (ack, resolve)), default=own.desk_due_at)
-    return {
-        "id": numbers[n],
-        "customer_id": group.customer,
-        "service_id": group.service,
-        "parent_id": numbers.get(matter.parent) if matter.parent is not None else None,
-        "category": group.category,
-        "clause": own.clause,
-        "severity": own.severity,
-        "edition_id": matter.edition_id,
-        "brand": group.brand,
-        "state": own.state,
-        "outcome": "",
-        "group_key": str(group.key),
-        "accepting": True,
-        "headline": matter.headline,
-        "opened_at": now,
-        "opened_by": "system",
-        "first_event_at": group.first_at,
-        "last_event_at": group.last_at,
-        "refreshed_at": group.received_at,
-        "window_until": own.window_until,
-        "events": group.events,
-        "reports": len(matter.reports),
-        "reporters": len({r for _, r, _ in matter.reports}),
-        "provisional": matter.evidence.provisional,
-        "needs_person": "; ".join(own.doubts),
-        "waiting_on": "customer" if own.ticketed_at else "us",
-        "last_word_by": "",
-        "desk_due_at": own.desk_due_at,
-        "ticketed_at": own.ticketed_at,
-        "ack_due_at": ack,
-        "resolve_due_at": resolve,
-        "next_due_at": next_due,
-        "noticed_at": own.ticketed_at,
-        "harmed_party": "",
-        "surface": "",
-        "mode": "",
-        "medium": "",
-        "third_party_rule": "",
-        "jurisdiction": "",
-        "statute": "",
-        "actor": "",
-        "fault": "",
-    }
+    return (
+        numbers[n],
+        group.customer,
+        group.service,
+        parent,
+        group.category,
+        own.clause,
+        own.severity,
+        matter.edition_id,
+        group.brand,
+        own.state,
+        str(group.key),
+        matter.headline,
+        group.first_at,
+        group.last_at,
+        own.window_until,
+        matter.evidence.provisional,
+        "; ".join(own.doubts),
+        "customer" if own.ticketed_at else "us",
+        own.desk_due_at,
+        own.ticketed_at,
+        ack,
+        resolve,
+        next_due,
+        own.ticketed_at,
+        group.events,
+        len(matter.reports),
+        len({reporter for _, reporter, _ in matter.reports}),
+    )
 
 
 def _journal_openings(
-    matters: Sequence[Matter],
-    placements: Sequence[Placement],
-    numbers: Mapping[int, int],
-    dues: Mapping[int, Dues],
-    now: datetime,
+    matters: Sequence[Matter], placements: Sequence[Placement], numbers: Mapping[int, int], dues: Mapping[int, Dues], now: datetime
 ) -> None:
     journal, links, outbox = [], [], []
     for n, case in numbers.items():
-        matter, own, before = matters[n], dues[n][2], placements[n].case
-        text = f"{matter.group.events} events from {matter.words}; " + (
-            "ticketed at once" if own.ticketed_at else "a person decides: " + "; ".join(own.doubts)
-        )
-        journal.append(_entry(case, now, "opened", text, {"reports": [r for r, _, _ in matter.reports], "state": own.state}))
+        matter, (ack, resolve, own), before = matters[n], dues[n], placements[n].case
+        then = "ticketed at once" if own.ticketed_at else "a person decides: " + "; ".join(own.doubts)
+        detail = orjson.dumps({"reports": [report for report, _, _ in matter.reports], "state": own.state}).decode()
+        journal.append((case, "opened", f"{matter.group.events} events from {matter.words}; {then}", detail))
         if placements[n].fate is Fate.CONTINUE and before is not None:
             links.append({"case_id": case, "other_id": before, "kind": "continues", "at": now, "by": "system"})
-            journal.append(_entry(case, now, "link", f"continues case {before}", {"case": before}))
+            journal.append((case, "link", f"continues case {before}", orjson.dumps({"case": before}).decode()))
         if own.ticketed_at and matter.notice and matter.edition.categories[matter.group.category].customer_told:
-            ack, resolve, _ = dues[n]
             told = notices.Dues(own.clause, ack, resolve)
             outbox.append(notices.opening(case, matter.group.category, told, matter.edition, matter.headline, matter.notice, now))
-    bulk.copy_frame("cases_journalentry", pl.DataFrame(journal, infer_schema_length=None))
+    _write_journal(pl.DataFrame(journal, schema=["case_id", "kind", "text", "detail"], orient="row"), now)
     bulk.copy_frame("cases_caselink", pl.DataFrame(links, infer_schema_length=None))
     notices.promise(outbox)
 
 
-def _entry(case: int, at: datetime, kind: str, text: str, detail: dict) -> dict:
-    return {
-        "case_id": case,
-        "at": at,
-        "actor": "system",
-        "kind": kind,
-        "text": text,
-        "detail": orjson.dumps(detail).decode(),
-        "internal": True,
-    }
+def _write_journal(entries: pl.DataFrame, now: datetime) -> None:
+    bulk.copy_frame(
+        "cases_journalentry",
+        entries.with_columns(pl.lit(now).cast(MOMENT).alias("at"), pl.lit("system").alias("actor"), pl.lit(True).alias("internal")),
+    )
 
 
-def _refresh(joined: Sequence[tuple[int, Matter]], now: datetime) -> None:
-    if not joined:
-        return
-    fresh_reporters = _fresh_reporters(joined)
-    rows = [
-        (
-            case,
-            m.group.events,
-            len(m.reports),
-            fresh_reporters.get(case, 0),
-            m.group.first_at,
-            m.group.last_at,
-            m.group.received_at,
-            m.group.received_at + m.edition.categories[m.group.category].grouping_window,
-        )
-        for case, m in joined
-    ]
+def refresh(cases: pl.DataFrame, shares: pl.DataFrame, feeds: pl.DataFrame, now: datetime) -> None:
+    """Refresh cases (columns of REFRESH), and say which reports (SHARES) and feeds (FEEDS) speak of which case."""
+    if len(cases):
+        _update(cases, _fresh_reporters(shares), now)
+        _write_journal(cases.select("case_id", pl.lit("events").alias("kind"), "text", pl.lit("{}").alias("detail")), now)
+    _follow(shares, feeds, now)
+
+
+def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> None:
+    fresh = [reporters.get(case, 0) for case in cases["case_id"].to_list()]
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE cases_case c SET events = c.events + g.events, reports = c.reports + g.reports,
                    reporters = c.reporters + g.reporters, first_event_at = least(c.first_event_at, g.first_at),
-                   last_event_at = greatest(c.last_event_at, g.last_at), refreshed_at = greatest(c.refreshed_at, g.at),
+                   last_event_at = greatest(c.last_event_at, g.last_at), refreshed_at = %s,
                    window_until = CASE WHEN c.closed_at IS NULL THEN greatest(c.window_until, g.until) ELSE c.window_until END
-               FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[],
-                           %s::timestamptz[]) AS g(id, events, reports, reporters, first_at, last_at, at, until)
+               FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+                   AS g(id, events, reports, reporters, first_at, last_at, until)
                WHERE c.id = g.id""",
-            [list(column) for column in zip(*rows, strict=True)],
+            [
+                now,
+                *[cases[name].to_list() for name in ("case_id", "events", "reports")],
+                fresh,
+                *[cases[name].to_list() for name in ("first_at", "last_at", "until")],
+            ],
         )
-    journal = [
-        _entry(case, now, "events", f"{m.group.events} more events from {m.words}", {"reports": [r for r, _, _ in m.reports]})
-        for case, m in joined
-    ]
-    bulk.copy_frame("cases_journalentry", pl.DataFrame(journal, infer_schema_length=None))
-    _remind(joined, now)
 
 
-def _remind(joined: Sequence[tuple[int, Matter]], now: datetime) -> None:
-    """At most one notice about recurring events in the policy's interval (``Category.notice_every``)."""
-    by_case = {case: matter for case, matter in joined if matter.notice}
-    if not by_case:
-        return
-    intervals = [by_case[case].edition.categories[by_case[case].group.category].notice_every for case in by_case]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE cases_case c SET noticed_at = %s FROM unnest(%s::bigint[], %s::interval[]) AS g(id, every)
-               WHERE c.id = g.id AND c.closed_at IS NULL AND c.ticketed_at IS NOT NULL AND c.noticed_at + g.every <= %s
-               RETURNING c.id""",
-            [now, list(by_case), intervals, now],
-        )
-        due = [row[0] for row in cursor.fetchall()]
-    notices.promise(
-        [
-            notices.recurring(
-                case, by_case[case].group.category, by_case[case].edition, by_case[case].headline, by_case[case].notice, now
-            )
-            for case in due
-        ]
-    )
-
-
-def _fresh_reporters(joined: Sequence[tuple[int, Matter]]) -> dict[int, int]:
+def _fresh_reporters(shares: pl.DataFrame) -> dict[int, int]:
     """How many reporters are new to each case."""
-    pairs = sorted({(case, reporter) for case, matter in joined for _, reporter, _ in matter.reports})
+    pairs = shares.select("case_id", "reporter_id").unique()
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT p.case_id, count(*) FROM unnest(%s::bigint[], %s::bigint[]) AS p(case_id, reporter_id)
                WHERE NOT EXISTS (SELECT FROM cases_casereport r WHERE r.case_id = p.case_id AND r.reporter_id = p.reporter_id)
                GROUP BY 1""",
-            [[case for case, _ in pairs], [reporter for _, reporter in pairs]],
+            [pairs["case_id"].to_list(), pairs["reporter_id"].to_list()],
         )
         return dict(cursor.fetchall())
 
 
-def _follow(matters: Sequence[Matter], settled: Sequence[Settled], now: datetime) -> None:
+def _follow(shares: pl.DataFrame, feeds: pl.DataFrame, now: datetime) -> None:
     """Which reports and feeds speak of which case."""
-    reports = [
-        (s.case, report, reporter, events) for s, m in zip(settled, matters, strict=True) for report, reporter, events in m.reports
-    ]
-    feeds = sorted({(s.case, feed) for s, m in zip(settled, matters, strict=True) for feed in m.feeds})
+    together = shares.group_by("case_id", "report_id", "reporter_id").agg(pl.col("events").sum()).sort("case_id")
+    feeds = feeds.unique().sort("case_id")
     with connection.cursor() as cursor:
-        if reports:
+        if len(together):
             cursor.execute(
                 """INSERT INTO cases_casereport AS r (case_id, report_id, reporter_id, events, at)
-                   SELECT u.c, u.r, min(u.p), sum(u.n), %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::int[]) AS u(c, r, p, n)
-                   GROUP BY 1, 2 ON CONFLICT (case_id, report_id) DO UPDATE SET events = r.events + excluded.events""",
-                [now, *[list(column) for column in zip(*reports, strict=True)]],
+                   SELECT u.c, u.r, u.p, u.n, %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::int[]) AS u(c, r, p, n)
+                   ON CONFLICT (case_id, report_id) DO UPDATE SET events = r.events + excluded.events""",
+                [now, *[together[name].to_list() for name in ("case_id", "report_id", "reporter_id", "events")]],
             )
-        if feeds:
+        if len(feeds):
             cursor.execute(
                 """INSERT INTO cases_casefeed (case_id, feed, last_delivery_at)
                    SELECT u.c, u.f, %s FROM unnest(%s::bigint[], %s::text[]) AS u(c, f)
                    ON CONFLICT (case_id, feed) DO UPDATE SET last_delivery_at = excluded.last_delivery_at""",
-                [now, [case for case, _ in feeds], [feed for _, feed in feeds]],
+                [now, feeds["case_id"].to_list(), feeds["feed"].to_list()],
             )
+
+
+def remind(wanted: Mapping[int, tuple[timedelta, str, Edition, str, notices.Recipient]], now: datetime) -> int:
+    """Notices about recurring events, each case at most one in the policy's interval (``Category.notice_every``).
+
+    ``wanted`` maps a case to (interval, category, edition, headline, recipient). Returns how many were due.
+    """
+    if not wanted:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE cases_case c SET noticed_at = %s FROM unnest(%s::bigint[], %s::interval[]) AS g(id, every)
+               WHERE c.id = g.id AND c.closed_at IS NULL AND c.ticketed_at IS NOT NULL AND c.noticed_at + g.every <= %s
+               RETURNING c.id""",
+            [now, list(wanted), [interval for interval, *_ in wanted.values()], now],
+        )
+        due = [row[0] for row in cursor.fetchall()]
+    notices.promise(
+        [notices.recurring(case, wanted[case][1], wanted[case][2], wanted[case][3], wanted[case][4], now) for case in due]
+    )
+    return len(due)
+
+
+def due_for_notice(cases: Sequence[int], now: datetime, shortest: timedelta) -> list[int]:
+    """Which of these open, ticketed cases had their last notice longer ago than the shortest interval."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT id FROM cases_case WHERE id = ANY(%s::bigint[]) AND closed_at IS NULL AND ticketed_at IS NOT NULL
+               AND noticed_at <= %s""",
+            [bulk.array_literal([str(case) for case in cases]), now - shortest],
+        )
+        return [row[0] for row in cursor.fetchall()]

@@ -7,7 +7,6 @@ import polars as pl
 
 from tipstaff.attribution.matching import Answers, Questions
 from tipstaff.kernel import addresses
-from tipstaff.pipeline import context as contexts
 from tipstaff.pipeline.columns import bounds
 from tipstaff.pipeline.context import Context
 
@@ -18,14 +17,14 @@ def attribute(table: pl.DataFrame, received: np.ndarray, context: Context) -> pl
     ``received`` is when each event's report came in, in microseconds: the latest moment at which it can have happened.
     """
     asked = _questions(table, received)
-    answers = context.table.match(asked)
-    late = contexts.provisional(context, answers.source, asked.latest)
+    answers = context.snapshot.table.match(asked)
+    late = context.snapshot.provisional(answers.source, asked.latest)
     return table.with_columns(
         _optional("customer", answers.customer),
         _optional("service", answers.service),
         _optional("assignment", answers.assignment),
         pl.Series("attribution", answers.state.astype(np.int16)),
-        pl.Series("provisional", late & (answers.state == 1)),
+        pl.Series("provisional", late & np.isin(answers.state, (1, 2))),
     )
 
 

@@ -40,7 +40,7 @@ class Outcome:
 def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
     """Write everything that the batch means, or nothing of it."""
     items = items_of(batch)
-    table, reporters = prepare(items, context)
+    table = prepare(items, context)
     with transaction.atomic():
         reports.lock_writer()
         known_reporters = reports.reporters(rows=filing.reporter_rows(items), now=now)
@@ -48,7 +48,8 @@ def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
         fresh = _ruled(fresh, items, known_reporters, context, now)
         report_ids = filing.allocate_reports(items)
         found = matters.gather(fresh, items, report_ids, known_reporters, context, now)
-        settled = cases.settle(found.matters, now)
+        settled = cases.settle(found.matters, found.known, now)
+        found.refresh(context, now)
         placed = found.place(fresh, settled)
         # Partitions are by the time the database took the row, so that one batch fills one partition.
         reports.store_events(_storable(placed, report_ids, now), now)
@@ -57,10 +58,11 @@ def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
         tallies.add(placed, now)
     opened = sum(s.fate in {"new", "continue"} for s in settled)
     unmatched = int((placed["attribution"].is_in([NOT_ASSIGNED, AMBIGUOUS])).sum())
-    return Outcome(len(placed), int(sum(duplicates.values())), opened, len(settled) - opened, unmatched, settled)
+    joined = len(settled) - opened + len(found.joins)
+    return Outcome(len(placed), int(sum(duplicates.values())), opened, joined, unmatched, settled)
 
 
-def prepare(items: Sequence[Item], context: Context) -> tuple[pl.DataFrame, pl.Series]:
+def prepare(items: Sequence[Item], context: Context) -> pl.DataFrame:
     """Everything that needs no lock: columns, attribution, identity; sorted by key."""
     table = event_table([item if _counts(item) else _without_events(item) for item in items])
     moments = np.array([_us(item.parsed.received_at) for item in items], np.int64)
@@ -68,8 +70,7 @@ def prepare(items: Sequence[Item], context: Context) -> tuple[pl.DataFrame, pl.S
     table = attribute(table, received, context)
     reporters = pl.Series("reporter", [filing.reporter_key(item) for item in items], dtype=pl.String)
     of_event = reporters.gather(table["report"]) if len(table) else reporters.clear()
-    table = table.with_columns(event_keys(table, of_event).alias("key")).sort("key", maintain_order=True)
-    return table, reporters
+    return table.with_columns(event_keys(table, of_event).alias("key")).sort("key", maintain_order=True)
 
 
 def _counts(item: Item) -> bool:

@@ -1,15 +1,13 @@
 """What a batch needs to know beside its reports: who holds which address, the editions, the operator's rules. Read once,
 kept while nothing changed."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-import numpy as np
 import polars as pl
 
-from tipstaff.accounts.models import Contact, Customer, InventorySource, Service
+from tipstaff.accounts.models import Contact, Customer, Service
 from tipstaff.attribution import snapshot
-from tipstaff.attribution.matching import AssignmentTable
 from tipstaff.cases.notices import Recipient
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition, Opening
@@ -37,12 +35,11 @@ class Editions:
 class Context:
     """One worker's knowledge. ``customers`` and ``services`` are frames keyed by id."""
 
-    table: AssignmentTable
+    snapshot: snapshot.Snapshot
     version: object
     customers: pl.DataFrame
     parents: dict[int, int | None]
     recipients: dict[int, Recipient]
-    last_word: dict[int, int]  # inventory source id → µs since 1970; missing: never spoke
     editions: Editions
     rules: list[RuleSpec]
     risks: list[AcceptedRisk]
@@ -63,12 +60,11 @@ def load(now: datetime, before: "Context | None" = None) -> Context:
     same = before is not None and before.version == version
     editions = _editions()
     return Context(
-        table=before.table if same and before else snapshot.build(),
+        snapshot=replace(before.snapshot, last_words=snapshot.last_words()) if same and before else snapshot.build(),
         version=version,
         customers=before.customers if same and before else _customers(),
         parents=before.parents if same and before else dict(Customer.objects.values_list("id", "parent_id")),
         recipients=before.recipients if same and before else _recipients(),
-        last_word={pk: int(at.timestamp() * 1e6) for pk, at in InventorySource.objects.values_list("id", "last_word_at") if at},
         editions=editions,
         rules=[_spec(rule) for rule in Rule.objects.filter(enabled=True)],
         risks=list(AcceptedRisk.objects.filter(expires_at__gt=now)),
@@ -123,13 +119,3 @@ def _defaults(editions: Editions, now: datetime) -> dict[str, Action]:
     kinds = {Opening.ENRICH: Action.RECORD_ONLY, Opening.SEALED: Action.ASK_PERSON}
     return {code: kinds.get(entry.opening, Action.OPEN_CASE) for code, entry in found[1].categories.items()}
 
-
-def provisional(context: Context, source: np.ndarray, latest: np.ndarray) -> np.ndarray:
-    """Which answers rest on a source that has not spoken since the event. A source that states no last word is not judged."""
-    if not context.last_word:
-        return np.zeros(len(source), bool)
-    spoke = np.full(int(source.max(initial=0)) + 1, np.iinfo(np.int64).max)
-    for number, at in context.last_word.items():
-        if number < len(spoke):
-            spoke[number] = at
-    return (source >= 0) & (latest > spoke[np.maximum(source, 0)])

@@ -1,14 +1,16 @@
-"""Attributed events into groups: what each new or refreshed case will be about."""
+"""Attributed events into groups: which open case each refreshes, or what a new one will be about."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import numpy as np
 import polars as pl
 
-from tipstaff.cases.bulk import Matter, Settled
+from tipstaff.cases import bulk as cases
+from tipstaff.cases.bulk import MOMENT, Matter, Settled
 from tipstaff.cases.grouping import Group, group_key
 from tipstaff.cases.opening import Evidence
 from tipstaff.kernel import addresses
@@ -20,26 +22,44 @@ from tipstaff.reports.rules import Action
 
 HELD = 1
 KEYS = ("customer", "service", "category", "brand")
+Shares = dict[int, list[tuple[int, int, int]]]
 
 
 @dataclass
 class Gathered:
-    """The matters of a batch; ``of_group`` says which matter each group of events became. What has no place says why."""
+    """The groups of a batch. Each has a number; ``joins`` are those that refresh an open case, the others have a matter."""
 
-    matters: list[Matter] = field(default_factory=list)
     groups: pl.DataFrame = field(default_factory=pl.DataFrame)
-    of_group: list[int | None] = field(default_factory=list)
+    shares: pl.DataFrame = field(default_factory=pl.DataFrame)  # group, report_id, reporter_id, events
+    joins: pl.DataFrame = field(default_factory=pl.DataFrame)  # group, case_id and the columns of cases.REFRESH
+    known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=cases.KNOWN))
+    matters: list[Matter] = field(default_factory=list)
+    matter_of: dict[int, int] = field(default_factory=dict)  # group → place of its matter
     reasons: dict[int, str] = field(default_factory=dict)  # report place → why a person must look
 
     def place(self, events: pl.DataFrame, settled: Sequence[Settled]) -> pl.DataFrame:
         """The events with the case of their group, null where they open none."""
         if not len(self.groups):
             return events.with_columns(pl.lit(None, pl.Int64).alias("case_id"))
-        cases = [settled[n].case if n is not None else None for n in self.of_group]
-        known = self.groups.select(*KEYS).with_columns(pl.Series("case_id", cases, dtype=pl.Int64))
+        opened = [(group, settled[place].case) for group, place in self.matter_of.items()]
+        of_group = pl.concat(
+            [
+                self.joins.select("group", "case_id"),
+                pl.DataFrame(opened, schema={"group": pl.Int64, "case_id": pl.Int64}, orient="row"),
+            ]
+        )
+        known = self.groups.select("group", *KEYS).join(of_group, on="group", how="left").drop("group")
         joined = events.join(known, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
-        wanted = _wanted(joined)
-        return joined.with_columns(pl.when(wanted).then(pl.col("case_id")).alias("case_id"))
+        return joined.with_columns(pl.when(_wanted(joined)).then(pl.col("case_id")).alias("case_id"))
+
+    def refresh(self, context: Context, now: datetime) -> int:
+        """Write what refreshes open cases, and remind their customers where the policy's interval has passed."""
+        if not len(self.joins):
+            return 0
+        shares = self.shares.join(self.joins.select("group", "case_id"), on="group").select(list(cases.SHARES))
+        feeds = self.joins.select("case_id", "feeds").explode("feeds").drop_nulls().rename({"feeds": "feed"})
+        cases.refresh(self.joins.select(list(cases.REFRESH)), shares, feeds, now)
+        return _remind(self.joins, context, now)
 
 
 def _wanted(events: pl.DataFrame) -> pl.Series:
@@ -61,35 +81,15 @@ def gather(
     found = Gathered()
     if not len(wanted):
         return found
-    of_item = _item_facts(items, report_ids, reporters)
-    wanted = wanted.join(of_item, on="report", how="left", maintain_order="left")
-    groups = wanted.group_by(*KEYS, maintain_order=True).agg(
-        pl.len().alias("events"),
-        pl.col("occurred_at").min().alias("first"),
-        pl.col("occurred_at").max().alias("last"),
-        pl.coalesce("ip", "domain", "url").drop_nulls().first().alias("headline"),
-        pl.col("provisional").any(),
-        (pl.col("protected_class").fill_null("") != "").any().alias("protected"),
-        pl.col("structured").all(),
-        pl.col("experimental").any(),
-        pl.col("trust").max(),
-        pl.col("verified").any(),
-        pl.col("report").unique().alias("reports_in"),
+    wanted = wanted.join(_item_facts(items, report_ids, reporters), on="report", how="left", maintain_order="left")
+    found.groups = _groups(wanted, context)
+    numbered = wanted.join(found.groups.select("group", *KEYS), on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
+    found.shares = numbered.group_by("group", "report_id", "reporter_id", maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("events")
     )
-    shares = _shares(wanted, groups)
-    found.groups = groups
-    parents: dict[tuple[int, str, str], int] = {}
-    for row in groups.iter_rows(named=True):
-        place = _matter(
-            row,
-            shares.get((row["customer"], row["service"], row["category"], row["brand"]), ()),
-            items,
-            context,
-            now,
-            found,
-            parents,
-        )
-        found.of_group.append(place)
+    found.known = cases.known_cases(found.groups["key"].to_list())
+    found.joins = _joins(found.groups, found.known, context, now)
+    _open_others(found, items, context, now)
     return found
 
 
@@ -103,97 +103,150 @@ def _item_facts(items: Sequence[Item], report_ids: Sequence[int], reporters: Map
             "structured": [(draft.category_from or "").startswith(("structure", "person")) for draft in drafts],
             "experimental": [draft.experimental for draft in drafts],
             "verified": [all(filing.verification(item).values()) for item in items],
+            "kind": [f"{draft.format} {draft.report_type or ''}".strip() for draft in drafts],
+            "feed": pl.Series([draft.feed for draft in drafts], dtype=pl.String),
         }
     )
 
 
-def _shares(wanted: pl.DataFrame, groups: pl.DataFrame) -> dict[tuple, list[tuple[int, int, int]]]:
-    """For each group its reports, as (report id, reporter id, events)."""
-    shares: dict[tuple, list[tuple[int, int, int]]] = {}
-    counted = wanted.group_by(*KEYS, "report_id", "reporter_id", maintain_order=True).len()
-    for *key, report, reporter, count in counted.iter_rows():
-        shares.setdefault(tuple(key), []).append((report, reporter, count))
-    return shares
+def _groups(wanted: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """One row for each customer, service, category and brand, with all that its case needs to know."""
+    groups = wanted.group_by(*KEYS, maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("events"),
+        _moment_of(pl.col("occurred_at").min()).alias("first_at"),
+        _moment_of(pl.col("occurred_at").max()).alias("last_at"),
+        pl.coalesce("ip", "domain", "url").drop_nulls().first().alias("headline"),
+        pl.col("provisional").any(),
+        (pl.col("protected_class").fill_null("") != "").any().alias("protected"),
+        pl.col("structured").all(),
+        pl.col("experimental").any(),
+        pl.col("trust").max(),
+        pl.col("verified").any(),
+        pl.col("report").unique().alias("reports_in"),
+        pl.col("report").n_unique().cast(pl.Int64).alias("reports"),
+        pl.col("kind").unique().sort().head(3).str.join(", ").alias("kinds"),
+        pl.col("feed").drop_nulls().unique().alias("feeds"),
+    )
+    keys = [
+        str(group_key(customer, service, category, brand or ""))
+        for customer, service, category, brand in groups.select(KEYS).iter_rows()
+    ]
+    words = pl.format(
+        "{} report{} ({})", "reports", pl.when(pl.col("reports") == 1).then(pl.lit("")).otherwise(pl.lit("s")), "kinds"
+    )
+    windows = _windows(groups, context)
+    return groups.with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("group"),
+        pl.Series("key", keys, dtype=pl.String),
+        words.alias("words"),
+        pl.Series("window", windows, dtype=pl.Duration("us")),
+        pl.Series("child", [context.parents.get(customer) is not None for customer in groups["customer"].to_list()]),
+    )
+
+
+def _moment_of(column: pl.Expr) -> pl.Expr:
+    return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def _windows(groups: pl.DataFrame, context: Context) -> list[timedelta | None]:
+    """The grouping window of each group by its edition; null where no edition speaks of it."""
+    found: dict[tuple[str, str], timedelta | None] = {}
+    rows = list(groups.select("brand", "category").iter_rows())
+    for brand, category in set(rows):
+        editions = context.editions.by_brand.get(brand or "") or context.editions.by_brand.get("", [])
+        entry = editions[0][2].categories.get(category) if editions else None
+        found[(brand, category)] = entry.grouping_window if entry else None
+    return [found[row] for row in rows]
+
+
+def _joins(groups: pl.DataFrame, known: pl.DataFrame, context: Context, now: datetime) -> pl.DataFrame:
+    """The groups whose case is open and within its window; a reseller's client takes the longer way."""
+    open_ = known.filter(pl.col("accepting") & pl.col("closed_at").is_null() & (pl.col("window_until") >= now)).unique("group_key")
+    able = groups.filter(~pl.col("child") & pl.col("window").is_not_null())
+    return able.join(open_, left_on="key", right_on="group_key", how="inner").with_columns(
+        (pl.lit(now).cast(MOMENT) + pl.col("window")).alias("until"),
+        pl.format("{} more events from {}", "events", "words").alias("text"),
+    )
+
+
+def _open_others(found: Gathered, items: Sequence[Item], context: Context, now: datetime) -> None:
+    others = found.groups.join(found.joins.select("group"), on="group", how="anti", maintain_order="left")
+    if not len(others):
+        return
+    shares: Shares = {}
+    for group, report, reporter, events in found.shares.join(others.select("group"), on="group", how="semi").iter_rows():
+        shares.setdefault(group, []).append((report, reporter, events))
+    parents: dict[tuple[int, str, str], int] = {}
+    for row in others.iter_rows(named=True):
+        row["brand"] = row["brand"] or ""
+        place = _matter(row, shares[row["group"]], context, now, found, parents)
+        if place is not None:
+            found.matter_of[row["group"]] = place
+    keys = [str(found.matters[place].group.key) for place in parents.values()]
+    if keys:
+        found.known = pl.concat([found.known, cases.known_cases(keys)])
 
 
 def _matter(
-    row: dict,
+    row: dict[str, Any],
     shares: Sequence[tuple[int, int, int]],
-    items: Sequence[Item],
     context: Context,
     now: datetime,
     found: Gathered,
     parents: dict[tuple[int, str, str], int],
 ) -> int | None:
     """Add the group's matter, and its reseller's before it; None where no edition speaks of it."""
-    in_force = context.editions.at(row["brand"] or "", now)
+    in_force = context.editions.at(row["brand"], now)
     if in_force is None or row["category"] not in in_force[1].categories:
         why = "no published policy edition is in force" if in_force is None else f"the policy has no category {row['category']}"
         found.reasons |= dict.fromkeys(row["reports_in"], why)
         return None
-    top = context.top_of(row["customer"])
-    parent = None
+    top, parent = context.top_of(row["customer"]), None
     if top != row["customer"]:
-        parent = _parent(row, top, shares, items, context, now, found, parents)
-    found.matters.append(_one(row, row["customer"], row["service"], shares, items, context, now, parent))
+        key = (top, row["category"], row["brand"])
+        if key in parents:
+            found.matters[parents[key]] = _joined(found.matters[parents[key]], row, shares)
+        else:
+            found.matters.append(_one(row, top, None, shares, context, now, None))
+            parents[key] = len(found.matters) - 1
+        parent = parents[key]
+    found.matters.append(_one(row, row["customer"], row["service"], shares, context, now, parent))
     return len(found.matters) - 1
 
 
-def _parent(
-    row: dict,
-    top: int,
-    shares: Sequence,
-    items: Sequence[Item],
-    context: Context,
-    now: datetime,
-    found: Gathered,
-    parents: dict[tuple[int, str, str], int],
-) -> int:
-    """The reseller's own matter: one for all of its clients in this category."""
-    key = (top, row["category"], row["brand"] or "")
-    if key not in parents:
-        found.matters.append(_one(row, top, None, shares, items, context, now, None))
-        parents[key] = len(found.matters) - 1
-    else:
-        found.matters[parents[key]] = _joined(found.matters[parents[key]], row, shares)
-    return parents[key]
-
-
-def _joined(matter: Matter, row: dict, shares: Sequence[tuple[int, int, int]]) -> Matter:
-    group, first, last = matter.group, _moment(row["first"]), _moment(row["last"])
+def _joined(matter: Matter, row: dict[str, Any], shares: Sequence[tuple[int, int, int]]) -> Matter:
+    """A reseller's matter with one more client's events."""
+    group = matter.group
     wider = replace(
         group,
         events=group.events + row["events"],
-        first_at=min(filter(None, (group.first_at, first)), default=None),
-        last_at=max(filter(None, (group.last_at, last)), default=None),
+        first_at=min(filter(None, (group.first_at, row["first_at"])), default=None),
+        last_at=max(filter(None, (group.last_at, row["last_at"])), default=None),
     )
     return replace(matter, group=wider, reports=(*matter.reports, *shares))
 
 
 def _one(
-    row: dict,
+    row: dict[str, Any],
     customer: int,
     service: int | None,
     shares: Sequence[tuple[int, int, int]],
-    items: Sequence[Item],
     context: Context,
     now: datetime,
     parent: int | None,
 ) -> Matter:
-    brand = row["brand"] or ""
-    number, edition = context.editions.at(brand, now) or (0, None)
+    number, edition = context.editions.at(row["brand"], now) or (0, None)
     assert edition is not None
-    at_event = context.editions.at(brand, _moment(row["last"]) or now)
-    drafts = [items[place].draft for place in row["reports_in"]]
+    at_event = context.editions.at(row["brand"], row["last_at"] or now)
     group = Group(
-        key=group_key(customer, service, row["category"], brand),
+        key=group_key(customer, service, row["category"], row["brand"]),
         customer=customer,
         service=service,
         category=row["category"],
-        brand=brand,
+        brand=row["brand"],
         events=row["events"],
-        first_at=_moment(row["first"]),
-        last_at=_moment(row["last"]),
+        first_at=row["first_at"],
+        last_at=row["last_at"],
         received_at=now,
     )
     evidence = Evidence(
@@ -212,20 +265,28 @@ def _one(
         evidence=evidence,
         headline=row["headline"] or "",
         reports=tuple(shares),
-        feeds=tuple(sorted({d.feed for d in drafts if d.feed})),
-        words=_words(drafts),
+        feeds=tuple(sorted(row["feeds"])),
+        words=row["words"],
         parent=parent,
         notice=context.recipients.get(customer),
     )
 
 
-def _words(drafts: Sequence) -> str:
-    kinds = sorted({f"{d.format} {d.report_type or ''}".strip() for d in drafts})
-    return f"{len(drafts)} report{'s' if len(drafts) > 1 else ''} ({', '.join(kinds[:3])}{' …' if len(kinds) > 3 else ''})"
-
-
-def _moment(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else datetime.fromtimestamp(microseconds / 1e6, UTC)
+def _remind(joins: pl.DataFrame, context: Context, now: datetime) -> int:
+    intervals = [
+        entry.notice_every
+        for rows in context.editions.by_brand.values()
+        for _, _, edition in rows
+        for entry in edition.categories.values()
+    ]
+    due = set(cases.due_for_notice(joins["case_id"].to_list(), now, min(intervals, default=timedelta(days=7))))
+    wanted = {}
+    for row in joins.filter(pl.col("case_id").is_in(list(due))).iter_rows(named=True) if due else ():
+        recipient, in_force = context.recipients.get(row["customer"]), context.editions.at(row["brand"] or "", now)
+        if recipient and in_force and in_force[1].categories[row["category"]].customer_told:
+            every = in_force[1].categories[row["category"]].notice_every
+            wanted[row["case_id"]] = (every, row["category"], in_force[1], row["headline"] or "", recipient)
+    return cases.remind(wanted, now)
 
 
 def accepted_risk(events: pl.DataFrame, risks: Sequence[AcceptedRisk]) -> np.ndarray:
@@ -251,6 +312,6 @@ def accepted_risk(events: pl.DataFrame, risks: Sequence[AcceptedRisk]) -> np.nda
 
 
 def _inside(column: pl.Series, prefix: str) -> np.ndarray:
-    network, found = ip_network(prefix), addresses.parse(column)
-    texts = addresses.to_text(found).to_list()
+    network = ip_network(prefix)
+    texts = addresses.to_text(addresses.parse(column)).to_list()
     return np.array([text is not None and ip_address(text) in network for text in texts], bool)
