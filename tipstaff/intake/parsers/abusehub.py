@@ -7,14 +7,13 @@ The same incident stands in both files and is one event.
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parseaddr
 
-import re2
-
 from tipstaff.intake.drafts import Confidence, Disposition, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.feeds.columns import Layout, columns_of, problems_told
 from tipstaff.intake.reading.feeds.events import event_objects
 from tipstaff.intake.reading.feeds.files import TableFile, table_files
 from tipstaff.intake.reading.feeds.shadowserver_types import looks_like_shadowserver, report_type
+from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import read_time
 from tipstaff.kernel.errors import ParseError
 
@@ -22,7 +21,7 @@ name = "abusehub"
 experimental = False
 OWN_COLUMNS = frozenset(("reliable_notifier", "report_type", "event_date", "event_time", "src_ip"))
 NEAR = timedelta(days=7)  # how far from a stated moment its offset is taken to hold
-_STATED = re2.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2}) ?([+-]\d{2}:?\d{2}|Z)")
+_STATED = pattern(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}:\d{2}) ?([+-]\d{2}:?\d{2}|Z)")
 _ROLES = {
     "destination_ip": "dst_ip", "destination_port": "dst_port", "destination_url": "dst_url", "destination_email": "dst_email",
     "destination_hostname": "dst_hostname", "recipient": "original_hotmail_recipient",

@@ -6,44 +6,24 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from tipstaff.intake.reading.calendar_words import AMBIGUOUS, MONTHS, OFFSETS
 from tipstaff.intake.reading.patterns import pattern
 
-
 MAX_TEXT = 200
-WEST, EAST = timedelta(hours=12), timedelta(hours=14)   # clocks lie between UTC-12 and UTC+14
+WEST, EAST = timedelta(hours=12), timedelta(hours=14)  # clocks lie between UTC-12 and UTC+14
 _FIRST, _LAST = 1980, 2100
 
-_MONTHS = {name: number for number, names in enumerate((
-    "jan january januar jänner jaenner janvier janv enero ene gennaio gen januari styczeń stycznia sty janeiro января янв",
-    "feb february februar février fevrier févr fevr febrero febbraio februari luty lutego lut fevereiro fev февраля фев",
-    "mar march märz maerz mär mrz mars marzo maart mrt marzec marca março marco марта мар",
-    "apr april avril avr abril abr aprile kwiecień kwietnia kwi апреля апр",
-    "may mai mayo maggio mag mei maj maja maio мая май",
-    "jun june juni juin junio giugno giu czerwiec czerwca cze junho июня июн",
-    "jul july juli juillet juil julio luglio lug lipiec lipca lip julho июля июл",
-    "aug august août aout agosto ago augustus sierpień sierpnia sie августа авг",
-    "sep sept september septembre septiembre settembre set wrzesień września wrz setembro сентября сен",
-    "oct october oktober okt octobre octubre ottobre ott październik października paź outubro out октября окт",
-    "nov november novembre noviembre listopad listopada lis novembro ноября ноя",
-    "dec december dezember dez décembre decembre déc diciembre dic dicembre grudzień grudnia gru dezembro декабря дек",
-), 1) for name in names.split()}
-
-_OFFSETS = {  # minutes; only names that mean one thing in mail (RFC 5322 obs-zone, and common unambiguous ones)
-    "z": 0, "utc": 0, "ut": 0, "gmt": 0, "zulu": 0, "wet": 0, "west": 60, "cet": 60, "mez": 60, "met": 60, "cest": 120,
-    "mesz": 120, "mest": 120, "eet": 120, "eest": 180, "msk": 180, "bst": 60, "trt": 180, "sast": 120, "wat": 60, "cat": 120,
-    "eat": 180, "pkt": 300, "npt": 345, "wib": 420, "ict": 420, "hkt": 480, "sgt": 480, "awst": 480, "jst": 540, "kst": 540,
-    "acst": 570, "acdt": 630, "aest": 600, "aedt": 660, "nzst": 720, "nzdt": 780, "nst": -210, "ndt": -150, "adt": -180,
-    "brt": -180, "brst": -120, "art": -180, "clt": -240, "est": -300, "edt": -240, "cdt": -300, "mst": -420, "mdt": -360,
-    "pst": -480, "pdt": -420, "akst": -540, "akdt": -480, "hst": -600,
-    "cst": -360,   # RFC 5322 section 4.3; China's is written CST too: noted
-}
-_AMBIGUOUS = {"cst", "bst", "ist"}
-
-_ZONE = r"(?:\s?(?:(?:UTC|GMT)?\s?([+-]\d{1,2}:?\d{2}|[+-]\d{1,2})|\(?([A-Za-z]{1,5})\)?|([A-Z][A-Za-z]+/[A-Za-z_]+(?:/[A-Za-z_]+)?)))?"
+_ZONE = (
+    r"(?:\s?(?:(?:UTC|GMT)?\s?([+-]\d{1,2}:?\d{2}|[+-]\d{1,2})|\(?([A-Za-z]{1,5})\)?|([A-Z][A-Za-z]+/[A-Za-z_]+(?:/[A-Za-z_]+)?)))?"
+)
 _CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?([AaPp]\.?[Mm]\.?(?:\b|$))?"
-_YMD = re.compile(rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}})(?:(?:[T ,_-]|\s)\s*(?:at\s|um\s)?{_CLOCK}(?:\s?(?:Uhr|hrs?|h))?,?{_ZONE})?$")
-_COMPACT = re.compile(rf"^(\d{{4}})(\d{{2}})(\d{{2}})[T ]?(\d{{2}})(\d{{2}})(\d{{2}})?(Z|[+-]\d{{4}})?$")
-_DMY = re.compile(rf"^(\d{{1,2}})([-/.])(\d{{1,2}})[-/.](\d{{4}}|\d{{2}})(?:[T,]?\s*(?:at\s|um\s|à\s|-\s)?{_CLOCK}(?:\s?(?:Uhr|hrs?|h))?,?{_ZONE})?$")
+_YMD = re.compile(
+    rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}})(?:(?:[T ,_-]|\s)\s*(?:at\s|um\s)?{_CLOCK}(?:\s?(?:Uhr|hrs?|h))?,?{_ZONE})?$"
+)
+_COMPACT = re.compile(r"^(\d{4})(\d{2})(\d{2})[T ]?(\d{2})(\d{2})(\d{2})?(Z|[+-]\d{4})?$")
+_DMY = re.compile(
+    rf"^(\d{{1,2}})([-/.])(\d{{1,2}})[-/.](\d{{4}}|\d{{2}})(?:[T,]?\s*(?:at\s|um\s|à\s|-\s)?{_CLOCK}(?:\s?(?:Uhr|hrs?|h))?,?{_ZONE})?$"
+)
 _NAMED = re.compile(
     rf"(?i)^(?:[^\W\d_]{{2,12}}\.?,?\s+)?(\d{{1,2}})(?:st|nd|rd|th|\.|er)?[\s/-]+(?:de\s)?([^\W\d_]{{3,12}})\.?,?[\s/-]+(?:de\s)?(\d{{4}}|\d{{2}})"
     rf"(?:[\s,:T-]+(?:at\s|um\s|à\s|a las\s|alle\s|om\s|o\s|в\s)?{_CLOCK}(?:\s?(?:Uhr|hrs?|h))?,?{_ZONE})?(?:\s*\([^)]{{0,60}}\))?$"
@@ -58,7 +38,9 @@ _ASCTIME = re.compile(
 _SYSLOG = re.compile(rf"(?i)^([^\W\d_]{{3,4}})\.?\s+(\d{{1,2}})\s+(\d{{1,2}}):(\d{{2}}):(\d{{2}})(?:[.,]\d{{1,9}})?{_ZONE}$")
 _APACHE = re.compile(r"^\[?(\d{1,2})/([^\W\d_]{3,4})/(\d{4}):(\d{2}):(\d{2}):(\d{2})(?:[.]\d+)?\s?([+-]\d{4})?\]?$")
 _EPOCH = re.compile(r"^@?(\d{9,10})(?:[.,](\d{1,9}))?$|^(\d{13})$|^(\d{16})$")
-_CJK = re.compile(rf"^(\d{{4}})\s?[年년]\s?(\d{{1,2}})\s?[月월]\s?(\d{{1,2}})\s?[日일号]?\s*(?:\([^)]{{1,3}}\)\s*)?(?:{_CLOCK}|(\d{{1,2}})\s?[時时点시]\s?(\d{{1,2}})\s?[分분](?:\s?(\d{{1,2}})\s?[秒초])?)?,?{_ZONE}$")
+_CJK = re.compile(
+    rf"^(\d{{4}})\s?[年년]\s?(\d{{1,2}})\s?[月월]\s?(\d{{1,2}})\s?[日일号]?\s*(?:\([^)]{{1,3}}\)\s*)?(?:{_CLOCK}|(\d{{1,2}})\s?[時时点시]\s?(\d{{1,2}})\s?[分분](?:\s?(\d{{1,2}})\s?[秒초])?)?,?{_ZONE}$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +64,29 @@ def read_time(text: str | None, *, zone: str | None = None, reference: datetime 
     Reads RFC 5322, ISO 8601 / RFC 3339, ``YYYY-MM-DD HH:MM:SS [zone]``, day or month first with names of months in eleven
     languages, syslog without year (``reference``, aware, decides: the latest such day not after the day following it), Apache logs,
     asctime, seconds or milliseconds since 1970, and dates alone (``at`` None). ``zone`` (IANA name) is the writer's usual zone;
-    it is used only where the text has none. Purely numeric day and month (``03/04/2025``) stay bounds where both readings are possible.
+    it is used only where the text has none. Day and month in figures (``03/04/2025``) stay bounds where both readings are possible.
     """
     written = " ".join((text or "")[:MAX_TEXT].split())
     clean = written.strip("[]<>\"' ,;.")
-    clean = (clean[1:-1].strip() if clean.startswith("(") and clean.endswith(")") else clean).replace("\u2212", "-").replace("\u202f", " ")
+    clean = (
+        (clean[1:-1].strip() if clean.startswith("(") and clean.endswith(")") else clean)
+        .replace("\u2212", "-")
+        .replace("\u202f", " ")
+    )
     if not any(c.isdigit() for c in clean) or len(clean) < 6:
         return None
-    for form in (_read_epoch, _read_ymd, _read_named, _read_us, _read_apache, _read_asctime, _read_syslog, _read_compact, _read_dmy, _read_cjk):
+    for form in (
+        _read_epoch,
+        _read_ymd,
+        _read_named,
+        _read_us,
+        _read_apache,
+        _read_asctime,
+        _read_syslog,
+        _read_compact,
+        _read_dmy,
+        _read_cjk,
+    ):
         try:
             moment = form(clean, written, zone, reference)
         except (ValueError, OverflowError):
@@ -125,8 +122,8 @@ def _read_ymd(text, written, zone, reference):
 
 def _read_named(text, written, zone, reference):
     match = _NAMED.match(text)
-    month = match and _MONTHS.get(match.group(2).lower())
-    if not month:
+    month = MONTHS.get(match.group(2).lower()) if match else None
+    if match is None or month is None:
         return None
     day, _, year, *rest = match.groups()
     return _moment((_year(year), month, int(day)), rest, written, zone)
@@ -134,8 +131,8 @@ def _read_named(text, written, zone, reference):
 
 def _read_us(text, written, zone, reference):
     match = _US.match(text)
-    month = match and _MONTHS.get(match.group(1).lower())
-    if not month:
+    month = MONTHS.get(match.group(1).lower()) if match else None
+    if match is None or month is None:
         return None
     _, day, year, *rest = match.groups()
     return _moment((int(year), month, int(day)), rest, written, zone)
@@ -143,8 +140,8 @@ def _read_us(text, written, zone, reference):
 
 def _read_apache(text, written, zone, reference):
     match = _APACHE.match(text)
-    month = match and _MONTHS.get(match.group(2).lower())
-    if not month:
+    month = MONTHS.get(match.group(2).lower()) if match else None
+    if match is None or month is None:
         return None
     day, _, year, hour, minute, second, offset = match.groups()
     return _moment((int(year), month, int(day)), [hour, minute, second, None, None, offset, None, None], written, zone)
@@ -152,8 +149,8 @@ def _read_apache(text, written, zone, reference):
 
 def _read_asctime(text, written, zone, reference):
     match = _ASCTIME.match(text)
-    month = match and _MONTHS.get(match.group(1).lower())
-    if not month:
+    month = MONTHS.get(match.group(1).lower()) if match else None
+    if match is None or month is None:
         return None
     _, day, hour, minute, second, middle, year, offset, name, region = match.groups()
     if middle and not (offset or name or region):
@@ -163,21 +160,28 @@ def _read_asctime(text, written, zone, reference):
 
 def _read_syslog(text, written, zone, reference):
     match = _SYSLOG.match(text)
-    month = match and _MONTHS.get(match.group(1).lower())
-    if not month:
+    month = MONTHS.get(match.group(1).lower()) if match else None
+    if match is None or month is None:
         return None
     _, day, *clock, offset, name, region = match.groups()
     rest = [*clock, None, None, offset, name, region]
     if reference is None:
         return Moment(None, written, None, None, "the year is not stated")
     limit = (reference + timedelta(days=1)).astimezone(UTC)
-    for year in range(limit.year, limit.year - 5, -1):   # 29 February needs up to four years
+    for year in range(limit.year, limit.year - 5, -1):  # 29 February needs up to four years
         try:
             moment = _moment((year, month, int(day)), rest, written, zone)
         except ValueError:
             continue
-        if moment and (moment.earliest or moment.at) and (moment.at or moment.earliest) <= limit:
-            return Moment(moment.at, written, moment.earliest, moment.latest, _join(moment.note, "the year was taken from the report's own date"))
+        known = (moment.at or moment.earliest) if moment else None
+        if moment is not None and known is not None and known <= limit:
+            return Moment(
+                moment.at,
+                written,
+                moment.earliest,
+                moment.latest,
+                _join(moment.note, "the year was taken from the report's own date"),
+            )
     return None
 
 
@@ -187,7 +191,9 @@ def _read_compact(text, written, zone, reference):
         return None
     year, month, day, hour, minute, second, offset = match.groups()
     name = "Z" if offset == "Z" else None
-    return _moment((int(year), int(month), int(day)), [hour, minute, second, None, None, None if name else offset, name, None], written, zone)
+    return _moment(
+        (int(year), int(month), int(day)), [hour, minute, second, None, None, None if name else offset, name, None], written, zone
+    )
 
 
 def _read_dmy(text, written, zone, reference):
@@ -201,7 +207,7 @@ def _read_dmy(text, written, zone, reference):
     if one <= 12 < two:
         return _moment((year, one, two), rest, written, zone)
     readings = [_moment(day, rest, written, zone) for day in ((year, two, one), (year, one, two))]
-    known = sorted(bound for moment in readings for bound in (moment.earliest, moment.latest, moment.at) if bound)
+    known = sorted(bound for moment in readings if moment for bound in (moment.earliest, moment.latest) if bound)
     return _sane(Moment(None, written, known[0], known[-1], "day and month can be read either way"))
 
 
@@ -221,7 +227,7 @@ def _year(text: str) -> int:
 def _moment(day: tuple[int, int, int], rest: list[str | None], written: str, zone: str | None) -> Moment | None:
     """A day with hour, minute, second, fraction, am/pm, offset, zone name and region (each may be None) as a moment."""
     hour, minute, second, fraction, half, offset, name, region = rest
-    if hour is None:
+    if hour is None or minute is None:
         return _whole_day(date(*day), written, zone)
     hours = int(hour) % 12 + (12 if half[0] in "pP" else 0) if half else int(hour)
     leap = int(second or 0) == 60
@@ -229,6 +235,8 @@ def _moment(day: tuple[int, int, int], rest: list[str | None], written: str, zon
     local += timedelta(seconds=1) if leap else timedelta()
     span = timedelta() if second is not None else timedelta(seconds=59)
     known, note = _zone(offset, name, region)
+    if known is None and name and name.lower() in AMBIGUOUS:
+        return _one_of_zones(local, AMBIGUOUS[name.lower()], span, written, name, zone)
     if known is None and zone and not note:
         known, note = _region(zone), f"no zone in the text; read as {zone}, the reporter's usual one"
     if known is None:
@@ -238,16 +246,46 @@ def _moment(day: tuple[int, int, int], rest: list[str | None], written: str, zon
     return _sane(Moment(at, written, at, at + span, note))
 
 
+def _one_of_zones(
+    local: datetime, offsets: tuple[int, ...], span: timedelta, written: str, name: str, zone: str | None
+) -> Moment | None:
+    """A zone name with several meanings: the one that is the writer's usual zone, else bounds around all of them."""
+    usual = _region(zone) if zone else None
+    shift = local.replace(tzinfo=usual).utcoffset() if usual else None
+    if shift is not None and shift.total_seconds() / 60 in offsets:
+        at = (local - shift).replace(tzinfo=UTC)
+        return _sane(Moment(at, written, at, at + span, f"{name} read as {zone}, the reporter's usual zone"))
+    early = (local - timedelta(minutes=max(offsets))).replace(tzinfo=UTC)
+    late = (local - timedelta(minutes=min(offsets)) + span).replace(tzinfo=UTC)
+    return _sane(Moment(None, written, early, late, f"the time zone {name!r} means several"))
+
+
 def _whole_day(day: date, written: str, zone: str | None) -> Moment | None:
     start = datetime(day.year, day.month, day.day)
     end = start + timedelta(days=1) - timedelta(seconds=1)
     known = _region(zone) if zone else None
     if known is not None:
-        return _sane(Moment(None, written, start.replace(tzinfo=known).astimezone(UTC), end.replace(tzinfo=known).astimezone(UTC), "only the day is stated"))
-    return _sane(Moment(None, written, (start - EAST).replace(tzinfo=UTC), (end + WEST).replace(tzinfo=UTC), "only the day is stated, without a zone"))
+        return _sane(
+            Moment(
+                None,
+                written,
+                start.replace(tzinfo=known).astimezone(UTC),
+                end.replace(tzinfo=known).astimezone(UTC),
+                "only the day is stated",
+            )
+        )
+    return _sane(
+        Moment(
+            None,
+            written,
+            (start - EAST).replace(tzinfo=UTC),
+            (end + WEST).replace(tzinfo=UTC),
+            "only the day is stated, without a zone",
+        )
+    )
 
 
-def _zone(offset: str | None, name: str | None, region: str | None):
+def _zone(offset: str | None, name: str | None, region: str | None) -> tuple[ZoneInfo | timezone | None, str]:
     """The zone that the text names, and a note; (None, '') where it names none, (None, note) where the name is not known."""
     if offset:
         digits = offset[1:].replace(":", "")
@@ -260,17 +298,16 @@ def _zone(offset: str | None, name: str | None, region: str | None):
         return known, "" if known else f"the time zone {region!r} is not known"
     if not name or name.lower() in ("uhr", "h", "hrs", "hr"):
         return None, ""
-    minutes = _OFFSETS.get(name.lower())
-    if minutes is None:
+    shift = OFFSETS.get(name.lower())
+    if shift is None:
         return None, f"the time zone {name!r} is not known or means several"
-    note = f"{name} can mean several zones; read as UTC{minutes // 60:+03d}:{abs(minutes) % 60:02d}" if name.lower() in _AMBIGUOUS else ""
-    return timezone(timedelta(minutes=minutes)), note
+    return timezone(timedelta(minutes=shift)), ""
 
 
 @lru_cache(maxsize=512)
 def _region(name: str) -> ZoneInfo | timezone | None:
-    if name.lower() in _OFFSETS:
-        return timezone(timedelta(minutes=_OFFSETS[name.lower()]))
+    if name.lower() in OFFSETS:
+        return timezone(timedelta(minutes=OFFSETS[name.lower()]))
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -78,10 +78,10 @@ def read_mapping(text: str, where: str = "mapping") -> Mapping:
     listed = {key: _names(columns.get(key), f"{where}, columns.{key}", problems) for key in ("time", "identity")}
     single = {key: _one_name(columns.get(key), f"{where}, columns.{key}", problems) for key in _FIELDS}
     formats = _texts(times.get("formats", []), f"{where}, time.formats", problems)
-    if problems:
-        raise InputError(problems)
     categories = {str(value).strip().lower(): str(code) for value, code in _section(stated, "categories", where, problems).items()}
     others = {role: normal_name(str(column)) for role, column in _section(stated, "others", where, problems).items()}
+    if problems:
+        raise InputError(problems)
     layout = Layout(
         time=listed["time"],
         identity=listed["identity"],

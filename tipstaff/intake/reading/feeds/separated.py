@@ -18,7 +18,7 @@ DELIMITERS = ",;\t|"
 LONGEST_HEADER = 256 * 1024  # bytes of the first line
 MOST_COLUMNS = 2_000
 LONGEST_RECORD = 1024 * 1024  # characters of one record; longer ones are listed as bad
-MOST_MISFITS = 20_000            # rows that do not fit, after which a file with more of them than of others is given up
+MOST_MISFITS = 20_000  # rows that do not fit, after which a file with more of them than of others is given up
 MOST_LINES = 200  # lines that one quoted value may span
 FEW = 500  # rows up to which every column of every row is kept
 _BLOCK = 512 * 1024  # bytes looked at together
@@ -197,7 +197,8 @@ def _carefully(head: Head, wanted: list[str], start: int, end: int) -> tuple[Row
     width, places = len(head.header), [head.header.index(name) for name in wanted]
     kept: list[list[str]] = []
     rows = Rows(pl.DataFrame(), pl.Series(dtype=pl.Int32))
-    numbers, number = [], 0
+    numbers: list[int] = []
+    number = 0
     for number, record in enumerate(_records(head, start, end), 1):
         if len(rows.problems) > max(MOST_MISFITS, len(numbers) // 2):
             rows.problems.append((number, "and what follows was not read: too few rows fit the header"))
@@ -241,7 +242,7 @@ def _records(head: Head, start: int, end: int) -> Iterator[list[str] | str]:
 
 def _quoted_record(line: str, lines: Iterator[str], waiting: list[str], delimiter: str) -> list[str] | str:
     """The fields of a record that may go on over further lines; those that turn out to be others' wait their turn."""
-    taken = [line]
+    taken, size = [line], len(line)
     while True:
         try:
             return next(csv.reader(["\n".join(taken)], delimiter=delimiter, strict=True))
@@ -249,16 +250,28 @@ def _quoted_record(line: str, lines: Iterator[str], waiting: list[str], delimite
             if "unexpected end" not in str(error):
                 break
         following = (waiting.pop() if waiting else next(lines, None)) if len(taken) < MOST_LINES else None
-        if following is None or sum(map(len, taken)) + len(following) > LONGEST_RECORD // 8:
-            waiting += [following] if following is not None else []
-            waiting += reversed(taken[1:])
-            return "opens a quotation mark and never closes it"
+        if following is None:
+            break
         taken.append(following)
+        size += len(following)
+        if size > LONGEST_RECORD // 8:
+            break
     waiting += reversed(taken[1:])
+    if len(taken) > 1 or _is_open(line, delimiter):
+        return "opens a quotation mark and never closes it"
     try:
         return next(csv.reader([line], delimiter=delimiter))
     except (csv.Error, StopIteration):
         return "cannot be split into fields"
+
+
+def _is_open(line: str, delimiter: str) -> bool:
+    """Whether a quoted value begins in the line and does not end in it."""
+    try:
+        next(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
 
 
 def _lines(text: bytes, start: int, end: int) -> Iterator[str]:

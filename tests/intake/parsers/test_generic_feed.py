@@ -1,0 +1,172 @@
+"""Feeds of any origin: well-known headers, and mappings that an operator states."""
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft
+from tipstaff.intake.message import Hints
+from tipstaff.intake.parsers import generic_feed
+from tipstaff.intake.reading.feeds.mapping import guess_mapping, known_categories, read_mapping
+from tipstaff.intake.reading.open import open_message
+from tipstaff.kernel.errors import InputError, ParseError
+
+MAPPING = """
+format = "example-list"
+reporter = "Example CERT"
+[columns]
+ip = "Bad Host"
+port = "Port"
+time = ["Day", "Clock"]
+category = "Kind"
+identity = ["Malware"]
+[time]
+zone = "Europe/Amsterdam"
+formats = ["%d/%m/%Y %H:%M:%S"]
+[categories]
+"Bot Net" = "compromised"
+"knocking" = "intrusion"
+[others]
+victim_ip = "Target"
+"""
+ROWS = b"Day;Clock;Bad Host;Port;Kind;Malware;Target\n"
+ROWS += b"03/07/2026;12:00:00;192.0.2.1;80;bot net;x;198.51.100.1\n"
+ROWS += b"04/01/2026;12:00:00;192.0.2.2;;KNOCKING;;\n"
+
+
+def parsed(raw: bytes, name: str = "list.csv", zone: str | None = None) -> ReportDraft:
+    (draft,) = generic_feed.parse(open_message(raw, Hints(filename=name, zone=zone))[0])
+    return draft
+
+
+def test_a_mapping_says_it_all() -> None:
+    (draft,) = generic_feed.parse_mapped(open_message(ROWS, Hints(filename="x.csv"))[0], read_mapping(MAPPING))
+    assert (draft.format, draft.reporter.organisation) == ("example-list", "Example CERT")
+    first, second = draft.events
+    assert (first.ip, first.port, first.category, first.identity) == ("192.0.2.1", 80, "compromised", ("x",))
+    assert first.occurred_at is not None and first.occurred_at.isoformat() == "2026-07-03T10:00:00+00:00"
+    assert second.occurred_at is not None and second.occurred_at.isoformat() == "2026-01-04T11:00:00+00:00"
+    assert second.category == "intrusion" and first.details["victim_ip"] == "198.51.100.1"
+
+
+def test_a_mapping_that_does_not_fit_names_the_columns() -> None:
+    with pytest.raises(ParseError, match="a, b"):
+        generic_feed.parse_mapped(open_message(b"a,b\n1,2\n3,4\n", Hints(filename="x.csv"))[0], read_mapping(MAPPING))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[columns\n", "is no TOML"),
+        ("[columns]\nport = 'p'\n", "names no column with an address"),
+        ("[columns]\nip = 'a'\nsource = 'b'\n", "columns.source: is not known"),
+        ("colums = 1\n[columns]\nip = 'a'\n", "colums: is not known"),
+        ("[columns]\nip = 'a'\n[time]\nzone = 'Mars/Olympus'\n", "is no time zone"),
+        ("[columns]\nip = 7\n", "columns.ip: is not the name of a column"),
+        ("[columns]\nip = 'a'\ntime = 5\n", "columns.time: is neither"),
+        ("categories = 1\n[columns]\nip = 'a'\n", "categories: is not a table"),
+    ],
+)
+def test_wrong_mappings_are_told_by_key(text: str, told: str) -> None:
+    with pytest.raises(InputError) as error:
+        read_mapping(text, "source 4")
+    assert told in str(error.value) and "source 4" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "ip", "port", "time"),
+    [
+        (("ip", "timestamp"), "ip", None, ("timestamp",)),
+        (("src_ip", "src_port", "dst_ip", "dst_port", "time"), "src_ip", "src_port", ("time",)),
+        (("src_ip", "port", "dst_ip", "time"), "src_ip", None, ("time",)),
+        (("ip", "port", "last_seen"), "ip", "port", ("last_seen",)),
+        (("ip", "port", "dst_port", "date"), "ip", None, ("date",)),
+        (("date", "time", "tz", "ip_address"), "ip_address", None, ("date", "time", "tz")),
+        (("source.ip", "time.source", "time.observation", "source.port"), "source.ip", "source.port", ("time.source",)),
+        (("url", "dateadded"), None, None, ("dateadded",)),
+    ],
+)
+def test_guesses(header: tuple[str, ...], ip: str | None, port: str | None, time: tuple[str, ...]) -> None:
+    mapping = guess_mapping(header)
+    assert mapping is not None
+    assert (mapping.layout.ip, mapping.layout.port, mapping.layout.time) == (ip, port, time)
+
+
+@pytest.mark.parametrize("header", [("dst_ip", "time"), ("destination.ip",), ("customer", "amount"), ("victim", "reporter_ip"), ()])
+def test_no_guess_where_nothing_names_the_accused(header: tuple[str, ...]) -> None:
+    assert guess_mapping(header) is None
+
+
+def test_the_port_in_a_list_of_attackers_is_the_victims() -> None:
+    raw = b"ip,port,timestamp,category\n192.0.2.1,22,2026-01-02T03:04:05Z,ssh\n192.0.2.2,11211,2026-01-02T03:04:05Z,open service\n"
+    first, second = parsed(raw).events
+    assert first.port is None and first.details["victim_port"] == "22"
+    assert second.port == 11211
+    table = parsed(raw + b"192.0.2.3,23,2026-01-02T03:04:05Z,ssh\n192.0.2.4,53,2026-01-02T03:04:05Z,open resolver\n" * 300).table
+    assert table is not None and table["port"].to_list()[:4] == [None, 11211, None, 53]
+
+
+def test_the_known_reporters_zone_is_used() -> None:
+    raw = b"ip,timestamp\n192.0.2.1,2026-07-01 12:00:00\n192.0.2.1,2026-07-01T12:00:00Z\n"
+    assert [event.occurred_at and event.occurred_at.hour for event in parsed(raw).events] == [None, 12]
+    assert [event.occurred_at and event.occurred_at.hour for event in parsed(raw, zone="Europe/Amsterdam").events] == [10, 12]
+
+
+def test_other_taxonomies_mean_ours() -> None:
+    kinds = known_categories()
+    assert (kinds["infected-system"], kinds["brute-force"], kinds["c2-server"], kinds["ddos-amplifier"]) == (
+        "compromised", "intrusion", "c2", "open_relay")  # fmt: skip
+
+
+def test_claims() -> None:
+    def claim(raw: bytes) -> Confidence:
+        return generic_feed.claims(open_message(raw, Hints(filename="x.csv"))[0])
+
+    assert claim(b"ip,timestamp\n192.0.2.1,2026-01-02T03:04:05Z\n") is Confidence.LIKELY
+    assert claim(b"ip,note\n192.0.2.1,x\n") is Confidence.POSSIBLE
+    assert claim(b"name,amount\nx,1\ny,2\n") is Confidence.NONE
+
+
+def test_rows_that_name_nobody_go_to_a_person() -> None:
+    draft = parsed(b"ip,timestamp\n192.0.2.0/24,2026-01-02T03:04:05Z\nn/a,2026-01-02T03:04:05Z\n")
+    assert draft.disposition is Disposition.NEEDS_A_PERSON and not draft.events
+    assert any("row 1" in line and "network" in line for line in draft.warnings)
+    assert any("row 2" in line for line in draft.warnings)
+
+
+json_value = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["ip", "source", "time", "port", "x"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.dictionaries(st.sampled_from(["ip", "source.ip", "port", "timestamp", "category", "source"]), json_value, max_size=5),
+        max_size=5,
+    )
+)
+def test_any_json_is_read_or_refused(documents: list[dict[str, object]]) -> None:
+    for message in open_message(orjson.dumps(documents, option=orjson.OPT_NON_STR_KEYS), Hints(filename="x.json")):
+        try:
+            if generic_feed.claims(message) > Confidence.NONE:
+                generic_feed.parse(message)
+        except ParseError as error:
+            assert error.problem.what
+
+
+def test_deep_json_is_told() -> None:
+    raw = b'[{"ip":' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}]"
+    message = open_message(raw, Hints(filename="x.json"))[0]
+    assert generic_feed.claims(message) is Confidence.NONE
+    with pytest.raises(ParseError):
+        generic_feed.parse(message)
