@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from psycopg.types.range import TimestamptzRange, Int4Range
+from psycopg.types.range import Int4Range, TimestamptzRange
 
 from tests.accounts.given import NOW, day
 from tipstaff.accounts.models import Assignment, Customer, Service

@@ -40,7 +40,8 @@ def sound(inventory: Inventory, known: Known) -> tuple[Inventory, list[Problem]]
     services = known.services.keys() | {fact.external_id for fact in kept.services}
     kept.names = keep(inventory.names, _refers("service", services), _name_kind, period)
     kept.assignments = keep(inventory.assignments, _refers("service", services), *HOLDING_TESTS)
-    for column, facts in (("prefix", kept.assignments), ("name", kept.names)):
+    held: list[tuple[str, list[Any]]] = [("prefix", kept.assignments), ("name", kept.names)]
+    for column, facts in held:
         bad = _contradictions(column, facts)
         problems += bad.values()
         facts[:] = [fact for place, fact in enumerate(facts) if place not in bad]

@@ -130,4 +130,5 @@ class Inventory:
     problems: list[Problem] = field(default_factory=list)
 
     def __len__(self) -> int:
-        return sum(map(len, (self.customers, self.contacts, self.services, self.names, self.assignments, self.own_prefixes)))
+        parties = len(self.customers) + len(self.contacts) + len(self.services)
+        return parties + len(self.names) + len(self.assignments) + len(self.own_prefixes)

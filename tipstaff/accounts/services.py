@@ -96,7 +96,7 @@ def load(
 
 
 def _known(inventory: Inventory) -> checking.Known:
-    wanted = {fact.service for fact in [*inventory.names, *inventory.assignments]}
+    wanted = {fact.service for fact in inventory.names} | {fact.service for fact in inventory.assignments}
     wanted |= {fact.external_id for fact in inventory.services}
     services = Service.objects.filter(external_id__in=wanted).values_list("external_id", "customer__external_id")
     customers = Customer.objects.filter(external_id__isnull=False).values_list("external_id", flat=True)
@@ -129,7 +129,8 @@ def _store_holdings(
 ) -> list[Problem]:  # fmt: skip
     """Names and assignments; returns the assignments that nest in a stranger's, left out where tolerant."""
     _store(NAMES, inventory.names, source, now, ended_at, changes)
-    facts, problems = list(inventory.assignments), []
+    facts = list(inventory.assignments)
+    problems: list[Problem] = []
     while True:
         point = transaction.savepoint()
         fresh = _store(ASSIGNMENTS, facts, source, now, ended_at, changes)
@@ -175,7 +176,7 @@ def _misplaced(facts: Sequence[AssignmentFact], fresh: list[Tenancy]) -> dict[tu
     tree = dict(Customer.objects.values_list("pk", "parent_id"))
     open_to_all = set(Customer.objects.filter(customer_class=PROVIDER).values_list("pk", flat=True))
     names = dict(Service.objects.filter(pk__in={row.service for row in rows}).values_list("pk", "external_id"))
-    where = {(fact.prefix, fact.service): fact.where for fact in facts}
+    where: dict[tuple[Any, str], str] = {(fact.prefix, fact.service): fact.where for fact in facts}
     # What an earlier holder keeps of its period was judged when it was said.
     new = {row for row in fresh if not where or (row.prefix, names.get(row.service)) in where}
     found: dict[tuple[Any, str], Problem] = {}

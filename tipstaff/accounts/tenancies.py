@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from ipaddress import ip_network
+from math import inf
 from typing import Any
 
 from django.db import connection
@@ -58,8 +59,8 @@ def _read(table: str, statement: str, values: list[Any]) -> list[Tenancy]:
             for number, service, start, end, source, external, kind, value in rows
         ]
     return [
-        Tenancy(ip_network(prefix), service, start, end, *rest, source=source, external_id=external, number=number)
-        for number, service, start, end, source, external, prefix, *rest in rows
+        Tenancy(ip_network(prefix), service, start, end, port_from, port_to, shared, source, external, number)
+        for number, service, start, end, source, external, prefix, port_from, port_to, shared in rows
     ]
 
 
@@ -93,11 +94,10 @@ def _insert(cursor: Any, table: str, rows: list[Tenancy], now: datetime) -> None
 
 
 def _spans(gone: list[Tenancy], fresh: list[Tenancy]) -> list[Span]:
-    return sorted(
-        {Span(row.prefix, row.start, row.end) for row in [*gone, *fresh]},
-        key=lambda span: (
-            (str(span.prefix), span.start is not None, span.start, span.end is not None, span.end)
-            if span.start and span.end
-            else (str(span.prefix), span.start is not None)
-        ),
-    )
+    return sorted({Span(row.prefix, row.start, row.end) for row in [*gone, *fresh]}, key=_in_order)
+
+
+def _in_order(span: Span) -> tuple[str, float, float]:
+    """Open beginnings first, open ends last."""
+    start = span.start.timestamp() if span.start else -inf
+    return str(span.prefix), start, span.end.timestamp() if span.end else inf

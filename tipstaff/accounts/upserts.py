@@ -29,7 +29,8 @@ class Count(dict[str, int]):
 
 def customers(facts: Sequence[CustomerFact], source: InventorySource | None, now: datetime) -> Count:
     """Rows first, then who resells to whom, since a reseller may stand further down."""
-    rows = {row.external_id: row for row in Customer.objects.filter(external_id__in=[fact.external_id for fact in facts])}
+    known = Customer.objects.filter(external_id__in=[fact.external_id for fact in facts])
+    rows = {str(row.external_id): row for row in known}
     fresh, changed = [], set()
     for fact in facts:
         row = rows.get(fact.external_id)
@@ -39,7 +40,7 @@ def customers(facts: Sequence[CustomerFact], source: InventorySource | None, now
             _state(row, fact, CUSTOMER_FIELDS)
             fresh.append(row)
         elif _state(row, fact, CUSTOMER_FIELDS):
-            changed.add(row.external_id)
+            changed.add(fact.external_id)
         rows[fact.external_id] = row
     Customer.objects.bulk_create(fresh, batch_size=BATCH)
     new = {row.external_id for row in fresh}
@@ -53,7 +54,7 @@ def customers(facts: Sequence[CustomerFact], source: InventorySource | None, now
 def _place_below(facts: Iterable[CustomerFact], rows: Mapping[str, Customer]) -> set[str]:
     stated = [fact for fact in facts if fact.parent is not None]
     absent = {fact.parent for fact in stated} - rows.keys()
-    parents = {**rows, **{row.external_id: row for row in Customer.objects.filter(external_id__in=absent)}}
+    parents = dict(rows) | {str(row.external_id): row for row in Customer.objects.filter(external_id__in=absent)}
     moved = set()
     for fact in stated:
         parent = parents[fact.parent].pk if fact.parent else None
