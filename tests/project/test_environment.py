@@ -66,7 +66,7 @@ def test_a_url_says_what_it_was_made_of(user: str, password: str, database: str,
     made = connections.url(user=user, database=database, host="/a b/c", port=port, password=password)
     found = connections.parts(made)
     assert (found["user"], found["password"], found["host"]) == (user, password, "/a b/c")
-    assert (found["database"].lstrip("/"), found["port"]) == (database.lstrip("/") or connections.DATABASE, str(port))
+    assert (found["database"], found["port"]) == (database, str(port))
 
 
 def test_an_ordinary_url_is_understood() -> None:

@@ -172,6 +172,19 @@ def test_an_ordinary_user_can_run_it(open_place: Path) -> None:
         instance.kill_everything()
 
 
+def test_a_demo_tells_its_address_and_erases_itself(open_place: Path) -> None:
+    demo = Instance(open_place / "demo")
+    try:
+        demo.start("demo", "--port", str(demo.port)).ready()
+        assert wait_until(lambda: f"Open http://127.0.0.1:{demo.port}/" in demo.said(), 10), demo.said()
+        state = Path(psutil.Process(demo.supervisor.pid).children()[0].cwd()).parent
+        assert state.name.startswith("tipstaff-demo-") and (state / "status.json").exists()
+        assert demo.stop() == 0
+        assert not state.exists()
+    finally:
+        demo.kill_everything()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root's database runs as another account")
 def test_roots_database_runs_without_rights(running: Instance) -> None:
     database = psutil.Process(running.children()["database"])

@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import shutil
-import socket
 import statistics
 import sys
 import tempfile
@@ -156,7 +155,7 @@ def ports() -> Iterator[Finding]:
         if address is None:
             yield Finding(OK, "ports", f"{what}: off")
             continue
-        taken, where = _answers(*address), f"{address[0]}:{address[1]}"
+        taken, where = processes.answers(*address), f"{address[0]}:{address[1]}"
         if taken == running:
             yield Finding(OK, "ports", f"{what}: {where} {'answers' if taken else 'is free'}")
         elif taken:
@@ -164,14 +163,6 @@ def ports() -> Iterator[Finding]:
             yield Finding(FAIL, "ports", f"{what}: {where} is taken by another program", advice)
         else:
             yield Finding(WARN, "ports", f"{what}: {where} does not answer", "see `tipstaff status` and STATE/log")
-
-
-def _answers(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=1).close()
-    except OSError:
-        return False
-    return True
 
 
 def reachable_by_others() -> Iterator[Finding]:

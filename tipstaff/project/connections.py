@@ -66,7 +66,7 @@ def parts(address: str) -> dict[str, Any]:
         "password": unquote(split.password or options.pop("password", "")),
         "host": host,
         "port": port,
-        "database": unquote(split.path.lstrip("/")) or DATABASE,
+        "database": unquote(split.path.removeprefix("/")) or DATABASE,
         "options": options,
     }
 

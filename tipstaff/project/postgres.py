@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,6 +30,7 @@ from tipstaff.project.connections import ADMINISTRATOR, APP, DATABASE, OWNER, RE
 MAJOR = 18
 INSTALLATIONS = {16: "pginstall", 18: "pginstall18"}  # folders of the wheel
 UNPRIVILEGED = ("tipstaff", "nobody")  # whom root's cluster runs as: the first that exists
+RECOVERING = re.compile(r"starting up|recover", re.IGNORECASE)  # PostgreSQL's words for 'not yet'
 SOCKET_PATH_LIMIT = 90  # bytes of directory; the kernel allows 107 with the socket's own name
 
 
@@ -166,22 +168,40 @@ class Cluster:
             **_as_account(),
         }
 
-    def start(self, timeout: float = 60) -> None:
+    def start(self, timeout: float = 60, wanted: Callable[[], bool] = lambda: True) -> None:
         """Run the server as a child of this thread, which must outlive it, and make roles and database.
 
-        Raises DatabaseDown when it does not come up within ``timeout`` seconds.
+        Raises DatabaseDown when it does not come up within ``timeout`` seconds, or is no longer ``wanted``. Recovery
+        after a crash may take as long as it needs: who interrupts it begins it anew.
         """
         self.prepare()
         wait_for_predecessor(self.files, timeout)
-        with self.log.open("ab") as log:
+        log = processes.open_log(self.log)
+        try:
             self.server = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stderr=log, stdout=log, **self.popen_settings()
             )
-        wait_until_up(self.url(ADMINISTRATOR, "postgres"), timeout, self.still_runs, self.log)
-        self.provision()
+        finally:
+            os.close(log)
+        try:
+            self._wait_until_up(timeout, wanted)
+            self.provision()
+        except BaseException:
+            self.stop()
+            raise
 
-    def still_runs(self) -> bool:
-        return self.server is None or self.server.poll() is None
+    def _wait_until_up(self, timeout: float, wanted: Callable[[], bool]) -> None:
+        assert self.server is not None
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                psycopg.connect(self.url(ADMINISTRATOR, "postgres"), connect_timeout=2).close()
+                return
+            except psycopg.OperationalError as error:
+                late = time.monotonic() > deadline and not RECOVERING.search(str(error))
+                if self.server.poll() is not None or late or not wanted():
+                    raise DatabaseDown(f"the database did not start: {error}; see {self.log}") from error
+            time.sleep(0.03)
 
     def provision(self) -> None:
         """Make the two roles and the database where they are missing."""
@@ -201,6 +221,12 @@ class Cluster:
                 self.server.send_signal(signal.SIGQUIT)
                 self.server.wait(timeout)
         self.server = None
+        self.forget_socket()
+
+    def forget_socket(self) -> None:
+        """Remove a socket directory that lies outside the state; the next start makes another."""
+        if self.socket.parent != self.state:
+            shutil.rmtree(self.socket, ignore_errors=True)
 
 
 def wheel_binaries(major: int) -> Path:
@@ -286,19 +312,6 @@ def running_server(files: Path) -> int | None:
     if command.exists() and b"postgres" not in command.read_bytes():
         return None  # the number was given to another program since
     return pid
-
-
-def wait_until_up(address: str, timeout: float, runs: Any, log: Path) -> None:
-    """Return when ``address`` accepts a connection; DatabaseDown when the server ends or the time is up."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            psycopg.connect(address, connect_timeout=2).close()
-            return
-        except psycopg.OperationalError as error:
-            if not runs() or time.monotonic() > deadline:
-                raise DatabaseDown(f"the database did not start: {error}; see {log}") from error
-        time.sleep(0.03)
 
 
 def _write_whole(path: Path, text: str) -> None:

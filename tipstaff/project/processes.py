@@ -2,7 +2,9 @@
 
 import ctypes
 import os
+import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -44,12 +46,17 @@ def kill_group(group: int, sent: signal.Signals = signal.SIGKILL) -> bool:
     return True
 
 
-def open_log(path: Path, limit: int = 10_000_000) -> int:
-    """A descriptor that appends to ``path``; a file over ``limit`` bytes is set aside as ``.1`` first."""
+def open_log(path: Path) -> int:
+    """A descriptor that appends to ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > limit:
-        path.replace(path.with_name(path.name + ".1"))
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def shorten_log(path: Path, limit: int = 10_000_000) -> None:
+    """Copy a log over ``limit`` bytes to ``.1`` and empty it, under the programs that go on appending to it."""
+    if path.exists() and path.stat().st_size > limit:
+        shutil.copyfile(path, path.with_name(path.name + ".1"))
+        os.truncate(path, 0)
 
 
 def last_lines(path: Path, count: int = 3) -> list[str]:
@@ -60,6 +67,15 @@ def last_lines(path: Path, count: int = 3) -> list[str]:
         handle.seek(max(0, path.stat().st_size - 4096))
         lines = handle.read().decode("utf-8", "replace").splitlines()
     return [line for line in lines if line.strip()][-count:]
+
+
+def answers(host: str, port: int, timeout: float = 1) -> bool:
+    """Whether somebody accepts TCP connections there."""
+    try:
+        socket.create_connection((host, port), timeout=timeout).close()
+    except OSError:
+        return False
+    return True
 
 
 def wait_until(happened: Callable[[], bool], timeout: float, step: float = 0.05) -> bool:

@@ -26,6 +26,7 @@ from tipstaff.project.state import ensure_secret, lock_state
 
 FIRST_PAUSE, LONGEST_PAUSE, SETTLED = 0.2, 30.0, 30.0  # seconds
 STEP = 0.1
+LOGS_EVERY = 60.0
 
 
 @dataclass
@@ -89,6 +90,8 @@ class Supervisor:
     out: TextIO = field(default_factory=lambda: sys.stdout)
     announce: Callable[[], None] = lambda: None
     stopping: bool = False
+    announced: bool = False
+    logs_due: float = 0.0
 
     def run(self) -> None:
         """Start everything, watch it, and stop it cleanly on SIGTERM or SIGINT. Raises TipstaffError when it cannot start."""
@@ -103,7 +106,6 @@ class Supervisor:
             self._start_database()
             self._migrate()
             self._start_children()
-            self.announce()
             while not self.stopping:
                 self._look()
                 time.sleep(STEP)
@@ -125,7 +127,7 @@ class Supervisor:
         self._say_up(self.database)
 
     def _begin_database(self) -> "subprocess.Popen[bytes]":
-        self.cluster.start()
+        self.cluster.start(wanted=lambda: not self.stopping)
         server = self.cluster.server
         assert server is not None
         return server
@@ -140,6 +142,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
+                preexec_fn=processes.dies_with_parent(signal.SIGTERM),
             )
             if made.returncode:
                 tail = "\n".join(made.stdout.strip().splitlines()[-8:])
@@ -179,6 +182,13 @@ class Supervisor:
         return self.state / "log" / f"{name}.log"
 
     def _look(self) -> None:
+        if not self.announced and processes.answers(*(environment.address("listen") or ("127.0.0.1", 0))):
+            self.announced = True
+            self.announce()
+        if time.monotonic() > self.logs_due:
+            self.logs_due = time.monotonic() + LOGS_EVERY
+            for log in (self.state / "log").glob("*.log"):
+                processes.shorten_log(log)
         for one in [*filter(None, [self.database]), *self.watched]:
             if (code := one.ended()) is not None:
                 why = (processes.last_lines(self.log(one.child.name), 1) or [""])[0][:160]
@@ -193,8 +203,6 @@ class Supervisor:
             one.begin()
             self._say_up(one)
         except (DatabaseDown, OSError) as error:
-            if one is self.database and self.cluster.server is not None:
-                self.cluster.stop()
             one.not_before = time.monotonic() + one.pause
             one.pause = min(one.pause * 2, LONGEST_PAUSE)
             self._say(one.child.name, "down", str(error))
@@ -208,6 +216,7 @@ class Supervisor:
         if self.database is not None and self.database.running is not None:
             self.database.ask_to_stop()
             clean = self.database.finish(time.monotonic() + self.database.child.grace)
+            self.cluster.forget_socket()
             self._say("database", "stopped" if clean else "killed")
         self._write_status()
 
