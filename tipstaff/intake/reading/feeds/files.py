@@ -21,6 +21,7 @@ TABLE_TYPES = (
     "text/comma-separated-values",
 )
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".log")
+_KEPT = "table_files"
 MOST_DEPTH = 4  # nested JSON objects that become dotted columns
 
 
@@ -43,7 +44,23 @@ class TableFile:
 
 
 def table_files(message: Message) -> list[TableFile]:
-    """The files of rows in the message, in reading order; ParseError where one that says it is a table cannot be read."""
+    """The files of rows in the message, in reading order; ParseError where one that says it is a table cannot be read.
+
+    Every parser of feeds asks, so the answer is kept on the message.
+    """
+    known = message.__dict__.get(_KEPT)
+    if known is None:
+        try:
+            known = _find_tables(message)
+        except ParseError as error:
+            known = error
+        message.__dict__[_KEPT] = known
+    if isinstance(known, ParseError):
+        raise known
+    return known
+
+
+def _find_tables(message: Message) -> list[TableFile]:
     if message.kind != "mail":
         parts: Iterable[Part] = message.parts or [
             Part("application/octet-stream", message.raw, message.where or "1", message.hints.filename)
@@ -84,14 +101,15 @@ def json_frame(content: bytes, where: str) -> pl.DataFrame | None:
         documents = json_documents(content)
     except (ValueError, RecursionError):
         raise ParseError(where, "the JSON cannot be read", "check that the file is whole") from None
-    rows = [_flat(one) for one in _records(documents)]
+    rows: list[dict[str, str]] = []
     names: dict[str, None] = {}
-    for row in rows:
+    for record in _records(documents):
+        row = _flat(record) if len(record) <= MOST_COLUMNS else {}
         names.update(dict.fromkeys(row))
-        if len(names) > MOST_COLUMNS:
-            raise ParseError(
-                where, f"the objects have more than {MOST_COLUMNS} different keys", "check that this is the right file"
-            )
+        if len(record) > MOST_COLUMNS or len(names) > MOST_COLUMNS:
+            what = f"the objects have more than {MOST_COLUMNS} different keys"
+            raise ParseError(where, what, "check that this is the right file")
+        rows.append(row)
     if not names:
         return None
     columns = {plain: [row.get(name, "") for row in rows] for name, plain in zip(names, normal_header(names), strict=True)}

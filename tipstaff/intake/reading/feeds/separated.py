@@ -102,7 +102,7 @@ def _plain_bytes(content: bytes, charset: str | None) -> bytes:
 def _header_line(text: bytes) -> tuple[str | None, int]:
     """The header line and where the next one starts; comment lines before it are passed over."""
     start, commented = 0, None
-    while start < len(text):
+    while start < min(len(text), LONGEST_HEADER):
         end = text.find(b"\n", start)
         end = len(text) if end < 0 else end
         if end - start > LONGEST_HEADER:
