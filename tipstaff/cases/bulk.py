@@ -15,8 +15,9 @@ from django.db import connection
 
 from tipstaff.cases import notices
 from tipstaff.cases.grouping import Fate, Group, Known, Placement, place_all
-from tipstaff.cases.opening import Beginning, Evidence, begin, child_due
+from tipstaff.cases.opening import Beginning, Evidence, begin
 from tipstaff.kernel import bulk
+from tipstaff.policy import deadlines
 from tipstaff.policy.edition import Edition
 
 MOMENT = pl.Datetime("us", "UTC")
@@ -190,8 +191,9 @@ def _nested(beginnings: Mapping[int, Beginning], number: int, matter: Matter, no
     parent = beginnings.get(matter.parent) if matter.parent is not None else None
     if own.resolve_due_at is None or parent is None or parent.resolve_due_at is None:
         return own.ack_due_at, own.resolve_due_at, own
-    resolve = min(own.resolve_due_at, child_due(parent.resolve_due_at, now, matter.edition.timers.child_share))
-    return min(own.ack_due_at or resolve, resolve), resolve, own
+    inside = deadlines.child_due(matter.edition, deadlines.Due(parent.ack_due_at, parent.resolve_due_at), now)
+    resolve = min(own.resolve_due_at, inside.resolve or own.resolve_due_at)
+    return min(own.ack_due_at or resolve, inside.ack or resolve, resolve), resolve, own
 
 
 def _case_row(numbers: Mapping[int, int], n: int, matter: Matter, dues: Dues) -> tuple:
@@ -278,9 +280,9 @@ def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> No
                WHERE c.id = g.id""",
             [
                 now,
-                *[cases[name].to_list() for name in ("case_id", "events", "reports")],
+                *[bulk.array_of(cases[name]) for name in ("case_id", "events", "reports")],
                 fresh,
-                *[cases[name].to_list() for name in ("first_at", "last_at", "until")],
+                *[bulk.array_of(cases[name]) for name in ("first_at", "last_at", "until")],
             ],
         )
 
@@ -293,7 +295,7 @@ def _fresh_reporters(shares: pl.DataFrame) -> dict[int, int]:
             """SELECT p.case_id, count(*) FROM unnest(%s::bigint[], %s::bigint[]) AS p(case_id, reporter_id)
                WHERE NOT EXISTS (SELECT FROM cases_casereport r WHERE r.case_id = p.case_id AND r.reporter_id = p.reporter_id)
                GROUP BY 1""",
-            [pairs["case_id"].to_list(), pairs["reporter_id"].to_list()],
+            [bulk.array_of(pairs["case_id"]), bulk.array_of(pairs["reporter_id"])],
         )
         return dict(cursor.fetchall())
 
@@ -308,14 +310,14 @@ def _follow(shares: pl.DataFrame, feeds: pl.DataFrame, now: datetime) -> None:
                 """INSERT INTO cases_casereport AS r (case_id, report_id, reporter_id, events, at)
                    SELECT u.c, u.r, u.p, u.n, %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::int[]) AS u(c, r, p, n)
                    ON CONFLICT (case_id, report_id) DO UPDATE SET events = r.events + excluded.events""",
-                [now, *[together[name].to_list() for name in ("case_id", "report_id", "reporter_id", "events")]],
+                [now, *[bulk.array_of(together[name]) for name in ("case_id", "report_id", "reporter_id", "events")]],
             )
         if len(feeds):
             cursor.execute(
                 """INSERT INTO cases_casefeed (case_id, feed, last_delivery_at)
                    SELECT u.c, u.f, %s FROM unnest(%s::bigint[], %s::text[]) AS u(c, f)
                    ON CONFLICT (case_id, feed) DO UPDATE SET last_delivery_at = excluded.last_delivery_at""",
-                [now, feeds["case_id"].to_list(), feeds["feed"].to_list()],
+                [now, bulk.array_of(feeds["case_id"]), feeds["feed"].to_list()],
             )
 
 

@@ -4,12 +4,14 @@ A case opens TICKETED only where nothing is left to decide: the category came fr
 by itself, the reporter suffices, the customer held the address for certain, and the conduct was a breach then as now.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from tipstaff.policy import deadlines
 from tipstaff.policy.clauses import conduct_breaches
-from tipstaff.policy.edition import Category, Edition, Opening, Role
+from tipstaff.policy.edition import Category, Edition, Opening
 
 TRIAGE, TICKETED = "TRIAGE", "TICKETED"
 ENOUGH_TRUST = 1
@@ -27,6 +29,7 @@ class Evidence:
     verified: bool  # name, locator and description are there (G2-G4)
     protected: bool = False  # hospital, carrier: a person goes first (H10)
     facts: frozenset[str] = frozenset()  # typed facts that are known
+    contract: timedelta | None = None  # the period of notice of the customer's contract (H10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +56,26 @@ def begin(category: str, edition: Edition, at_event: Edition | None, evidence: E
     """The beginning of a case of ``category`` under ``edition``; ``at_event`` was in force when it happened."""
     entry = edition.categories[category]
     doubts = tuple(_doubts(entry, edition, at_event, evidence))
+    times = deadlines.allowance(edition, category, contract=evidence.contract)
     ticketed = now if not doubts else None
-    ack, resolve = customer_dues(entry, edition, ticketed)
+    due = deadlines.due(times, now) if ticketed else deadlines.Due(None, None)
     return Beginning(
         clause=entry.clause,
         severity=str(entry.severity),
         state=TRIAGE if doubts else TICKETED,
         doubts=doubts,
-        desk_due_at=now + desk_time(entry, edition),
+        desk_due_at=deadlines.desk_due(times, now) or now + DESK_DEFAULT,
         ticketed_at=ticketed,
-        ack_due_at=ack,
-        resolve_due_at=resolve,
+        ack_due_at=due.ack,
+        resolve_due_at=due.resolve,
         window_until=now + entry.grouping_window,
     )
 
 
-def desk_time(entry: Category, edition: Edition) -> timedelta:
-    """How long the desk has from the case's creation to its first decision."""
-    rule = edition.severities.get(entry.severity)
-    return entry.desk or (rule.desk if rule else None) or DESK_DEFAULT
-
-
-def customer_dues(entry: Category, edition: Edition, ticketed: datetime | None) -> tuple[datetime | None, datetime | None]:
-    """(acknowledge due, resolve due): the customer's clocks start at TICKETED (H2); none where no time is given."""
-    if ticketed is None or entry.resolve is None:
-        return None, None
-    return ticketed + min(edition.timers.ack_at_most, entry.resolve), ticketed + entry.resolve
-
-
-def child_due(parent_due: datetime, start: datetime, share: int) -> datetime:
-    """A reseller's client gets ``share`` percent of the parent's remaining time (A6)."""
-    return start + (parent_due - start) * share / 100
+def contract_time(terms: Mapping[str, Any]) -> timedelta | None:
+    """The period of notice that a customer's contract grants (H10), from its stored terms: ``notice_hours``."""
+    hours = terms.get("notice_hours")
+    return timedelta(hours=hours) if isinstance(hours, int | float) and hours > 0 else None
 
 
 def _doubts(entry: Category, edition: Edition, at_event: Edition | None, evidence: Evidence) -> Sequence[str]:
@@ -99,7 +91,3 @@ def _doubts(entry: Category, edition: Edition, at_event: Edition | None, evidenc
     )
     missing = [code for code in entry.required_facts if edition.facts[code].before == "ticket" and code not in evidence.facts]
     return [reason for failed, reason in checks if failed] + [f"the fact {fact} is required before a ticket" for fact in missing]
-
-
-def needs_lead(entry: Category) -> bool:
-    return entry.immediate in {Role.LEAD, Role.TWO_PERSONS}

@@ -10,8 +10,9 @@ from tipstaff.accounts.models import Customer, Service, StaffMember
 from tipstaff.cases import letters
 from tipstaff.cases.grouping import group_key
 from tipstaff.cases.models import Case, CaseLink, JournalEntry
-from tipstaff.cases.opening import TICKETED, TRIAGE, customer_dues, desk_time
+from tipstaff.cases.opening import DESK_DEFAULT, TICKETED, TRIAGE, contract_time
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
+from tipstaff.policy import deadlines
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition
 
@@ -153,7 +154,7 @@ def _regroup(case: Case, category: str, edition: Edition, by: str, now: datetime
     case.category, case.clause, case.severity, case.group_key = category, entry.clause, str(entry.severity), key
     fields = ["category", "clause", "severity", "group_key"]
     if case.ticketed_at is None:
-        case.desk_due_at = case.opened_at + desk_time(entry, edition)
+        case.desk_due_at = _desk_due(edition, category, case.opened_at)
         case.next_due_at = case.desk_due_at
         fields += ["desk_due_at", "next_due_at"]
     case.save(update_fields=fields)
@@ -169,6 +170,10 @@ def _regroup(case: Case, category: str, edition: Edition, by: str, now: datetime
     )
 
 
+def _desk_due(edition: Edition, category: str, created_at: datetime) -> datetime:
+    return deadlines.desk_due(deadlines.allowance(edition, category), created_at) or created_at + DESK_DEFAULT
+
+
 def _ticket(case: Case, edition: Edition, by: str, now: datetime) -> None:
     entry = edition.categories[case.category]
     missing = [
@@ -179,7 +184,9 @@ def _ticket(case: Case, edition: Edition, by: str, now: datetime) -> None:
     if missing:
         raise Refused("before a ticket the policy requires: " + ", ".join(missing))
     case.state, case.ticketed_at, case.needs_person, case.waiting_on, case.noticed_at = TICKETED, now, "", "customer", now
-    case.ack_due_at, case.resolve_due_at = customer_dues(entry, edition, now)
+    times = deadlines.allowance(edition, case.category, contract=contract_time(case.customer.contract))
+    due = deadlines.due(times, now)
+    case.ack_due_at, case.resolve_due_at = due.ack, due.resolve
     case.next_due_at = min(filter(None, (case.ack_due_at, case.resolve_due_at)), default=None)
     case.save(
         update_fields=[
@@ -272,7 +279,7 @@ def open_by_hand(
     if existing is not None:
         journal(case=existing, kind="note", text=description, by=by, now=now, source="by hand")
         return existing
-    due = now + desk_time(entry, edition)
+    due = _desk_due(edition, category, now)
     case = Case.objects.create(
         customer_id=customer,
         service_id=service,

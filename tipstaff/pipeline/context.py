@@ -2,13 +2,14 @@
 kept while nothing changed."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 
 from tipstaff.accounts.models import Contact, Customer, Service
 from tipstaff.attribution import snapshot
 from tipstaff.cases.notices import Recipient
+from tipstaff.cases.opening import contract_time
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition, Opening
 from tipstaff.reports.models import AcceptedRisk, Rule
@@ -40,6 +41,7 @@ class Context:
     customers: pl.DataFrame
     parents: dict[int, int | None]
     recipients: dict[int, Recipient]
+    contracts: dict[int, timedelta]  # periods of notice by customer, where a contract grants one
     editions: Editions
     rules: list[RuleSpec]
     risks: list[AcceptedRisk]
@@ -65,6 +67,7 @@ def load(now: datetime, before: "Context | None" = None) -> Context:
         customers=before.customers if same and before else _customers(),
         parents=before.parents if same and before else dict(Customer.objects.values_list("id", "parent_id")),
         recipients=before.recipients if same and before else _recipients(),
+        contracts=before.contracts if same and before else _contracts(),
         editions=editions,
         rules=[_spec(rule) for rule in Rule.objects.filter(enabled=True)],
         risks=list(AcceptedRisk.objects.filter(expires_at__gt=now)),
@@ -87,6 +90,11 @@ def service_classes() -> pl.DataFrame:
     rows = Service.objects.exclude(protected_class="", brand="").values_list("id", "protected_class", "brand")
     schema = {"service": pl.Int64, "service_protected": pl.String, "service_brand": pl.String}
     return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+
+def _contracts() -> dict[int, timedelta]:
+    rows = Customer.objects.exclude(contract={}).values_list("id", "contract")
+    return {customer: time for customer, terms in rows if (time := contract_time(terms))}
 
 
 def _recipients() -> dict[int, Recipient]:
@@ -118,4 +126,3 @@ def _defaults(editions: Editions, now: datetime) -> dict[str, Action]:
         return {}
     kinds = {Opening.ENRICH: Action.RECORD_ONLY, Opening.SEALED: Action.ASK_PERSON}
     return {code: kinds.get(entry.opening, Action.OPEN_CASE) for code, entry in found[1].categories.items()}
-

@@ -256,6 +256,7 @@ def _one(
         provisional=row["provisional"],
         verified=row["verified"],
         protected=row["protected"],
+        contract=context.contracts.get(customer),
     )
     return Matter(
         group=group,
