@@ -14,7 +14,14 @@ from tipstaff.intake.message import Hints
 from tipstaff.intake.read import read_submission
 from tipstaff.intake.reading.open import open_message
 
-HEAD = b"From: rita@example.org\nTo: abuse@example.net\nSubject: abuse report\nDate: Mon, 16 Nov 2026 10:00:00 +0000\nMessage-ID: <1@example.org>\nMIME-Version: 1.0\n"
+HEAD = (
+    b"From: rita@example.org\nTo: abuse@example.net\nSubject: abuse report\n"
+    b"Date: Mon, 16 Nov 2026 10:00:00 +0000\nMessage-ID: <1@example.org>\nMIME-Version: 1.0\n"
+)
+YAML_PART = (
+    b"X-XARF: PLAIN\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nx\n"
+    b"--b\nContent-Type: text/plain; name=report.txt\n\n"
+)
 
 
 def plain(body: bytes) -> bytes:
@@ -43,8 +50,14 @@ def wide(parts: int) -> bytes:
 
 def attached(name: str, content: bytes) -> bytes:
     body = base64.encodebytes(content)
-    return (HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\nsee attachment\n--b\n'
-            b'Content-Type: application/octet-stream; name="' + name.encode() + b'"\nContent-Transfer-Encoding: base64\n\n' + body + b"--b--\n")
+    return (
+        HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\nsee attachment\n--b\n'
+        b'Content-Type: application/octet-stream; name="'
+        + name.encode()
+        + b'"\nContent-Transfer-Encoding: base64\n\n'
+        + body
+        + b"--b--\n"
+    )
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -120,19 +133,25 @@ CASES = {
     "json nesting": b"[" * 500_000,
     "json objects": b'{"a":' * 200_000,
     "json strings": b'{"a":"' + b"\\u0041" * 150_000 + b'"}',
-    "xml entities": b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "x">' + b"".join(
-        b'<!ENTITY c%d "%s">' % (n, b"&c%d;" % (n - 1) * 10 if n else b"&b;") for n in range(12)) + b"]><a>&c11;</a>",
+    "xml entities": b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "x">'
+    + b"".join(b'<!ENTITY c%d "%s">' % (n, b"&c%d;" % (n - 1) * 10 if n else b"&b;") for n in range(12))
+    + b"]><a>&c11;</a>",
     "xml nesting": b'<?xml version="1.0"?>' + b"<a>" * 300_000,
     "xml in a mail": plain(b'<?xml version="1.0"?>\n<Infringement xmlns="http://www.acns.net/ACNS">' + b"<a>" * 250_000),
-    "yaml aliases": HEAD + b"X-XARF: PLAIN\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nx\n--b\nContent-Type: text/plain; name=report.txt\n\n"
-                    + b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 9)) for n in range(12)) + b"--b--\n",
-    "yaml nesting": HEAD + b"X-XARF: PLAIN\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nx\n--b\nContent-Type: text/plain; name=report.txt\n\n"
-                    + b"a: " + b"[" * 100_000 + b"\n--b--\n",
+    "yaml aliases": HEAD
+    + YAML_PART
+    + b"a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 9)) for n in range(12))
+    + b"--b--\n",
+    "yaml nesting": HEAD + YAML_PART + b"a: " + b"[" * 100_000 + b"\n--b--\n",
     "csv quotes": b"timestamp,ip,port\n" + b'"' * 900_000,
     "csv wide": b"timestamp,ip," + b"a," * 300_000 + b"\n",
     "csv field": b"timestamp,ip,port\n2026-11-16 10:00:00,192.0.2.1," + b"9" * 900_000 + b"\n",
-    "feedback fields": HEAD + b"Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\n"
-                       + b"Feedback-Type: abuse\n" + b"Original-Rcpt-To: a@example.org\n" * 30_000 + b"--b--\n",
+    "feedback fields": HEAD
+    + b"Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\n"
+    + b"Feedback-Type: abuse\n"
+    + b"Original-Rcpt-To: a@example.org\n" * 30_000
+    + b"--b--\n",
     "phrases": plain(b"could not be delivered spam attack phishing " * 22_000),
     "random": bytes((n * n * 31 + n // 7) % 256 for n in range(400_000)),
 }
@@ -152,12 +171,26 @@ def test_under_a_second_and_300_megabytes(name):
     assert not any("defect of the software" in need for draft in drafts for need in draft.needs), drafts[0].needs
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("nested multiparts", "nested deeper than"), ("nested messages", "nested deeper than"), ("siblings", "parts; the rest was left out"),
-    ("encoded words", "encoded words"), ("header without end", "was cut"), ("many headers", "headers"), ("broken base64", "base64 is broken"),
-    ("zip bomb", "inflates beyond"), ("zip of many", "files in the archive"), ("zip in zip", "archives inside archives"), ("lying zip", "report.zip"),
-    ("broken zip", "damaged"), ("gzip bomb", "inflates beyond"), ("bare zip bomb", "inflates beyond"), ("bare gzip bomb", "inflates beyond"),
-])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nested multiparts", "nested deeper than"),
+        ("nested messages", "nested deeper than"),
+        ("siblings", "parts; the rest was left out"),
+        ("encoded words", "encoded words"),
+        ("header without end", "was cut"),
+        ("many headers", "headers"),
+        ("broken base64", "base64 is broken"),
+        ("zip bomb", "inflates beyond"),
+        ("zip of many", "files in the archive"),
+        ("zip in zip", "archives inside archives"),
+        ("lying zip", "report.zip"),
+        ("broken zip", "damaged"),
+        ("gzip bomb", "inflates beyond"),
+        ("bare zip bomb", "inflates beyond"),
+        ("bare gzip bomb", "inflates beyond"),
+    ],
+)
 def test_a_person_sees_why(name, words):
     defects = [defect for message in open_message(CASES[name], Hints(filename="submission")) for defect in message.defects]
     assert any(words in defect for defect in defects), defects
@@ -167,11 +200,11 @@ def test_the_budget_holds_for_all_archives_of_a_mail_together():
     one = zipped({f"{n}.csv": b"ip\n192.0.2.1\n" for n in range(150)})
     body = base64.encodebytes(one)
     part = b'--b\nContent-Type: application/zip; name="r.zip"\nContent-Transfer-Encoding: base64\n\n' + body
-    message, = open_message(HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n' + part * 20 + b"--b--\n")
+    (message,) = open_message(HEAD + b'Content-Type: multipart/mixed; boundary="b"\n\n' + part * 20 + b"--b--\n")
     assert sum("/" in part.where for part in message.parts) <= 200
 
 
 def test_gzip_of_ordinary_ratio_is_opened():
     raw = gzip.compress(b"".join(b"2026-11-16 10:00:00,192.0.2.%d,80\n" % (n % 200) for n in range(50_000)))
-    message, = open_message(raw, Hints(filename="feed.csv.gz"))
+    (message,) = open_message(raw, Hints(filename="feed.csv.gz"))
     assert message.kind == "csv" and message.parts[0].filename == "feed.csv" and not message.defects

@@ -1,4 +1,6 @@
-"""How a message of ours names its case, so that an answer finds it: subject token, plus-address, Message-ID. Written and read here only.
+"""How a message of ours names its case, so that an answer finds it: subject token, plus-address, Message-ID.
+
+Written and read here only.
 
 A token is ``4312-abcd1234``: the case number and eight hexadecimal digits that cannot be guessed. Whether they are right is for the
 caller to check against the case; reading a token proves nothing.
@@ -6,10 +8,10 @@ caller to check against the case; reading a token proves nothing.
 
 import re2
 
-_TOKEN = r"(\d{1,10}-[0-9a-f]{8})"
-_SUBJECT = re2.compile(rf"(?i)\[(?:[a-z][a-z0-9 ._-]{{0,24}}\s?)?#\s?{_TOKEN}\]")
-_LOCAL = re2.compile(rf"(?i)^[^@\s]{{1,64}}?[+=]{_TOKEN}(?:[+=.-][^@\s]*)?@")
-_MESSAGE_ID = re2.compile(rf"(?i)<(?:case[.-])?{_TOKEN}\.[^@<>\s]{{1,100}}@[^<>\s]{{1,190}}>")
+_CASE = r"(\d{1,10}-[0-9a-f]{8})"
+_SUBJECT = re2.compile(rf"(?i)\[(?:[a-z][a-z0-9 ._-]{{0,24}}\s?)?#\s?{_CASE}\]")
+_LOCAL = re2.compile(rf"(?i)^[^@\s]{{1,64}}?[+=]{_CASE}(?:[+=.-][^@\s]*)?@")
+_MESSAGE_ID = re2.compile(rf"(?i)<(?:case[.-])?{_CASE}\.[^@<>\s]{{1,100}}@[^<>\s]{{1,190}}>")
 
 
 def subject_with(subject: str, token: str) -> str:

@@ -21,7 +21,7 @@ _FEEDBACK_ROOT = pattern(rb"<feedback[\s>]")
 _DMARC_SUBJECT = pattern(r"(?i)^\s*(?:\[[^\]]{1,40}\]\s*)?report domain:\s*\S+.{0,200}submitter:")
 _TLS_TYPES = {"application/tlsrpt+json", "application/tlsrpt+gzip"}
 _STRUCTURE_HEADERS = ("x-xarf", "x-arf")
-_STRUCTURE = (b"<Infringement", b"xarf_version", b"\"XARF\"", b"Report-Type:", b"Reported-From:")
+_STRUCTURE = (b"<Infringement", b"xarf_version", b'"XARF"', b"Report-Type:", b"Reported-From:")
 _SNS = pattern(r"(?s)^\s*\{.{0,200}\"notificationType\"\s*:\s*\"(Bounce|Delivery)\"")
 
 
@@ -60,8 +60,8 @@ def _own_mail(message: Message) -> Verdict | None:
     ours = sender in own or _is_ours(message, message.header("message-id"))
     if not (own or message.hints.own_domains) or not (ours or looped):
         return None
-    if declared_report(message) or message.embedded and not token_in_message_ids(message.header("message-id")):
-        return None   # a colleague forwards a complaint from the desk's own mailbox
+    if declared_report(message) or (message.embedded and not token_in_message_ids(message.header("message-id"))):
+        return None  # a colleague forwards a complaint from the desk's own mailbox
     return Verdict(Disposition.NOT_A_REPORT, "our own mail coming back", reference=case_reference(message))
 
 
@@ -82,7 +82,7 @@ def _dmarc(message: Message) -> Verdict | None:
     if any(part.content_type in _TLS_TYPES for part in message.parts) or declared_report(message) == "tlsrpt":
         return Verdict(Disposition.NOT_A_REPORT, "a report on TLS sessions (RFC 8460)", "tls-report")
     found = any(_is_aggregate(part.content[:24_000]) for part in message.parts)
-    if found or message.kind == "mail" and _DMARC_SUBJECT.search(message.header("subject")):
+    if found or (message.kind == "mail" and _DMARC_SUBJECT.search(message.header("subject"))):
         return Verdict(Disposition.AUTH_FAILURE, "an aggregate report of DMARC (RFC 7489)", "dmarc-aggregate")
     return None
 
@@ -111,8 +111,13 @@ def _counter_notice(message: Message) -> Verdict | None:
     titled = phrase_in("counter_notice", plain_subject(message), "titles") or phrase_in("counter_notice", letter[:1_500], "titles")
     elements = {hit.phrase for hit in index("counter_notice", "elements").find(letter, folded=True)}
     claims = phrase_in("counter_notice", letter, "claims")
-    if (titled and elements or len(elements) >= 3) and not claims:
-        return Verdict(Disposition.COUNTER_NOTICE, "it states the elements of a counter-notice (17 U.S.C. 512(g))", "counter-notice", case_reference(message))
+    if ((titled and elements) or len(elements) >= 3) and not claims:
+        return Verdict(
+            Disposition.COUNTER_NOTICE,
+            "it states the elements of a counter-notice (17 U.S.C. 512(g))",
+            "counter-notice",
+            case_reference(message),
+        )
     return None
 
 
@@ -123,14 +128,16 @@ def _retraction(message: Message) -> Verdict | None:
     if not said:
         return None
     if phrase_in("retraction", letter, "corrections"):
-        return Verdict(Disposition.NEEDS_A_PERSON, f"it says {said!r} and corrects an earlier report", "retraction", case_reference(message))
+        return Verdict(
+            Disposition.NEEDS_A_PERSON, f"it says {said!r} and corrects an earlier report", "retraction", case_reference(message)
+        )
     return Verdict(Disposition.RETRACTION, f"it says {said!r}", "retraction", case_reference(message))
 
 
 def _unnegated(text: str) -> str | None:
     negations = index("retraction", "negations")
     for hit in index("retraction", "phrases").find(text, folded=True):
-        before = text[max(0, hit.start - 14):hit.start]
+        before = text[max(0, hit.start - 14) : hit.start]
         if not any(no.end >= len(before) - 2 for no in negations.find(before, folded=True)):
             return hit.phrase
     return None
@@ -139,13 +146,17 @@ def _unnegated(text: str) -> str | None:
 def _opt_out(message: Message) -> Verdict | None:
     """A wish to get no more of our mail: one click (RFC 8058), the subject alone, or a letter of a few words."""
     for address in (*message.hints.envelope_to, *addresses_of(message, "to", "delivered-to")):
-        if address.partition("@")[0].partition("+")[2].startswith("unsub") or address.lower().startswith(("unsubscribe@", "optout@", "opt-out@")):
+        if address.partition("@")[0].partition("+")[2].startswith("unsub") or address.lower().startswith(
+            ("unsubscribe@", "optout@", "opt-out@")
+        ):
             return Verdict(Disposition.OPT_OUT, f"it was sent to {address}", "opt-out")
     letter = own_words(message)
     words = fold(letter).strip(" .!\n-").split("\n-- ")[0].split()
     phrases = index("opt_out", "phrases")
     for text in (plain_subject(message).strip(" .!"), " ".join(words)):
-        whole = next((hit for hit in phrases.find(text[:200], folded=True) if hit.start == 0 and len(text) <= len(hit.phrase) + 40), None)
+        whole = next(
+            (hit for hit in phrases.find(text[:200], folded=True) if hit.start == 0 and len(text) <= len(hit.phrase) + 40), None
+        )
         if whole and len(words) <= 30 and not find_addresses(letter) and not find_urls(letter):
             return Verdict(Disposition.OPT_OUT, f"it says {whole.phrase!r}", "opt-out", case_reference(message))
     return None
@@ -168,7 +179,11 @@ def case_reference(message: Message) -> str | None:
         if token:
             return token
     own = {domain.lower() for domain in message.hints.own_domains}
-    ours = [one for one in f"{message.header('references')} {message.header('in-reply-to')}".split() if one.strip("<>,").rpartition("@")[2].lower() in own]
+    ours = [
+        one
+        for one in f"{message.header('references')} {message.header('in-reply-to')}".split()
+        if one.strip("<>,").rpartition("@")[2].lower() in own
+    ]
     if own and ours and token_in_subject(message.header("subject")) is None:
         return ours[-1].strip("<>,")
     return token_in_subject(message.header("subject"))

@@ -137,9 +137,9 @@ def mutations(raw: bytes, seed: int, number: int = 12):
             chance.shuffle(lines)
             data = bytearray(b"\n".join(lines))
         elif kind == 4:
-            data = bytearray(bytes(data).replace(b"\n", b"\r\n"))[:at * 2]
+            data = bytearray(bytes(data).replace(b"\n", b"\r\n"))[: at * 2]
         elif kind == 5:
-            data[at:at] = bytes(chance.choices(b"\0\xff\x80\"<>{}[],;=:-\n", k=chance.randrange(1, 60)))
+            data[at:at] = bytes(chance.choices(b'\0\xff\x80"<>{}[],;=:-\n', k=chance.randrange(1, 60)))
         else:
             data = bytearray(re.sub(rb"\d", lambda m: str(chance.randrange(10)).encode(), bytes(data)))
         yield bytes(data)

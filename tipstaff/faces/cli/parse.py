@@ -13,14 +13,20 @@ from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.read import read_submission
 
-MAX_FILE = 512_000_000   # bytes
+MAX_FILE = 512_000_000  # bytes
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=click.Path(exists=True, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per report and line.")
 @click.option("--zone", help="Time zone of the reporter (IANA name), for times that state none.")
-@click.option("--own", "networks", multiple=True, metavar="PREFIX", help="A prefix of ours: tells the accused from the victim. May be repeated.")
+@click.option(
+    "--own",
+    "networks",
+    multiple=True,
+    metavar="PREFIX",
+    help="A prefix of ours: tells the accused from the victim. May be repeated.",
+)
 def parse(paths: tuple[Path, ...], as_json: bool, zone: str | None, networks: tuple[str, ...]) -> None:
     """Read complaints from files and folders (mail, mbox, archives, JSON, XML, CSV, text) and print what was understood.
 
@@ -51,7 +57,9 @@ def lines_of(path: Path, hints: Hints) -> Iterator[dict[str, Any]]:
             raise OSError(f"larger than {MAX_FILE} bytes; split it")
         raw = path.read_bytes()
     except OSError as error:
-        draft = ReportDraft(format="unknown", disposition=Disposition.NEEDS_A_PERSON, needs=[f"the file cannot be read: {error.strerror or error}"])
+        draft = ReportDraft(
+            format="unknown", disposition=Disposition.NEEDS_A_PERSON, needs=[f"the file cannot be read: {error.strerror or error}"]
+        )
         yield line_of(str(path), draft)
         return
     for draft in read_submission(raw, hints):
@@ -96,8 +104,13 @@ def table_events(draft: ReportDraft) -> list[dict[str, Any]]:
 def _row_event(row: dict[str, Any], index: int) -> dict[str, Any]:
     at, place = row.get("occurred_at"), f"row {row.get('row') or index}"
     return {
-        "ip": row.get("ip"), "port": row.get("port"), "domain": row.get("domain"), "url": row.get("url"),
-        "occurred_at": rfc3339(at), "time_as_written": row.get("time_as_written"), "count": row.get("count") or 1,
+        "ip": row.get("ip"),
+        "port": row.get("port"),
+        "domain": row.get("domain"),
+        "url": row.get("url"),
+        "occurred_at": rfc3339(at),
+        "time_as_written": row.get("time_as_written"),
+        "count": row.get("count") or 1,
         "found_in": {"ip": place if row.get("ip") else None, "occurred_at": place if at else None},
     }
 

@@ -22,11 +22,18 @@ experimental = False
 
 _CATEGORIES = {"abuse": "spam", "fraud": "phishing", "virus": "malware"}
 _SET_ASIDE = {
-    "auth-failure": Disposition.AUTH_FAILURE, "auth-failure-report": Disposition.AUTH_FAILURE, "dmarc": Disposition.AUTH_FAILURE,
-    "not-spam": Disposition.NOT_A_REPORT, "notspam": Disposition.NOT_A_REPORT,
-    "opt-out": Disposition.OPT_OUT, "opt-out-list": Disposition.OPT_OUT, "unsubscribe": Disposition.OPT_OUT,
+    "auth-failure": Disposition.AUTH_FAILURE,
+    "auth-failure-report": Disposition.AUTH_FAILURE,
+    "dmarc": Disposition.AUTH_FAILURE,
+    "not-spam": Disposition.NOT_A_REPORT,
+    "notspam": Disposition.NOT_A_REPORT,
+    "opt-out": Disposition.OPT_OUT,
+    "opt-out-list": Disposition.OPT_OUT,
+    "unsubscribe": Disposition.OPT_OUT,
 }
-_LETTER = pattern(r"(?is)received\s+from\s+(?:the\s+)?(?:IP(?:\s+address)?\s+|host\s+)?\[?([0-9a-f:.]{4,45})\]?\s*(?:on\s+([^\n]{10,60}))?")
+_LETTER = pattern(
+    r"(?is)received\s+from\s+(?:the\s+)?(?:IP(?:\s+address)?\s+|host\s+)?\[?([0-9a-f:.]{4,45})\]?\s*(?:on\s+([^\n]{10,60}))?"
+)
 _LETTER_ON = pattern(r"(?i)received\s+from\s+\S+\s+on\s+([^\n]{10,60})")
 _SUBJECT = pattern(r"(?i)complaint about message from\s+\[?([0-9a-f:.]{4,45})")
 _SPF = pattern(r"(?i)(?:sender\s+IP\s+is|client-ip\s*[=:]|designates)\s*\[?([0-9a-f:.]{4,45})")
@@ -87,9 +94,14 @@ def _draft(message: Message, fields: Fields, inner: Message | None, has_part: bo
     draft.disposition = _SET_ASIDE.get(kind, Disposition.REPORT)
     if draft.disposition is Disposition.REPORT:
         draft.category = _CATEGORIES.get(kind)
-        draft.category_from = f"structure (Feedback-Type: {kind})" if draft.category and has_part else "structure" if draft.category else None
-        draft.xarf = {"spam": {"category": "messaging", "type": "spam"}, "phishing": {"category": "content", "type": "phishing"},
-                      "malware": {"category": "content", "type": "malware"}}.get(draft.category or "")
+        draft.category_from = (
+            f"structure (Feedback-Type: {kind})" if draft.category and has_part else "structure" if draft.category else None
+        )
+        draft.xarf = {
+            "spam": {"category": "messaging", "type": "spam"},
+            "phishing": {"category": "content", "type": "phishing"},
+            "malware": {"category": "content", "type": "malware"},
+        }.get(draft.category or "")
     reporter_name, email = mailbox(message.header("from"))
     draft.reporter = Reporter(name=reporter_name, email=email)
     draft.external_id = fields.first("original-envelope-id").strip("<> ") or None
@@ -153,7 +165,10 @@ def _compare(facts: _Facts, message: Message, hop: Hop | None) -> None:
 
 
 def _find_time(facts: _Facts, fields: Fields, message: Message, inner: Message | None, where: str) -> None:
-    """When the reported mail arrived: the report's field, else the letter, else the trace; never the mail's own Date, which its sender wrote."""
+    """When the reported mail arrived: the report's field, else the letter, else the trace.
+
+    Never the mail's own Date: its sender wrote that.
+    """
     zone = message.hints.zone
     for name_ in ("arrival-date", "received-date"):
         written = fields.first(name_)
@@ -164,12 +179,19 @@ def _find_time(facts: _Facts, fields: Fields, message: Message, inner: Message |
             return
         if written:
             facts.warnings.append(f"{name_.title()} {written[:60]!r} is not a time")
-    match = _LETTER_ON.search(message.letter)
-    moment = read_time(match.group(1).strip().rstrip("."), zone=zone) if match else None
+    moment = read_time(_time_in_letter(message.letter), zone=zone)
     if moment is not None and moment.at is not None:
         facts.moment, facts.moment_in = moment, "letter"
         return
     _time_of_hop(facts, inner)
+
+
+def _time_in_letter(letter: str) -> str | None:
+    match = _LETTER.search(letter)
+    if match and match.group(2):
+        return match.group(2).strip().rstrip(".")
+    match = _LETTER_ON.search(letter)
+    return match.group(1).strip().rstrip(".") if match else None
 
 
 def _time_of_hop(facts: _Facts, inner: Message | None) -> None:
@@ -223,8 +245,10 @@ def _domain(fields: Fields, inner: Message | None) -> str | None:
     """Reported-Domain where the reported mail itself comes from it; several feedback loops write the recipient's domain there."""
     if inner is None:
         return None
-    senders = {registered_domain(normal_domain((mailbox(text)[1] or "").rpartition("@")[2]) or "")
-               for text in (inner.header("from"), inner.header("return-path"), fields.first("original-mail-from"))}
+    senders = {
+        registered_domain(normal_domain((mailbox(text)[1] or "").rpartition("@")[2]) or "")
+        for text in (inner.header("from"), inner.header("return-path"), fields.first("original-mail-from"))
+    }
     recipients = {normal_domain((mailbox(text)[1] or "").rpartition("@")[2]) for text in fields.every("original-rcpt-to")}
     for value in fields.every("reported-domain"):
         domain = normal_domain(value)
@@ -235,15 +259,36 @@ def _domain(fields: Fields, inner: Message | None) -> str | None:
 
 def _details(fields: Fields, inner: Message | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for key in ("original-mail-from", "user-agent", "reporting-mta", "auth-failure", "delivery-result", "dkim-domain", "dkim-selector",
-                "spf-dns", "original-envelope-id", "identity-alignment", "virus-name", "abuse-type", "subscription-link"):
+    for key in (
+        "original-mail-from",
+        "user-agent",
+        "reporting-mta",
+        "auth-failure",
+        "delivery-result",
+        "dkim-domain",
+        "dkim-selector",
+        "spf-dns",
+        "original-envelope-id",
+        "identity-alignment",
+        "virus-name",
+        "abuse-type",
+        "subscription-link",
+    ):
         if fields.first(key):
             found[key.replace("-", "_")] = fields.first(key)[:500]
     for key in ("original-rcpt-to", "reported-domain", "authentication-results", "removal-recipient"):
         if fields.every(key):
             found[key.replace("-", "_")] = [value[:500] for value in fields.every(key)[:50]]
     if inner is not None:
-        for header in ("message-id", "subject", "from", "cfbl-feedback-id", "feedback-id", "x-hmxmroriginalrecipient", "x-reporter-ip"):
+        for header in (
+            "message-id",
+            "subject",
+            "from",
+            "cfbl-feedback-id",
+            "feedback-id",
+            "x-hmxmroriginalrecipient",
+            "x-reporter-ip",
+        ):
             if inner.header(header):
                 found["reported_" + header.replace("-", "_")] = inner.header(header)[:500]
     return found
@@ -251,7 +296,7 @@ def _details(fields: Fields, inner: Message | None) -> dict[str, Any]:
 
 def _uri_events(fields: Fields, facts: _Facts, where: str) -> list[EventDraft]:
     """The sites that the reported mail advertises (Reported-URI), each with the time of the mail."""
-    events = []
+    events: list[EventDraft] = []
     for value in dict.fromkeys(fields.every("reported-uri")):
         url = normal_url(value.strip("<> "))
         if not url or not url.startswith(("http", "ftp")) or len(events) >= 50:
@@ -269,5 +314,3 @@ def _uri_events(fields: Fields, facts: _Facts, where: str) -> list[EventDraft]:
         event.details = {"role": "advertised in the reported mail"}
         events.append(event)
     return events
-
-

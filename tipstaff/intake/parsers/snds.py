@@ -1,7 +1,7 @@
 """Microsoft SNDS (Smart Network Data Services): the activity table and the list of blocked addresses, as CSV without a heading.
 
-Columns as its FAQ lists them. Rows without a fault of ours (green, no trap hits, not blocked) make no event. Its times name no zone, so
-they bound the event unless the operator has set one for this source.
+Columns as its FAQ lists them. Rows without a fault of ours (green, no trap hits, not blocked) make no event.
+Its times name no zone, so they bound the event unless the operator has set one for this source.
 """
 
 import csv
@@ -30,13 +30,19 @@ def parse(message: Message) -> list[ReportDraft]:
     part = _part(message)
     if part is None:
         raise ParseError("file", "no SNDS table in it")
-    draft = ReportDraft(format="snds", category="spam", category_from="structure", reporter=Reporter(organisation="Microsoft SNDS"), feed="snds")
+    draft = ReportDraft(
+        format="snds", category="spam", category_from="structure", reporter=Reporter(organisation="Microsoft SNDS"), feed="snds"
+    )
     draft.xarf = {"category": "messaging", "type": "spam"}
     draft.report_type = "activity" if _is_activity(_rows(part, 5)) else "blocked"
     if draft.report_type == "blocked":
         draft.category, draft.xarf = "blocklisted", {"category": "reputation", "type": "blocklist"}
     for number, row in enumerate(_rows(part, MAX_ROWS), 1):
-        event = _activity(row, number, message.hints.zone, part) if draft.report_type == "activity" else _blocked(row, number, part, draft)
+        event = (
+            _activity(row, number, message.hints.zone, part)
+            if draft.report_type == "activity"
+            else _blocked(row, number, part, draft)
+        )
         if event is not None:
             draft.events.append(event)
     if not draft.events:
@@ -78,16 +84,24 @@ def _is_activity(rows: list[list[str]]) -> bool:
 
 
 def _is_blocked(row: list[str]) -> bool:
-    return 3 <= len(row) <= 6 and normal_ip(row[0]) is not None and normal_ip(row[1]) is not None and row[2].lower() in ("yes", "no")
+    return (
+        3 <= len(row) <= 6 and normal_ip(row[0]) is not None and normal_ip(row[1]) is not None and row[2].lower() in ("yes", "no")
+    )
 
 
 def _activity(row: list[str], number: int, zone: str | None, part: Part) -> EventDraft | None:
     ip = normal_ip(row[0]) if len(row) >= 11 else None
     traps = int(row[10]) if len(row) >= 11 and row[10].isdigit() else 0
-    if ip is None or row[6].upper() == "GREEN" and not traps:
+    if ip is None or (row[6].upper() == "GREEN" and not traps):
         return None
     event = EventDraft(ip=ip, count=1, row=number, protocol="tcp", found_in={"ip": f"part {part.where}, row {number}, column 1"})
-    event.details = {"filter_result": row[6], "complaint_rate": row[7], "trap_hits": traps, "recipients": row[5], "commands": row[4]}
+    event.details = {
+        "filter_result": row[6],
+        "complaint_rate": row[7],
+        "trap_hits": traps,
+        "recipients": row[5],
+        "commands": row[4],
+    }
     if len(row) > 11:
         event.details["sample_helo"] = row[11][:200]
         event.domain = normal_domain(row[11])
@@ -111,5 +125,10 @@ def _blocked(row: list[str], number: int, part: Part, draft: ReportDraft) -> Eve
     if first != last:
         draft.warnings.append(f"row {number}: the range {first} to {last} is blocked; a range accuses no single address")
         return None
-    return EventDraft(ip=first, row=number, found_in={"ip": f"part {part.where}, row {number}, column 1"},
-                      details={"reason": row[3][:500] if len(row) > 3 else ""}, identity=("blocked",))
+    return EventDraft(
+        ip=first,
+        row=number,
+        found_in={"ip": f"part {part.where}, row {number}, column 1"},
+        details={"reason": row[3][:500] if len(row) > 3 else ""},
+        identity=("blocked",),
+    )

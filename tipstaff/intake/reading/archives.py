@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MAX_MEMBERS = 200
-MAX_TOTAL = 64_000_000      # inflated bytes of one submission
-MAX_RATIO = 200             # inflated to packed; text feeds reach 20
+MAX_TOTAL = 64_000_000  # inflated bytes of one submission
+MAX_RATIO = 200  # inflated to packed; text feeds reach 20
 MAX_DEPTH = 3
-_FREE = 1_000_000           # below this many bytes the ratio does not matter
+_FREE = 1_000_000  # below this many bytes the ratio does not matter
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ def _zip(content: bytes, name: str, budget: Budget) -> Iterator[tuple[str, bytes
         return
     if len(entries) > budget.members:
         budget.note(f"{name}: {len(entries)} files in the archive; only the first {budget.members} were opened")
-    for entry in entries[:budget.members]:
+    for entry in entries[: budget.members]:
         if entry.is_dir():
             continue
         budget.members -= 1
@@ -97,7 +97,7 @@ def _gzip(content: bytes, name: str, budget: Budget) -> Iterator[tuple[str, byte
     allowed = min(budget.left, max(_FREE, len(content) * MAX_RATIO))
     out, rest, total = [], content, 0
     try:
-        while rest and total <= allowed and is_gzip(rest):   # members of one gzip file follow one another
+        while rest and total <= allowed and is_gzip(rest):  # members of one gzip file follow one another
             unpacker = zlib.decompressobj(wbits=31)
             out.append(unpacker.decompress(rest, allowed + 1 - total))
             total += len(out[-1])

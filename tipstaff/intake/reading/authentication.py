@@ -8,7 +8,9 @@ from tipstaff.intake.reading.patterns import pattern
 
 _COMMENT = pattern(r"\([^()]*\)")
 _RESULT = pattern(r"(?i)^\s*(spf|dkim|dmarc|arc)(?:/\d+)?\s*=\s*([a-z]+)")
-_DOMAIN = pattern(r"(?i)\b(?:header\.d|header\.i|header\.from|smtp\.mailfrom|smtp\.helo|policy\.d)\s*=\s*\"?(?:[^\s;\"@]*@)?([a-z0-9._-]+)")
+_DOMAIN = pattern(
+    r"(?i)\b(?:header\.d|header\.i|header\.from|smtp\.mailfrom|smtp\.helo|policy\.d)\s*=\s*\"?(?:[^\s;\"@]*@)?([a-z0-9._-]+)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,57 @@
 """Bytes to text, whatever the label says: the declared charset first, then what the bytes look like."""
 
 import codecs
+import re
 from functools import lru_cache
 
 MAX_TEXT = 8_000_000  # bytes of one part that are ever read as text
 
 _ALIASES = {
-    "": "utf-8", "ascii": "utf-8", "us-ascii": "utf-8", "ansi_x3.4-1968": "utf-8", "utf8": "utf-8", "unicode": "utf-8",
-    "unknown-8bit": "utf-8", "x-unknown": "utf-8", "unknown": "utf-8", "binary": "utf-8", "8bit": "utf-8",
-    "iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "iso8859-1": "cp1252", "x-user-defined": "cp1252",
-    "iso-8859-8-i": "iso-8859-8", "iso-8859-6-i": "iso-8859-6", "gb2312": "gb18030", "gbk": "gb18030", "x-gbk": "gb18030",
-    "ks_c_5601-1987": "cp949", "euc-kr": "cp949", "shift_jis": "cp932", "shift-jis": "cp932", "x-sjis": "cp932",
-    "windows-31j": "cp932", "x-windows-949": "cp949", "x-euc-jp": "euc-jp", "iso-2022-jp": "iso2022_jp_2", "big5": "big5hkscs",
-    "x-mac-roman": "mac-roman", "macintosh": "mac-roman", "x-mac-cyrillic": "mac-cyrillic", "cp-850": "cp850",
+    "": "utf-8",
+    "ascii": "utf-8",
+    "us-ascii": "utf-8",
+    "ansi_x3.4-1968": "utf-8",
+    "utf8": "utf-8",
+    "unicode": "utf-8",
+    "unknown-8bit": "utf-8",
+    "x-unknown": "utf-8",
+    "unknown": "utf-8",
+    "binary": "utf-8",
+    "8bit": "utf-8",
+    "iso-8859-1": "cp1252",
+    "latin1": "cp1252",
+    "latin-1": "cp1252",
+    "iso8859-1": "cp1252",
+    "x-user-defined": "cp1252",
+    "iso-8859-8-i": "iso-8859-8",
+    "iso-8859-6-i": "iso-8859-6",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "x-gbk": "gb18030",
+    "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949",
+    "shift_jis": "cp932",
+    "shift-jis": "cp932",
+    "x-sjis": "cp932",
+    "windows-31j": "cp932",
+    "x-windows-949": "cp949",
+    "x-euc-jp": "euc-jp",
+    "iso-2022-jp": "iso2022_jp_2",
+    "big5": "big5hkscs",
+    "x-mac-roman": "mac-roman",
+    "macintosh": "mac-roman",
+    "x-mac-cyrillic": "mac-cyrillic",
+    "cp-850": "cp850",
 }
 # Codecs that are not charsets of mail: slow on hostile input, or they run the text through an escape language.
 _REFUSED = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape", "unicode-escape", "undefined"}
+_HIGH = re.compile(rb"[\x80-\xff]+")
 _BOMS = (
-    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
 
@@ -32,9 +65,9 @@ def decode(content: bytes, charset: str | None) -> str:
         return _tidy(content.decode("ascii"))
     for bom, name in _BOMS:
         if content.startswith(bom):
-            return _tidy(content[len(bom):].decode(name, "replace"))
-    for name in (known_charset(charset), "utf-8"):
-        text = _strictly(content, name)
+            return _tidy(content[len(bom) :].decode(name, "replace"))
+    for codec in (known_charset(charset), "utf-8"):
+        text = _strictly(content, codec)
         if text is not None:
             return _tidy(text)
     return _tidy(_guess(content))
@@ -81,11 +114,24 @@ def _guess(content: bytes) -> str:
     """The candidate whose non-ASCII letters look most like running text; Windows-1252 where nothing does."""
     sample = content[:20_000]
     best, best_score = "cp1252", 0.0
-    for name in ("cp1251", "koi8-r", "gb18030", "cp932", "euc-jp", "big5hkscs", "cp949", "cp1250", "cp1252"):
+    western = ("cp1250", "cp1252")
+    for name in (
+        western
+        if _is_sprinkled(sample)
+        else ("cp1251", "koi8-r", "gb18030", "cp932", "euc-jp", "big5hkscs", "cp949", "cp1250", "cp1252")
+    ):
         score = _likeness(sample.decode(name, "replace"), name)
         if score > best_score:
             best, best_score = name, score
     return content.decode(best, "replace")
+
+
+def _is_sprinkled(sample: bytes) -> bool:
+    """Whether high bytes stand alone or in pairs between ASCII letters, as umlauts and accents do and other alphabets do not."""
+    runs = _HIGH.findall(sample)
+    high = sum(map(len, runs))
+    letters = sum(1 for byte in sample if 65 <= byte <= 90 or 97 <= byte <= 122)
+    return high <= 2.2 * len(runs) and high < 0.7 * letters
 
 
 def _likeness(text: str, name: str) -> float:

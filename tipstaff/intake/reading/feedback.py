@@ -27,7 +27,11 @@ def feedback_part(message: Message) -> Part | None:
         if part.content_type in _TYPES:
             return part
     for part in message.parts:
-        if part.content_type in ("text/plain", "application/octet-stream") and b"eedback-" in part.content[:2_000] and _reads_so(part):
+        if (
+            part.content_type in ("text/plain", "application/octet-stream")
+            and b"eedback-" in part.content[:2_000]
+            and _reads_so(part)
+        ):
             return part
     return None
 

@@ -3,14 +3,13 @@
 import binascii
 from dataclasses import dataclass, field
 
-
 from tipstaff.intake.reading.charsets import decode
 from tipstaff.intake.reading.patterns import pattern
 
-MAX_HEADERS = 1_000        # header lines of one part
+MAX_HEADERS = 1_000  # header lines of one part
 MAX_HEADER_BLOCK = 262_144  # bytes of one header block
-MAX_VALUE = 16_384         # characters of one value
-MAX_WORDS = 400            # encoded words in one value
+MAX_VALUE = 16_384  # characters of one value
+MAX_WORDS = 400  # encoded words in one value
 
 _WORD = pattern(rb"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
@@ -32,12 +31,12 @@ class HeaderBlock:
 def split_head(raw: bytes) -> tuple[bytes, bytes]:
     """Header block and body at the first empty line; without one everything is header."""
     if raw.startswith((b"\n", b"\r\n")):
-        return b"", raw[1 if raw[:1] == b"\n" else 2:]
+        return b"", raw[1 if raw[:1] == b"\n" else 2 :]
     cuts = [(at, len(mark)) for mark in (b"\n\n", b"\r\n\r\n", b"\n\r\n") if (at := raw.find(mark)) >= 0]
     if not cuts:
         return raw, b""
     at, length = min(cuts)
-    return raw[:at], raw[at + length:]
+    return raw[:at], raw[at + length :]
 
 
 def read_headers(head: bytes) -> HeaderBlock:
@@ -61,7 +60,7 @@ def read_headers(head: bytes) -> HeaderBlock:
             block.defects.append(f"more than {MAX_HEADERS} headers; the rest was left out")
             return block
         cut = match.end()
-        name, pieces = line[:cut - 1].rstrip().decode("ascii"), [line[cut:]]
+        name, pieces = line[: cut - 1].rstrip().decode("ascii"), [line[cut:]]
     _store(block, name, pieces)
     return block
 
@@ -88,14 +87,13 @@ def decode_value(value: bytes, block: HeaderBlock | None = None) -> str:
         return value.decode("ascii").replace("\0", "") if value.isascii() else decode(value, None)
     out: list[str] = []
     run: list[tuple[str, bytes]] = []
-    position = words = 0
-    for match in _WORD.finditer(value):
-        words += 1
-        if words > MAX_WORDS:
+    position = 0
+    for number, match in enumerate(_WORD.finditer(value)):
+        if number >= MAX_WORDS:
             if block is not None:
-                _note(block, f"more than {MAX_WORDS} encoded words in one header; the rest is left as written")
+                _note(block, f"more than {MAX_WORDS} encoded words in one header; the rest stays as written")
             break
-        between = value[position:match.start()]
+        between = value[position : match.start()]
         if between.strip() or not run:
             _flush(run, out)
             out.append(decode(between, None) if between else "")
@@ -129,12 +127,12 @@ def loose_base64(content: bytes) -> tuple[bytes, bool]:
     except binascii.Error:
         pass
     clean = content.translate(None, _NOT_BASE64)
-    clean = clean[:len(clean) - (len(clean) % 4 == 1)]
+    clean = clean[: len(clean) - (len(clean) % 4 == 1)]
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4)), False
 
 
 def parameters(value: str) -> tuple[str, dict[str, str]]:
-    """``text/plain; charset=x; name*0*=…`` as the lower-case main value and its parameters (RFC 2045, RFC 2231 joined and decoded)."""
+    """``text/plain; charset=x; name*0*=…`` as the lower-case main value and its parameters (RFC 2045; RFC 2231 joined)."""
     main, _, rest = value[:MAX_VALUE].partition(";")
     found: dict[str, str] = {}
     for piece in _split_parameters(rest):
@@ -156,7 +154,7 @@ def _split_parameters(text: str) -> list[str]:
         return text.split(";")
     pieces, start, quoted = [], 0, False
     for at, char in enumerate(text):
-        if char == '"' and text[at - 1:at] != "\\":
+        if char == '"' and text[at - 1 : at] != "\\":
             quoted = not quoted
         elif char == ";" and not quoted:
             pieces.append(text[start:at])

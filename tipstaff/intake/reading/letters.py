@@ -6,17 +6,63 @@ from html import unescape
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.patterns import pattern
 
-MAX_LETTER = 400_000     # characters of a letter that are ever read
-MAX_HTML = 1_000_000     # characters of HTML that are ever parsed
+MAX_LETTER = 400_000  # characters of a letter that are ever read
+MAX_HTML = 1_000_000  # characters of HTML that are ever parsed
 _BLOCKS = {
-    "p", "div", "br", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "hr",
-    "section", "article", "header", "footer", "dt", "dd", "dl", "form", "center", "address", "tbody", "thead",
+    "p",
+    "div",
+    "br",
+    "tr",
+    "li",
+    "ul",
+    "ol",
+    "table",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "pre",
+    "blockquote",
+    "hr",
+    "section",
+    "article",
+    "header",
+    "footer",
+    "dt",
+    "dd",
+    "dl",
+    "form",
+    "center",
+    "address",
+    "tbody",
+    "thead",
 }
 _UNSEEN = {"script", "style", "head", "title", "template", "noscript", "svg", "object", "iframe", "select", "textarea"}
-_VOID = {"br", "img", "hr", "meta", "link", "input", "col", "area", "wbr", "base", "p", "li", "td", "tr", "th", "option", "dd", "dt"}
-_OPENED = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})")   # linear: no part of it can match in two ways
+_VOID = {
+    "br",
+    "img",
+    "hr",
+    "meta",
+    "link",
+    "input",
+    "col",
+    "area",
+    "wbr",
+    "base",
+    "p",
+    "li",
+    "td",
+    "tr",
+    "th",
+    "option",
+    "dd",
+    "dt",
+}
+_OPENED = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9]{0,20})")  # linear: no part of it can match in two ways
 _TAG = re.compile(r"<[^<>]{0,1000}>")
-MAX_DEPTH = 2_000        # tags inside one another that the parser is given
+MAX_DEPTH = 2_000  # tags inside one another that the parser is given
 _SHORT = 300  # a plain part shorter than this beside a much longer HTML part is a stub or a footer
 
 
@@ -72,9 +118,11 @@ def unwrap_clearsigned(text: str) -> str:
 
 
 _QUOTE_HEADS = pattern(
-    r"(?im)^\s*(?:-{2,}\s?(?:original message|ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale|oorspronkelijk bericht"
-    r"|wiadomość oryginalna|mensagem original|исходное сообщение|forwarded message|weitergeleitete nachricht|message transféré)"
-    r"|on .{5,120} wrote:|am .{5,120} schrieb.{0,80}:|le .{5,120} a écrit\s?:|el .{5,120} escribió:|il .{5,120} ha scritto:|op .{5,120} schreef.{0,80}:"
+    r"(?im)^\s*(?:-{2,}\s?(?:original message|ursprüngliche nachricht|message d'origine|mensaje original|messaggio originale"
+    r"|oorspronkelijk bericht|wiadomość oryginalna|mensagem original|исходное сообщение|forwarded message"
+    r"|weitergeleitete nachricht|message transféré)"
+    r"|on .{5,120} wrote:|am .{5,120} schrieb.{0,80}:|le .{5,120} a écrit\s?:|el .{5,120} escribió:|il .{5,120} ha scritto:"
+    r"|op .{5,120} schreef.{0,80}:"
     r"|w dniu .{5,120} napisał.{0,20}:|em .{5,120} escreveu:|.{5,120} пишет:|begin forwarded message:)"
 )
 
@@ -84,7 +132,7 @@ def own_words(message: Message) -> str:
     text = message.letter[:100_000]
     head = _QUOTE_HEADS.search(text)
     if head:
-        text = text[:head.start()]
+        text = text[: head.start()]
     return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
 
 
@@ -95,7 +143,7 @@ def html_to_text(html: str) -> str:
     """
     from selectolax.lexbor import LexborHTMLParser
 
-    if _depth(html[:MAX_HTML]) > MAX_DEPTH:   # the parser's time grows with the square of the nesting
+    if _depth(html[:MAX_HTML]) > MAX_DEPTH:  # the parser's time grows with the square of the nesting
         return _squeeze(unescape(_TAG.sub("\n", html[:MAX_HTML])))
     root = LexborHTMLParser(html[:MAX_HTML].replace("\0", "")).root
     if root is None:

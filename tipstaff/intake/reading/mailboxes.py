@@ -16,9 +16,9 @@ def mailbox(text: str) -> tuple[str | None, str | None]:
         return (text.strip("\"' <>") or None), None
     email = match.group(1).strip(".").strip("'")
     local, _, domain = email.rpartition("@")
-    name = text[:match.start()].strip().strip("\"' ").strip()
-    if not name and "(" in text[match.end():]:
-        name = text[match.end():].partition("(")[2].partition(")")[0].strip()
+    name = text[: match.start()].strip().strip("\"' ").strip()
+    if not name and "(" in text[match.end() :]:
+        name = text[match.end() :].partition("(")[2].partition(")")[0].strip()
     return (name if name and name.lower() != email.lower() else None), f"{local}@{domain.lower()}"
 
 

@@ -12,8 +12,8 @@ from tipstaff.intake.reading.archives import Budget, is_archive, members
 from tipstaff.intake.reading.headers import loose_base64, parameters, read_headers, split_head
 from tipstaff.intake.reading.smime import signed_content
 
-MAX_NESTING = 40        # multiparts and messages inside one another
-MAX_PARTS = 2_000       # leaves of one mail, embedded ones included
+MAX_NESTING = 40  # multiparts and messages inside one another
+MAX_PARTS = 2_000  # leaves of one mail, embedded ones included
 _MESSAGE_TYPES = {"message/rfc822", "message/global", "message/news"}
 _HEADERS_TYPES = {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers", "text/rfc822-header"}
 _SIGNED_TYPES = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
@@ -53,7 +53,9 @@ def _message(raw: bytes, walk: _Walk, where: str, depth: int, nesting: int) -> M
     return message
 
 
-def _entity(own: dict[str, str], body: bytes, walk: _Walk, message: Message, prefix: str, number: str, depth: int, nesting: int) -> None:
+def _entity(
+    own: dict[str, str], body: bytes, walk: _Walk, message: Message, prefix: str, number: str, depth: int, nesting: int
+) -> None:
     """One entity with its own headers: a multipart's children one level on, anything else as a leaf."""
     content_type, given = parameters(own.get("content-type", ""))
     if "/" not in content_type:
@@ -95,7 +97,7 @@ def _multipart(content_type, given, body, walk, message, prefix, number, depth, 
         if default:
             own.setdefault("content-type", default)
         if block.defects and not block.fields:
-            content = piece   # a part that forgot its blank line: all of it is content
+            content = piece  # a part that forgot its blank line: all of it is content
         _entity(own, content, walk, message, prefix + inner, str(index), depth, nesting + 1)
     return True
 
@@ -118,7 +120,7 @@ def split_parts(body: bytes, marker: bytes) -> tuple[list[bytes], bool]:
     while True:
         end_of_line = body.find(b"\n", at)
         line_end = len(body) if end_of_line < 0 else end_of_line
-        tail = body[at + len(delimiter):min(line_end, at + len(delimiter) + 80)].strip()
+        tail = body[at + len(delimiter) : min(line_end, at + len(delimiter) + 80)].strip()
         if tail in (b"", b"--"):
             if start >= 0:
                 pieces.append(_without_newline(body[start:at]))
@@ -145,12 +147,10 @@ def _leaf(content_type, given, own, body, walk, message, where, depth, nesting) 
     disposition, more = parameters(own.get("content-disposition", ""))
     filename = (more.get("filename") or given.get("name") or "")[:255] or None
     content = _transfer_decoded(body, own.get("content-transfer-encoding", ""), walk, where)
-    attachment = disposition == "attachment" or bool(filename) and len(message.parts) > 0
+    attachment = disposition == "attachment" or (bool(filename) and len(message.parts) > 0)
     part = Part(content_type, content, where, filename, given.get("charset"), attachment, depth, own)
     message.parts.append(part)
-    if content_type in _MESSAGE_TYPES or _is_mail_file(part):
-        _embed(part, walk, message, depth, nesting)
-    elif content_type in _HEADERS_TYPES:
+    if content_type in _MESSAGE_TYPES or _is_mail_file(part) or content_type in _HEADERS_TYPES:
         _embed(part, walk, message, depth, nesting)
     elif content_type in _SIGNED_TYPES:
         _open_signed(part, walk, message, depth, nesting)
@@ -204,9 +204,19 @@ def guess_type(name: str, content: bytes) -> str:
     """The content type of a file by its name, else by its first bytes."""
     ending = name.lower().rpartition(".")[2]
     known = {
-        "csv": "text/csv", "txt": "text/plain", "log": "text/plain", "xml": "application/xml", "json": "application/json",
-        "eml": "message/rfc822", "html": "text/html", "htm": "text/html", "yml": "text/yaml", "yaml": "text/yaml",
-        "zip": "application/zip", "gz": "application/gzip", "tsv": "text/tab-separated-values",
+        "csv": "text/csv",
+        "txt": "text/plain",
+        "log": "text/plain",
+        "xml": "application/xml",
+        "json": "application/json",
+        "eml": "message/rfc822",
+        "html": "text/html",
+        "htm": "text/html",
+        "yml": "text/yaml",
+        "yaml": "text/yaml",
+        "zip": "application/zip",
+        "gz": "application/gzip",
+        "tsv": "text/tab-separated-values",
     }
     return known.get(ending) or ("text/plain" if b"\0" not in content[:2000] else "application/octet-stream")
 

@@ -8,13 +8,40 @@ from tipstaff.intake.reading.charsets import decode
 from tipstaff.intake.reading.mime import guess_type, read_mail
 from tipstaff.intake.reading.patterns import pattern
 
-MAX_MESSAGES = 10_000   # messages of one mbox
+MAX_MESSAGES = 10_000  # messages of one mbox
 _FIELD = pattern(rb"(?m)^([!-9;-~]{1,60}):(?:[ \t]|\r?$|[^\s/])")
 _MAIL_FIELDS = {
-    b"received", b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"return-path", b"delivered-to",
-    b"content-type", b"x-original-to", b"envelope-to", b"reply-to", b"cc", b"sender", b"dkim-signature", b"x-mailer",
-    b"authentication-results", b"received-spf", b"content-transfer-encoding", b"arc-seal", b"delivery-date", b"user-agent",
-    b"auto-submitted", b"precedence", b"list-id", b"references", b"in-reply-to", b"x-received", b"importance", b"thread-topic",
+    b"received",
+    b"from",
+    b"to",
+    b"subject",
+    b"date",
+    b"message-id",
+    b"mime-version",
+    b"return-path",
+    b"delivered-to",
+    b"content-type",
+    b"x-original-to",
+    b"envelope-to",
+    b"reply-to",
+    b"cc",
+    b"sender",
+    b"dkim-signature",
+    b"x-mailer",
+    b"authentication-results",
+    b"received-spf",
+    b"content-transfer-encoding",
+    b"arc-seal",
+    b"delivery-date",
+    b"user-agent",
+    b"auto-submitted",
+    b"precedence",
+    b"list-id",
+    b"references",
+    b"in-reply-to",
+    b"x-received",
+    b"importance",
+    b"thread-topic",
 }
 _MBOX = pattern(rb"(?m)^From [^\r\n]{1,200}\d{2}:\d{2}(?::\d{2})?[^\r\n]{1,60}\r?$")
 
@@ -51,8 +78,12 @@ def _archive(raw: bytes, hints: Hints, where: str, budget: Budget, depth: int) -
 
 def _mbox(raw: bytes, hints: Hints, where: str, budget: Budget) -> list[Message]:
     """Messages at ``From `` lines that follow an empty line (RFC 4155, mboxrd: quoted ``>From `` stays as it is)."""
-    starts = [m.start() for m in _MBOX.finditer(raw) if m.start() == 0 or raw[:m.start()].endswith((b"\n\n", b"\n\r\n"), max(0, m.start() - 3))]
-    found = []
+    starts = [
+        m.start()
+        for m in _MBOX.finditer(raw)
+        if m.start() == 0 or raw[: m.start()].endswith((b"\n\n", b"\n\r\n"), max(0, m.start() - 3))
+    ]
+    found: list[Message] = []
     for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(raw)], strict=True), 1):
         if number > MAX_MESSAGES:
             found[0].defects.append(f"more than {MAX_MESSAGES} messages; the rest was left out")
@@ -64,7 +95,7 @@ def _mbox(raw: bytes, hints: Hints, where: str, budget: Budget) -> list[Message]
 
 
 def looks_like_mail(raw: bytes) -> bool:
-    """Whether the bytes begin with a header block: at least two fields that mail has, or one and nothing else before the empty line."""
+    """Whether the bytes begin with a header block: two fields that mail has, one of them such that no document has it."""
     start = raw[:40].lstrip(b"\r\n\t \xef\xbb\xbf")[:1]
     if start in (b"{", b"[", b"<", b""):
         return False
@@ -75,8 +106,18 @@ def looks_like_mail(raw: bytes) -> bool:
     cut = min((at for at in (head.find(b"\n\n"), head.find(b"\n\r\n")) if at >= 0), default=len(head))
     names = {m.group(1).lower() for m in _FIELD.finditer(head[:cut])}
     known = names & _MAIL_FIELDS
-    strong = known & {b"received", b"message-id", b"mime-version", b"return-path", b"dkim-signature", b"content-type", b"delivered-to"}
-    return len(known) >= 2 and bool(strong or {b"from", b"subject"} <= known or {b"from", b"to"} <= known or {b"from", b"date"} <= known)
+    strong = known & {
+        b"received",
+        b"message-id",
+        b"mime-version",
+        b"return-path",
+        b"dkim-signature",
+        b"content-type",
+        b"delivered-to",
+    }
+    return len(known) >= 2 and bool(
+        strong or {b"from", b"subject"} <= known or {b"from", b"to"} <= known or {b"from", b"date"} <= known
+    )
 
 
 def _document(raw: bytes, hints: Hints, where: str, name: str | None = None) -> Message:
@@ -98,7 +139,7 @@ def sniff(raw: bytes, filename: str | None = None) -> tuple[str, list[str]]:
             return "json", []
         if ending in ("json", "jsonl", "ndjson"):
             return "json", ["the JSON cannot be read"]
-    if start[:1] == b"<" and not start[:5].lower() == b"<html":
+    if start[:1] == b"<" and start[:5].lower() != b"<html":
         return "xml", []
     if b"\0" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "unknown", ["binary content of no known kind"]
@@ -141,7 +182,12 @@ def is_csv(sample: bytes) -> bool:
         return False
     for delimiter in ",;\t|":
         counts = [len(_cells(line, delimiter)) for line in lines[:-1] or lines]
-        if counts[0] >= 3 and len(set(counts)) == 1 and len(_cells(lines[1], delimiter)) == counts[0] and " " not in lines[0].strip()[:12].strip('"'):
+        if (
+            counts[0] >= 3
+            and len(set(counts)) == 1
+            and len(_cells(lines[1], delimiter)) == counts[0]
+            and " " not in lines[0].strip()[:12].strip('"')
+        ):
             return True
     return False
 

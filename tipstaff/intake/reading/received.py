@@ -25,9 +25,9 @@ class Hop:
     from_ip: str | None
     from_name: str | None
     by: str | None
-    at: datetime | None          # aware UTC
+    at: datetime | None  # aware UTC
     time_as_written: str | None
-    index: int                   # 1 is the newest
+    index: int  # 1 is the newest
     raw: str
 
     @property
@@ -42,15 +42,15 @@ def hops(message: Message) -> list[Hop]:
 
 def _hop(value: str, index: int) -> Hop:
     moment, written = hop_time(value)
-    body = value[:value.rfind(";")] if ";" in value else value
+    body = value[: value.rfind(";")] if ";" in value else value
     match = _FROM.match(body)
     given, by = "", None
     if match:
         given = match.group(1)
         cut = _clause_cut(given, "by")
-        given, by = (given[:cut[0]], given[cut[1]:]) if cut else (given, None)
+        given, by = (given[: cut[0]], given[cut[1] :]) if cut else (given, None)
     elif (cut := _clause_cut(" " + body, "by")) is not None:
-        by = (" " + body)[cut[1]:]
+        by = (" " + body)[cut[1] :]
     name = normal_domain(given.split()[0].strip("[]()")) if given.split() else None
     return Hop(_peer(given), name, _first_name(by), moment.at if moment else None, written, index, value)
 
@@ -80,7 +80,7 @@ def hop_time(value: str) -> tuple[Moment | None, str | None]:
 def _peer(given: str) -> str | None:
     """The peer address of a from clause: a literal in brackets inside parentheses first (the server wrote it), then any address."""
     inside, _, _ = given.rpartition(")")
-    commented = inside[inside.find("(") + 1:] if "(" in inside else ""
+    commented = inside[inside.find("(") + 1 :] if "(" in inside else ""
     for text in (commented, given):
         for match in _LITERAL.finditer(text):
             if (ip := normal_ip(match.group(1))) is not None:
@@ -102,7 +102,9 @@ def is_global(ip: str | None) -> bool:
     address = ipaddress.ip_address(ip)
     if any(address in network for network in _DOCUMENTATION if network.version == address.version):
         return True
-    return not (address.is_private or address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified)
+    return not (
+        address.is_private or address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified
+    )
 
 
 _DOCUMENTATION = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))

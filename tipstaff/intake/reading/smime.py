@@ -13,18 +13,18 @@ def signed_content(der: bytes) -> bytes | None:
 
 
 def _content(der: bytes) -> bytes | None:
-    tag, start, end = _element(der, 0)
+    tag, start, _ = _element(der, 0)
     if tag != 0x30:
         return None
     tag, at, oid_end = _element(der, start)
     if tag != 0x06 or der[at:oid_end] != _SIGNED_DATA:
         return None
-    _, start, _ = _element(der, oid_end)            # [0] EXPLICIT
-    _, start, _ = _element(der, start)              # SignedData
-    for _ in range(2):                              # version, digestAlgorithms
+    _, start, _ = _element(der, oid_end)  # [0] EXPLICIT
+    _, start, _ = _element(der, start)  # SignedData
+    for _ in range(2):  # version, digestAlgorithms
         start = _skip(der, start)
-    _, start, _ = _element(der, start)              # EncapsulatedContentInfo
-    _, _, start = _element(der, start)              # eContentType
+    _, start, _ = _element(der, start)  # EncapsulatedContentInfo
+    _, _, start = _element(der, start)  # eContentType
     if der[start] != 0xA0:
         return None
     _, start, _ = _element(der, start)
@@ -41,7 +41,7 @@ def _element(der: bytes, at: int) -> tuple[int, int, int]:
         size = length & 0x7F
         if size > 5:
             raise ValueError("length")
-        length = int.from_bytes(der[at:at + size], "big")
+        length = int.from_bytes(der[at : at + size], "big")
         at += size
     if at + length > len(der):
         raise ValueError("length beyond the end")
@@ -54,7 +54,7 @@ def _skip(der: bytes, at: int) -> int:
         return end
     open_levels, at = 1, start
     for _ in range(MAX_STEPS):
-        if der[at:at + 2] == b"\0\0":
+        if der[at : at + 2] == b"\0\0":
             open_levels, at = open_levels - 1, at + 2
             if not open_levels:
                 return at
@@ -77,7 +77,7 @@ def _octets(der: bytes, at: int) -> list[bytes]:
     pieces: list[bytes] = []
     at = start
     for _ in range(100_000):
-        if at == end or der[at:at + 2] == b"\0\0" and end < 0:
+        if at == end or (der[at : at + 2] == b"\0\0" and end < 0):
             return pieces
         tag, start, stop = _element(der, at)
         if tag != 0x04 or stop < 0:
