@@ -4,7 +4,7 @@ from tipstaff.intake.drafts import Confidence, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.complaint import has_log, read_complaint
 
-name = "free-text"
+name = "free_text"
 experimental = False
 
 
@@ -17,4 +17,4 @@ def claims(message: Message) -> Confidence:
 
 def parse(message: Message) -> list[ReportDraft]:
     """One draft: a report, or set aside with the reason, or for a person with the candidates."""
-    return [read_complaint(message, name)]
+    return [read_complaint(message, "free-text")]

@@ -4,7 +4,7 @@ from tipstaff.intake.drafts import Confidence, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.complaint import has_log, read_complaint
 
-name = "log-excerpt"
+name = "log_excerpt"
 experimental = False
 
 
@@ -17,4 +17,4 @@ def claims(message: Message) -> Confidence:
 
 def parse(message: Message) -> list[ReportDraft]:
     """One draft with one event per accused address: first time and port, number of lines, all occurrences in the details."""
-    return [read_complaint(message, name)]
+    return [read_complaint(message, "log-excerpt")]

@@ -1,0 +1,158 @@
+"""Whether a message must go unseen to the sealed queue (requirements B17), decided before any preview.
+
+Structure first (a report's own type), then the sender (hotline networks, by From: a forged one seals too much, never too little), then
+words in eleven languages. Reasons never repeat what the message says.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from tipstaff.intake.message import Message
+from tipstaff.intake.reading.authentication import authenticated_domains
+from tipstaff.intake.reading.mailboxes import addresses_of
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.phrases import Hit, PhraseIndex, fold
+from tipstaff.intake.vocabulary.load import Vocabulary, packaged
+from tipstaff.kernel.errors import InputError, Problem
+
+MAX_PART = 200_000   # characters of each text part that are searched
+MAX_PARTS = 60
+NEAR = 45            # characters between a child word and an act word
+AROUND = 160         # characters before a hit in which a policy's words excuse it
+AFTER = 80
+
+_TYPE = pattern(r"(?i)[\"']?(?:type|report[-_ ]?type|category|reporttype|report_class|classification|violation[-_ ]?type|incident[-_ ]?type|schema-url|feedback-type|reason)[\"']?\s*[:=]\s*[\"']?([A-Za-z][\w /.:-]{2,80})")
+_ELEMENT = pattern(r"(?i)<(?:[\w]+:)?(?:type|reporttype|category|classification|violation)>\s*([\w /-]{3,60})\s*</")
+_TEXTS = ("text/", "application/json", "application/xml", "application/x-yaml", "application/yaml", "message/", "application/octet-stream")
+
+
+@dataclass(frozen=True)
+class SealingWords:
+    """The words of ``sealing.toml``, ready to search."""
+
+    plain: PhraseIndex
+    about: PhraseIndex
+    act: PhraseIndex
+    allowed: PhraseIndex
+    types: frozenset[str]
+
+
+def read_sealing_words(text: str, name: str = "sealing.toml") -> SealingWords:
+    """The words from TOML. Raises InputError naming the table that is missing."""
+    try:
+        tables: dict[str, Any] = tomllib.loads(text)
+        return SealingWords(
+            PhraseIndex((word, language) for language, words in tables["plain"].items() for word in words),
+            *(PhraseIndex((word, table) for word in tables[table]["words"]) for table in ("about", "act", "allowed")),
+            frozenset(_squeezed(one) for one in tables["structure"]["types"]),
+        )
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(Problem(name, f"is not TOML: {error}", "correct the line that the message names")) from error
+    except KeyError as error:
+        raise InputError(Problem(name, f"{error} is missing", "add the table, a list may be empty")) from error
+
+
+@lru_cache(maxsize=1)
+def packaged_words() -> SealingWords:
+    """The words that come with the product."""
+    return read_sealing_words((files("tipstaff.intake.vocabulary") / "sealing.toml").read_text(encoding="utf-8"))
+
+
+def must_seal(message: Message, vocabulary: Vocabulary | None = None, words: SealingWords | None = None) -> str | None:
+    """Why this message goes to the sealed queue, or None. The reason names the ground, not the content."""
+    vocabulary, words = vocabulary or packaged(), words or packaged_words()
+    if _by_structure(message, words):
+        return "its structure declares a report of child sexual abuse material"
+    if _by_sender(message, vocabulary):
+        return "its sender belongs to a hotline network"
+    bulk = bool(message.header("List-Unsubscribe") or message.header("List-Id"))
+    for text, place in _texts(message):
+        language = _by_words(text, words)
+        if language is not None and not (bulk and place == "text"):
+            return f"words in its {place} ({language})" if language != "near" else f"words in its {place}"
+    return None
+
+
+def _squeezed(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def _by_structure(message: Message, words: SealingWords) -> bool:
+    for each in _messages(message):
+        for part in each.parts[:MAX_PARTS]:
+            if part.content_type.startswith(("image/", "video/", "audio/")):
+                continue
+            text = part.text[:MAX_PART]
+            if any(mark in text for mark in (":", "=", "<")):
+                for match in (*_TYPE.finditer(text), *_ELEMENT.finditer(text)):
+                    said = match.group(1)
+                    if any(_squeezed(piece) in words.types for piece in (said, said.rpartition("/")[2], said.split("\n")[0].partition(",")[0], *said.split("/"))):
+                        return True
+    return False
+
+
+def _by_sender(message: Message, vocabulary: Vocabulary) -> bool:
+    domains = [one.domain for one in authenticated_domains(message)]
+    for each in _messages(message):
+        domains += [address.rpartition("@")[2] for address in addresses_of(each, "from", "sender", "return-path", "reply-to")]
+    return any((profile := vocabulary.profile_of([domain])) is not None and profile.sealed for domain in domains)
+
+
+def _messages(message: Message) -> list[Message]:
+    found, queue = [], [message]
+    while queue and len(found) < 40:
+        one = queue.pop(0)
+        found.append(one)
+        queue += one.embedded
+    return found
+
+
+def _texts(message: Message):
+    """(text, where): subjects and file names first, then the letters and every text part."""
+    for each in _messages(message):
+        yield each.header("Subject"), "subject"
+        yield " ".join(part.filename.replace("_", " ").replace("-", " ") for part in each.parts[:MAX_PARTS] if part.filename), "file names"
+    for each in _messages(message):
+        yield each.letter[:MAX_PART], "text"
+        for part in each.parts[:MAX_PARTS]:
+            if part.content_type.startswith(_TEXTS) and (part.attachment or each.kind != "mail" or not part.content_type.startswith("text/")):
+                yield part.text[:MAX_PART], "text"
+
+
+def _by_words(text: str, words: SealingWords) -> str | None:
+    """The language of a hit that is no policy or news, 'near' for a child word near an act word, None for neither."""
+    if not text.strip():
+        return None
+    low = fold(text)
+    allowed = words.allowed.find(low, folded=True)
+    for hit in words.plain.find(low, folded=True):
+        if not _is_excused(hit.start, hit.end, allowed, low):
+            return hit.value
+    acts = words.act.find(low, folded=True)
+    if acts:
+        for hit in words.about.find(low, folded=True):
+            near = next((act for act in acts if _gap(hit, act) <= NEAR and not _crosses(low, hit, act)), None)
+            if near is not None and not _is_excused(min(hit.start, near.start), max(hit.end, near.end), allowed, low):
+                return "near"
+    return None
+
+
+def _gap(one: Hit, other: Hit) -> int:
+    return max(other.start - one.end, one.start - other.end, 0)
+
+
+def _crosses(low: str, one: Hit, other: Hit) -> bool:
+    """Whether a sentence ends between them."""
+    between = low[min(one.end, other.end):max(one.start, other.start)]
+    return any(mark in between for mark in (". ", "! ", "? ", "。", "  "))
+
+
+def _is_excused(start: int, end: int, allowed: list[Hit], low: str) -> bool:
+    """Whether a policy's, a law's or a newsletter's words stand around; an address or a link right there is never excused."""
+    around = low[max(0, start - AROUND):end + AFTER]
+    if "http" in around or "hxxp" in around or "[.]" in around:
+        return False
+    return any(start - AROUND <= hit.start and hit.end <= end + AFTER for hit in allowed)
