@@ -105,7 +105,8 @@ class Supervisor:
         try:
             self._start_database()
             self._migrate()
-            self._start_children()
+            if not self.stopping:
+                self._start_children()
             while not self.stopping:
                 self._look()
                 time.sleep(STEP)
@@ -144,6 +145,8 @@ class Supervisor:
                 check=False,
                 preexec_fn=processes.dies_with_parent(signal.SIGTERM),
             )
+            if self.stopping:
+                return
             if made.returncode:
                 tail = "\n".join(made.stdout.strip().splitlines()[-8:])
                 raise TipstaffError(f"`{' '.join(command[3:])}` failed:\n{tail}")

@@ -3,6 +3,7 @@
 import os
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 from tipstaff.project import processes
 
@@ -11,3 +12,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tipstaff.project.settings")
 # A worker of the web server whose parent was killed would keep the port.
 processes.follow_parent()
 application = get_wsgi_application()
+# Every page is imported now: one that cannot be ends the worker with a traceback, not each request with an empty 500.
+_ = get_resolver().url_patterns
