@@ -52,7 +52,7 @@ def read_message(message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
     """The drafts of one opened message."""
     sealed = _seal_reason(message)
     if sealed:
-        return [_sealed(sealed)]
+        return _sealed(message, sealed)
     verdict = verdict_of(message)
     if verdict is not None:
         return [_set_aside(message, verdict)]
@@ -155,9 +155,22 @@ def _set_aside(message: Message, verdict: Verdict) -> ReportDraft:
     return draft
 
 
-def _sealed(reason: str) -> ReportDraft:
-    """Nothing of its content leaves the message: no subject, no description, no indicators."""
-    draft = ReportDraft(format="sealed", disposition=Disposition.NEEDS_A_PERSON, category="csam", sealed=True)
-    draft.category_from = "sealed before reading"
-    draft.needs.append(reason)
-    return draft
+def _sealed(message: Message, reason: str) -> list[ReportDraft]:
+    """No subject, no words. Where a machine-readable structure names address and time, those are kept for the sealed queue's own roles."""
+    drafts: list[ReportDraft] = []
+    for parser in claimants(message):
+        if parser.claims(message) >= Confidence.STRUCTURE:
+            try:
+                drafts = parser.parse(message)
+            except ParseError:
+                continue
+            break
+    drafts = [draft for draft in drafts if draft.table is None] or [ReportDraft(format="sealed")]
+    for draft in drafts:
+        draft.disposition, draft.sealed = Disposition.NEEDS_A_PERSON, True
+        draft.category, draft.category_from = "csam", "sealed before reading"
+        draft.subject = draft.description = None
+        draft.needs, draft.warnings = [reason], []
+        for event in draft.events:
+            event.category, event.details = None, {}
+    return drafts
