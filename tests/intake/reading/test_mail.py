@@ -117,7 +117,8 @@ def test_html_shows_what_a_person_sees():
 
 def test_pgp_signed_parts_and_clearsigned_text_are_read_through():
     signed = HEAD + (
-        b'Content-Type: multipart/signed; protocol="application/pgp-signature"; boundary="s"\n\n--s\nContent-Type: multipart/mixed; boundary="m"\n\n'
+        b'Content-Type: multipart/signed; protocol="application/pgp-signature"; boundary="s"\n\n--s\n'
+        b'Content-Type: multipart/mixed; boundary="m"\n\n'
         b'--m\nContent-Type: text/plain\n\n192.0.2.1\n--m\nContent-Type: text/csv; name="a.csv"\n\nip\n192.0.2.1\n--m--\n--s\n'
         b"Content-Type: application/pgp-signature\n\n-----BEGIN PGP SIGNATURE-----\n--s--\n"
     )
@@ -126,7 +127,8 @@ def test_pgp_signed_parts_and_clearsigned_text_are_read_through():
     assert [part.where for part in message.parts] == ["1.1", "1.2", "2"]
     clear = (
         HEAD
-        + b"\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n- -----\n192.0.2.1 attacks\n-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n"
+        + b"\n-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n- -----\n192.0.2.1 attacks\n"
+        + b"-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n"
     )
     assert open_message(clear)[0].letter.rstrip() + "\n" == "-----\n192.0.2.1 attacks\n"
 

@@ -138,11 +138,8 @@ def _after(text: str, end: int) -> str:
 
 def _v4(text: str, start: int, end: int) -> Found | None:
     written = text[start:end]
-    value = (
-        normal_ip(refang(written).replace(" ", ""))
-        if not written.isascii() or written.count(".") != 3 or "[" in written or "(" in written
-        else normal_ip(written)
-    )
+    plain = written.isascii() and written.replace(".", "").isdigit()
+    value = normal_ip(written if plain else refang(written).replace(" ", ""))
     before, after = _before(text, start), _after(text, end)
     if value is None or (before.isalnum() and before.isascii()) or (before in "._-" and before) or _goes_on(after):
         return None
@@ -182,6 +179,8 @@ def _is_network(text: str, start: int, after: str) -> bool:
 
 
 def _v6(text: str, start: int, end: int) -> Found | None:
+    if text[max(0, start - 3) : start + 2].lower() == "ipv6:":
+        start += 2  # the tag of an address literal (RFC 5321 section 4.1.3)
     written = text[start:end].rstrip(":.") if not text[start:end].endswith("::") else text[start:end]
     if written.startswith(":") and not written.startswith("::"):
         start, written = start + 1, written[1:]
