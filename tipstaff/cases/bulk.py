@@ -7,6 +7,7 @@ closed one, becomes objects.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -21,9 +22,9 @@ from tipstaff.policy import deadlines
 from tipstaff.policy.edition import Edition
 
 MOMENT = pl.Datetime("us", "UTC")
-KNOWN = {"group_key": pl.String, "case_id": pl.Int64, "accepting": pl.Boolean, "closed_at": MOMENT, "window_until": MOMENT}
+KNOWN: dict[str, Any] = {"group_key": pl.String, "case_id": pl.Int64, "accepting": pl.Boolean, "closed_at": MOMENT, "window_until": MOMENT}
 #: What refreshes a case: how many events, when, until when its window now runs, and the words for the journal.
-REFRESH = {
+REFRESH: dict[str, Any] = {
     "case_id": pl.Int64,
     "events": pl.Int64,
     "reports": pl.Int64,
@@ -32,9 +33,9 @@ REFRESH = {
     "until": MOMENT,
     "text": pl.String,
 }
-SHARES = {"case_id": pl.Int64, "report_id": pl.Int64, "reporter_id": pl.Int64, "events": pl.Int64}
-FEEDS = {"case_id": pl.Int64, "feed": pl.String}
-CASE = {
+SHARES: dict[str, Any] = {"case_id": pl.Int64, "report_id": pl.Int64, "reporter_id": pl.Int64, "events": pl.Int64}
+FEEDS: dict[str, Any] = {"case_id": pl.Int64, "feed": pl.String}
+CASE: dict[str, Any] = {
     "id": pl.Int64,
     "customer_id": pl.Int64,
     "service_id": pl.Int64,

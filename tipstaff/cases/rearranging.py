@@ -167,7 +167,7 @@ def _cases_of(keys: Sequence[UUID]) -> set[int]:
 def _carry(change: CaseChange, source: int, target: int, keys: Sequence[UUID] | None) -> int:
     """Move events, all or the named ones, with the reports they came in; remember each. Returns how many."""
     chosen = "AND key = ANY(%(keys)s)" if keys is not None else ""
-    values = {"source": source, "target": target, "change": change.pk, "keys": list(keys or [])}
+    values: dict[str, Any] = {"source": source, "target": target, "change": change.pk, "keys": list(keys or [])}
     with connection.cursor() as cursor:
         cursor.execute(
             f"""WITH moved AS (UPDATE reports_event SET case_id = %(target)s WHERE case_id = %(source)s {chosen} RETURNING key)

@@ -47,7 +47,7 @@ def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
         fresh, duplicates = _drop_known(table)
         fresh = _ruled(fresh, items, known_reporters, context, now)
         report_ids = filing.allocate_reports(items)
-        found = matters.gather(fresh, items, report_ids, known_reporters, context, now)
+        found = matters.gather(fresh, matters.item_facts(items, report_ids, known_reporters), context, now)
         settled = cases.settle(found.matters, found.known, now)
         found.refresh(context, now)
         placed = found.place(fresh, settled)
@@ -111,7 +111,7 @@ def _ruled(
     events = events.join(context.customers, on="customer", how="left", maintain_order="left")
     days = rules.counted_days(context.rules)
     events = events.with_columns(
-        tallies.recent(events, now - timedelta(days=days), now) if days else pl.lit(0, pl.Int64).alias("recent")
+        tallies.recent(events, now - timedelta(days=days)) if days else pl.lit(0, pl.Int64).alias("recent")
     )
     action, decided = rules.apply(context.rules, events, context.defaults)
     action = np.where(matters.accepted_risk(events, context.risks), np.int8(Action.RECORD_ONLY), action)

@@ -61,9 +61,7 @@ def _reports(received: Submission, category: str, now: datetime) -> list[Report]
     if found:
         return found
     key = received.sender.lower() or f"source:{received.source.name}"
-    reporter, _ = Reporter.objects.get_or_create(
-        key=key, defaults={"email": received.sender, "first_seen": now, "last_seen": now}
-    )
+    reporter, _ = Reporter.objects.get_or_create(key=key, defaults={"email": received.sender, "first_seen": now, "last_seen": now})
     return [
         Report.objects.create(
             submission=received, reporter=reporter, format="by-hand", disposition="report", state="merged", category=category,

@@ -14,7 +14,7 @@ from tipstaff.cases.bulk import MOMENT, Matter, Settled
 from tipstaff.cases.grouping import Group, group_key
 from tipstaff.cases.opening import Evidence
 from tipstaff.kernel import addresses
-from tipstaff.pipeline import filing
+from tipstaff.pipeline import filing, tallies
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.context import Context
 from tipstaff.reports.models import AcceptedRisk
@@ -68,20 +68,16 @@ def _wanted(events: pl.DataFrame) -> pl.Series:
     ).to_series()
 
 
-def gather(
-    events: pl.DataFrame,
-    items: Sequence[Item],
-    report_ids: Sequence[int],
-    reporters: Mapping[str, tuple[int, int]],
-    context: Context,
-    now: datetime,
-) -> Gathered:
-    """Group the events that open cases. An event without an edition or a known category goes to a person."""
+def gather(events: pl.DataFrame, facts: pl.DataFrame, context: Context, now: datetime) -> Gathered:
+    """Group the events that open cases. An event without an edition or a known category goes to a person.
+
+    ``facts`` says of each report (``report``: its place) what ``item_facts`` says.
+    """
     wanted = events.filter(_wanted(events))
     found = Gathered()
     if not len(wanted):
         return found
-    wanted = wanted.join(_item_facts(items, report_ids, reporters), on="report", how="left", maintain_order="left")
+    wanted = wanted.join(facts, on="report", how="left", maintain_order="left", suffix="_of_report")
     found.groups = _groups(wanted, context)
     numbered = wanted.join(found.groups.select("group", *KEYS), on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
     found.shares = numbered.group_by("group", "report_id", "reporter_id", maintain_order=True).agg(
@@ -89,11 +85,11 @@ def gather(
     )
     found.known = cases.known_cases(found.groups["key"].to_list())
     found.joins = _joins(found.groups, found.known, context, now)
-    _open_others(found, items, context, now)
+    _open_others(found, context, now)
     return found
 
 
-def _item_facts(items: Sequence[Item], report_ids: Sequence[int], reporters: Mapping[str, tuple[int, int]]) -> pl.DataFrame:
+def item_facts(items: Sequence[Item], report_ids: Sequence[int], reporters: Mapping[str, tuple[int, int]]) -> pl.DataFrame:
     drafts = [item.draft for item in items]
     return pl.DataFrame(
         {
@@ -126,6 +122,7 @@ def _groups(wanted: pl.DataFrame, context: Context) -> pl.DataFrame:
         pl.col("report").n_unique().cast(pl.Int64).alias("reports"),
         pl.col("kind").unique().sort().head(3).str.join(", ").alias("kinds"),
         pl.col("feed").drop_nulls().unique().alias("feeds"),
+        pl.col("feed").is_not_null().all().alias("by_feed"),
     )
     keys = [
         str(group_key(customer, service, category, brand or ""))
@@ -169,22 +166,44 @@ def _joins(groups: pl.DataFrame, known: pl.DataFrame, context: Context, now: dat
     )
 
 
-def _open_others(found: Gathered, items: Sequence[Item], context: Context, now: datetime) -> None:
+def _open_others(found: Gathered, context: Context, now: datetime) -> None:
     others = found.groups.join(found.joins.select("group"), on="group", how="anti", maintain_order="left")
     if not len(others):
         return
     shares: Shares = {}
     for group, report, reporter, events in found.shares.join(others.select("group"), on="group", how="semi").iter_rows():
         shares.setdefault(group, []).append((report, reporter, events))
+    too_few = _below_threshold(others, context, now)
     parents: dict[tuple[int, str, str], int] = {}
     for row in others.iter_rows(named=True):
         row["brand"] = row["brand"] or ""
+        if row["group"] in too_few:
+            continue
         place = _matter(row, shares[row["group"]], context, now, found, parents)
         if place is not None:
             found.matter_of[row["group"]] = place
     keys = [str(found.matters[place].group.key) for place in parents.values()]
     if keys:
         found.known = pl.concat([found.known, cases.known_cases(keys)])
+
+
+def _below_threshold(others: pl.DataFrame, context: Context, now: datetime) -> set[int]:
+    """Groups known from feeds alone that have not reached the policy's number of events within its window."""
+    counted = []
+    for row in others.filter(pl.col("by_feed")).iter_rows(named=True):
+        in_force = context.editions.at(row["brand"] or "", now)
+        entry = in_force[1].categories.get(row["category"]) if in_force else None
+        if entry is not None and row["events"] < entry.feed_threshold:
+            counted.append((row["group"], row["customer"], row["category"], row["events"], entry))
+    if not counted:
+        return set()
+    longest = max(entry.grouping_window for *_, entry in counted)
+    before = tallies.since([(customer, category) for _, customer, category, _, _ in counted], now - longest)
+    return {
+        group
+        for group, customer, category, events, entry in counted
+        if events + before.get((customer, category), 0) < entry.feed_threshold
+    }
 
 
 def _matter(

@@ -1,5 +1,6 @@
 """Daily counts by customer, service and category, kept beside the events."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -26,19 +27,21 @@ def add(events: pl.DataFrame, now: datetime) -> None:
         )
 
 
-def recent(events: pl.DataFrame, since: datetime, now: datetime) -> pl.Series:
-    """For each event: how many of its customer and category there were since then, this batch's counted."""
-    groups = events.group_by("customer", "category").agg(pl.len().alias("here")).filter(pl.col("customer").is_not_null())
+def since(groups: Sequence[tuple[int, str]], start: datetime) -> dict[tuple[int, str], int]:
+    """Events of each (customer, category) counted since the day of ``start``; those without any are left out."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT u.c, u.g, coalesce(sum(t.events), 0) FROM unnest(%s::int[], %s::text[]) AS u(c, g)
+            """SELECT u.c, u.g, sum(t.events) FROM unnest(%s::int[], %s::text[]) AS u(c, g)
                JOIN reports_tally t ON t.customer_id = u.c AND t.category = u.g AND t.day >= %s GROUP BY 1, 2""",
-            [groups["customer"].to_list(), groups["category"].to_list(), since.date()],
+            [[customer for customer, _ in groups], [category for _, category in groups], start.date()],
         )
-        before = pl.DataFrame(
-            cursor.fetchall(), schema={"customer": pl.Int64, "category": pl.String, "before": pl.Int64}, orient="row"
-        )
-    counted = groups.join(before, on=["customer", "category"], how="left").with_columns(
-        (pl.col("here") + pl.col("before").fill_null(0)).cast(pl.Int64).alias("recent")
-    )
+        return {(customer, category): int(count) for customer, category, count in cursor.fetchall()}
+
+
+def recent(events: pl.DataFrame, start: datetime) -> pl.Series:
+    """For each event: how many of its customer and category there were since then, this batch's counted."""
+    groups = events.group_by("customer", "category").agg(pl.len().alias("here")).filter(pl.col("customer").is_not_null())
+    before = since(list(groups.select("customer", "category").iter_rows()), start)
+    counts = [here + before.get((customer, category), 0) for customer, category, here in groups.iter_rows()]
+    counted = groups.with_columns(pl.Series("recent", counts, dtype=pl.Int64))
     return events.join(counted, on=["customer", "category"], how="left", maintain_order="left")["recent"]

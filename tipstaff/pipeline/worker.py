@@ -24,7 +24,7 @@ from tipstaff.intake.models import Submission
 from tipstaff.intake.spool import Accepted, Spool
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
-from tipstaff.pipeline import batch, context, sweeping
+from tipstaff.pipeline import batch, context, reattribution, sweeping
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.pipeline.filing import INTAKE_TIME
 from tipstaff.pipeline.reading import Reader
@@ -88,13 +88,16 @@ class Worker:
         if self.context is None or (moment - self.loaded_at).total_seconds() > RELOAD:
             if self.context is None:
                 intake.release_dead_claims(host=socket.gethostname(), alive=_alive)
-            self.context, self.loaded_at = context.load(moment, self.context), moment
+            before, self.context, self.loaded_at = self.context, context.load(moment, self.context), moment
+            if before is None or before.version != self.context.version:
+                reattribution.catch_up(self.context, moment)
             self.reader.renew(moment)
             line = f"{self.submissions} submissions, {self.events} events since {self.began_at:%H:%M}"
             heartbeat.beat(name="worker", line=line, now=moment, started_at=self.began_at)
         if (moment - self.swept_at).total_seconds() > SWEEP:
             self.swept_at = moment
             sweeping.sweep(now=moment)
+            reattribution.catch_up(self.context, moment)
 
     def _from_spool(self) -> int:
         with _turn(self.spool) as mine:

@@ -1,0 +1,8 @@
+from django.db import models
+
+
+class Mark(models.Model):
+    """How far a recurring job has come."""
+
+    name = models.TextField(primary_key=True)
+    at = models.DateTimeField()
