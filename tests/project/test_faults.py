@@ -66,11 +66,10 @@ def test_every_killed_child_comes_back(running: Instance) -> None:
 
 
 def test_a_killed_web_worker_comes_back(running: Instance) -> None:
-    web = psutil.Process(running.children()["web"])
+    web = psutil.Process(living(running, "web"))
     worker = next(child for child in web.children() if "resource_tracker" not in " ".join(child.cmdline()))
     worker.kill()
-    assert wait_until(lambda: worker.pid not in {child.pid for child in web.children()}, 10)
-    assert wait_until(running.answers, 20), running.said()
+    assert back(running, "web", web.pid), running.said()
 
 
 def test_the_state_is_taken_by_one_supervisor(running: Instance) -> None:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import socket
@@ -59,14 +60,20 @@ def shorten_log(path: Path, limit: int = 10_000_000) -> None:
         os.truncate(path, 0)
 
 
-def last_lines(path: Path, count: int = 3) -> list[str]:
-    """The end of a log, for a message that should say why."""
+def log_size(path: Path) -> int:
+    """Bytes a log holds by now."""
+    return path.stat().st_size if path.exists() else 0
+
+
+def reason_in_log(path: Path, since: int = 0) -> str:
+    """The line that says most likely why a program ended: its last error, else its last line, from byte ``since`` on."""
     if not path.exists():
-        return []
+        return ""
     with path.open("rb") as handle:
-        handle.seek(max(0, path.stat().st_size - 4096))
-        lines = handle.read().decode("utf-8", "replace").splitlines()
-    return [line for line in lines if line.strip()][-count:]
+        handle.seek(max(0, since, path.stat().st_size - 8192))
+        lines = [line.strip() for line in handle.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"tipstaff: |[\w.]*(?:Error|Exception|Refused|Down)\b", line)]
+    return (errors or lines or [""])[-1][:200]
 
 
 def answers(host: str, port: int, timeout: float = 1) -> bool:

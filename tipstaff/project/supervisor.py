@@ -41,6 +41,7 @@ class Watched:
     pause: float = FIRST_PAUSE
     not_before: float = 0.0
     restarts: int = -1
+    log_from: int = 0
     state: str = "waiting"
 
     def begin(self) -> None:
@@ -194,7 +195,7 @@ class Supervisor:
                 processes.shorten_log(log)
         for one in [*filter(None, [self.database]), *self.watched]:
             if (code := one.ended()) is not None:
-                why = (processes.last_lines(self.log(one.child.name), 1) or [""])[0][:160]
+                why = processes.reason_in_log(self.log(one.child.name), one.log_from) if code > 0 else ""
                 self._say(
                     one.child.name, "ended", f"{how_it_ended(code)}; again in {one.not_before - time.monotonic():.1f} s  {why}"
                 )
@@ -202,6 +203,7 @@ class Supervisor:
                 self._begin_again(one)
 
     def _begin_again(self, one: Watched) -> None:
+        one.log_from = processes.log_size(self.log(one.child.name))
         try:
             one.begin()
             self._say_up(one)

@@ -45,8 +45,8 @@ def _migrate(state: Path) -> None:
     import subprocess
     import sys
 
-    settings = os.environ | {"TIPSTAFF_STATE": str(state)}
-    subprocess.run([sys.executable, "-m", "tipstaff.project.cli", "db", "migrate"], check=True, env=settings, capture_output=True)
+    command = [sys.executable, "-m", "tipstaff.project.cli", "db", "migrate"]
+    subprocess.run(command, check=True, env=environment.for_children(), capture_output=True)
 
 
 @dataclass

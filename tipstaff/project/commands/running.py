@@ -89,8 +89,7 @@ def serve_web() -> None:
         blocking_threads=environment.number("web_threads"),
         websockets=False,
         log_access=False,
-        respawn_failed_workers=True,
-        respawn_interval=0.5,
+        respawn_failed_workers=False,  # the server ends with its worker: who watches it sees that, and starts it again
         workers_kill_timeout=5,
     ).serve()
 
