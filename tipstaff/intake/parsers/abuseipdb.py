@@ -24,7 +24,7 @@ from tipstaff.kernel.errors import ParseError
 name = "abuseipdb"
 experimental = False
 
-MAX_ROWS = 200_000
+MAX_ROWS = 20_000  # AbuseIPDB itself takes 10,000 at once
 _COLUMNS = ("ip", "categories", "reportdate", "comment")
 # Category number (abuseipdb.com/categories) → ours.
 _CATEGORIES = {

@@ -24,6 +24,7 @@ name = "acns"
 experimental = False
 
 MAX_XML = 2_000_000
+MAX_NOTICE = 500_000  # characters of one notice
 MAX_NOTICES = 2_000
 _NAMESPACES = ("acns.net/acns", "movielabs.com/acns")
 _START = pattern(r"<(?:[A-Za-z0-9_-]{1,20}:)?(Infringement|CounterNotice|NoticeAck|StatusUpdate|StatusRequest)[\s>]")
@@ -55,8 +56,13 @@ def parse(message: Message) -> list[ReportDraft]:
     """One draft for each notice (Case ID and Source); unreadable XML: ParseError."""
     drafts: dict[tuple, ReportDraft] = {}
     problem = None
-    for place, text, kind in _documents(message):
+    elements = elements_512(message.letter)
+    for number, (place, text, kind) in enumerate(_documents(message)):
+        if number >= MAX_NOTICES:
+            break
         try:
+            if len(text) > MAX_NOTICE:
+                raise ValueError(f"one notice of {len(text)} characters")
             root = fromstring(text, forbid_dtd=True)
         except (XmlError, DefusedXmlException, ValueError, RecursionError) as error:
             problem = ParseError(
@@ -64,6 +70,8 @@ def parse(message: Message) -> list[ReportDraft]:
             )
             continue
         draft = _draft(_without_namespaces(root), kind, message, place)
+        if draft.copyright is not None:
+            draft.copyright["elements"] = elements
         event = draft.events[0] if draft.events else None
         mark = (
             draft.external_id,
@@ -71,8 +79,6 @@ def parse(message: Message) -> list[ReportDraft]:
             event and (event.ip, event.port, event.time_as_written, event.url, event.details.get("source_as_written")),
         )
         drafts.setdefault(mark, draft)
-        if len(drafts) >= MAX_NOTICES:
-            break
     if not drafts:
         raise problem or ParseError("letter", "no ACNS notice can be found", "read the letter by hand")
     return list(drafts.values())
@@ -85,11 +91,13 @@ def _documents(message: Message) -> Iterator[tuple[str, str, str]]:
         if not any(space in text.lower() for space in _NAMESPACES) or part.content_type == "text/html":
             continue
         position = 0
-        while (match := _START.search(text, position)) is not None:
+        for match in _START.finditer(text):  # one pass: a search from a position costs the whole text each time
+            if match.start() < position:
+                continue
             opening = text[match.start() : match.end()].strip("<> \t\n")
             end = text.find(f"</{opening}>", match.end())
             if end < 0:
-                yield f"part {part.where}", text[match.start() : match.start() + 100_000], match.group(1)
+                yield f"part {part.where}", text[match.start() : match.start() + 1000], match.group(1)
                 break
             stop = end + len(opening) + 3
             yield f"part {part.where}", _undashed(text[match.start() : stop]), match.group(1)
@@ -128,7 +136,6 @@ def _draft(root: Element, kind: str, message: Message, place: str) -> ReportDraf
         "works": works,
         "work": next((work["title"] for work in works if work.get("title")), None),
         "claimant": _text(root, "Complainant/Entity") or None,
-        "elements": elements_512(message.letter),
         "deja_vu": _text(root, "Source/Deja_Vu") or None,
         "severity": _text(root, "Case/Severity") or None,
         "status": _text(root, "Case/Status") or None,

@@ -16,7 +16,7 @@ from tipstaff.kernel.errors import ParseError
 name = "cleanmx"
 experimental = False
 
-MAX_ROWS = 20_000
+MAX_ROWS = 10_000
 _SUBJECT = pattern(r"(?i)\[(clean-mx-([a-z_]+)-(\d{3,20}))\]")
 _KINDS = {
     "viruses": "malware",

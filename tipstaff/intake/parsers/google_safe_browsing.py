@@ -137,7 +137,7 @@ def _read_bare_ipv6(event: EventDraft, written: str, place: str, draft: ReportDr
     if ip and 0 < int(groups[8][:6]) < 65536:
         event.ip = event.ip or ip
         event.port = int(groups[8])
-        event.details["url_read_as"] = normal_url(f"{scheme}://[{ip}]:{groups[8]}{slash}{path}")   # what was written is no URL
+        event.details["url_read_as"] = normal_url(f"{scheme}://[{ip}]:{groups[8]}{slash}{path}")  # what was written is no URL
         draft.warnings.append(f"{place}: the URL's IPv6 host has no brackets; its ninth group was read as the port")
     else:
         draft.warnings.append(f"{place}: {written[:80]!r} is no URL")

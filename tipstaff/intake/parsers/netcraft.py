@@ -68,7 +68,7 @@ def _is_takedown_letter(message: Message) -> bool:
     return (
         sender.lower().endswith("netcraft.com")
         and bool(_ISSUE.search(message.header("Subject")[:500]))
-        and "netcraft" in message.letter[:100_000].lower()
+        and "netcraft" in message.letter[:60_000].lower()
     )
 
 
@@ -77,7 +77,7 @@ def _pairs(letter: str) -> list[tuple[str | None, list[str]]]:
     pairs: list[tuple[str | None, list[str]]] = []
     waiting: list[str] = []  # URLs whose address has not come yet
     spoken: list[str] = []
-    for line in letter[:200_000].split("\n"):
+    for line in letter[:60_000].split("\n"):
         if not line.strip() or _HOP.match(line):
             continue
         urls = _leading_urls(line)

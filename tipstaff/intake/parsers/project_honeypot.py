@@ -19,7 +19,8 @@ from tipstaff.kernel.errors import ParseError
 name = "project_honeypot"
 experimental = False
 
-MAX_EVENTS = 50_000
+MAX_LETTER = 400_000
+MAX_EVENTS = 20_000
 _HEADING = pattern(r"(?i)^\s*(?:IPs Engaged In (.{3,60}?)|(Other Potentially Suspicious) IPs) On Your Network\s*:")
 _PERIOD = pattern(r"(?i)Report Date Range\s*:\s*(\d{1,2})/(\d{1,2})/(\d{4})\s*-\s*(\d{1,2})/(\d{1,2})/(\d{4})")
 _ADDRESS = pattern(r"^\s*([0-9a-fA-F:.]{3,45})(?:\s+\(([A-Z ,/]{1,12})\))?\s*$")
@@ -34,18 +35,18 @@ _KINDS = (
 
 
 def claims(message: Message) -> Confidence:
-    letter = message.letter[:400_000]
+    letter = message.letter[:MAX_LETTER]
     return (
         Confidence.CERTAIN
-        if "Honey Pot" in letter and any(_HEADING.match(line) for line in letter.split("\n"))
+        if "Honey Pot" in letter and any("On Your Network" in line and _HEADING.match(line) for line in letter.split("\n"))
         else Confidence.NONE
     )
 
 
 def parse(message: Message) -> list[ReportDraft]:
     """One draft; an event for each time of each address, or one without a time for an address that has none."""
-    letter = message.letter[:4_000_000]
-    if not _PERIOD.search(letter) and not any(_HEADING.match(line) for line in letter.split("\n")):
+    letter = message.letter[:MAX_LETTER]
+    if not _PERIOD.search(letter) and not any("On Your Network" in line and _HEADING.match(line) for line in letter.split("\n")):
         raise ParseError("letter", "the headings of a monitor report are missing", "read it by hand")
     sender = mailbox(message.header("From"))
     draft = ReportDraft(
@@ -70,6 +71,8 @@ def _read_lines(letter: str, draft: ReportDraft) -> None:
     earliest, latest, written = _period(letter)
     section, pending = "", None
     for number, line in enumerate(letter.split("\n"), 1):
+        if not line.strip():
+            continue
         heading = _HEADING.match(line)
         address = _ADDRESS.match(line) if section else None
         detail = _DETAIL.match(line) if section else None

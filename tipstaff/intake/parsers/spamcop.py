@@ -17,7 +17,7 @@ from tipstaff.kernel.errors import ParseError
 name = "spamcop"
 experimental = False
 
-MAX_ROWS = 20_000
+MAX_ROWS = 5_000
 _BANNER = pattern(r"(?mi)^\s*(?:\[ ?SpamCop V[0-9. ]{1,20} ?\]|- SpamCop V[0-9.]{1,20} -)")
 _EMAIL_FROM = pattern(r"(?mi)^[> ]{0,4}Email from\s+([0-9a-f:.]{3,45})\s*/\s*(.{6,80}?)\s*$")
 _SITE = pattern(r"(?mi)^[> ]{0,4}Spamvertised web ?site\s*:\s*(\S+)\s*$")
@@ -43,7 +43,7 @@ def claims(message: Message) -> Confidence:
 
 def parse(message: Message) -> list[ReportDraft]:
     """One draft: the spam's source, or the sites that it advertises, or the rows of a summary or alert."""
-    letter = message.letter[:1_000_000]
+    letter = message.letter[:300_000]
     cut = _EVIDENCE.search(letter)
     said = letter[: cut.start()] if cut else letter
     ticket = _TICKET.search(message.header("Subject")[:3000])

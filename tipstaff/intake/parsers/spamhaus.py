@@ -33,7 +33,7 @@ _SOURCES = ("ipcidr", "ipaddress", "ip", "ipaddresses")
 
 
 def claims(message: Message) -> Confidence:
-    letter = message.letter[:200_000]
+    letter = message.letter[:60_000]
     if "spamhaus" not in letter.lower() or not _NOTICE.search(f"{message.header('Subject')}\n{letter[:20_000]}"):
         return Confidence.NONE
     labels = read_labels(letter)
@@ -43,7 +43,7 @@ def claims(message: Message) -> Confidence:
 
 def parse(message: Message) -> list[ReportDraft]:
     """One experimental draft; an event for each single address, a reason for a person for each network."""
-    letter = message.letter[:400_000]
+    letter = message.letter[:60_000]
     labels = read_labels(letter)
     display, email = mailbox(message.header("From"))
     problem = value_of(labels, "Problem", "Issue")

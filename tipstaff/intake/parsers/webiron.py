@@ -63,12 +63,12 @@ def _reports(message: Message) -> list[Found]:
 
 
 def _is_letter(message: Message) -> bool:
-    letter = message.letter[:200_000]
+    letter = message.letter[:100_000]
     return "webiron" in letter.lower() and any(squeezed(label.name) in _SOURCES for label in read_labels(letter))
 
 
 def _from_letter(message: Message) -> ReportDraft:
-    events = _events(read_labels(message.letter[:400_000]))
+    events = _events(read_labels(message.letter[:100_000]))
     if not events:
         raise ParseError("letter", "no offending address with an issue can be found", "read it by hand")
     draft = ReportDraft(

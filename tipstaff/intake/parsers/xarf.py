@@ -22,7 +22,8 @@ from tipstaff.kernel.errors import ParseError, Problem
 name = "xarf"
 experimental = False
 
-MAX_DOCUMENTS = 100_000  # documents of one message
+MAX_DOCUMENTS = 10_000  # documents of one part
+MAX_REFUSED = 100  # refusals that are told one by one
 _MARKS = (b'"xarf_version"', b'"ReporterInfo"', b'"reporterinfo"')
 _CORE = frozenset(
     (
@@ -64,7 +65,10 @@ def parse(message: Message) -> list[ReportDraft]:
                 refused.append((place, findings.problems))
             else:
                 drafts.append(draft_of(document, findings.doubts, place))
-    return drafts + [_refused(place, problems) for place, problems in refused]
+    told = [_refused(place, problems) for place, problems in refused[:MAX_REFUSED]]
+    if len(refused) > MAX_REFUSED:
+        told[-1].needs.append(f"and {len(refused) - MAX_REFUSED} more invalid documents")
+    return drafts + told
 
 
 def validate(document: Any) -> list[Problem]:
