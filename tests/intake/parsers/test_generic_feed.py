@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.parsers import generic_feed
-from tipstaff.intake.reading.feeds.mapping import guess_mapping, known_categories, read_mapping
+from tipstaff.intake.reading.feeds.mapping import guess_mapping, known_categories, read_mapping, zone_in_letter
 from tipstaff.intake.reading.open import open_message
 from tipstaff.kernel.errors import InputError, ParseError
 
@@ -81,7 +81,8 @@ def test_wrong_mappings_are_told_by_key(text: str, told: str) -> None:
         (("src_ip", "src_port", "dst_ip", "dst_port", "time"), "src_ip", "src_port", ("time",)),
         (("src_ip", "port", "dst_ip", "time"), "src_ip", None, ("time",)),
         (("ip", "port", "last_seen"), "ip", "port", ("last_seen",)),
-        (("ip", "port", "dst_port", "date"), "ip", None, ("date",)),
+        (("ip", "port", "dst_port", "date"), "ip", "port", ("date",)),
+        (("timestamp_utc", "client_ip"), "client_ip", None, ("timestamp_utc",)),
         (("date", "time", "tz", "ip_address"), "ip_address", None, ("date", "time", "tz")),
         (("source.ip", "time.source", "time.observation", "source.port"), "source.ip", "source.port", ("time.source",)),
         (("url", "dateadded"), None, None, ("dateadded",)),
@@ -133,6 +134,43 @@ def test_rows_that_name_nobody_go_to_a_person() -> None:
     assert draft.disposition is Disposition.NEEDS_A_PERSON and not draft.events
     assert any("row 1" in line and "network" in line for line in draft.warnings)
     assert any("row 2" in line for line in draft.warnings)
+
+
+@pytest.mark.parametrize(
+    ("letter", "zone"),
+    [
+        ("All timestamps are in UTC.", "UTC"),
+        ("timestamp:  Time of the event (UTC)", "UTC"),
+        ("Alle Zeiten in UTC", "UTC"),
+        ("Times are given in GMT+2.", "+02:00"),
+        ("Timestamps (UTC -0330)", "-03:30"),
+        ("Times of logs: UTC. Times of mail: UTC+1.", None),
+        ("The attack was seen by our sensors.", None),
+        ("UTC University asks you to act.", None),
+    ],
+)
+def test_the_zone_that_a_letter_states(letter: str, zone: str | None) -> None:
+    assert zone_in_letter(letter) == zone
+
+
+def test_a_letter_gives_its_table_the_zone() -> None:
+    raw = (
+        b"From: rita@example.org\nTo: abuse@example.net\nSubject: hosts\nMIME-Version: 1.0\n"
+        b'Content-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\nAll times are UTC.\n--b\n'
+        b'Content-Type: text/csv; name="hosts.csv"\nContent-Disposition: attachment; filename="hosts.csv"\n\n'
+        b"ip,timestamp,category\n192.0.2.1,2026-07-01 12:00:00,infected-system\n--b--\n"
+    )
+    (event,) = parsed(raw).events
+    assert event.occurred_at is not None and event.occurred_at.isoformat() == "2026-07-01T12:00:00+00:00"
+
+
+def test_a_url_names_the_address_where_nothing_else_does() -> None:
+    raw = b"url,ip,dateadded\nhttp://192.0.2.1:8080/x,,1767323045\nhttps://u:p@[2001:db8::1]/x,,1767323045\n"
+    raw += b"http://www.example.com/y,198.51.100.1,1767323045\nhttp://www.example.org/,,1767323045\n"
+    events = parsed(raw).events
+    assert [event.ip for event in events] == ["192.0.2.1", "2001:db8::1", "198.51.100.1", None]
+    assert [event.domain for event in events] == [None, None, "www.example.com", "www.example.org"]
+    assert [event.found_in.get("ip", "")[-3:] for event in events] == ["url", "url", " ip", ""]
 
 
 json_value = st.recursive(

@@ -13,7 +13,7 @@ from tipstaff.intake.message import Message
 from tipstaff.intake.reading.feeds.columns import Layout
 from tipstaff.intake.reading.feeds.events import fill, one_category
 from tipstaff.intake.reading.feeds.files import TableFile, table_files
-from tipstaff.intake.reading.feeds.mapping import ATTACKS, PORTS_OF_SERVICES, Mapping, guess_mapping
+from tipstaff.intake.reading.feeds.mapping import ATTACKS, PORTS_OF_SERVICES, Mapping, guess_mapping, zone_in_letter
 from tipstaff.intake.reading.times import read_time
 from tipstaff.kernel.errors import ParseError
 
@@ -64,10 +64,11 @@ def _draft(file: TableFile, mapping: Mapping, message: Message) -> ReportDraft:
         report_type=mapping.report_type, subject=message.header("Subject") or None,
         reported_at=sent.at if sent else None, feed=mapping.feed,
     )  # fmt: skip
-    fill(draft, file, _with_zone(mapping.layout, message.hints.zone))
+    stated = zone_in_letter(message.letter) if message.kind == "mail" else None
+    fill(draft, file, _with_zone(mapping.layout, stated, message.hints.zone))
     one_category(draft)
     draft.category_from = "structure" if draft.category else None
-    if mapping.guessed and mapping.layout.port in PORTS_OF_SERVICES:
+    if mapping.guessed and mapping.layout.port in PORTS_OF_SERVICES and "victim_port" not in mapping.layout.others:
         _forget_attacked_ports(draft)
     if not draft.events and (draft.table is None or not len(draft.table)):
         draft.needs.append("no row names an address, domain or URL that could be accused")
@@ -79,11 +80,10 @@ def _format(file: TableFile) -> str:
     return "intelmq" if "source.ip" in file.header and "classification.type" in file.header else "csv" if file.head else "json"
 
 
-def _with_zone(layout: Layout, zone: str | None) -> Layout:
-    """The layout with the known reporter's zone, where neither the columns nor a mapping state one."""
-    if layout.zone or not zone:
-        return layout
-    return replace(layout, zone=zone)
+def _with_zone(layout: Layout, *zones: str | None) -> Layout:
+    """The layout with the first zone known, where neither the columns nor a mapping state one."""
+    known = next((zone for zone in zones if zone), None)
+    return replace(layout, zone=known) if known and not layout.zone else layout
 
 
 def _forget_attacked_ports(draft: ReportDraft) -> None:

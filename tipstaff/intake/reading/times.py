@@ -243,6 +243,10 @@ def _moment(day: tuple[int, int, int], rest: list[str | None], written: str, zon
         early, late = (local - EAST).replace(tzinfo=UTC), (local + WEST + span).replace(tzinfo=UTC)
         return _sane(Moment(None, written, early, late, note or "the time zone is not stated"))
     at = local.replace(tzinfo=known).astimezone(UTC)
+    other = local.replace(tzinfo=known, fold=1).astimezone(UTC)
+    if other != at:  # clocks were changed: this hour came twice, or never
+        note = _join(note, "clocks were changed in this hour")
+        return _sane(Moment(None, written, min(at, other), max(at, other) + span, note))
     return _sane(Moment(at, written, at, at + span, note))
 
 

@@ -19,6 +19,7 @@ _BLANKS = ("-", "--", "n/a", "none", "null", "unknown", "nil", "\\n")
 NOTHING = ("", *(form for word in _BLANKS for form in dict.fromkeys((word, word.upper(), word.title()))))
 MOST_TOLD = 20  # rows named in one warning
 MOST_STRANGE = 20_000  # different odd values read one by one; those beyond are refused
+_HOST = r"^[a-z0-9]+://(?:[^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#:@\[\]]+)"  # of a URL in its normal form
 MOST_FOREIGN = 2_000  # different names outside ASCII that one file may bring
 _LONGEST_NOTHING = max(map(len, _BLANKS))
 _NO_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - what feeds write for "none"
@@ -111,6 +112,7 @@ def columns_of(rows: Rows, layout: Layout) -> Columns:
     ip = _addresses(values.text(layout.ip), complaints, layout.ip)
     url = _through(values.text(layout.url), normal_url, complaints, f"column {layout.url} holds no URL")
     domain = _domains(values, layout, complaints)
+    ip, domain = _from_urls(url, ip, domain)
     mailbox = values.low(layout.mailbox)
     made = {
         "ip": ip, "port": _ports(values.text(layout.port), complaints, layout.port), "protocol": values.low(layout.protocol),
@@ -170,13 +172,14 @@ def _addresses(text: pl.Series | None, complaints: _Complaints, column: str | No
 def _odd_addresses(text: pl.Series, found: pl.Series, odd: np.ndarray) -> tuple[pl.Series, np.ndarray]:
     """Once more, one by one: defanged, bracketed, or a network of one address."""
     distinct = text.filter(pl.Series(odd)).unique().head(MOST_STRANGE).to_list()
-    read = {value: _one_address(value) for value in distinct}
+    read = {value: one_address(value) for value in distinct}
     again = text.replace_strict(read, default=None, return_dtype=pl.String)
     better = odd & again.is_not_null().to_numpy()
     return pl.select(pl.when(pl.Series(better)).then(again).otherwise(found)).to_series(), odd & ~better
 
 
-def _one_address(value: str) -> str | None:
+def one_address(value: str) -> str | None:
+    """One address in its normal text: plain, defanged, in brackets, or as a network of one; None for anything else."""
     plain = refang(value[:100])
     host, slash, bits = plain.partition("/")
     if slash and bits != ("128" if ":" in host else "32"):
@@ -212,6 +215,20 @@ def _domains(values: _Values, layout: Layout, complaints: _Complaints) -> pl.Ser
     text = text.str.strip_chars_end(".")
     is_address = addresses.parse(text).valid
     return _through(_unless(text, is_address), normal_domain, complaints, f"column {layout.domain} holds no domain name")
+
+
+def _from_urls(url: pl.Series | None, ip: pl.Series | None, domain: pl.Series | None) -> tuple[pl.Series | None, pl.Series | None]:
+    """Address and domain, completed by the host of the URL where a row states no other."""
+    if url is None:
+        return ip, domain
+    host = url.str.extract(_HOST).str.strip_chars("[]")
+    named, numbers = addresses.normalise(host)
+    name = _unless(host, numbers.valid | ~host.str.contains(".", literal=True).fill_null(False).to_numpy())
+    return _first(ip, named), _first(domain, name)
+
+
+def _first(one: pl.Series | None, other: pl.Series) -> pl.Series:
+    return other if one is None else pl.select(pl.coalesce(one, other)).to_series()
 
 
 def _through(text: pl.Series | None, normal, complaints: _Complaints, what: str) -> pl.Series | None:

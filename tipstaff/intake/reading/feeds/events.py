@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tipstaff.intake.drafts import EventDraft, ReportDraft
-from tipstaff.intake.reading.feeds.columns import Columns, Layout, columns_of, identity_values, problems_told
+from tipstaff.intake.reading.feeds.columns import Columns, Layout, columns_of, identity_values, one_address, problems_told
 from tipstaff.intake.reading.feeds.files import TableFile
 from tipstaff.intake.reading.feeds.separated import FEW, Rows
+from tipstaff.intake.reading.indicators import normal_domain
 
 MOST_DETAIL = 2_000  # characters of one value among the details
 
@@ -31,14 +32,25 @@ def event_objects(found: Columns, rows: Rows, layout: Layout, where: str) -> Ite
         details = {
             roles.get(name, name): text[:MOST_DETAIL] for name, value in row.items() if name not in used and (text := value.strip())
         }
-        yield _event(event, details, layout, f"{where} row {event['row']}")
+        yield _event(event, details, _sources(event, row, layout), f"{where} row {event['row']}")
 
 
-def _event(event: dict[str, Any], details: dict[str, str], layout: Layout, where: str) -> EventDraft:
-    sources = {"ip": layout.ip, "port": layout.port, "domain": layout.domain, "url": layout.url}
-    found_in = {name: f"{where} column {column}" for name, column in sources.items() if column and event.get(name) is not None}
-    if event.get("occurred_at") is not None:
-        found_in["occurred_at"] = f"{where} column {' and '.join(layout.time)}"
+def _sources(event: dict[str, Any], row: dict[str, str], layout: Layout) -> dict[str, str]:
+    """The column that each value came from; an address or name that its own column does not state came from the URL."""
+    own_ip = bool(layout.ip and one_address(row.get(layout.ip, "")))
+    own_domain = bool(layout.domain and normal_domain(row.get(layout.domain, "")))
+    columns = {
+        "ip": layout.ip if own_ip else layout.url,
+        "port": layout.port,
+        "domain": layout.domain if own_domain else layout.url,
+        "url": layout.url,
+        "occurred_at": " and ".join(layout.time),
+    }
+    return {name: column for name, column in columns.items() if column and event.get(name) is not None}
+
+
+def _event(event: dict[str, Any], details: dict[str, str], sources: dict[str, str], where: str) -> EventDraft:
+    found_in = {name: f"{where} column {column}" for name, column in sources.items()}
     return EventDraft(
         ip=event.get("ip"), port=event.get("port"), protocol=event.get("protocol"), domain=event.get("domain"),
         url=event.get("url"),

@@ -29,8 +29,10 @@ from zoneinfo import ZoneInfo
 
 from tipstaff.intake.reading.feeds.columns import Layout
 from tipstaff.intake.reading.feeds.separated import normal_name
+from tipstaff.intake.reading.patterns import pattern
 from tipstaff.kernel.errors import InputError, Problem
 
+_UTC = ("utc", "gmt")
 _FIELDS = ("ip", "port", "protocol", "domain", "url", "mailbox", "count", "category", "report_type")
 _ACCUSED = ("ip", "domain", "url", "mailbox")
 _SAID_ONCE = ("format", "reporter", "category", "report_type", "feed")
@@ -147,7 +149,7 @@ def known_categories() -> dict[str, str]:
 def guess_mapping(header: tuple[str, ...]) -> Mapping | None:
     """A mapping for a header whose names are well known; None where no column surely names the accused.
 
-    A plain ``port`` beside an address named as the source, or beside a destination, may be either side's: it is left out.
+    A plain ``port`` beside an address that is named as the source may be either side's: it is left out.
     """
     there = set(header)
     found = {key: next((name for name in names if name in there), None) for key, names in _words()["columns"].items()}
@@ -156,8 +158,10 @@ def guess_mapping(header: tuple[str, ...]) -> Mapping | None:
     others = {
         role: name for role, names in _words()["others"].items() if (name := next((one for one in names if one in there), None))
     }
-    plain = found["ip"] not in _words()["columns"]["ip"][: _words()["columns"]["ip"].index("ip")] and not others.get("victim_port")
-    utc = found["time_utc"]
+    named = _words()["columns"]["ip"]
+    plain = found["ip"] is None or named.index(found["ip"]) >= named.index("client_ip")
+    times = [f"{name}_{zone}" for name in _words()["columns"]["time"] for zone in _UTC]
+    utc = found["time_utc"] or next((name for name in times if name in there), None)
     time = (utc,) if utc else _time_columns(found)
     identity = tuple(name for name in (found["category"], found["malware"], found["url"], found["domain"]) if name)
     layout = Layout(
@@ -166,6 +170,26 @@ def guess_mapping(header: tuple[str, ...]) -> Mapping | None:
         category=found["category"], categories=known_categories(), identity=identity, others=others,
     )  # fmt: skip
     return Mapping(layout, guessed=True)
+
+
+_TIMES = (
+    r"times?|timestamps?|time ?zones?|dates?|zeit\w*|uhrzeit\w*|heures?|horas?|horari[oa]s?|fechas?|tijd\w*|orari|czas\w*|врем\w*"
+)
+_ZONE_STATED = pattern(rf"(?i)\b(?:{_TIMES})\b[^.\n]{{0,80}}?\b(UTC|GMT)\b ?([+-] ?\d{{1,2}}(?::?\d{{2}})?)?")
+
+
+def zone_in_letter(letter: str) -> str | None:
+    """The one zone that a letter gives to its table (``all timestamps are UTC``); None where it names none or two."""
+    found = {_offset(offset or "") for _, offset in _ZONE_STATED.findall(letter[:50_000])}
+    return found.pop() if len(found) == 1 else None
+
+
+def _offset(text: str) -> str:
+    sign, digits = text[:1], text[1:].replace(" ", "").replace(":", "")
+    if not digits:
+        return "UTC"
+    hours, minutes = (digits, "00") if len(digits) <= 2 else (digits[:-2], digits[-2:])
+    return f"{sign}{int(hours):02d}:{minutes}"
 
 
 def _time_columns(found: dict[str, str | None]) -> tuple[str, ...]:

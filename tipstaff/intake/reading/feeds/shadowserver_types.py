@@ -145,6 +145,7 @@ def _layout(roles: dict[str, Any], spec: dict[str, Any], defaults: dict[str, Any
     return Layout(
         time=tuple(defaults["time"]), zone=defaults["zone"], ip=there(roles.get("ip", "")), port=there(roles.get("port", "")),
         protocol=there(roles.get("protocol", "")), url=there(roles.get("url", "")), domain=there(*roles.get("domain", ())),
+        count=there(defaults["count"]),
         mailbox=there(roles.get("mailbox", "")), identity=(*roles.get("identity", ()), *spec.get("identity", ())),
         others={role: column for role, column in roles.get("others", {}).items() if column in header},
         category_when=tuple((rule["column"], rule["contains"], rule["category"]) for rule in spec.get("category_when", ())),
