@@ -1,0 +1,251 @@
+"""From drafts to cases, through the real tables, as the application's role."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, deliver, event, feed, provider, report
+from tipstaff.cases.models import Case, CaseFeed, CaseReport, JournalEntry
+from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.intake.drafts import Disposition
+from tipstaff.intake.models import Submission
+from tipstaff.pipeline import sweeping
+from tipstaff.reports.models import AcceptedRisk, Event, Report, Rule, Tally
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_report_becomes_a_ticket_for_who_held_the_address():
+    provider()
+    deliver(report(event(CAROL)))
+    case = Case.objects.get()
+    assert (case.customer.name, case.category, case.state, case.headline) == ("Carol", "phishing", "TICKETED", CAROL)
+    assert case.resolve_due_at - case.ticketed_at == timedelta(hours=4)
+    assert case.ack_due_at == case.resolve_due_at
+    assert case.clause and case.edition.pack == "default"
+    stored = Event.objects.get()
+    assert (stored.case_id, stored.attribution, stored.customer_id) == (case.pk, 1, case.customer_id)
+    assert JournalEntry.objects.get(case=case, kind="opened").detail["reports"] == [stored.report_id]
+
+
+def test_a_redelivery_adds_nothing_however_it_is_packed():
+    provider()
+    first = feed([CAROL, DAVE], hostname=["a", "b"])
+    deliver(first)
+    again = feed([DAVE, CAROL], new_column=["x", "y"])
+    outcome = deliver(again, now=NOW + timedelta(hours=1))
+    assert (outcome.events, outcome.duplicates) == (0, 2)
+    assert Event.objects.count() == 2
+    assert Report.objects.order_by("id").last().duplicates == 2
+
+
+def test_a_redelivery_in_a_later_month_adds_nothing():
+    provider()
+    deliver(report(event(CAROL)))
+    outcome = deliver(report(event(CAROL)), now=NOW + timedelta(days=40))
+    assert (outcome.events, Event.objects.count()) == (0, 1)
+
+
+def test_two_reporters_make_two_events_in_one_case():
+    provider()
+    deliver(report(event(CAROL)))
+    deliver(report(event(CAROL), by="robin@example.com"))
+    case = Case.objects.get()
+    assert (case.events, case.reports, case.reporters) == (2, 2, 2)
+    assert CaseReport.objects.filter(case=case).count() == 2
+
+
+def test_untimed_complaints_of_different_days_are_two():
+    provider()
+    deliver(report(event(CAROL, at=None), reported_at=NOW - timedelta(days=3)))
+    deliver(report(event(CAROL, at=None), reported_at=NOW))
+    assert Event.objects.count() == 2
+
+
+def test_a_resellers_client_gets_a_child_inside_the_parents_deadline():
+    provider()
+    deliver(report(event(EMMA)), report(event("203.0.113.6")))
+    parent, child = Case.objects.get(customer__name="Rory"), Case.objects.get(customer__name="Emma")
+    assert child.parent == parent
+    assert child.resolve_due_at < parent.resolve_due_at
+    assert (parent.events, child.events) == (2, 2)
+    assert set(Event.objects.values_list("case_id", flat=True)) == {child.pk}
+
+
+def test_a_resellers_case_goes_on_when_the_client_is_reported_again():
+    provider()
+    deliver(report(event(EMMA)))
+    deliver(report(event(EMMA, at=NOW - timedelta(hours=1))))
+    assert {c.customer.name: c.events for c in Case.objects.all()} == {"Rory": 2, "Emma": 2}
+
+
+def test_late_events_join_a_closed_case_and_newer_ones_open_a_linked_one():
+    from tipstaff.cases.services import close
+
+    provider()
+    deliver(report(event(CAROL)))
+    case = Case.objects.get()
+    close(case=case.pk, outcome="RESOLVED", reason="page removed", by="alice", now=NOW)
+    deliver(report(event(CAROL, at=NOW - timedelta(hours=3)), by="robin@example.com"), now=NOW + timedelta(hours=1))
+    case.refresh_from_db()
+    assert (case.events, case.state, case.closed_at) == (2, "RESOLVED", NOW)
+    deliver(report(event(CAROL, at=NOW + timedelta(hours=1))), now=NOW + timedelta(hours=2))
+    newer = Case.objects.exclude(pk=case.pk).get()
+    assert newer.links.get().other == case and newer.links.get().kind == "continues"
+
+
+def test_what_leaves_a_doubt_opens_in_triage_and_says_why():
+    provider()
+    deliver(report(event(CAROL), category_from="keyword phishing (en)"), kind="smtp")
+    case = Case.objects.get()
+    assert case.state == "TRIAGE" and case.ticketed_at is None and case.resolve_due_at is None
+    assert "words" in case.needs_person and "not known" in case.needs_person
+    assert case.desk_due_at > NOW
+    assert not OutboxMessage.objects.exists()
+
+
+def test_an_experimental_format_never_acts_by_itself():
+    provider()
+    deliver(report(event(CAROL), experimental=True))
+    assert Case.objects.get().state == "TRIAGE"
+
+
+def test_addresses_nobody_held_then_go_to_a_person():
+    provider()
+    deliver(report(event("192.0.2.9", at=NOW - timedelta(days=300))))
+    row = Submission.objects.get()
+    assert (row.state, row.reason) == ("needs_person", "1 event is not assigned then")
+    assert not Case.objects.exists() and Event.objects.get().attribution == 2
+
+
+def test_addresses_that_are_not_ours_are_recorded_and_told_apart():
+    provider()
+    deliver(report(event("8.8.8.8")))
+    assert Report.objects.get().state == "not_ours"
+    assert Submission.objects.get().state == "parsed" and not Case.objects.exists()
+
+
+def test_what_a_person_must_decide_makes_no_event_yet():
+    provider()
+    deliver(report(event(CAROL), disposition=Disposition.NEEDS_A_PERSON, needs=["two addresses could be meant"]))
+    row = Submission.objects.get()
+    assert (row.state, row.reason) == ("needs_person", "two addresses could be meant")
+    assert row.trace[0]["events"][0]["ip"] == CAROL and row.due_at > NOW
+    assert not Event.objects.exists()
+
+
+def test_a_sealed_report_leaves_nothing_to_read():
+    provider()
+    deliver(report(event(CAROL), category="csam", sealed=True, subject="placeholder subject"))
+    row, filed = Submission.objects.get(), Report.objects.get()
+    assert (row.state, row.subject, row.sender, row.trace) == ("sealed", "", "", [])
+    assert (filed.subject, filed.description) == ("", "")
+    assert row.blob.evidence_class == "sealed" and row.blob.retain_until is None
+    assert not Event.objects.exists() and not Case.objects.exists()
+
+
+def test_a_feed_below_the_policys_threshold_opens_nothing_until_it_is_reached():
+    provider()
+    for hour in range(4):
+        deliver(feed([CAROL], at=NOW - timedelta(hours=10 - hour), report_type="event4_scan", category="scan"))
+    assert Event.objects.count() == 4 and not Case.objects.exists()
+    deliver(feed([CAROL], at=NOW - timedelta(hours=1), report_type="event4_scan", category="scan"))
+    assert Case.objects.get().events == 1
+
+
+def test_thirty_daily_deliveries_of_one_open_resolver_make_one_case_and_few_notices():
+    from tipstaff.accounts.models import Contact, Customer
+
+    provider()
+    Contact.objects.create(customer=Customer.objects.get(name="Carol"), name="Carol", email="abuse@carol.example")
+    for day in range(30):
+        moment = NOW + timedelta(days=day)
+        deliver(feed([CAROL], at=moment - timedelta(hours=3)), now=moment, kind="pull")
+    assert Case.objects.get().events == 30
+    assert 1 <= OutboxMessage.objects.count() <= 5
+    assert CaseFeed.objects.get().last_delivery_at == NOW + timedelta(days=29)
+
+
+def test_a_finding_absent_from_fresh_deliveries_closes_itself():
+    provider()
+    deliver(feed([CAROL, DAVE]), kind="pull")
+    for day in range(1, 4):
+        moment = NOW + timedelta(days=day)
+        deliver(feed([DAVE], at=moment - timedelta(hours=3)), now=moment, kind="pull")
+        assert sweeping.close_absent_findings(now=moment) == (1 if day == 3 else 0)
+    gone, open_ = Case.objects.get(customer__name="Carol"), Case.objects.get(customer__name="Dave")
+    assert (gone.state, open_.closed_at) == ("CLOSED_ABSENT", None)
+
+
+def test_a_stale_feed_that_is_sent_again_closes_nothing():
+    provider()
+    deliver(feed([CAROL]), kind="pull")
+    deliver(feed([DAVE], at=NOW + timedelta(hours=1)), now=NOW + timedelta(days=1), kind="pull")
+    for day in range(2, 6):
+        deliver(feed([DAVE], at=NOW + timedelta(hours=1)), now=NOW + timedelta(days=day), kind="pull")
+    assert sweeping.close_absent_findings(now=NOW + timedelta(days=6)) == 0
+
+
+def rule(action, **conditions):
+    return Rule.objects.create(position=1, name="test", conditions=conditions, action=action, enabled=True, by="alice", at=NOW)
+
+
+def test_the_first_rule_that_fits_decides():
+    provider()
+    rule("record_only", category=["vulnerable"], prefix=["192.0.2.0/25"])
+    deliver(feed([CAROL, DAVE]))
+    assert [case.customer.name for case in Case.objects.all()] == ["Dave"]
+    assert Event.objects.get(ip=CAROL).action == 1
+
+
+def test_a_rule_can_ask_a_person():
+    provider()
+    rule("ask_person", trust_below=3)
+    deliver(report(event(CAROL)))
+    row = Submission.objects.get()
+    assert (row.state, row.reason) == ("needs_person", "a rule asks a person") and not Case.objects.exists()
+
+
+def test_a_rule_counts_over_days():
+    provider()
+    rule("record_only", fewer_than=3, days=7)
+    for hour in range(3):
+        deliver(report(event(CAROL, at=NOW - timedelta(hours=hour + 1))))
+    assert Case.objects.get().events == 1
+    assert sum(Tally.objects.values_list("events", flat=True)) == 3
+
+
+def test_an_accepted_risk_is_recorded_and_opens_nothing_until_it_expires():
+    provider()
+    AcceptedRisk.objects.create(prefix="192.0.2.0/24", category="vulnerable", reason="honeypot", by="bob", at=NOW,
+                                expires_at=NOW + timedelta(days=30))
+    deliver(feed([CAROL, DAVE]))
+    assert [case.customer.name for case in Case.objects.all()] == ["Dave"]
+    later = NOW + timedelta(days=31)
+    deliver(feed([CAROL], at=later - timedelta(hours=1)), now=later)
+    assert Case.objects.filter(customer__name="Carol").count() == 1
+
+
+def test_a_million_rows_never_become_objects():
+    provider()
+    addresses = [f"192.0.2.{n % 250}" for n in range(5000)]
+    draft = feed(addresses)
+    draft.table = draft.table.with_columns((pl.col("occurred_at") + pl.duration(seconds=pl.col("row"))).alias("occurred_at"))
+    outcome = deliver(draft)
+    assert (outcome.events, Case.objects.get().events) == (5000, 5000)
+
+
+def test_nothing_is_half_written_when_the_batch_fails(monkeypatch):
+    from tipstaff.pipeline import tallies
+
+    provider()
+
+    def fail(*_):
+        raise RuntimeError("disk on fire")
+
+    monkeypatch.setattr(tallies, "add", fail)
+    with pytest.raises(RuntimeError):
+        deliver(report(event(CAROL)))
+    assert not Event.objects.exists() and not Case.objects.exists() and not Report.objects.exists()
+    assert Submission.objects.get().state == "received"
