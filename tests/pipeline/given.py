@@ -28,8 +28,12 @@ def policy(pack="default"):
 def provider(*more, pack="default"):
     """Carol, Dave, and Emma behind the reseller Rory; the default policy in force."""
     delivered(
-        held("192.0.2.0/24", "carol-1", "2026-01-01"), held("198.51.100.0/24", "dave-1", "2026-01-01"),
-        held("203.0.113.0/24", "rory-1", "2026-01-01"), held("203.0.113.0/28", "emma-1", "2026-01-01"), *more, now=NOW,
+        held("192.0.2.0/24", "carol-1", "2026-01-01"),
+        held("198.51.100.0/24", "dave-1", "2026-01-01"),
+        held("203.0.113.0/24", "rory-1", "2026-01-01"),
+        held("203.0.113.0/28", "emma-1", "2026-01-01"),
+        *more,
+        now=NOW,
     )
     policy(pack)
 
@@ -48,10 +52,18 @@ def report(*events, category="phishing", by="rita@example.org", **more):
 def feed(addresses, at=NOW - timedelta(hours=3), report_type="scan_ntp", category="vulnerable", **columns):
     """A delivery of a feed as a table, one row an address."""
     table = pl.DataFrame({"ip": list(addresses), "row": list(range(1, len(addresses) + 1)), **columns}).with_columns(
-        pl.lit(at).cast(pl.Datetime("us", "UTC")).alias("occurred_at"), pl.col("row").cast(pl.Int32),
-        pl.lit(123, pl.Int32).alias("port"))
-    return ReportDraft(format="shadowserver", feed=f"shadowserver/{report_type}", report_type=report_type, category=category,
-                       category_from="structure shadowserver", table=table)
+        pl.lit(at).cast(pl.Datetime("us", "UTC")).alias("occurred_at"),
+        pl.col("row").cast(pl.Int32),
+        pl.lit(123, pl.Int32).alias("port"),
+    )
+    return ReportDraft(
+        format="shadowserver",
+        feed=f"shadowserver/{report_type}",
+        report_type=report_type,
+        category=category,
+        category_from="structure shadowserver",
+        table=table,
+    )
 
 
 def submission(content=None, source="desk", kind="api", now=NOW):
@@ -66,5 +78,7 @@ def deliver(*drafts, now=NOW, kind="api", source=None):
     """Commit drafts as one submission; the outcome."""
     source = source or kind
     row = submission(source=source, kind=kind, now=now)
-    parsed = Parsed(submission=row.pk, received_at=now, source=source, sha256=bytes(row.blob.sha256).hex(), drafts=list(drafts), kind=kind)
+    parsed = Parsed(
+        submission=row.pk, received_at=now, source=source, sha256=bytes(row.blob.sha256).hex(), drafts=list(drafts), kind=kind
+    )
     return batch.commit([parsed], context.load(now), now)

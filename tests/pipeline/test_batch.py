@@ -218,8 +218,9 @@ def test_a_rule_counts_over_days():
 
 def test_an_accepted_risk_is_recorded_and_opens_nothing_until_it_expires():
     provider()
-    AcceptedRisk.objects.create(prefix="192.0.2.0/24", category="vulnerable", reason="honeypot", by="bob", at=NOW,
-                                expires_at=NOW + timedelta(days=30))
+    AcceptedRisk.objects.create(
+        prefix="192.0.2.0/24", category="vulnerable", reason="honeypot", by="bob", at=NOW, expires_at=NOW + timedelta(days=30)
+    )
     deliver(feed([CAROL, DAVE]))
     assert [case.customer.name for case in Case.objects.all()] == ["Dave"]
     later = NOW + timedelta(days=31)

@@ -88,14 +88,16 @@ def _frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
 
 
 def _in_changed_spans(since: datetime) -> pl.DataFrame:
-    """Events inside a prefix and period that an assignment recorded or superseded since then speaks of."""
+    """Events inside a prefix and period that an assignment recorded or superseded since then speaks of, or whose holder's names
+    changed: on a shared address they decide."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""WITH spans AS MATERIALIZED (
                     SELECT DISTINCT set_masklen(network(prefix)::inet, CASE family(prefix) WHEN 4 THEN 32 ELSE 128 END) AS first,
                         set_masklen(broadcast(prefix), CASE family(prefix) WHEN 4 THEN 32 ELSE 128 END) AS last,
                         lower(period) AS start, upper(period) AS finish
-                    FROM accounts_assignment WHERE recorded_at > %(since)s OR superseded_at > %(since)s)
+                    FROM accounts_assignment WHERE recorded_at > %(since)s OR superseded_at > %(since)s OR service_id IN (
+                        SELECT service_id FROM accounts_servicename WHERE recorded_at > %(since)s OR superseded_at > %(since)s))
                 SELECT DISTINCT ON (e.key) {_EVENT} FROM spans s JOIN reports_event e ON e.ip >= s.first AND e.ip <= s.last
                 WHERE (s.finish IS NULL OR coalesce(e.occurred_at, e.earliest, '-infinity') < s.finish)
                   AND (s.start IS NULL OR coalesce(e.occurred_at, e.latest, e.received_at) >= s.start)
