@@ -252,7 +252,8 @@ class TestIntoTheDatabase:
         facts.contacts = [ContactFact("carol", "c-1", "technical", "Carol", "abuse@carol.example", "+1 555 0100", "fr")]
         facts.own_prefixes = [OwnPrefixFact(held("192.0.2.0/24", "x").prefix, "ours")]
         delivered(
-            held("192.0.2.0/24", "carol-1", "2026-01-01", "2026-02-01", external_id="t1"), held("192.0.2.0/24", "dave-1", "2026-02-01"),
+            held("192.0.2.0/24", "carol-1", "2026-01-01", "2026-02-01", external_id="t1"),
+            held("192.0.2.0/24", "dave-1", "2026-02-01"),
             held("198.51.100.1/32", "carol-1", ports=(1024, 2048)), held("198.51.100.2/32", "dave-1", shared=True),
             held("198.51.100.2/32", "carol-1", shared=True), held("2001:db8::/48", "emma-1"),
             names=[named("domain", "example.com", "carol-1"), named("mailbox", "info@example.net", "dave-1", "2026-01-01")],

@@ -95,3 +95,18 @@ def services_of(customers: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
             {"id": row["services__id"], "name": row["services__name"], "kind": row["services__kind"]}
         )
     return rows
+
+
+def in_range(first: str, last: str, at: datetime, most: int = MOST) -> list[Assignment]:
+    """The assignments that lie in, or cover, a range of addresses at a moment, in the order of the addresses."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT id FROM accounts_assignment
+               WHERE superseded_at IS NULL AND period @> %(at)s AND family(prefix) = family(%(first)s::inet)
+                 AND host(network(prefix))::inet <= %(last)s::inet AND host(broadcast(prefix))::inet >= %(first)s::inet
+               ORDER BY prefix LIMIT %(most)s""",
+            {"at": at, "first": first, "last": last, "most": most},
+        )
+        order = [row[0] for row in cursor.fetchall()]
+    rows = Assignment.objects.filter(pk__in=order).select_related("service__customer", "source")
+    return sorted(rows, key=lambda row: order.index(row.pk))

@@ -1,0 +1,251 @@
+"""NetBox over real HTTP on the loopback: answers in the shape of NetBox 4's serializers, in pages."""
+
+import json
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.accounts.given import NOW, day, source
+from tipstaff.accounts.importing import netbox, netbox_client
+from tipstaff.accounts.importing.netbox import Settings, facts
+from tipstaff.accounts.importing.netbox_client import NetBox
+from tipstaff.accounts.models import Assignment, Customer, ServiceName
+from tipstaff.accounts.services import load
+from tipstaff.kernel.errors import InputError
+
+ANSWERS = Path(__file__).parent.parent / "corpus" / "netbox"
+TOKEN = "0123456789abcdef0123456789abcdef01234567"
+
+
+def recorded():
+    return {name: json.loads((ANSWERS / f"{name.replace('/', '-')}.json").read_text()) for name in netbox.ENDPOINTS}
+
+
+class Server(BaseHTTPRequestHandler):
+    """Answers like NetBox: pages with count, next and previous; 403 without the token."""
+
+    def do_GET(self):
+        state = self.server.state
+        split = urlsplit(self.path)
+        endpoint = split.path.removeprefix("/api/").strip("/")
+        state.asked.append((endpoint, self.headers["Authorization"]))
+        if state.failures:
+            return self.say(*state.failures.pop(0))
+        if self.headers["Authorization"] not in {f"Token {TOKEN}", f"Bearer nbt_key.{TOKEN}"}:
+            return self.say(403, {"detail": "Invalid token"})
+        if endpoint not in state.records:
+            return self.say(404, {"detail": "Not found."})
+        query = {name: int(values[0]) for name, values in parse_qs(split.query).items()}
+        offset, limit = query.get("offset", 0), min(query["limit"], state.page)
+        rows = state.records[endpoint]
+        # A NetBox behind a proxy that does not pass the host on names itself wrongly.
+        following = f"http://inner.invalid/api/{endpoint}/?limit={limit}&offset={offset + limit}"
+        page = {
+            "count": len(rows), "next": following if offset + limit < len(rows) else None, "previous": None,
+            "results": rows[offset : offset + limit],
+        }  # fmt: skip
+        return self.say(200, page)
+
+    def say(self, status, body, **headers):
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", "Content-Length": str(len(raw)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_):
+        pass
+
+
+class State:
+    def __init__(self):
+        self.records, self.asked, self.failures, self.page = recorded(), [], [], 2
+
+
+@pytest.fixture
+def server():
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    running.state = State()
+    running.state.url = f"http://127.0.0.1:{running.server_address[1]}"
+    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread.start()
+    yield running.state
+    running.shutdown()
+    running.server_close()
+
+
+def reading(**more):
+    return facts(recorded(), Settings(**more), NOW)
+
+
+class TestClient:
+    def test_every_page_of_every_endpoint_is_read(self, server):
+        with NetBox(server.url, TOKEN) as client:
+            assert client.everything() == recorded()
+        assert Counter(endpoint for endpoint, _ in server.asked)["ipam/ip-addresses"] == 5
+
+    def test_the_address_may_end_in_a_slash_or_in_api(self, server):
+        for url in (server.url + "/", server.url + "/api", server.url + "/api/"):
+            with NetBox(url, TOKEN) as client:
+                assert len(list(client.records("tenancy/tenants"))) == 4
+
+    def test_tokens_of_both_kinds(self, server):
+        with NetBox(server.url, f"nbt_key.{TOKEN}") as client:
+            assert list(client.records("tenancy/tenants"))
+        assert server.asked[0][1].startswith("Bearer nbt_")
+
+    def test_a_wrong_token_is_said_once(self, server):
+        with NetBox(server.url, "wrong") as client, pytest.raises(InputError, match=r"403.*may not view"):
+            client.everything()
+        assert len(server.asked) == 1
+
+    def test_passing_trouble_is_waited_out(self, server):
+        server.failures = [(503, {}), (429, {}), (502, b"<html>")]
+        with NetBox(server.url, TOKEN, wait=0) as client:
+            assert len(list(client.records("tenancy/tenants"))) == 4
+
+    def test_lasting_trouble_is_said(self, server):
+        server.failures = [(503, {})] * 9
+        with NetBox(server.url, TOKEN, wait=0) as client, pytest.raises(InputError, match="503"):
+            client.everything()
+        assert len(server.asked) == netbox_client.TRIES
+
+    @pytest.mark.parametrize("answer", [b"<html>welcome</html>", b"[]", b'{"results": 1}'])
+    def test_what_is_no_netbox_is_said(self, server, answer):
+        server.failures = [(200, answer)]
+        with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="does not answer like NetBox"):
+            client.everything()
+
+    def test_pages_in_a_circle_end(self, server):
+        server.failures = [(200, {"results": [], "next": f"{server.url}/api/x/?limit=500"})]
+        with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="circle"):
+            list(client.records("tenancy/tenants"))
+
+    def test_a_redirect_is_not_followed_with_the_token(self, server):
+        server.failures = [(301, {})]
+        with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="points to"):
+            client.everything()
+
+    def test_nobody_there(self):
+        with NetBox("http://127.0.0.1:9", TOKEN, wait=0) as client, pytest.raises(InputError, match="cannot be reached"):
+            client.everything()
+
+    @pytest.mark.parametrize("url", ["netbox.example.net", "ftp://netbox.example.net", "https://"])
+    def test_no_web_address(self, url):
+        with pytest.raises(InputError, match="no web address"):
+            NetBox(url, TOKEN)
+
+
+class TestMapping:
+    def test_tenants_are_customers_and_their_groups_resellers(self):
+        found = {
+            fact.external_id: (fact.name, fact.parent, fact.customer_class)
+            for fact in reading(own_tenants=frozenset({"example-networks"})).customers
+        }
+        assert found == {
+            "netbox:group:1": ("Rory Resale", "", "reseller"), "netbox:group:2": ("Rory Resale West", "netbox:group:1", "reseller"),
+            "K-17": ("Carol Web", "", None), "netbox:tenant:6": ("Dave Hosting", "", None),
+            "netbox:tenant:7": ("Emma Blog", "netbox:group:2", None), "netbox:tenant:8": ("Example Networks", "", "provider"),
+        }  # fmt: skip
+
+    def test_groups_may_be_mere_folders(self):
+        found = reading(groups_are_resellers=False)
+        assert [fact.parent for fact in found.customers] == ["", "", "", ""]
+        assert [contact.customer for contact in found.contacts] == ["K-17"]
+
+    def test_contacts_of_customers_only_and_active_ones(self):
+        found = [(fact.customer, fact.role, fact.email, fact.phone) for fact in reading().contacts]
+        assert found == [
+            ("K-17", "abuse", "abuse@carol.example", "+1 555 0100"),
+            ("netbox:group:1", "technical", "noc@rory.example", ""),
+        ]
+
+    def test_aggregates_and_containers_are_our_own_space(self):
+        assert [str(fact.prefix) for fact in reading().own_prefixes] == ["192.0.2.0/24", "2001:db8::/32", "198.51.100.0/23"]
+
+    def test_prefixes_ranges_and_addresses_with_a_tenant(self):
+        found = [(str(fact.prefix), fact.service, fact.port_from, fact.port_to, fact.shared) for fact in reading().assignments]
+        dave, emma = "netbox:tenant:6/1", "netbox:tenant:7/1"
+        assert found == [
+            ("192.0.2.0/25", "K-17/1", 0, 65536, False), ("192.0.2.128/25", "netbox:tenant:8/1", 0, 65536, False),
+            ("192.0.2.192/26", "srv-6", 0, 65536, False), ("2001:db8:7::/48", emma, 0, 65536, False),
+            ("198.51.100.10/31", dave, 0, 65536, False), ("198.51.100.12/31", dave, 0, 65536, False),
+            ("192.0.2.130/32", dave, 0, 65536, False), ("192.0.2.131/32", emma, 1024, 2048, False),
+            ("192.0.2.131/32", dave, 2048, 4096, False), ("192.0.2.132/32", dave, 0, 65536, True),
+            ("192.0.2.132/32", emma, 0, 65536, True), ("192.0.2.6/32", dave, 0, 65536, False),
+        ]  # fmt: skip
+
+    def test_custom_fields_give_period_and_service(self):
+        fact = next(fact for fact in reading().assignments if fact.service == "srv-6")
+        assert (fact.start, fact.end) == (day("2026-01-15"), day("2027-01-15"))
+
+    def test_without_a_date_it_holds_since_the_moment_named(self):
+        assert reading().assignments[0].start == NOW
+        assert reading(since=day("2025-01-01")).assignments[0].start == day("2025-01-01")
+
+    def test_dns_names_are_host_names(self):
+        assert [(fact.kind, fact.value, fact.service) for fact in reading().names] == [("host", "www.carol.example", "K-17/1")]
+
+    def test_another_routing_table(self):
+        assert [str(fact.prefix) for fact in reading(vrf="mgmt").assignments] == ["10.0.0.0/8"]
+
+    def test_what_cannot_be_read_names_its_page(self):
+        assert [(problem.where, problem.what) for problem in reading().problems] == [
+            ("http://netbox.example.net/ipam/ip-addresses/10/", "'lots' is no range of ports")
+        ]
+
+    def test_a_tenant_that_the_token_may_not_see(self):
+        answers = recorded() | {"tenancy/tenants": []}
+        found = facts(answers, Settings(), NOW)
+        assert found.assignments == [] and "is not among the tenants" in found.problems[0].what
+
+
+@pytest.mark.django_db
+class TestIntoTheDatabase:
+    def load(self, now=NOW, change=lambda answers: None, **more):
+        answers = recorded()
+        change(answers)
+        settings = Settings(own_tenants=frozenset({"example-networks"}), **more)
+        found = facts(answers, settings, now)
+        return load(inventory=found, source=source("netbox", "netbox"), by="bob", now=now, complete=True, tolerant=True)
+
+    def test_all_that_nests_rightly_is_taken_in_and_the_rest_listed(self):
+        result = self.load()
+        assert Assignment.objects.count() == 11 and ServiceName.objects.count() == 1
+        assert [problem.where for problem in result.left_out] == [
+            "http://netbox.example.net/ipam/ip-addresses/10/", "http://netbox.example.net/ipam/ip-addresses/9/",
+        ]  # fmt: skip
+        assert "'netbox:tenant:6/1' lies inside 192.0.2.0/25 of 'K-17/1'" in result.left_out[1].what
+        assert Customer.objects.get(name="Emma Blog").parent.parent.name == "Rory Resale"
+
+    def test_the_next_reading_changes_nothing(self):
+        self.load()
+        assert not self.load(now=day("2026-06-02"))
+
+    def test_another_tenant_ends_one_period_and_starts_another(self):
+        self.load()
+
+        def moved(answers):
+            prefix = next(record for record in answers["ipam/prefixes"] if record["id"] == 11)
+            prefix["tenant"] = next(record for record in answers["tenancy/tenants"] if record["id"] == 6)
+            answers["ipam/ip-addresses"] = []
+
+        later = day("2026-06-02")
+        result = self.load(later, moved)
+        rows = Assignment.objects.filter(prefix="192.0.2.0/25", superseded_at=None).order_by("period")
+        assert [(row.service.customer.name, row.period.lower, row.period.upper) for row in rows] == [
+            ("Carol Web", NOW, later), ("Dave Hosting", later, None),
+        ]  # fmt: skip
+        assert result.spans
+
+    def test_what_is_gone_from_netbox_has_ended(self):
+        self.load()
+        later = day("2026-06-02")
+        self.load(later, lambda answers: answers.update({"ipam/ip-ranges": []}))
+        row = Assignment.objects.get(prefix="198.51.100.10/31", superseded_at=None)
+        assert row.period.upper == later

@@ -1,0 +1,90 @@
+"""Reading a NetBox's REST API page by page. The token is sent to that NetBox only."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+
+from tipstaff.accounts.importing.netbox import ENDPOINTS, Record
+from tipstaff.kernel.errors import InputError, Problem
+
+PAGE = 500  # NetBox's MAX_PAGE_SIZE (1000 by default) may make pages smaller; the answer says where to go on
+MOST_PAGES = 20_000
+TRIES = 4
+PASSING = {429, 500, 502, 503, 504}
+
+
+class NetBox:
+    """One NetBox. ``url`` is where its web interface is; raises InputError with what to do about it."""
+
+    def __init__(self, url: str, token: str, *, verify: bool = True, wait: float = 1.0) -> None:
+        base = httpx.URL(url)
+        if base.scheme not in {"http", "https"} or not base.host:
+            raise InputError(Problem(url, "is no web address", "give it like https://netbox.example.net"))
+        self.base, self.wait = str(base).rstrip("/").removesuffix("/api"), wait
+        # Tokens of NetBox 4.5 and later carry their kind and are sent as Bearer (v2); older ones as Token.
+        kind = "Bearer" if token.startswith("nbt_") else "Token"
+        headers = {"Authorization": f"{kind} {token}", "Accept": "application/json"}
+        self.client = httpx.Client(headers=headers, timeout=60, verify=verify, follow_redirects=False)
+
+    def __enter__(self) -> "NetBox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+    def everything(self) -> dict[str, list[Record]]:
+        """All records of every endpoint that the import reads."""
+        return {endpoint: list(self.records(endpoint)) for endpoint in ENDPOINTS}
+
+    def records(self, endpoint: str) -> Iterator[Record]:
+        """All records of one endpoint. Only the query of ``next`` is used: behind a proxy its host is often a wrong one."""
+        address = f"{self.base}/api/{endpoint}/"
+        query = f"limit={PAGE}"
+        seen: set[str] = set()
+        while query not in seen and len(seen) < MOST_PAGES:
+            seen.add(query)
+            page = self._page(f"{address}?{query}")
+            yield from page["results"]
+            if not page.get("next"):
+                return
+            query = httpx.URL(page["next"]).query.decode()
+        raise InputError(Problem(address, "the pages lead round in a circle", "ask NetBox's administrator"))
+
+    def _page(self, address: str) -> dict[str, Any]:
+        answer = self._get(address)
+        try:
+            page = answer.json()
+        except ValueError:
+            page = None
+        if not isinstance(page, dict) or not isinstance(page.get("results"), list):
+            raise InputError(Problem(address, "does not answer like NetBox's REST API", "check the address"))
+        return page
+
+    def _get(self, address: str) -> httpx.Response:
+        for left in reversed(range(TRIES)):
+            try:
+                answer = self.client.get(address)
+            except httpx.HTTPError as error:
+                problem = Problem(address, f"cannot be reached: {error}", "check address, certificate and firewall")
+            else:
+                if answer.status_code == 200:
+                    return answer
+                problem = _refusal(address, answer)
+                if answer.status_code not in PASSING:
+                    raise InputError(problem)
+            if left:
+                time.sleep(self.wait * (TRIES - left))
+        raise InputError(problem)
+
+
+def _refusal(address: str, answer: httpx.Response) -> Problem:
+    advice = {
+        401: "the token is missing, wrong or expired",
+        403: "the token is wrong, or its user may not view these objects",
+        404: "check the address: it is where NetBox's web interface is, without /api",
+    }.get(answer.status_code, "try again later")
+    if answer.is_redirect:
+        advice = f"it points to {answer.headers.get('location', 'nowhere')}: give that address instead"
+    return Problem(address, f"NetBox answers {answer.status_code} {answer.reason_phrase}", advice)
