@@ -17,11 +17,13 @@ from tipstaff.intake.reading.feeds.shadowserver_types import (
     tags_of,
     type_in_name,
 )
+from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import read_time
 from tipstaff.kernel.errors import ParseError
 
 name = "shadowserver"
 experimental = False
+_DOWNLOAD = pattern(r"https?://dl\.shadowserver\.org/[A-Za-z0-9_/?=.-]{8,200}")
 ORGANISATION = "The Shadowserver Foundation"
 
 
@@ -33,7 +35,7 @@ def claims(message: Message) -> Confidence:
         return Confidence.NONE
     ours = [file for file in files if _is_ours(file)]
     if not ours:
-        return Confidence.NONE
+        return Confidence.LIKELY if not files and _link(message) else Confidence.NONE
     return Confidence.CERTAIN if len(ours) == len(files) else Confidence.STRUCTURE
 
 
@@ -47,11 +49,26 @@ def _is_ours(file: TableFile) -> bool:
 def parse(message: Message) -> list[ReportDraft]:
     """One report a table. A type that accuses nobody gives a report without events, which is no report of abuse."""
     files = [file for file in table_files(message) if _is_ours(file)]
+    if not files and (link := _link(message)):
+        return [_only_linked(message, link)]
     if not files:
         raise ParseError(
             message.where or "message", "no table with Shadowserver's columns", "expected timestamp, ip or src_ip, asn, geo"
         )
     return [_draft(file, message) for file in files]
+
+
+def _link(message: Message) -> str | None:
+    """Where the report can be fetched, of a mail that brings only a link to it."""
+    found = _DOWNLOAD.search(message.letter[:20_000]) if message.kind == "mail" else None
+    return found.group() if found else None
+
+
+def _only_linked(message: Message, link: str) -> ReportDraft:
+    draft = ReportDraft(format=name, reporter=_reporter(message), subject=message.header("Subject") or None)
+    draft.disposition = Disposition.NEEDS_A_PERSON
+    draft.needs.append(f"the report is not attached but linked: fetch {link}, or have it attached, or pull it from the reports API")
+    return draft
 
 
 def _draft(file: TableFile, message: Message) -> ReportDraft:

@@ -8,7 +8,8 @@ import orjson
 import polars as pl
 
 from tipstaff.intake.message import Message, Part
-from tipstaff.intake.reading.feeds.separated import MOST_COLUMNS, Head, Rows, normal_header, read_head, read_rows
+from tipstaff.intake.reading.feeds.mapping import guess_mapping
+from tipstaff.intake.reading.feeds.separated import DELIMITERS, MOST_COLUMNS, Head, Rows, normal_header, read_head, read_rows
 from tipstaff.intake.reading.open import json_documents
 from tipstaff.intake.reading.walk import every_part
 from tipstaff.kernel.errors import ParseError
@@ -21,6 +22,8 @@ TABLE_TYPES = (
     "text/comma-separated-values",
 )
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".log")
+MOST_LETTER = 1_000_000  # characters of a letter that are looked at for tables
+GAP = 3  # empty lines that may stand between the rows of a table in a letter
 _KEPT = "table_files"
 MOST_DEPTH = 4  # nested JSON objects that become dotted columns
 
@@ -67,7 +70,47 @@ def _find_tables(message: Message) -> list[TableFile]:
         ]
     else:
         parts = [part for part in every_part(message) if _may_be_table(part)]
-    return [found for part in parts if (found := _table(part, message)) is not None]
+    found = [table for part in parts if (table := _table(part, message)) is not None]
+    return found if found or message.kind != "mail" else inline_tables(message.letter)
+
+
+def inline_tables(letter: str) -> list[TableFile]:
+    """Tables written into a letter: a line of well-known column names, and lines with as many values below it."""
+    lines = letter[:MOST_LETTER].split("\n")
+    found, at = [], 0
+    while at < len(lines):
+        delimiter = _names_columns(lines[at])
+        rows, at = _rows_below(lines, at, delimiter) if delimiter else ([], at)
+        if rows:
+            head = read_head("\n".join(rows).encode())
+            if head is not None:
+                found.append(TableFile(None, f"letter, line {at - len(rows) + 2}", head.header, head))
+        at += 1
+    return found
+
+
+def _names_columns(line: str) -> str | None:
+    """The delimiter of a line that names an address column and a time column, else None."""
+    for delimiter in DELIMITERS:
+        if 1 <= line.count(delimiter) <= 100 and len(line) <= 4_000:
+            header = normal_header(line.split(delimiter))
+            mapping = guess_mapping(header) or guess_mapping(tuple(name.rpartition("format_")[2] for name in header))
+            if mapping and mapping.layout.ip and mapping.layout.time:
+                return delimiter
+    return None
+
+
+def _rows_below(lines: list[str], at: int, delimiter: str) -> tuple[list[str], int]:
+    """The header with the rows below it (empty lines between are passed over), and the line where they end."""
+    width = lines[at].count(delimiter)
+    rows, last = [lines[at].rpartition("ormat:")[2]], at
+    for number in range(at + 1, len(lines)):
+        if lines[number].count(delimiter) >= width:
+            rows.append(lines[number])
+            last = number
+        elif lines[number].strip() or (number - last > GAP):
+            break
+    return (rows, last) if len(rows) > 1 else ([], at)
 
 
 def _may_be_table(part: Part) -> bool:
