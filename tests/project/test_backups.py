@@ -1,5 +1,8 @@
 """What was backed up comes back, whole or not at all; an older database is carried over."""
 
+import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +14,8 @@ import psycopg
 import pytest
 
 from tests.project.instances import ROOT, Instance
-from tipstaff.project import connections
+from tipstaff.kernel.errors import InputError
+from tipstaff.project import backups, connections
 from tipstaff.project.postgres import MAJOR, Cluster, make_state
 
 pytestmark = pytest.mark.slow
@@ -103,6 +107,21 @@ def test_a_damaged_backup_writes_nothing(worked: tuple[Instance, Path], open_pla
     assert refused.returncode == 1 and "broken.backup" in refused.stderr
     assert "use another backup" in refused.stderr or "cannot be read" in refused.stderr
     assert not state.exists()
+
+
+def test_a_forged_backup_writes_nothing_outside(open_place: Path) -> None:
+    forged, sums = open_place / "forged.backup", {}
+    with tarfile.open(forged, "w") as archive:
+        for name, content in ((backups.MANIFEST, b'{"format": 1}'), ("evidence/../../escaped", b"x"), (backups.SUMS, b"")):
+            content = content or json.dumps(sums).encode()
+            sums[name] = hashlib.sha256(content).hexdigest()
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    assert backups.check(forged) == {"format": 1}
+    with pytest.raises(InputError, match="leads outside"):
+        backups._extract(forged, open_place / "forged", {"evidence"})
+    assert not (open_place / "escaped").exists()
 
 
 def test_a_backup_replaces_no_file(worked: tuple[Instance, Path]) -> None:

@@ -8,6 +8,7 @@ first: what it holds may be in the dump too, and is then recognised by its id.
 import hashlib
 import json
 import os
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -99,16 +100,28 @@ def read(file: Path, state: Path) -> dict[str, Any]:
     if taken := [name for name in (*TREES, "evidence.key") if _holds_something(state / name)]:
         raise Refused(f"{state} already holds {', '.join(taken)}: restore into an empty state directory")
     with dumps.owners_database(state, must_be_stopped=True) as address, tempfile.TemporaryDirectory(dir=state) as scratch:
-        with tarfile.open(file) as archive:
-            archive.extract(DUMP, scratch, filter="data")
+        _extract(file, Path(scratch), {DUMP})
         dumps.load(address, Path(scratch) / DUMP, dumps.application_role())
-        with tarfile.open(file) as archive:
-            wanted = [member for member in archive if member.name.split("/")[0] in {*TREES, *KEYS}]
-            archive.extractall(state, members=wanted, filter="data")
-        for name in TREES:
-            if (state / name).is_dir():
-                (state / name).chmod(0o700)
+        _extract(file, state, {*TREES, *KEYS})
     return manifest
+
+
+def _extract(file: Path, into: Path, wanted: set[str]) -> None:
+    """Write the members at or below the ``wanted`` names. Plain files inside ``into`` only, closed to others."""
+    with tarfile.open(file) as archive:
+        for member, handle in _members(archive):
+            parts = Path(member.name).parts
+            if not member.isfile() or parts[0] not in wanted:
+                continue
+            if member.name.startswith("/") or ".." in parts:
+                raise InputError(Problem(f"{file}: {member.name}", "leads outside the state directory", "do not trust this file"))
+            path = into.joinpath(*parts)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as out:
+                shutil.copyfileobj(handle, out)
+                out.flush()
+                os.fsync(out.fileno())
 
 
 def _holds_something(path: Path) -> bool:
