@@ -5,8 +5,10 @@ role; logs speak by their own grammar (``loglines``). Where the text does not de
 """
 
 import ipaddress
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from tipstaff.intake.reading.indicators import Found, find_addresses
 from tipstaff.intake.reading.loglines import LogLine, read_log_line
@@ -14,6 +16,7 @@ from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.sections import Line, Zone
 
+MAX_MENTIONS = 3_000   # addresses of one letter that are weighed
 REACH = 90          # characters that a cue before an address reaches
 REACH_AFTER = 45    # and one behind it
 HINT, LIKELY, SAYS = 1, 2, 3
@@ -39,6 +42,7 @@ class Mention:
     cue: str = ""
     port: int | None = None
     inherited: bool = False
+    points: bool = False   # the cue gives a direction, or labels the address; a bare "the address" does not
 
     @property
     def ip(self) -> str:
@@ -63,6 +67,7 @@ _LIST_GAP = pattern(r"(?i)^[\s,;/&|()•*·–\-\[\]'\"`]*(?::\d{1,5})?[\s,;/&|(
 _PORT = pattern(r"^:(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
 _BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
 _POINTS = pattern(r"(?i)following|these|listed below|folgend|suivant|siguient|seguent|volgende|następuj|poniższ|seguintes|следующ|以下|下列|下記")
+_DIRECTED = frozenset("from by von vom durch seitens depuis par desde por da dal dalla van door uit z przez de do por pelo с со от 由".split())
 _KINDS = {
     "accused_before": Role.ACCUSED, "accused_after": Role.ACCUSED, "victim_before": Role.VICTIM, "victim_after": Role.VICTIM,
     "other_before": Role.OTHER, "other_after": Role.OTHER, "neutral": Role.NEUTRAL,
@@ -112,6 +117,8 @@ def _mentions(letter: str, lines: list[Line]) -> list[Mention]:
         if line.zone in _READ and not _inside_url(letter, hit):
             port = _PORT.match(letter[hit.end:hit.end + 8].replace("]", "", 1))
             found.append(Mention(hit, line, port=_port(port.group(1)) if port else None))
+            if len(found) >= MAX_MENTIONS:
+                break
     own_words = [mention for mention in found if mention.line.zone is not Zone.QUOTED]
     return own_words or found
 
@@ -216,7 +223,7 @@ def _weigh(mention: Mention, letter, lines, before, after, columns, near: list[M
     cell = _cell(mention, columns)
     if cell is not None:
         if cell[2] is not None:
-            mention.role, mention.strength, mention.cue = cell[2], max(cell[3], LIKELY), cell[4]
+            mention.role, mention.strength, mention.cue, mention.points = cell[2], max(cell[3], LIKELY), cell[4], True
         return
     others = [other for other in near if other is not mention]
     left = _before(mention, letter, lines, before, after, others)
@@ -225,10 +232,12 @@ def _weigh(mention: Mention, letter, lines, before, after, columns, near: list[M
     if best is not None:
         hit, strength, _ = best
         mention.role, mention.strength, mention.cue = _KINDS[hit.value.kind], strength, hit.phrase
+        mention.points = strength >= SAYS or hit.phrase in _DIRECTED or letter[hit.end:start].strip()[:1] in (":", "=", ":")
     strong_left = left is not None and left[1] >= LIKELY
     if previous is not None and not strong_left and _LIST_GAP.match(letter[previous.found.end:start]) and end - previous.found.end < 120:
         if previous.role is not None and (best is None or best[1] < SAYS or best is right and best[2] > 20):
             mention.role, mention.strength, mention.cue, mention.inherited = previous.role, previous.strength, previous.cue, True
+            mention.points = previous.points
 
 
 def _cell(mention: Mention, columns):
@@ -261,8 +270,8 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
         return _from_lead_in(before, after, floor, stop)
     fence = max((other.found.end for other in others if other.found.end <= start), default=0)
     best = None
-    for hit in before:
-        if hit.end > start or hit.start < floor or fence and hit.end <= fence:
+    for hit in _between(before, floor, start):
+        if hit.end > start or fence and hit.end <= fence:
             continue
         if best is None or (hit.end, hit.end - hit.start) > (best.end, best.end - best.start):
             best = hit
@@ -277,11 +286,11 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
 
 def _from_lead_in(before: list[Hit], after: list[Hit], floor: int, stop: int):
     """What the sentence above a list says of its items: words that point to the list first, then the last strong cue."""
-    inside = [hit for hit in before if floor <= hit.start and hit.end <= stop and hit.value.strength >= SAYS]
+    inside = [hit for hit in _between(before, floor, stop) if hit.end <= stop and hit.value.strength >= SAYS]
     pointing = [hit for hit in inside if _POINTS.search(hit.phrase)]
     if pointing:
         hit = pointing[-1]
-        suffered = next((one for one in after if one.value.kind == "victim_after" and hit.end <= one.start < stop), None)
+        suffered = next((one for one in _between(after, hit.end, stop - 1) if one.value.kind == "victim_after"), None)
         return (suffered or hit, SAYS, stop - hit.end)
     if not inside:
         return None
@@ -298,6 +307,22 @@ def _last_stop(letter: str, floor: int, stop: int, item: bool) -> int:
     return last
 
 
+@lru_cache(maxsize=8_192)
+def _is_item(text: str) -> bool:
+    """Whether a line begins with an address, as the items of a list do."""
+    found = find_addresses(text)
+    return bool(found) and _BULLET.match(text[:found[0].start]) is not None
+
+
+def _between(hits: list[Hit], first: int, last: int) -> list[Hit]:
+    """The hits (in order of their start) that start from ``first`` to ``last``."""
+    return hits[bisect_left(hits, first, key=_start):bisect_right(hits, last, key=_start)]
+
+
+def _start(hit: Hit) -> int:
+    return hit.start
+
+
 def _lead_in(lines: list[Line], line: Line, floor: int) -> int:
     """Where the sentence begins that a list or a wrapped line belongs to: the last line above that is no item, one blank line allowed."""
     for number in range(line.number - 2, max(-1, line.number - 300), -1):
@@ -306,7 +331,7 @@ def _lead_in(lines: list[Line], line: Line, floor: int) -> int:
             break
         if not above.text.strip():
             continue
-        if find_addresses(above.text[:200]) and _BULLET.match(above.text[:find_addresses(above.text[:200])[0].start]):
+        if _is_item(above.text[:200]):
             continue
         return max(above.start, above.end - 3 * REACH)
     return line.start
@@ -320,9 +345,7 @@ def _after(mention: Mention, letter: str, after: list[Hit], others: list[Mention
     stop = _STOP.search(window)
     limit = min(fence, end + (stop.start() + 1 if stop else len(window)))
     best = None
-    for hit in after:
-        if hit.start < end or hit.start > limit:
-            continue
+    for hit in _between(after, end, limit):
         if best is None or (hit.start, -(hit.end - hit.start)) < (best.start, -(best.end - best.start)):
             best = hit
     return (best, best.value.strength, best.start - end) if best is not None else None
@@ -361,7 +384,8 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
     unresolved = {ip for ip, roles in weight.items() if ip not in named and not roles.get(Role.ACCUSED) and Role.NEUTRAL not in roles and ip not in targets}
     neutral = {ip for ip, roles in weight.items() if Role.NEUTRAL in roles and not roles.get(Role.ACCUSED)}
     likely = {ip for ip, roles in weight.items() if ip not in named and roles.get(Role.ACCUSED) and ip not in targets - sources}
-    accused, outcome.strength, outcome.why = _choose(says, torn, from_logs, likely, weight, unresolved, neutral)
+    pointed = {mention.ip for mention in outcome.mentions if mention.points}
+    accused, outcome.strength, outcome.why = _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed)
     accused, outcome.why = _ours(accused, says | from_logs | likely | unresolved | torn, own, outcome.why)
     order = [mention.ip for mention in outcome.mentions] + [entry.src for _, entry in outcome.logs]
     outcome.accused = [ip for ip in dict.fromkeys(order) if ip in accused]
@@ -387,7 +411,7 @@ def _log_sides(logs: list[tuple[Line, LogLine]]) -> tuple[set[str], set[str]]:
     return set(sources), set(targets)
 
 
-def _choose(says, torn, from_logs, likely, weight, unresolved, neutral) -> tuple[set[str], int, str]:
+def _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed) -> tuple[set[str], int, str]:
     if torn and not from_logs:
         return set(), 0, "the letter names the same address both as the source and as the target"
     if says and from_logs:
@@ -402,7 +426,9 @@ def _choose(says, torn, from_logs, likely, weight, unresolved, neutral) -> tuple
         return (good or from_logs), SAYS, ""
     if likely:
         top = max(weight[ip][Role.ACCUSED] for ip in likely)
-        return {ip for ip in likely if weight[ip][Role.ACCUSED] == top}, top, ""
+        best = {ip for ip in likely if weight[ip][Role.ACCUSED] == top}
+        best = best if len(best) == 1 else best & pointed
+        return (best, top, "") if best else (set(), 0, "several addresses are named and the letter does not say which one is accused")
     if len(unresolved) == 1:
         return unresolved, HINT, ""
     if not unresolved and len(neutral) == 1:

@@ -5,11 +5,10 @@ from collections import Counter
 from tipstaff.intake.classification import by_keywords, keyword_scores
 from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.accusation import SAYS, accuse
+from tipstaff.intake.reading.accusation import MAX_MENTIONS, SAYS, accuse
 from tipstaff.intake.reading.complaint_events import Reading, events_of
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
-from tipstaff.intake.reading.letters import letter_of
 from tipstaff.intake.reading.links import judge_links
 from tipstaff.intake.reading.loglines import LogLine, read_log_line
 from tipstaff.intake.reading.mailboxes import sender_of
@@ -51,7 +50,7 @@ def read_complaint(message: Message, form: str, *, category: tuple[str, str] | N
 
 def has_log(message: Message) -> bool:
     """Whether the message shows log lines that name a source: then ``log_excerpt`` reads it, else ``free_text``."""
-    texts = [letter_of(message) if message.kind == "mail" else message.letter]
+    texts = [message.letter]
     texts += [part.text[:50_000] for part in message.parts if message.kind == "mail" and (part.filename or "").lower().endswith((".log", ".txt"))]
     for text in texts:
         for line in text[:60_000].split("\n")[:1_500]:
@@ -64,7 +63,7 @@ def _facts(message: Message) -> Facts:
     """The letter itself, or the complaint that somebody forwarded without saying anything of their own."""
     facts = facts_of(message)
     for inner in message.embedded[:1]:
-        text = letter_of(inner)
+        text = inner.letter
         scores, _ = keyword_scores(facts.subject.removeprefix("Fwd:").removeprefix("FW:") if not inner.header("Subject") in facts.subject else "", facts.own_words, facts.vocabulary.keyword_index)
         if text.strip() and not scores and not facts.kinds("complaint") and len(facts.own_words) < 600:
             return facts_of(message, text=text, sender=inner)
@@ -79,8 +78,10 @@ def read_letter(facts: Facts) -> Reading:
     scores, _ = keyword_scores(facts.subject, words, facts.vocabulary.keyword_index)
     if category is None and accusation.logs:
         category, category_from = _from_log(accusation.logs)
-    links = judge_links(facts.text, facts.lines, facts.hits, reporter_domains=facts.reporter_domains)
+    links = judge_links(facts.text, facts.lines, facts.hits, reporter_domains=facts.reporter_domains, subject=facts.subject, accused=accusation.accused)
     reading = Reading(facts, accusation, links, category, category_from, max(scores.values(), default=0.0))
+    if len(accusation.mentions) >= MAX_MENTIONS:
+        reading.warnings.append(f"the letter names more than {MAX_MENTIONS} addresses; the rest was not weighed")
     _from_subject(reading)
     _from_headers(reading)
     return reading
@@ -146,7 +147,7 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
         return Disposition.NEEDS_A_PERSON, ["the text does not say what is complained of"]
     if facts.kinds("resolved"):
         return Disposition.NEEDS_A_PERSON, ["it seems to say that something was solved"]
-    if facts.kinds("customer_attacked") and reading.accusation.strength < SAYS:
+    if facts.kinds("customer_attacked") and not reading.accusation.accused:
         return Disposition.NEEDS_A_PERSON, ["somebody reports that they are attacked themselves"]
     return _weighed(reading, events, bool(complaint))
 

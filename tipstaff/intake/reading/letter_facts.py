@@ -5,10 +5,10 @@ from datetime import datetime
 from functools import cached_property
 
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.indicators import find_mailboxes, registered_domain
+from tipstaff.intake.reading.indicators import find_mailboxes, find_urls
 from tipstaff.intake.reading.languages import language_of
 from tipstaff.intake.reading.letters import html_to_text
-from tipstaff.intake.reading.links import FREEMAIL
+from tipstaff.intake.reading.links import FREEMAIL, site_of
 from tipstaff.intake.reading.loglines import read_log_line
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.patterns import pattern
@@ -99,7 +99,7 @@ class Facts:
         boxes = [sender_of(sender).email or "", *(sender.header(name) for name in ("reply-to", "return-path", "sender"))]
         boxes += [line.text for line in self.lines if line.zone in (Zone.CLOSING, Zone.SIGNATURE, Zone.SMALL_PRINT)]
         hosts = {box.value.rpartition("@")[2] for text in boxes for box in find_mailboxes(text)}
-        names = {registered_domain(host) or host for host in hosts}
+        names = {site_of(host) for host in hosts}
         return frozenset(name for name in names if name and name not in FREEMAIL)
 
     @cached_property
@@ -146,6 +146,7 @@ def facts_of(message: Message, vocabulary: Vocabulary | None = None, *, text: st
         for line in lines:
             if line.start >= offset:
                 line.zone = Zone.SIGNATURE   # of an attached file only the log lines speak
+    _set_samples_apart(letter, lines, hits, vocabulary)
     subject = (sender or message).header("Subject")
     moment = read_time((sender or message).header("Date"))
     reference = moment.at if moment and moment.at else message.hints.received_at
@@ -169,3 +170,17 @@ def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]
             letter += text
             room -= len(text)
     return letter, attached
+
+
+def _set_samples_apart(letter: str, lines: list[Line], hits: list[Hit], vocabulary: Vocabulary) -> None:
+    """A mail forwarded in the letter is the offending mail itself, where the letter complains before it and the mail does not complain."""
+    cut = next((line for line in lines if line.zone is Zone.FORWARD), None)
+    if cut is None:
+        return
+    before = letter[:cut.start]
+    complains = any(hit.value.kind == "complaint" and hit.start < cut.start for hit in hits) or vocabulary.keyword_index.find(before)
+    inside = {hit.phrase for hit in hits if hit.value.kind == "complaint" and hit.start > cut.start}
+    if complains and len(inside) < 2 and not any("[.]" in found.as_written or found.as_written[:2].lower() == "hx" for found in find_urls(letter[cut.start:])):
+        for line in lines:
+            if line.start > cut.start and line.zone in (Zone.BODY, Zone.CLOSING):
+                line.zone = Zone.SAMPLE

@@ -42,19 +42,43 @@ class Link:
     why: str = ""
 
 
-def judge_links(letter: str, lines: list[Line], hits: list[Hit], *, reporter_domains: frozenset[str]) -> list[Link]:
-    """Every link in the letter with a verdict; links in pasted headers, logs and signatures are left out unless they are defanged."""
+def judge_links(
+    letter: str, lines: list[Line], hits: list[Hit], *, reporter_domains: frozenset[str], subject: str = "", accused: list[str] | None = None
+) -> list[Link]:
+    """Every link in the letter with a verdict; links in pasted headers, logs and signatures are left out unless they are defanged.
+
+    A link that the subject names too, or that an accused address stands right behind, is accused whatever else is linked.
+    """
     before = [hit for hit in hits if hit.value.kind in ("url_accused_before", "url_other_before")]
     after = [hit for hit in hits if hit.value.kind == "url_other_after"]
     links = _links(letter, lines)
     for index, link in enumerate(links):
         _judge(link, letter, links[max(0, index - 2):index + 3], before, after, reporter_domains)
     _inherit(letter, links)
+    singled = [link for link in links if link.why not in _NEVER and _is_singled_out(link, letter, subject, accused or [])]
+    for link in links if singled else ():
+        known = link in singled or link.defanged and link.verdict == "accused"
+        link.verdict, link.why = ("accused", "named in the subject or with the accused address") if known else ("other", link.why)
     if any(link.defanged and link.verdict != "other" for link in links):   # a reporter who defangs what is bad leaves what is good
         for link in links:
             if not link.defanged:
                 link.verdict, link.why = "other", link.why or "not defanged, unlike others"
     return links
+
+
+_NEVER = frozenset(("the reporter's own", "a well-known reference"))
+
+
+def _is_singled_out(link: Link, letter: str, subject: str, accused: list[str]) -> bool:
+    if link.value in {found.value for found in find_urls(subject)} or (link.is_domain and link.value in {found.value for found in find_domains(subject)}):
+        return link.verdict != "other"
+    behind = letter[link.found.end:link.found.end + 60].split("\n")[0].lstrip(" \t:-,")
+    return behind[:1] in ("[", "(") and any(found.start < 8 and found.value in accused for found in find_addresses(behind))
+
+
+def site_of(host: str) -> str:
+    """The name under the public suffix; the last two labels where the suffix is not a public one."""
+    return registered_domain(host) or ".".join(host.split(".")[-2:])
 
 
 def _links(letter: str, lines: list[Line]) -> list[Link]:
@@ -87,7 +111,7 @@ def _is_name_of_address(letter: str, found: Found) -> bool:
 def _judge(link: Link, letter: str, near: list[Link], before: list[Hit], after: list[Hit], reporter_domains: frozenset[str]) -> None:
     cue = _cue_before(link, letter, near, before)
     behind = _cue_after(link, letter, near, after)
-    domain = registered_domain(link.host) or link.host
+    domain = site_of(link.host)
     if behind is not None and (cue is None or behind.start - link.found.end <= 3):
         link.verdict, link.why = "other", behind.phrase
     elif cue is not None and cue.value.kind == "url_other_before":
@@ -113,7 +137,10 @@ def _cue_before(link: Link, letter: str, near: list[Link], before: list[Hit]) ->
             last = floor + match.start() + 1
     best = None
     for hit in before:
-        far = start - hit.end > (25 if hit.phrase in _LOOSE else 60 if hit.value.kind == "url_other_before" else REACH)
+        loose = hit.phrase in _LOOSE
+        if loose and "\n" in letter[hit.end:start]:
+            continue
+        far = start - hit.end > (25 if loose else 60 if hit.value.kind == "url_other_before" else REACH)
         if hit.end <= start and hit.start >= last and not far and (best is None or (hit.end, hit.end - hit.start) > (best.end, best.end - best.start)):
             best = hit
     return _within_line(best, link, letter)
