@@ -153,6 +153,12 @@ CASES = {
     + b"Original-Rcpt-To: a@example.org\n" * 30_000
     + b"--b--\n",
     "phrases": plain(b"could not be delivered spam attack phishing " * 22_000),
+    "accusations": plain(b"attack from 192.0.2.1 against 198.51.100.7, please stop the spam. " * 6_000),
+    "accusing lines": plain(b"192.0.2.1 attacks us\n" * 20_000),
+    "log lines": plain(b"Nov 16 10:00:00 mx sshd[77]: Failed password for root from 192.0.2.1 port 4711 ssh2\n" * 5_000),
+    "quoted levels": plain(b"".join(b">" * (n % 500) + b" 192.0.2.1 spams\n" for n in range(2_000))),
+    "list of links": plain(b"http://a.example/x phishing\n" * 15_000),
+    "headers pasted": plain(b"Received: from a (b [192.0.2.1]) by c; Mon, 16 Nov 2026 10:00:00 +0000\n" * 5_000),
     "random": bytes((n * n * 31 + n // 7) % 256 for n in range(400_000)),
 }
 

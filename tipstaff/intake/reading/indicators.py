@@ -316,6 +316,8 @@ def find_domains(text: str) -> list[Found]:
         if index < len(taken) and taken[index][0] < end:
             continue
         written = text[start:end].rstrip(".")
+        if written[-1:].isdigit() and written.rpartition(".")[2].isdigit():
+            continue
         if text[max(0, start - 1) : start] in ("@", "/", "\\", "=") or text[end : end + 1] in ("@", "(", "_"):
             continue
         value = normal_domain(written)

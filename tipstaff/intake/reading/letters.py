@@ -6,7 +6,7 @@ from html import unescape
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.patterns import pattern
 
-MAX_LETTER = 400_000  # characters of a letter that are ever read
+MAX_LETTER = 200_000  # characters of a letter that are ever read
 MAX_HTML = 1_000_000  # characters of HTML that are ever parsed
 _BLOCKS = {
     "p",
