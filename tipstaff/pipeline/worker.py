@@ -61,6 +61,7 @@ class Worker:
         self.context: context.Context | None = None
         self.loaded_at = self.swept_at = self.began_at = now()
         self.submissions = self.events = 0
+        self.step_size = MOST
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop``. A database that is away is waited for; the spool keeps what arrives meanwhile."""
@@ -79,11 +80,12 @@ class Worker:
 
     def step(self) -> bool:
         """One look at the spool and at waiting rows; True when there was work."""
-        self._renew()
+        self.prepare()
         done = self._from_spool() or self._from_rows()
         return bool(done)
 
-    def _renew(self) -> None:
+    def prepare(self) -> None:
+        """Look at the world again when it is time, and do what time itself brings about."""
         moment = now()
         if self.context is None or (moment - self.loaded_at).total_seconds() > RELOAD:
             if self.context is None:
@@ -103,7 +105,7 @@ class Worker:
         with _turn(self.spool) as mine:
             if not mine:
                 return 0
-            items = list(self.spool.read(self.spool.waiting(most=MOST, most_bytes=MOST_BYTES)))
+            items = list(self.spool.read(self.spool.waiting(most=self.step_size, most_bytes=MOST_BYTES)))
             if not items:
                 return 0
             added = set(intake.accept(items=items, claimed_by=self.name, now=now()))
@@ -112,7 +114,7 @@ class Worker:
         return len(items)
 
     def _from_rows(self) -> int:
-        waiting = intake.claim(by=self.name, most=MOST, now=now())
+        waiting = intake.claim(by=self.name, most=self.step_size, now=now())
         if not waiting:
             return 0
         by_blob: dict[int, list[Submission]] = {}

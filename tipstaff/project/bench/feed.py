@@ -165,7 +165,7 @@ def _deliver(worker: Any, files: list[bytes], cluster: Any, name: str) -> throwa
     from tipstaff.intake.spool import accepted
     from tipstaff.kernel.clock import now
 
-    worker._renew()
+    worker.prepare()
     meter = throwaway.Meter(cluster)
     for number, content in enumerate(files):
         item = accepted(

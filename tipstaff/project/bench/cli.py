@@ -1,0 +1,40 @@
+"""``tipstaff bench …``: each benchmark on a throwaway database, one JSON object on standard output."""
+
+import json
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import click
+
+#: Name → module and the size that the published figures use.
+BENCHES: dict[str, int] = {
+    "feed": 1_000_000, "mail": 20_000, "smtp": 5_000, "xarf": 100_000, "attribution": 100_000, "hostile": 10, "desk": 1_000_000,
+}  # fmt: skip
+
+
+def _command(name: str, size: int) -> click.Command:
+    @click.command(name, help=(import_module(f"tipstaff.project.bench.{name}").__doc__ or "").splitlines()[0])
+    @click.option("--rows", default=size, show_default=True, help="How many rows, mails, documents or questions.")
+    @click.option("--batch", default=100_000, show_default=True, help="Rows in one delivery (feed).")
+    @click.option("--preload", default=5_000_000, show_default=True, help="Events that are there already (feed).")
+    @click.option("--json", "_json", is_flag=True, help="The output is JSON either way.")
+    def run(rows: int, batch: int, preload: int, _json: bool) -> None:
+        measure: Callable[..., dict[str, Any]] = import_module(f"tipstaff.project.bench.{name}").run
+        more = {"batch": batch, "preloaded": preload} if name == "feed" else {}
+        click.echo(json.dumps(measure(rows=rows, **more)))
+
+    return run
+
+
+class _Late(click.Group):
+    """Imports a benchmark when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(BENCHES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return _command(cmd_name, BENCHES[cmd_name]) if cmd_name in BENCHES else None
+
+
+bench = _Late("bench", help="Measure on a throwaway database; figures and their conditions are in the README.")
