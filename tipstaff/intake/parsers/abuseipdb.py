@@ -110,6 +110,8 @@ def _sum_up(draft: ReportDraft) -> None:
 
 def _tables(message: Message) -> Iterator[tuple[str, list[list[str]]]]:
     for part in message.parts:
+        if b"ReportDate" not in part.content[:400]:
+            continue
         head = part.content[:400].lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")[0].decode("ascii", "replace")
         if tuple(squeezed(cell) for cell in head.split(",")) == _COLUMNS:
             yield part.where, list(_rows(part.text))

@@ -9,7 +9,7 @@ from tipstaff.intake.message import Message
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.x_arf_drafts import drafts_of
-from tipstaff.intake.reading.x_arf_fields import Found, find_reports
+from tipstaff.intake.reading.x_arf_fields import Found, find_reports, mentions
 
 name = "blocklist_de"
 experimental = False
@@ -42,6 +42,8 @@ def parse(message: Message) -> list[ReportDraft]:
 
 
 def _ours(message: Message) -> list[Found]:
+    if not mentions(message, "blocklist.de"):
+        return []
     return [
         found
         for found in find_reports(message)

@@ -89,7 +89,7 @@ def parse(message: Message) -> list[ReportDraft]:
 def _reports(message: Message) -> list[tuple[Fields, str]]:
     found = []
     for part in message.parts:
-        if part.content_type == "text/html" or "signature" not in part.text[:65_536]:
+        if part.content_type == "text/html" or ("last_s" not in part.text[:65_536] and "first_seen" not in part.text[:65_536]):
             continue
         for fields in read_mappings(part.text):
             if (

@@ -11,16 +11,17 @@ from tipstaff.intake.reading.indicators import find_addresses, find_urls, host_o
 from tipstaff.intake.reading.mailboxes import mailbox
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.x_arf_drafts import drafts_of
-from tipstaff.intake.reading.x_arf_fields import Found, find_reports
+from tipstaff.intake.reading.x_arf_fields import Found, find_reports, mentions
 from tipstaff.kernel.errors import ParseError
 
 name = "netcraft"
 experimental = False
 
+MAX_LETTER = 60_000
 MAX_EVENTS = 2_000
 _ISSUE = pattern(r"(?i)\bIssue\s+#?(\d{3,12})\s*:")
 _HOP = pattern(r"^\s*\d{1,2}\s+\S+(?:\s+\(|\s+\d|\s*$)|^\s*\d{1,2}\s+\*")
-_IN_SENTENCE = pattern(r"(?i)\b(?:IP|adres(?:se)?|address|dirección|indirizzo|endereço|адрес\pL*)\b")
+_IN_SENTENCE = pattern(r"(?i)\b(?:IP|adres|address|direcci|indirizz|endere)|адрес|地址|アドレス|주소")
 _BRACKETS = pattern(r"\[([0-9a-fA-F:.,; ]{2,400})\]")
 _KINDS = (
     ("phish", "phishing"),
@@ -50,11 +51,15 @@ def parse(message: Message) -> list[ReportDraft]:
     draft = _from_report(reports, message, pairs) if reports else _from_letter(message, pairs)
     sender = mailbox(message.header("From"))
     draft.format = "netcraft"
+    if len(message.letter) > MAX_LETTER:
+        draft.warnings.append(f"the letter is longer than {MAX_LETTER} characters; the rest was left out")
     draft.reporter = Reporter(sender[0], (sender[1] or draft.reporter.email or "").lower() or None, "Netcraft")
     return [draft]
 
 
 def _reports(message: Message) -> list[Found]:
+    if not mentions(message, "netcraft"):
+        return []
     return [
         found
         for found in find_reports(message)
@@ -68,7 +73,7 @@ def _is_takedown_letter(message: Message) -> bool:
     return (
         sender.lower().endswith("netcraft.com")
         and bool(_ISSUE.search(message.header("Subject")[:500]))
-        and "netcraft" in message.letter[:60_000].lower()
+        and "netcraft" in message.letter[:MAX_LETTER].lower()
     )
 
 
@@ -77,7 +82,7 @@ def _pairs(letter: str) -> list[tuple[str | None, list[str]]]:
     pairs: list[tuple[str | None, list[str]]] = []
     waiting: list[str] = []  # URLs whose address has not come yet
     spoken: list[str] = []
-    for line in letter[:60_000].split("\n"):
+    for line in letter[:MAX_LETTER].split("\n"):
         if not line.strip() or _HOP.match(line):
             continue
         urls = _leading_urls(line)

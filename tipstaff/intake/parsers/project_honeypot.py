@@ -57,6 +57,8 @@ def parse(message: Message) -> list[ReportDraft]:
         feed="projecthoneypot-monitor",
     )
     _read_lines(letter, draft)
+    if len(message.letter) > MAX_LETTER:
+        draft.warnings.append(f"the letter is longer than {MAX_LETTER} characters; the rest was left out")
     draft.category = next((event.category for event in draft.events if event.category not in (None, "other")), None)
     draft.category_from = "structure" if draft.category else None
     draft.xarf = xarf_of(draft.category)

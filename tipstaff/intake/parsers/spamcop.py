@@ -17,6 +17,7 @@ from tipstaff.kernel.errors import ParseError
 name = "spamcop"
 experimental = False
 
+MAX_LETTER = 300_000
 MAX_ROWS = 5_000
 _BANNER = pattern(r"(?mi)^\s*(?:\[ ?SpamCop V[0-9. ]{1,20} ?\]|- SpamCop V[0-9.]{1,20} -)")
 _EMAIL_FROM = pattern(r"(?mi)^[> ]{0,4}Email from\s+([0-9a-f:.]{3,45})\s*/\s*(.{6,80}?)\s*$")
@@ -34,6 +35,8 @@ _EVIDENCE = pattern(r"(?mi)^\s*\[? ?Offending message ?\]?:?\s*$")
 
 def claims(message: Message) -> Confidence:
     letter = message.letter[:200_000]
+    if "SpamCop" not in letter and "spamcop" not in message.header("From").lower():
+        return Confidence.NONE
     if _BANNER.search(letter) and (_EMAIL_FROM.search(letter) or _SITE.search(letter)):
         return Confidence.CERTAIN
     if _TABLE.search(letter) and _SUMMARY.search(letter):
@@ -43,7 +46,7 @@ def claims(message: Message) -> Confidence:
 
 def parse(message: Message) -> list[ReportDraft]:
     """One draft: the spam's source, or the sites that it advertises, or the rows of a summary or alert."""
-    letter = message.letter[:300_000]
+    letter = message.letter[:MAX_LETTER]
     cut = _EVIDENCE.search(letter)
     said = letter[: cut.start()] if cut else letter
     ticket = _TICKET.search(message.header("Subject")[:3000])
@@ -65,6 +68,8 @@ def parse(message: Message) -> list[ReportDraft]:
         _read_sites(said, draft)
     else:
         _read_source(said, draft)
+    if len(draft.events) >= MAX_ROWS or (len(message.letter) > MAX_LETTER and draft.report_type != "spam"):
+        draft.warnings.append("the letter is very long; its end was left out")
     if not draft.events:
         raise ParseError("letter", "no source can be found in this SpamCop mail", "read it by hand")
     return [draft]

@@ -12,12 +12,13 @@ from tipstaff.intake.reading.mailboxes import mailbox
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.x_arf_drafts import drafts_of
-from tipstaff.intake.reading.x_arf_fields import Found, find_reports
+from tipstaff.intake.reading.x_arf_fields import Found, find_reports, mentions
 from tipstaff.kernel.errors import ParseError
 
 name = "webiron"
 experimental = False
 
+MAX_LETTER = 100_000
 MAX_EVENTS = 5_000
 _SOURCES = ("offendingip", "offendingsourceip")
 _KEPT = {
@@ -54,6 +55,8 @@ def parse(message: Message) -> list[ReportDraft]:
 
 
 def _reports(message: Message) -> list[Found]:
+    if not mentions(message, "webiron"):
+        return []
     return [
         found
         for found in find_reports(message)
@@ -63,12 +66,12 @@ def _reports(message: Message) -> list[Found]:
 
 
 def _is_letter(message: Message) -> bool:
-    letter = message.letter[:100_000]
+    letter = message.letter[:MAX_LETTER]
     return "webiron" in letter.lower() and any(squeezed(label.name) in _SOURCES for label in read_labels(letter))
 
 
 def _from_letter(message: Message) -> ReportDraft:
-    events = _events(read_labels(message.letter[:100_000]))
+    events = _events(read_labels(message.letter[:MAX_LETTER]))
     if not events:
         raise ParseError("letter", "no offending address with an issue can be found", "read it by hand")
     draft = ReportDraft(
@@ -84,6 +87,8 @@ def _from_letter(message: Message) -> ReportDraft:
     elif all(_ABOUT_A_BOTNET.search(str(event.details.get("issue", ""))) for event in events):
         draft.xarf = {"category": "connection", "type": "scraping"}
         draft.category = "scraping"
+    if len(message.letter) > MAX_LETTER:
+        draft.warnings.append(f"the letter is longer than {MAX_LETTER} characters; the rest was left out")
     draft.external_id = next((str(event.details["report_id"]) for event in events if "report_id" in event.details), None)
     draft.warnings += ["an issue has no readable time"] if any(event.occurred_at is None for event in events) else []
     draft.needs += ["an offending address cannot be read"] if any(event.ip is None for event in events) else []

@@ -31,7 +31,7 @@ _NAMES = (
     "Occurrences",
     "Service",
 )
-_HINT = pattern(r"(?mi)^[ \t>]{0,4}(?:Reported-From|Report-ID|Report-Type|Source-Type|Schema-URL)[ \t]*:")
+_HINT = pattern(r"(?mi)^[ \t]{0,4}(?:Reported-From|Report-ID|Report-Type|Source-Type|Schema-URL)[ \t]*:")
 _BEGIN = pattern(
     r"(?mi)^(?:---[ \t]*\n)?(?:Reported-From|Category|Report-Type|User-Agent|Report-ID|Date|Source-Type|Source|Attachment"
     r"|Version)[ \t]*:"
@@ -63,7 +63,11 @@ def find_reports(message: Message) -> list[Found]:
     found: list[Found] = []
     seen: set[tuple] = set()
     for part in message.parts:
-        if part.content_type in ("text/html", "message/rfc822") or not _HINT.search(part.text[:131_072]):
+        if (
+            part.content_type in ("text/html", "message/rfc822")
+            or b"\0" in part.content[:4096]
+            or not _HINT.search(part.text[:131_072])
+        ):
             continue
         number = 0
         for fields in _mappings(part.text):
@@ -75,6 +79,11 @@ def find_reports(message: Message) -> list[Found]:
                 seen.add(mark)
                 found.append(Found(fields, part, number))
     return found
+
+
+def mentions(message: Message, word: str) -> bool:
+    """Whether any text part says ``word`` (lower case) near its beginning: cheap to ask before looking closer."""
+    return any(word in part.text[:131_072].lower() for part in message.parts)
 
 
 def _mappings(text: str) -> list[Fields]:
