@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import polars as pl
+import re2
 
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.feeds.mapping import guess_mapping
@@ -23,6 +24,11 @@ TABLE_TYPES = (
 )
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".log")
 MOST_LETTER = 1_000_000  # characters of a letter that are looked at for tables
+MOST_INLINE = 20  # tables in one letter
+MOST_TRIED = 500  # lines of a letter that are looked at as a header
+_ADDRESS_WORD = re2.compile(
+    r"(?i)(?:^|[^a-z])(?:ip|ipv[46]|addr\w*|adres\w*|src\w*|source\w*|attacker|offender|client|remote|host)(?:[^a-z]|$)"
+)
 GAP = 3  # empty lines that may stand between the rows of a table in a letter
 _KEPT = "table_files"
 MOST_DEPTH = 4  # nested JSON objects that become dotted columns
@@ -77,24 +83,31 @@ def _find_tables(message: Message) -> list[TableFile]:
 def inline_tables(letter: str) -> list[TableFile]:
     """Tables written into a letter: a line of well-known column names, and lines with as many values below it."""
     lines = letter[:MOST_LETTER].split("\n")
-    found, at = [], 0
-    while at < len(lines):
-        delimiter = _names_columns(lines[at])
+    found: list[TableFile] = []
+    at = tried = 0
+    while at < len(lines) and len(found) < MOST_INLINE and tried < MOST_TRIED:
+        likely = _may_name_columns(lines[at])
+        tried += likely
+        delimiter = _names_columns(lines[at]) if likely else None
         rows, at = _rows_below(lines, at, delimiter) if delimiter else ([], at)
-        if rows:
-            head = read_head("\n".join(rows).encode())
-            if head is not None:
-                found.append(TableFile(None, f"letter, line {at - len(rows) + 2}", head.header, head))
+        head = read_head("\n".join(rows).encode()) if rows else None
+        if head is not None:
+            found.append(TableFile(None, f"letter, line {at - len(rows) + 2}", head.header, head))
         at += 1
     return found
+
+
+def _may_name_columns(line: str) -> bool:
+    """A line of a few words between delimiters, one of which can mean an address."""
+    return 6 <= len(line) <= 4_000 and any(mark in line for mark in DELIMITERS) and bool(_ADDRESS_WORD.search(line))
 
 
 def _names_columns(line: str) -> str | None:
     """The delimiter of a line that names an address column and a time column, else None."""
     for delimiter in DELIMITERS:
-        if 1 <= line.count(delimiter) <= 100 and len(line) <= 4_000:
-            header = normal_header(line.split(delimiter))
-            mapping = guess_mapping(header) or guess_mapping(tuple(name.rpartition("format_")[2] for name in header))
+        if 1 <= line.count(delimiter) <= 100:
+            header = normal_header(line.rpartition("ormat:")[2].split(delimiter))
+            mapping = guess_mapping(header)
             if mapping and mapping.layout.ip and mapping.layout.time:
                 return delimiter
     return None
