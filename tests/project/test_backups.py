@@ -110,7 +110,8 @@ def test_a_damaged_backup_writes_nothing(worked: tuple[Instance, Path], open_pla
 
 
 def test_a_forged_backup_writes_nothing_outside(open_place: Path) -> None:
-    forged, sums = open_place / "forged.backup", {}
+    forged = open_place / "forged.backup"
+    sums: dict[str, str] = {}
     with tarfile.open(forged, "w") as archive:
         for name, content in ((backups.MANIFEST, b'{"format": 1}'), ("evidence/../../escaped", b"x"), (backups.SUMS, b"")):
             content = content or json.dumps(sums).encode()

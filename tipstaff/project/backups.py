@@ -116,6 +116,8 @@ def _extract(file: Path, into: Path, wanted: set[str]) -> None:
             if member.name.startswith("/") or ".." in parts:
                 raise InputError(Problem(f"{file}: {member.name}", "leads outside the state directory", "do not trust this file"))
             path = into.joinpath(*parts)
+            if path.exists() and parts[0] in KEYS:
+                continue  # settings and keys that were put there for this instance on purpose
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "wb") as out:
