@@ -250,3 +250,24 @@ def test_nothing_is_half_written_when_the_batch_fails(monkeypatch):
         deliver(report(event(CAROL)))
     assert not Event.objects.exists() and not Case.objects.exists() and not Report.objects.exists()
     assert Submission.objects.get().state == "received"
+
+
+def test_a_forged_sender_does_not_borrow_the_trust_of_a_known_reporter():
+    from tipstaff.reports.models import Reporter
+
+    provider()
+    Reporter.objects.create(key="rita@example.org", email="rita@example.org", trust=3, first_seen=NOW, last_seen=NOW)
+    deliver(report(event(CAROL)), kind="smtp")
+    assert Case.objects.get().state == "TRIAGE"
+
+
+def test_an_authenticated_known_reporter_suffices():
+    from tipstaff.reports.models import Reporter
+
+    provider()
+    Reporter.objects.create(key="rita@example.org", email="rita@example.org", trust=2, first_seen=NOW, last_seen=NOW)
+    draft = report(event(CAROL))
+    draft.reporter.authenticated_as = "example.org"
+    deliver(draft, kind="smtp")
+    assert Case.objects.get().state == "TICKETED"
+    assert Reporter.objects.get().authenticated_as == "example.org"

@@ -39,11 +39,12 @@ class Confidence(IntEnum):
 
 @dataclass(slots=True)
 class Reporter:
-    """Who reports, as the message states it; nothing here is authenticated."""
+    """Who reports, as the message states it; only ``authenticated_as`` is more than a claim."""
 
     name: str | None = None
     email: str | None = None
     organisation: str | None = None
+    authenticated_as: str | None = None   # the domain that a trusted server vouched for (RFC 8601), where it is the sender's
 
 
 @dataclass(slots=True)

@@ -119,11 +119,21 @@ def _complete(draft: ReportDraft, message: Message) -> None:
         stated = sender_of(message)
         draft.reporter.email = draft.reporter.email or stated.email
         draft.reporter.name = draft.reporter.name or stated.name
+        draft.reporter.authenticated_as = _vouched_for(message, stated.email or "")
         draft.subject = draft.subject or message.header("subject") or None
         if draft.reported_at is None:
             moment = read_time(message.header("date"))
             draft.reported_at = moment.at if moment else None
     draft.warnings += [defect for defect in message.defects if defect not in draft.warnings]
+
+
+def _vouched_for(message: Message, sender: str) -> str | None:
+    """The authenticated domain that the sender's address belongs to (identifier alignment, RFC 7489 section 3.1)."""
+    domain = sender.rpartition("@")[2].lower()
+    if not domain or not message.hints.trusted_authserv:
+        return None
+    passed = (one.domain for one in authenticated_domains(message))
+    return next((name for name in passed if domain == name or domain.endswith(f".{name}") or name.endswith(f".{domain}")), None)
 
 
 def _seal_reason(message: Message) -> str | None:

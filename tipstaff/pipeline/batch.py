@@ -104,7 +104,7 @@ def _ruled(
             "report": pl.Series(range(len(items)), dtype=pl.Int32),
             "source": [item.parsed.source for item in items],
             "format": [item.draft.format for item in items],
-            "trust": pl.Series([known[filing.reporter_key(item)][1] for item in items], dtype=pl.Int32),
+            "trust": pl.Series([filing.trust_of(item, known[filing.reporter_key(item)][1]) for item in items], dtype=pl.Int32),
         }
     )
     events = events.join(facts, on="report", how="left", maintain_order="left")

@@ -28,7 +28,7 @@ def reporter_key(item: Item) -> str:
     return (draft.reporter.email or "").lower() or f"source:{item.parsed.source}"
 
 
-def reporter_rows(items: Sequence[Item]) -> list[tuple[str, str, str, str, int, int]]:
+def reporter_rows(items: Sequence[Item]) -> list[tuple[str, str, str, str, int, int, str]]:
     return [
         (
             reporter_key(item),
@@ -37,6 +37,7 @@ def reporter_rows(items: Sequence[Item]) -> list[tuple[str, str, str, str, int, 
             (item.draft.reporter.organisation or "")[:200],
             first_trust(item),
             1,
+            item.draft.reporter.authenticated_as or "",
         )
         for item in items
     ]
@@ -45,6 +46,17 @@ def reporter_rows(items: Sequence[Item]) -> list[tuple[str, str, str, str, int, 
 def first_trust(item: Item) -> int:
     """The trust of a reporter seen for the first time: those whom an operator connected are known, all others are not."""
     return 1 if item.parsed.kind in CONFIGURED_SOURCES else 0
+
+
+def is_vouched_for(item: Item) -> bool:
+    """Whether it is certain who reports: the source was connected by an operator, or a trusted server authenticated the sender."""
+    return item.parsed.kind in CONFIGURED_SOURCES or bool(item.draft.reporter.authenticated_as)
+
+
+def trust_of(item: Item, stored: int) -> int:
+    """The trust that counts for this report: a sender's address is forgeable, so trust needs somebody to vouch for it;
+    distrust does not."""
+    return stored if is_vouched_for(item) else min(stored, 0)
 
 
 def verification(item: Item) -> dict[str, bool]:

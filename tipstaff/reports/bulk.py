@@ -103,26 +103,28 @@ def store_events(events: pl.DataFrame, received_at: datetime) -> None:
         bulk.copy_frame(ensure_partition(received_at), events.select(filled))
 
 
-def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int]], now: datetime) -> dict[str, tuple[int, int]]:
-    """Make or refresh reporters: (key, name, email, organisation, trust of a new one, reports) → key: (id, trust).
+def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: datetime) -> dict[str, tuple[int, int]]:
+    """Make or refresh reporters: (key, name, email, organisation, trust of a new one, reports,
+    authenticated domain) → key: (id, trust).
 
     An operator's own word on trust stays; names that the reporter leaves out do not erase the ones we have.
     """
     if not rows:
         return {}
-    merged: dict[str, tuple[str, str, str, str, int, int]] = {}
+    merged: dict[str, tuple[str, str, str, str, int, int, str]] = {}
     for row in rows:
         before = merged.get(row[0])
-        merged[row[0]] = row if before is None else (*before[:4], max(before[4], row[4]), before[5] + row[5])
+        merged[row[0]] = row if before is None else (*before[:4], max(before[4], row[4]), before[5] + row[5], before[6] or row[6])
     columns = [list(column) for column in zip(*sorted(merged.values()), strict=True)]
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO reports_reporter AS r (key, name, email, organisation, trust, reports, authenticated_as, first_seen,
                    last_seen, unfounded)
-               SELECT k, n, e, o, t, c, '', %s, %s, 0
-               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[]) AS u(k, n, e, o, t, c)
+               SELECT k, n, e, o, t, c, a, %s, %s, 0
+               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[]) AS u(k, n, e, o, t, c, a)
                ON CONFLICT (key) DO UPDATE SET last_seen = excluded.last_seen, reports = r.reports + excluded.reports,
-                   name = coalesce(nullif(excluded.name, ''), r.name)
+                   name = coalesce(nullif(excluded.name, ''), r.name),
+                   authenticated_as = coalesce(nullif(excluded.authenticated_as, ''), r.authenticated_as)
                RETURNING key, id, trust""",
             [now, now, *columns],
         )
