@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "installed-from"
 LOWEST = (3, 11)
+LINES = 120  # of a failed check that are shown
 
 
 def main(words: list[str]) -> int:
@@ -72,7 +73,7 @@ def runs() -> bool:
 
 
 CHECKS = (
-    ("lint", ("ruff", "check", ".")),
+    ("lint", ("ruff", "check", "--output-format=concise", ".")),
     ("format", ("ruff", "format", "--check", ".")),
     ("types", ("mypy", "tipstaff", "tests", "run.py")),
     ("layers", ("lint-imports", "--no-cache", "--no-logo")),
@@ -101,7 +102,10 @@ def check(name: str, command: tuple[str, ...], environment: dict[str, str]) -> b
     made = subprocess.run([VENV / "bin" / command[0], *command[1:]], env=environment, capture_output=True, text=True, check=False)
     print(f"{name:<12} {'ok' if made.returncode == 0 else 'FAILED'}  {time.monotonic() - began:.1f} s", flush=True)
     if made.returncode:
-        print(made.stdout + made.stderr, flush=True)
+        lines = (made.stdout + made.stderr).splitlines()
+        print("\n".join(lines[:LINES]), flush=True)
+        if len(lines) > LINES:
+            print(f"… {len(lines) - LINES} more lines: run `.venv/bin/{' '.join(command)}`", flush=True)
     return made.returncode == 0
 
 

@@ -45,9 +45,12 @@ def test_installing_again_does_nothing_and_is_quick(run: ModuleType, monkeypatch
     for name, value in (("VENV", tmp_path), ("PYTHON", tmp_path / "bin" / "python"), ("STAMP", tmp_path / "installed-from")):
         monkeypatch.setattr(run, name, value)
     calls: list[list[str]] = []
-    monkeypatch.setattr(
-        run.subprocess, "run", lambda command, **_: calls.append(command) or subprocess.CompletedProcess(command, 0)
-    )
+
+    def call(command: list[str], **_: object) -> "subprocess.CompletedProcess[bytes]":
+        calls.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(run.subprocess, "run", call)
     run.install()
     assert ["--require-hashes" in command for command in calls][-2:] == [True, False] and "--no-deps" in calls[-1]
     calls.clear()
