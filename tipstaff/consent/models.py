@@ -1,3 +1,5 @@
+"""Who asked not to be mailed, and how we know."""
+
 from django.db import models
 
 

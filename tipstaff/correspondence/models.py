@@ -1,3 +1,5 @@
+"""What is to be sent, and what was said; knows references, not cases."""
+
 from django.db import models
 
 

@@ -1,3 +1,5 @@
+"""Received bytes, what holds them, and who opened them."""
+
 from django.db import models
 
 

@@ -1,3 +1,5 @@
+"""Rows that belong to no stage."""
+
 from django.db import models
 
 

@@ -1,3 +1,5 @@
+"""What the pipeline keeps about its own work."""
+
 from django.db import models
 
 
