@@ -189,3 +189,27 @@ def customer_line(customer: int, *, now: datetime) -> dict[str, int]:
 
 def by_number(cases: "QuerySet[Case]", numbers: Sequence[int]) -> list[Case]:
     return list(cases.filter(pk__in=numbers).select_related("customer", "owner").only(*COLUMNS))
+
+
+def by_customer(customers: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Customer → cases in all and open ones, for a page of customers."""
+    rows = Case.objects.filter(customer__in=customers).exclude(state=RESTRICTED).values("customer")
+    figures = rows.annotate(cases=Count("pk"), open=Count("pk", filter=Q(closed_at__isnull=True)))
+    return {row["customer"]: {"cases": row["cases"], "open": row["open"]} for row in figures}
+
+
+def about(cases: "QuerySet[Case]", host: str, most: int = 50) -> list[Case]:
+    """Cases whose headline is a host, or lies below it; the open and newest first."""
+    fits = Q(headline=host) | Q(headline__endswith=f".{host}")
+    return list(cases.filter(fits).select_related("customer", "owner").only(*COLUMNS).order_by("-opened_at")[:most])
+
+
+def of_customers(cases: "QuerySet[Case]", customers: Sequence[int], most: int = 50) -> list[Case]:
+    rows = cases.filter(customer__in=customers).select_related("customer", "owner").only(*COLUMNS)
+    return list(rows.order_by("-opened_at")[:most])
+
+
+def of_reporter(cases: "QuerySet[Case]", reporter: int, most: int = 50) -> list[Case]:
+    """Cases that a reporter's reports speak of."""
+    rows = cases.filter(case_reports__reporter_id=reporter).distinct()
+    return list(rows.select_related("customer", "owner").only(*COLUMNS).order_by("-opened_at")[:most])

@@ -31,6 +31,12 @@ class Health:
     tone: str
     word: str
 
+    @property
+    def minutes(self) -> int:
+        """The silence that is an alarm."""
+        every = self.source.expected_every
+        return int(every.total_seconds() // 60) if every else 0
+
 
 def waiting_count(*, now: datetime) -> int:
     """How many submissions wait for a person, at most 1,000; a few seconds old. Sealed ones are not counted."""

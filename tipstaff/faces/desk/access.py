@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from tipstaff.faces.desk import refusals
 from tipstaff.kernel.errors import InputError, NotFound, Refused
@@ -46,7 +46,7 @@ def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             allowed = roles or READERS
-            with timezone.override(zone_of(request.user)):
+            with timezone.override(zone_of(request.user)), translation.override("en"):
                 if not holds(request.user, *allowed):
                     return refusals.page(request, 403, f"This page is for: {', '.join(allowed)}.")
                 if request.method == "POST" and not holds(request.user, *(roles or write)):

@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tipstaff.cases import queries, services
-from tipstaff.cases.models import Case
+from tipstaff.accounts.models import StaffMember
+from tipstaff.cases import queries, rearranging, services
 from tipstaff.faces.desk.models import BulkJob
 from tipstaff.intake import queries as intake_queries
 from tipstaff.intake import services as intake
 from tipstaff.intake.models import Submission
-from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused, TipstaffError
+from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
+from tipstaff.pipeline import deciding
 
-PARAMETERS = ("reason", "outcome", "category", "text", "into")
+PARAMETERS = ("reason", "outcome", "category", "text", "into", "customer")
 NOTED_EVERY = 25  # rows after which the progress is written down
 
 #: How a case is closed by hand: code of the outcome → words.
@@ -23,14 +24,9 @@ OUTCOMES = {
     "CLOSED_COMPLIANT": "No breach",
     "CLOSED_SPEECH": "Protected speech",
     "CLOSED_EXCEPTION": "Exception on file (permit, approval)",
+    "CLOSED_DUPLICATE": "Duplicate of another case",
+    "CLOSED_NOT_OURS": "Not ours",
 }
-
-
-def _case(number: Any) -> Case:
-    try:
-        return Case.objects.get(pk=number)
-    except Case.DoesNotExist:
-        raise NotFound(f"there is no case #{number}") from None
 
 
 def _submission(number: Any) -> Submission:
@@ -41,15 +37,15 @@ def _submission(number: Any) -> Submission:
 
 
 def _close(number: Any, given: Mapping[str, str], by: str, now: datetime) -> Any:
-    return services.close(case=_case(number), outcome=given["outcome"], reason=given["reason"], by=by, now=now)
+    return services.close(case=int(number), outcome=given["outcome"], reason=given["reason"], by=by, now=now)
 
 
 def _note(number: Any, given: Mapping[str, str], by: str, now: datetime) -> Any:
-    return services.note(case=_case(number), text=given["text"], by=by, now=now)
+    return services.note(case=int(number), text=given["text"], by=by, now=now)
 
 
 def _classify(number: Any, given: Mapping[str, str], by: str, now: datetime) -> Any:
-    return services.classify(case=_case(number), category=given["category"], facts={}, by=by, now=now)
+    return services.classify(case=int(number), category=given["category"], by=by, now=now)
 
 
 def _retry(number: Any, given: Mapping[str, str], by: str, now: datetime) -> Any:
@@ -60,6 +56,12 @@ def _set_aside(number: Any, given: Mapping[str, str], by: str, now: datetime) ->
     return intake.decide(submission=_submission(number), state="set_aside", reason=given["reason"], by=by, now=now)
 
 
+def _assign(number: Any, given: Mapping[str, str], by: str, now: datetime) -> Any:
+    submission = _submission(number).pk
+    customer, category = int(given["customer"]), given["category"]
+    return deciding.assign(submission=submission, customer=customer, service=None, category=category, by=by, now=now)
+
+
 Row = Callable[[Any, Mapping[str, str], str, datetime], Any]
 #: Action → (what it does to one row, parameters it needs, words for one and for many).
 ACTIONS: dict[str, tuple[Row, tuple[str, ...], str]] = {
@@ -67,6 +69,7 @@ ACTIONS: dict[str, tuple[Row, tuple[str, ...], str]] = {
     "note": (_note, ("text",), "noted"),
     "classify": (_classify, ("category",), "classified"),
     "retry": (_retry, (), "to be read again"),
+    "assign": (_assign, ("customer", "category"), "assigned"),
     "set_aside": (_set_aside, ("reason",), "set aside"),
 }
 WHOLE = {"merge": "merged", "take": "taken"}  # done to all rows together
@@ -103,58 +106,56 @@ def run_waiting(*, now: datetime, most: int = 10) -> int:
     return done
 
 
-def run(*, job: BulkJob, now: datetime) -> list[int]:
-    """Do a job; a row that fails says why and the others go on. Returns the changes that can be undone."""
+def run(*, job: BulkJob, now: datetime) -> dict[str, Any]:
+    """Do a job; a row that fails says why and the others go on. Returns what can be undone: see ``undo.offer``."""
     BulkJob.objects.filter(pk=job.pk).update(started_at=now)
     job.started_at, job.errors, job.done = now, {}, 0
-    changes = _merged(job, now) if job.action in WHOLE else _each(job, now)
+    undoable = _whole(job, now) if job.action in WHOLE else _each(job, now)
     job.finished_at = now
     job.save(update_fields=["started_at", "finished_at", "done", "errors"])
     queries.forget_counts()
     intake_queries.forget_counts()
-    return changes
+    return undoable
 
 
-def _each(job: BulkJob, now: datetime) -> list[int]:
+def _each(job: BulkJob, now: datetime) -> dict[str, Any]:
     act, _, _ = ACTIONS[job.action]
-    changes: list[int] = []
+    done = []
     for place, subject in enumerate(job.subjects, 1):
         try:
-            changes += ids_of(act(subject, job.parameters, job.by, now))
-            job.done += 1
+            act(subject, job.parameters, job.by, now)
+            done.append(subject)
         except TipstaffError as error:
             job.errors[str(subject)] = str(error)
         if place % NOTED_EVERY == 0:
+            job.done = len(done)
             job.save(update_fields=["done", "errors"])
-    return changes
+    job.done = len(done)
+    return {"close": done} if job.action == "close" else {}
 
 
-def _merged(job: BulkJob, now: datetime) -> list[int]:
-    try:
-        changes = ids_of(_whole(job, now))
-        job.done = len(job.subjects)
-        return changes
-    except TipstaffError as error:
-        job.errors = {str(subject): str(error) for subject in job.subjects}
-        return []
-
-
-def _whole(job: BulkJob, now: datetime) -> Any:
-    if job.action == "take":
-        return services.take(case_ids=[int(number) for number in job.subjects], by=job.by, now=now)
+def _whole(job: BulkJob, now: datetime) -> dict[str, Any]:
     numbers = sorted(int(number) for number in job.subjects)
+    try:
+        undoable = _taken(job, numbers, now) if job.action == "take" else _merged(job, numbers, now)
+    except TipstaffError as error:
+        job.errors = {str(number): str(error) for number in numbers}
+        return {}
+    job.done = len(numbers) - len(job.errors)
+    return undoable
+
+
+def _taken(job: BulkJob, numbers: list[int], now: datetime) -> dict[str, Any]:
+    staff = StaffMember.objects.get(username=job.by)
+    failed = services.take(case_ids=numbers, by=staff, now=now)
+    job.errors = {str(number): why for number, why in failed.items()}
+    return {"take": [number for number in numbers if number not in failed]}
+
+
+def _merged(job: BulkJob, numbers: list[int], now: datetime) -> dict[str, Any]:
     into = int(job.parameters.get("into") or numbers[0])
-    others = [_case(number) for number in numbers if number != into]
-    if not others:
-        raise Refused("merging needs at least two cases; select another one")
-    reason = job.parameters.get("reason", "") or "the same matter"
-    return services.merge(cases=others, into=_case(into), by=job.by, now=now, reason=reason)
-
-
-def ids_of(result: Any) -> list[int]:
-    """The ids of the changes in what a service returned."""
-    several = result if isinstance(result, list | tuple) else [result]
-    return [item.pk for item in several if type(item).__name__ == "CaseChange"]
+    change = rearranging.merge(cases=numbers, into=into, by=job.by, now=now, reason=job.parameters.get("reason", ""))
+    return {"change": [change.pk]}
 
 
 def said(job: BulkJob) -> str:

@@ -7,7 +7,7 @@ from django.db import models
 class SavedView(models.Model):
     name = models.TextField()
     screen = models.TextField(default="queue")
-    query = models.TextField()                       # the query string of the page
+    query = models.TextField()  # the query string of the page
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="views")
     shared = models.BooleanField(default=False)
     position = models.IntegerField(default=0)
@@ -18,13 +18,13 @@ class BulkJob(models.Model):
 
     action = models.TextField()
     parameters = models.JSONField(default=dict)
-    subjects = models.JSONField(default=list)        # ids
+    subjects = models.JSONField(default=list)  # ids
     by = models.TextField()
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     done = models.IntegerField(default=0)
-    errors = models.JSONField(default=dict)          # id → what was wrong
+    errors = models.JSONField(default=dict)  # id → what was wrong
 
 
 class Draft(models.Model):

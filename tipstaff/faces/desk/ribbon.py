@@ -51,6 +51,10 @@ class Span:
     start: float
     end: float
 
+    @property
+    def width(self) -> float:
+        return round(self.end - self.start, 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Ribbon:
@@ -78,9 +82,7 @@ def draw(dates: Dates) -> Ribbon:
     marks = _marks(dates, anchors, end)
     missed = [mark.place for mark in marks if mark.state == "missed"]
     at = position(anchors, end)
-    return Ribbon(
-        tuple(marks), tuple(_spans(dates, anchors, end, missed)), at, dates.closed is not None, tuple(_hours(anchors))
-    )
+    return Ribbon(tuple(marks), tuple(_spans(dates, anchors, end, missed)), at, dates.closed is not None, tuple(_hours(anchors)))
 
 
 def _anchors(dates: Dates) -> list[tuple[datetime, float]]:
@@ -130,9 +132,7 @@ def _marks(dates: Dates, anchors: Sequence[tuple[datetime, float]], end: datetim
     return marks
 
 
-def _spans(
-    dates: Dates, anchors: Sequence[tuple[datetime, float]], end: datetime, missed: Sequence[float]
-) -> Iterable[Span]:
+def _spans(dates: Dates, anchors: Sequence[tuple[datetime, float]], end: datetime, missed: Sequence[float]) -> Iterable[Span]:
     limit = position(anchors, end)
     late = max(missed, default=limit)
     turns = [*dates.turns, (end, "")]

@@ -9,9 +9,9 @@ OFFERED = timedelta(seconds=10)
 GRACE = timedelta(seconds=5)  # a click on the last second still arrives
 
 
-def offer(request: HttpRequest, *, text: str, changes: list[int], now: datetime) -> None:
-    """Show a toast with an undo on the next page."""
-    request.session["undo"] = {"text": text, "changes": changes, "until": (now + OFFERED).isoformat()}
+def offer(request: HttpRequest, *, text: str, undoable: dict[str, Any], now: datetime) -> None:
+    """Show a toast with an undo on the next page. ``undoable``: {'take': cases}, {'close': cases} or {'change': changes}."""
+    request.session["undo"] = {"text": text, "undoable": undoable, "until": (now + OFFERED).isoformat()}
 
 
 def offered(request: HttpRequest, now: datetime) -> dict[str, Any] | None:
@@ -22,12 +22,14 @@ def offered(request: HttpRequest, now: datetime) -> dict[str, Any] | None:
     left = datetime.fromisoformat(kept["until"]) - now
     if left <= timedelta(0):
         return None
+    if not kept["undoable"]:
+        return None
     return {"text": kept["text"], "seconds": int(left.total_seconds()) + 1}
 
 
-def take_back(request: HttpRequest, now: datetime) -> list[int]:
-    """The ids of the changes to undo, once; empty when it is too late."""
+def take_back(request: HttpRequest, now: datetime) -> dict[str, list[int]]:
+    """What is to be undone, once; empty when it is too late."""
     kept = request.session.pop("undo", None)
     if not kept or datetime.fromisoformat(kept["until"]) + GRACE < now:
-        return []
-    return list(kept["changes"])
+        return {}
+    return dict(kept["undoable"])

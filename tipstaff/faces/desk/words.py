@@ -22,6 +22,9 @@ STATES = {
     "CLOSED_SPEECH": ("Closed: protected speech", "done", "off"),
     "CLOSED_EXCEPTION": ("Closed: exception", "done", "off"),
     "CLOSED_FALSE": ("Closed: false report", "done", "off"),
+    "CLOSED_DUPLICATE": ("Closed: duplicate", "done", "off"),
+    "CLOSED_ABSENT": ("Closed: no longer found", "done", "good"),
+    "CLOSED_NOT_OURS": ("Closed: not ours", "done", "off"),
     "MERGED": ("Merged", "merge", "off"),
 }
 TURNS = {"us": ("us", "us", "us"), "customer": ("customer", "cust", ""), "reporter": ("reporter", "rep", "off")}

@@ -27,9 +27,7 @@ def icon(name: str) -> SafeString:
 @register.simple_tag
 def badge(name: str, text: str, tone: str = "") -> SafeString:
     """A shape and a word."""
-    return format_html(
-        '<span class="st {}"><svg class="i" aria-hidden="true"><use href="#{}"/></svg>{}</span>', tone, name, text
-    )
+    return format_html('<span class="st {}"><svg class="i" aria-hidden="true"><use href="#{}"/></svg>{}</span>', tone, name, text)
 
 
 @register.simple_tag
@@ -64,13 +62,17 @@ def when(context: Mapping[str, Any], at: datetime | None, style: str = "short", 
         "time": lambda: f"{here:%H:%M}",
         "full": lambda: words.full(at, zone),
         "day": lambda: f"{here.day} {words.MONTHS[here.month - 1]} {here.year}",
+        "utc": lambda: f"{at.astimezone(UTC):%H:%M} UTC",
         "ago": lambda: words.length(context["now"] - at),
     }[style]()
     utc = at.astimezone(UTC)
-    return format_html(
-        '<time class="{}" datetime="{:%Y-%m-%dT%H:%M:%SZ}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>',
-        css, utc, utc, text,
-    )  # fmt: skip
+    stamp, hover = f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time class="{}" datetime="{}" title="{}">{}</time>', css, stamp, hover, text)
+
+
+@register.simple_tag(takes_context=True)
+def now_text(context: Mapping[str, Any]) -> str:
+    return f"{context['now'].astimezone(timezone.get_current_timezone()):%H:%M}"
 
 
 @register.filter

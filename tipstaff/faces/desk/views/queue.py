@@ -10,10 +10,9 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
-from tipstaff.cases import queries, services
+from tipstaff.cases import queries
 from tipstaff.cases.access import visible_to
 from tipstaff.cases.models import Case
 from tipstaff.faces.desk import filters, jobs, undo, words
@@ -22,7 +21,7 @@ from tipstaff.faces.desk.models import SavedView
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.views.session import onward
 from tipstaff.kernel.clock import now as clock_now
-from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
+from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy.categories import CATEGORIES
 
 ROWS = 50
@@ -152,24 +151,11 @@ def bulk(request: HttpRequest) -> HttpResponse:
     jobs.check(action, parameters)
     now = clock_now()
     visible = set(visible_to(request.user).filter(pk__in=numbers).values_list("pk", flat=True))
-    if action == "take":
-        return _take(request, sorted(visible), now)
-    job = jobs.enqueue(action=action, parameters=parameters, subjects=sorted(visible), by=request.user.get_username(), now=now)
-    if len(numbers) <= MOST_AT_ONCE:
-        changes = jobs.run(job=job, now=now)
+    by = request.user.get_username()
+    job = jobs.enqueue(action=action, parameters=parameters, subjects=sorted(visible), by=by, now=now)
+    if len(visible) <= MOST_AT_ONCE:
+        undoable = jobs.run(job=job, now=now)
+        undo.offer(request, text=jobs.said(job), undoable=undoable, now=now)
         if not job.errors:
-            undo.offer(request, text=jobs.said(job), changes=changes, now=now)
             return onward(request, "/queue/")
     return redirect(f"/jobs/{job.pk}/")
-
-
-def _take(request: HttpRequest, numbers: list[int], now: Any) -> HttpResponse:
-    try:
-        change = services.take(case_ids=numbers, by=request.user.get_username(), now=now)
-    except TipstaffError as error:
-        messages.error(request, str(error))
-        return onward(request, "/queue/")
-    queries.forget_counts()
-    text = f"You took #{numbers[0]}" if len(numbers) == 1 else f"You took {len(numbers)} cases"
-    undo.offer(request, text=text, changes=jobs.ids_of(change), now=now)
-    return onward(request, "/queue/?" + urlencode({"owner": "me"}))

@@ -13,9 +13,8 @@ from django.views.decorators.http import require_POST
 
 from tipstaff.audit.models import Entry
 from tipstaff.audit.services import record
-from tipstaff.cases import queries, services
+from tipstaff.cases import queries, rearranging, services
 from tipstaff.cases.access import case_for
-from tipstaff.cases.models import CaseChange
 from tipstaff.faces.desk import undo as undoing
 from tipstaff.faces.desk.access import READERS, SEALED, desk
 from tipstaff.faces.desk.models import Draft
@@ -46,8 +45,7 @@ def _subjects(request: HttpRequest, name: str) -> tuple[str, str]:
 def _too_many(request: HttpRequest, name: str, now: datetime) -> bool:
     since = now - WINDOW
     tries = [
-        Entry.objects.filter(subject=subject, action="login.failed", at__gte=since).count()
-        for subject in _subjects(request, name)
+        Entry.objects.filter(subject=subject, action="login.failed", at__gte=since).count() for subject in _subjects(request, name)
     ]
     return tries[0] >= TRIES_PER_NAME or tries[1] >= TRIES_PER_ADDRESS
 
@@ -117,11 +115,16 @@ def theme(request: HttpRequest) -> HttpResponse:
 def undo(request: HttpRequest) -> HttpResponse:
     """Take back what was just done, while the ten seconds last."""
     now = clock_now()
-    changes = undoing.take_back(request, now)
-    if not changes:
+    undoable = undoing.take_back(request, now)
+    if not undoable:
         raise Refused("The ten seconds are over. Open the case and set it right there; the journal keeps both steps.")
-    for change in CaseChange.objects.filter(pk__in=changes).order_by("-pk"):
-        services.undo(change=change, by=request.user.get_username(), now=now)
+    by = request.user.get_username()
+    if undoable.get("take"):
+        services.release(case_ids=undoable["take"], by=request.user, now=now)
+    for number in undoable.get("close", []):
+        services.reopen(case=number, by=by, now=now)
+    for number in sorted(undoable.get("change", []), reverse=True):
+        rearranging.undo(change=number, by=by, now=now)
     queries.forget_counts()
     messages.success(request, "Undone.")
     return onward(request)

@@ -66,10 +66,10 @@
     const dark = now === "dark" || (now === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
     const next = dark ? "light" : "dark";
     document.documentElement.dataset.theme = next;
-    $("#theme")?.setAttribute("aria-label", `Theme: ${next}. Change`);
+    $("#theme-toggle")?.setAttribute("aria-label", `Theme: ${next}. Change`);
     fetch("/me/theme/", { method: "POST", headers: { "X-CSRFToken": token(), "Content-Type": "application/x-www-form-urlencoded", "HX-Request": "true" }, body: `theme=${next}` });
   };
-  $("#theme")?.closest("form").addEventListener("submit", (event) => { event.preventDefault(); theme(); });
+  $("#theme-toggle")?.closest("form").addEventListener("submit", (event) => { event.preventDefault(); theme(); });
 
   // ----- dialogs -----
   const keysSheet = $("#keys"), palette = $("#palette"), pinput = $("#pq");

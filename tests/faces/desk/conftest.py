@@ -1,0 +1,94 @@
+"""A desk with work on it, served on loopback, and a real browser."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from tests.faces.desk import factory
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def evidence(settings, tmp_path):
+    """A store and a key of the test's own."""
+    settings.STATE = tmp_path
+    settings.EVIDENCE_STORE = ""
+    cache.clear()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The present moment: live pages read the real clock."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def desk(db, now) -> factory.Sample:
+    return factory.sample(now)
+
+
+@pytest.fixture
+def signed_in(db) -> Callable[[str], Client]:
+    """A client that is signed in under that name."""
+
+    def client_for(name: str) -> Client:
+        client = Client()
+        client.force_login(factory.StaffMember.objects.get(username=name))
+        return client
+
+    return client_for
+
+
+@pytest.fixture
+def alice(desk, signed_in) -> Client:
+    return signed_in("alice")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """One browser for the whole run."""
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright's loop runs in this thread
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(chromium, live_server) -> Iterator[Callable]:
+    """Pages signed in as somebody: opened('alice', width=390, dark=True)."""
+    contexts = []
+
+    def page_for(name: str | None, *, width: int = 1440, dark: bool = False, script: bool = True):
+        context = chromium.new_context(
+            viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", base_url=live_server.url,
+            java_script_enabled=script,
+        )  # fmt: skip
+        contexts.append(context)
+        if name:
+            client = Client()
+            client.force_login(factory.StaffMember.objects.get(username=name))
+            context.add_cookies([{"name": key, "value": morsel.value, "url": live_server.url} for key, morsel in client.cookies.items()])
+        page = context.new_page()
+        page.problems = []
+        page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        return page
+
+    yield page_for
+    for context in contexts:
+        context.close()

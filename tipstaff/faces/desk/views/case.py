@@ -1,0 +1,370 @@
+"""The case page: clock, ribbon, what the policy allows next, one timeline, evidence, facts."""
+
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from tipstaff.accounts import lookups as accounts
+from tipstaff.cases import messages as letters
+from tipstaff.cases import queries, rearranging, services
+from tipstaff.cases.access import case_for, open_evidence, visible_to
+from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
+from tipstaff.faces.desk import ribbon, showing, undo, words
+from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.models import Draft
+from tipstaff.faces.desk.page import page
+from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
+from tipstaff.kernel.clock import now as clock_now
+from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.policy import queries as policy
+from tipstaff.policy.edition import Edition
+from tipstaff.reports import queries as reports
+from tipstaff.reports.models import Report
+
+SHOWN = 200  # journal entries and reports on the page
+WRITING = timedelta(minutes=10)  # a draft touched within it says "is writing"
+CHIPS = (("", "All"), ("mail", "Mail"), ("evidence", "Evidence"), ("actions", "Actions"), ("notes", "Notes"))
+MAIL_KINDS = ("mail", "notice", "reply")
+ICONS = {
+    "opened": "doc",
+    "events": "doc",
+    "state": "bolt",
+    "note": "lock",
+    "mail": "mail",
+    "notice": "mail",
+    "reply": "mail",
+    "fact": "pen",
+    "category": "pen",
+    "owner": "user",
+    "link": "link",
+    "merge": "merge",
+    "split": "split",
+    "move": "split",
+    "attribution": "hash",
+}
+
+
+@desk()
+def case(request: HttpRequest, number: int) -> HttpResponse:
+    found = case_for(request.user, number)
+    if found.merged_into_id:
+        messages.info(request, f"#{found.pk} was merged into this case.")
+        return redirect(f"/cases/{found.merged_into_id}/")
+    now = clock_now()
+    edition = policy.compiled(found.edition)
+    told = list(CaseReport.objects.filter(case=found).order_by("-at")[:SHOWN])
+    reported = list(reports.of_reports([row.report_id for row in told]))
+    journal = list(JournalEntry.objects.filter(case=found).order_by("-at", "-id")[:SHOWN])
+    context = {
+        "screen": "queue",
+        "now": now,
+        "case": found,
+        "edition": edition,
+        "ladder": {step.code: step for step in edition.ladder.steps},
+        "category": edition.categories.get(found.category),
+        "clause": edition.clauses.get(found.clause),
+        "categories": [entry for entry in edition.categories.values() if str(entry.opening) != "sealed"],
+        **_clock(found, edition, journal, now),
+        **_timeline(request, journal, reported, told, now),
+        **_people(request, found, now),
+        **_facts(found, edition),
+        **_evidence(request, found, reported, now),
+        "links": _links(request, found),
+    }
+    return page(request, "desk/case.html", context)
+
+
+def _clock(found: Case, edition: Edition, journal: list[JournalEntry], now: datetime) -> dict[str, Any]:
+    zone = timezone.get_current_timezone()
+    end = found.resolve_due_at
+    terminate = end + edition.timers.second_timer if end else None
+    acked = next((row.at for row in journal if row.kind == "state" and row.detail.get("state") == "ACKNOWLEDGED"), None)
+    dates = dates_of(
+        found, now, turns=_turns(found, journal), terminate=terminate, acknowledged=acked or found.state in words.ACKNOWLEDGED
+    )
+    drawn = ribbon.draw(dates)
+    text, _, tone = words.clock(found.next_due_at, now, zone)
+    left = text if tone == "bad" or found.next_due_at is None else f"{words.length(found.next_due_at - now)} left"
+    return {
+        "ribbon": drawn,
+        "spoken": spoken(drawn, found.waiting_on),
+        "left": "Closed" if found.closed_at else left,
+        "late": tone == "bad",
+        "owes": _owes(found),
+        "steps": _steps(found, drawn, end, terminate),
+        "labels": _labels(drawn),
+    }
+
+
+def _turns(found: Case, journal: list[JournalEntry]) -> list[tuple[datetime, str]]:
+    """Whose turn it was, from the journal where it says so, else from the case's own columns."""
+    said = [(row.at, row.detail["waiting_on"]) for row in reversed(journal) if row.detail.get("waiting_on")]
+    if not said:
+        return ribbon.turns_of(
+            opened=found.opened_at, ticketed=found.ticketed_at, waiting_on=found.waiting_on, last_word=found.last_word_at
+        )
+    return [(found.opened_at, "us"), *said]
+
+
+def _owes(found: Case) -> str:
+    if found.closed_at:
+        return found.outcome
+    if found.state == "TRIAGE":
+        return "the desk owes a decision"
+    if found.waiting_on == "customer":
+        return "the customer owes an answer"
+    return "the reporter owes an answer" if found.waiting_on == "reporter" else "the desk owes an answer"
+
+
+def _labels(drawn: ribbon.Ribbon) -> list[tuple[float, str]]:
+    """Words under the wide stretches of the ribbon."""
+    names = {"us": "us", "cu": "customer", "re": "reporter", "pa": "paused", "ov": "past due"}
+    wide = [span for span in drawn.spans if span.end - span.start >= 6]
+    return [(round((span.start + span.end) / 2, 2), names[span.kind]) for span in wide]
+
+
+def _steps(found: Case, drawn: ribbon.Ribbon, end: datetime | None, terminate: datetime | None) -> list[dict[str, Any]]:
+    notes = {
+        0: f"{found.reporters} reporter{'' if found.reporters == 1 else 's'}",
+        1: "the clock starts" if found.ticketed_at else "then the customer’s clock starts",
+        2: "with the resolution" if found.ack_due_at and found.ack_due_at == end else "",
+        3: "plan or fix",
+        4: "not before, after a final warning",
+        5: "not before, two people",
+    }
+    at = {2: found.ack_due_at, 4: end, 5: terminate}
+    return [
+        {"mark": mark, "note": notes[place], "at": at.get(place) or mark.at, "then": place > 3}
+        for place, mark in enumerate(drawn.marks)
+    ]
+
+
+def _timeline(
+    request: HttpRequest, journal: list[JournalEntry], reported: list[Report], told: list[CaseReport], now: datetime
+) -> dict[str, Any]:
+    show = request.GET.get("show", "")
+    kinds = {row.pk: "notes" if row.kind == "note" else "mail" if row.kind in MAIL_KINDS else "actions" for row in journal}
+    counts = {name: sum(kind == name for kind in kinds.values()) for name in ("mail", "actions", "notes")}
+    counts |= {"": len(journal) + len(reported), "evidence": len(reported)}
+    zone = timezone.get_current_timezone()
+    rows = [
+        {"entry": row, "icon": ICONS.get(row.kind, "bolt"), "day": row.at.astimezone(zone).date(), "kind": kinds[row.pk]}
+        for row in journal
+        if show in {"", kinds[row.pk]}
+    ]
+    days = [(day, list(entries)) for day, entries in groupby(rows, lambda row: row["day"])]
+    return {
+        "chips": [{"key": key, "name": name, "count": counts[key]} for key, name in CHIPS],
+        "show": show,
+        "days": days,
+        "reported": reported,
+        "bars": bars([row.at for row in told]),
+    }
+
+
+def bars(moments: list[datetime]) -> dict[str, Any] | None:
+    """A small chart of when reports came: up to 24 bars between first and last, with its words."""
+    if len(moments) < 2:
+        return None
+    first, last = min(moments), max(moments)
+    step = max((last - first) / 23, timedelta(minutes=10))
+    counts = [0] * 24
+    for at in moments:
+        counts[min(int((at - first) / step), 23)] += 1
+    top = max(counts)
+    drawn = [
+        (number * 11, round(26 - 24 * count / top, 1), round(24 * count / top, 1)) for number, count in enumerate(counts) if count
+    ]
+    return {"bars": drawn, "first": first, "last": last, "step": step, "top": top}
+
+
+def _people(request: HttpRequest, found: Case, now: datetime) -> dict[str, Any]:
+    drafts = list(Draft.objects.filter(case_id=found.pk).select_related("author"))
+    writing = [draft.author for draft in drafts if draft.author_id != request.user.pk and now - draft.at < WRITING]
+    contacts = accounts.contacts_of(found.customer_id)
+    return {
+        "draft": next((draft for draft in drafts if draft.author_id == request.user.pk), None),
+        "writing": writing,
+        "contacts": contacts,
+        "told": next((contact for contact in contacts if contact.email), None),
+        "answerable": len(letters.reporters_to_tell(found.pk)),
+        "acceptance": accounts.newest_acceptance(found.customer_id),
+        "line": queries.customer_line(found.customer_id, now=now),
+    }
+
+
+def _facts(found: Case, edition: Edition) -> dict[str, Any]:
+    entry = edition.categories.get(found.category)
+    required = entry.required_facts if entry else ()
+    facts = [
+        {"fact": fact, "value": getattr(found, fact.code), "required": fact.code in required}
+        for fact in edition.facts.values()
+        if fact.code in services.FACTS
+    ]
+    ordered = sorted(facts, key=lambda row: not row["required"])
+    return {"facts": ordered, "missing": [row["fact"] for row in ordered if row["required"] and not row["value"]]}
+
+
+def _evidence(request: HttpRequest, found: Case, reported: list[Report], now: datetime) -> dict[str, Any]:
+    """Addresses at the time, and one opened piece of evidence: the newest, parsed, unless the address bar says more."""
+    events = reports.events_of_case(found.pk, 100)
+    address = next((event.ip for event in events if event.ip), None)
+    context: dict[str, Any] = {"events": events, "address": address, "held": _held(address, events)}
+    wanted = request.GET.get("evidence", "")
+    chosen = next((row for row in reported if str(row.pk) == wanted), reported[-1] if reported else None)
+    if chosen is None:
+        return context
+    view = request.GET.get("view", "parsed")
+    blob = chosen.submission.blob
+    mine = [event for event in events if event.report_id == chosen.pk]
+    context |= {"chosen": chosen, "view": view, "blob": blob, "sha256": bytes(blob.sha256).hex()}
+    if view == "raw":
+        grant = open_evidence(request.user, found, blob)
+        context["stretches"], context["left_out"] = showing.raw(blob=blob, grant=grant, values=showing.values_of(mine), now=now)
+    elif view == "customer":
+        grant = open_evidence(request.user, found, blob)
+        context["sections"] = showing.customer_view(case=found, found=chosen, blob=blob, grant=grant, now=now)
+    else:
+        context["parsed"] = showing.parsed(chosen, mine)
+    return context
+
+
+def _held(address: str | None, events: list[Any]) -> dict[str, Any]:
+    """Who held the address at the time of the newest event, before, and since."""
+    if address is None:
+        return {}
+    event = next(event for event in events if event.ip == address)
+    rows = accounts.holders_of(address)
+    at = event.occurred_at or event.latest or event.received_at
+    then = next((row for row in rows if row.pk == event.assignment_id), None)
+    then = then or next((row for row in rows if at in row.period), None)
+    others = [row for row in rows if then is None or (row.pk != then.pk and row.service.customer_id != then.service.customer_id)]
+    return {
+        "event": event,
+        "at": at,
+        "then": then,
+        "others": others[:3],
+        "others_now": [row for row in others if row.period.upper is None],
+    }
+
+
+def _links(request: HttpRequest, found: Case) -> list[dict[str, Any]]:
+    pairs = CaseLink.objects.filter(case=found).values_list("other_id", "kind")
+    back = CaseLink.objects.filter(other=found).values_list("case_id", "kind")
+    kinds = {**dict(back), **dict(pairs)}
+    rows = queries.by_number(visible_to(request.user), list(kinds))
+    children = visible_to(request.user).filter(parent=found).select_related("customer", "owner").only(*queries.COLUMNS)[:20]
+    linked = [{"case": row, "kind": kinds[row.pk].replace("_", " ")} for row in rows]
+    return linked + [{"case": row, "kind": "child"} for row in children if row.pk not in kinds]
+
+
+def _back(found: Case) -> HttpResponse:
+    queries.forget_counts()
+    return redirect(f"/cases/{found.pk}/")
+
+
+@desk()
+@require_POST
+def act(request: HttpRequest, number: int, action: str) -> HttpResponse:
+    """One step on a case: take, classify, facts, close, note, write, merge, relate."""
+    found = case_for(request.user, number)
+    step = ACTS.get(action)
+    if step is None:
+        raise NotFound(f"There is no step {action!r}.")
+    step(request, found, clock_now())
+    return _back(found)
+
+
+def _take(request: HttpRequest, found: Case, now: datetime) -> None:
+    failed = services.take(case_ids=[found.pk], by=request.user, now=now)
+    if failed:
+        messages.error(request, failed[found.pk])
+        return
+    undo.offer(request, text=f"You took #{found.pk}", undoable={"take": [found.pk]}, now=now)
+
+
+def _classify(request: HttpRequest, found: Case, now: datetime) -> None:
+    facts = {name: request.POST[name] for name in services.FACTS if request.POST.get(name)}
+    services.classify(
+        case=found.pk,
+        category=request.POST.get("category", ""),
+        facts=facts,
+        ticket="ticket" in request.POST,
+        reason=request.POST.get("reason", ""),
+        by=request.user.get_username(),
+        now=now,
+    )
+
+
+def _set_facts(request: HttpRequest, found: Case, now: datetime) -> None:
+    facts = {name: request.POST.get(name, "") for name in services.FACTS if name in request.POST}
+    services.set_facts(case=found.pk, facts=facts, by=request.user.get_username(), now=now)
+
+
+def _close(request: HttpRequest, found: Case, now: datetime) -> None:
+    outcome, reason = request.POST.get("outcome", ""), request.POST.get("reason", "")
+    services.close(case=found.pk, outcome=outcome, reason=reason, by=request.user.get_username(), now=now)
+    undo.offer(request, text=f"#{found.pk} is closed", undoable={"close": [found.pk]}, now=now)
+
+
+def _write(request: HttpRequest, found: Case, now: datetime) -> None:
+    text, to = request.POST.get("text", ""), request.POST.get("to", "internal")
+    by = request.user.get_username()
+    if request.POST.get("send") == "note" or to == "internal":
+        services.note(case=found.pk, text=text, by=by, now=now)
+    else:
+        sent = letters.write(case=found.pk, audience=to, text=text, by=by, now=now)
+        messages.success(request, f"{len(sent)} message{'s wait' if len(sent) > 1 else ' waits'} in the outbox.")
+    Draft.objects.filter(case_id=found.pk, author=request.user).delete()
+
+
+def _other(request: HttpRequest) -> Case:
+    text = request.POST.get("other", "").strip().lstrip("#")
+    if not (text.isascii() and text.isdigit()):
+        raise InputError(Problem("Case", f"{text!r} is not a case number", "such as 4312"))
+    return case_for(request.user, int(text))
+
+
+def _merge(request: HttpRequest, found: Case, now: datetime) -> None:
+    other = _other(request)
+    change = rearranging.merge(
+        cases=[other.pk], into=found.pk, by=request.user.get_username(), now=now, reason=request.POST.get("reason", "")
+    )
+    undo.offer(request, text=f"#{other.pk} is merged into #{found.pk}", undoable={"change": [change.pk]}, now=now)
+
+
+def _relate(request: HttpRequest, found: Case, now: datetime) -> None:
+    services.relate(case=found.pk, other=_other(request).pk, by=request.user.get_username(), now=now)
+
+
+def _split(request: HttpRequest, found: Case, now: datetime) -> None:
+    known = {str(event.key): event.key for event in reports.events_of_case(found.pk, 1000)}
+    keys = [known[text] for text in request.POST.getlist("event") if text in known]
+    if not keys:
+        raise InputError(Problem("Events", "none is selected", "choose the events that belong elsewhere"))
+    by, reason = request.user.get_username(), request.POST.get("reason", "")
+    if request.POST.get("other", "").strip():
+        change = rearranging.move(event_keys=keys, to=_other(request).pk, by=by, now=now, reason=reason)
+        text = f"{len(keys)} events moved"
+    else:
+        fresh, change = rearranging.split(case=found.pk, event_keys=keys, by=by, now=now, reason=reason)
+        text = f"{len(keys)} events split into #{fresh.pk}"
+    undo.offer(request, text=text, undoable={"change": [change.pk]}, now=now)
+
+
+ACTS = {
+    "take": _take,
+    "classify": _classify,
+    "facts": _set_facts,
+    "close": _close,
+    "write": _write,
+    "merge": _merge,
+    "relate": _relate,
+    "split": _split,
+}

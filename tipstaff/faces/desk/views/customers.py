@@ -1,0 +1,63 @@
+"""Customers: the list, and one with its addresses at a chosen date, cases, contacts, acceptances."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from tipstaff.accounts import lookups as accounts
+from tipstaff.accounts.models import Acceptance, Customer
+from tipstaff.cases import queries
+from tipstaff.cases.access import visible_to
+from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.page import page
+from tipstaff.kernel.clock import now as clock_now
+from tipstaff.kernel.errors import InputError, NotFound, Problem
+
+ROWS = 50
+CASES = 50
+
+
+@desk()
+def customers(request: HttpRequest) -> HttpResponse:
+    text = request.GET.get("name", "").strip()[:100]
+    found = list(accounts.customers(text, after=request.GET.get("after", "")[:200], most=ROWS + 1))
+    shown = found[:ROWS]
+    figures = queries.by_customer([row.pk for row in shown])
+    after = f"{shown[-1].name}~{shown[-1].pk}" if len(found) > ROWS else ""
+    context = {"screen": "customers", "rows": [{"customer": row, "figures": figures.get(row.pk)} for row in shown], "name": text,
+               "after": after}  # fmt: skip
+    return page(request, "desk/customers.html", context)
+
+
+@desk()
+def customer(request: HttpRequest, number: int) -> HttpResponse:
+    found = Customer.objects.select_related("parent", "source").filter(pk=number).first()
+    if found is None:
+        raise NotFound(f"There is no customer {number}.")
+    now = clock_now()
+    at = _at(request.GET.get("at", ""), now)
+    cases = visible_to(request.user).filter(customer=found).select_related("customer", "owner").only(*queries.COLUMNS)
+    context: dict[str, Any] = {
+        "screen": "customers", "now": now, "at": at, "customer": found, "line": queries.customer_line(found.pk, now=now),
+        "assignments": accounts.assignments_of(found.pk, at), "names": accounts.names_of(found.pk, at),
+        "contacts": accounts.contacts_of(found.pk), "services": list(found.services.order_by("name")[:200]),
+        "open_cases": list(cases.filter(closed_at__isnull=True).order_by("next_due_at", "id")[:CASES]),
+        "closed_cases": list(cases.filter(closed_at__isnull=False).order_by("-opened_at", "-id")[:CASES]),
+        "acceptances": list(Acceptance.objects.filter(customer=found).order_by("-accepted_at")[:20]),
+        "children": list(found.children.order_by("name")[:50]),
+    }  # fmt: skip
+    return page(request, "desk/customer.html", context)
+
+
+def _at(text: str, now: datetime) -> datetime:
+    """A day (its end, UTC) or a moment from the address bar; now where there is none."""
+    if not text:
+        return now
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(Problem("at", f"{text!r} is no date", "such as 2026-06-14")) from error
+    if len(text) <= 10:
+        at = at.replace(hour=23, minute=59, second=59)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,0 +1,137 @@
+"""Settings: sources with their health, staff, editions, keywords, reporter profiles. Read, and the simple edits."""
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+
+from tipstaff.accounts.models import InventorySource, StaffMember
+from tipstaff.audit.services import record
+from tipstaff.faces.desk.access import desk, holds
+from tipstaff.faces.desk.page import page
+from tipstaff.intake import queries as intake
+from tipstaff.intake.models import Keyword, ReporterProfile, Source
+from tipstaff.kernel.clock import now as clock_now
+from tipstaff.kernel.errors import InputError, Problem, Refused
+from tipstaff.policy import queries as policy
+from tipstaff.policy.categories import CATEGORIES
+
+MOST_MINUTES = 60 * 24 * 60
+
+
+def _only_leads(request: HttpRequest) -> None:
+    if not holds(request.user, "lead", "admin"):
+        raise Refused("Settings are changed by a lead or an administrator; ask one of them.")
+
+
+@desk()
+def sources(request: HttpRequest) -> HttpResponse:
+    now = clock_now()
+    if request.method == "POST":
+        _only_leads(request)
+        _change_source(request, now)
+        return redirect("/settings/")
+    midnight = now.astimezone(timezone.get_current_timezone()).replace(hour=0, minute=0, second=0, microsecond=0)
+    context = {"screen": "settings", "now": now, "tab": "sources", "rows": intake.health(now=now, midnight=midnight),
+               "inventory": InventorySource.objects.order_by("name")}  # fmt: skip
+    return page(request, "desk/settings_sources.html", context)
+
+
+def _change_source(request: HttpRequest, now: Any) -> None:
+    """Switch a source on or off, and say after which silence it is an alarm."""
+    source = Source.objects.filter(pk=request.POST.get("source") or 0).first()
+    minutes = request.POST.get("minutes", "").strip()
+    if source is None:
+        raise InputError(Problem("Source", "does not exist", "choose one of the list"))
+    if minutes and not (minutes.isdigit() and 0 < int(minutes) <= MOST_MINUTES):
+        raise InputError(Problem("Expected every", f"{minutes!r} minutes", "a whole number of minutes, or nothing"))
+    source.enabled = "enabled" in request.POST
+    source.expected_every = timedelta(minutes=int(minutes)) if minutes else None
+    source.save(update_fields=["enabled", "expected_every"])
+    record(by=request.user.get_username(), action="source.change", subject=f"source:{source.pk}", now=now, enabled=source.enabled,
+           minutes=minutes)  # fmt: skip
+    messages.success(request, f"{source.name}: kept.")
+
+
+@desk()
+def staff(request: HttpRequest) -> HttpResponse:
+    rows = StaffMember.objects.order_by("-is_active", "username")
+    return page(request, "desk/settings_staff.html", {"screen": "settings", "tab": "staff", "rows": rows})
+
+
+@desk()
+def editions(request: HttpRequest) -> HttpResponse:
+    now = clock_now()
+    rows = policy.editions()
+    current = policy.stored_in_force("", now)
+    context = {"screen": "settings", "now": now, "tab": "editions", "rows": rows, "current": current.pk if current else None}
+    return page(request, "desk/settings_editions.html", context)
+
+
+@desk()
+def keywords(request: HttpRequest) -> HttpResponse:
+    """The operator's own words for a kind, beside the packaged vocabulary."""
+    now = clock_now()
+    if request.method == "POST":
+        _change_keyword(request, now)
+        return redirect("/settings/keywords/")
+    context = {"screen": "settings", "now": now, "tab": "keywords", "categories": CATEGORIES.values(),
+               "rows": Keyword.objects.order_by("category", "language", "text")[:1000]}  # fmt: skip
+    return page(request, "desk/settings_keywords.html", context)
+
+
+def _change_keyword(request: HttpRequest, now: Any) -> None:
+    given, by = request.POST, request.user.get_username()
+    if given.get("remove"):
+        Keyword.objects.filter(pk=given["remove"]).delete()
+        record(by=by, action="keyword.drop", subject=f"keyword:{given['remove']}", now=now)
+        return
+    text, language, category = given.get("text", "").strip().lower(), given.get("language", "").strip(), given.get("category", "")
+    problems = []
+    if len(text) < 3:
+        problems.append(Problem("Word", f"{text!r} is too short", "at least three letters"))
+    if len(language) != 2:
+        problems.append(Problem("Language", f"{language!r}", "two letters, such as en or de"))
+    if category not in CATEGORIES:
+        problems.append(Problem("Kind", f"{category!r} is not known", "choose one of the list"))
+    if problems:
+        raise InputError(problems)
+    kept, _ = Keyword.objects.update_or_create(
+        language=language, text=text, category=category, defaults={"enabled": "off" not in given, "by": by, "at": now}
+    )
+    record(by=by, action="keyword.write", subject=f"keyword:{kept.pk}", now=now)
+
+
+@desk()
+def profiles(request: HttpRequest) -> HttpResponse:
+    """What we know of reporters' habits; an entry here goes before the packaged one."""
+    now = clock_now()
+    if request.method == "POST":
+        _change_profile(request, now)
+        return redirect("/settings/profiles/")
+    context = {"screen": "settings", "now": now, "tab": "profiles", "categories": CATEGORIES.values(),
+               "rows": ReporterProfile.objects.order_by("domain")[:1000]}  # fmt: skip
+    return page(request, "desk/settings_profiles.html", context)
+
+
+def _change_profile(request: HttpRequest, now: Any) -> None:
+    given, by = request.POST, request.user.get_username()
+    if given.get("remove"):
+        ReporterProfile.objects.filter(pk=given["remove"]).delete()
+        return
+    domain, zone = given.get("domain", "").strip().lower(), given.get("timezone", "").strip()
+    if "." not in domain or " " in domain:
+        raise InputError(Problem("Domain", f"{domain!r} is none", "such as reports.example.org"))
+    if zone and zone not in available_timezones():
+        raise InputError(Problem("Time zone", f"{zone!r} is not known", "such as Europe/Berlin"))
+    category = given.get("category", "")
+    if category and category not in CATEGORIES:
+        raise InputError(Problem("Kind", f"{category!r} is not known", "choose one of the list"))
+    kept, _ = ReporterProfile.objects.update_or_create(
+        domain=domain, defaults={"category": category, "timezone": zone, "by": by, "at": now}
+    )
+    record(by=by, action="profile.write", subject=f"profile:{kept.pk}", now=now)
