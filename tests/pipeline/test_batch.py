@@ -5,12 +5,13 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, deliver, event, feed, provider, report
+from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, deliver, event, feed, provider, report, submission
 from tipstaff.cases.models import Case, CaseFeed, CaseReport, JournalEntry
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.models import Submission
-from tipstaff.pipeline import sweeping
+from tipstaff.pipeline import batch, sweeping
+from tipstaff.pipeline.columns import Parsed
 from tipstaff.reports.models import AcceptedRisk, Event, Report, Rule, Tally
 
 pytestmark = pytest.mark.django_db
@@ -271,3 +272,44 @@ def test_an_authenticated_known_reporter_suffices():
     deliver(draft, kind="smtp")
     assert Case.objects.get().state == "TICKETED"
     assert Reporter.objects.get().authenticated_as == "example.org"
+
+
+def test_mailed_media_of_a_sealed_report_are_reduced_to_digests_where_counsel_says_so(monkeypatch):
+    import hashlib
+
+    from tipstaff.evidence.models import Blob, Hold
+    from tipstaff.evidence.services import read_many
+    from tipstaff.pipeline import context as contexts
+    from tipstaff.policy.switches import MailedMedia
+
+    provider()
+    known = contexts.load(NOW)
+    number, edition = known.editions.at("", NOW)
+    object.__setattr__(edition.switches, "mailed_media", MailedMedia.DIGEST_ONLY)
+    placeholder = b"a harmless placeholder, not an image"
+    mail = (
+        b"From: hotline@example.org\r\nSubject: s\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: text/plain\r\n\r\nletter\r\n--b\r\nContent-Type: image/png; name=x.png\r\n\r\n"
+        + placeholder
+        + b"\r\n--b--\r\n"
+    )
+    try:
+        row = submission(mail)
+        first = row.blob
+        parsed = Parsed(
+            submission=row.pk,
+            received_at=NOW,
+            source="desk",
+            sha256="0",
+            drafts=[report(sealed=True, category="csam")],
+            kind="smtp",
+        )
+        batch.commit([parsed], known, NOW)
+    finally:
+        object.__setattr__(edition.switches, "mailed_media", MailedMedia.SEALED_ENCRYPTED)
+    first.refresh_from_db()
+    assert first.wrapped_key is None and first.evidence_class == "sealed"
+    row.refresh_from_db()
+    kept = b"".join(content for _, content in read_many(blobs=[row.blob], actor="test", now=NOW))
+    assert placeholder not in kept and hashlib.sha256(placeholder).hexdigest().encode() in kept and b"letter" in kept
+    assert row.blob.evidence_class == "sealed" and not Hold.objects.exists() and Blob.objects.count() == 2

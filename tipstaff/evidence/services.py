@@ -58,9 +58,7 @@ def keep(*, items: Sequence[Plain], now: datetime) -> list[int]:
 
 def _known(digests: Sequence[bytes]) -> dict[bytes, int]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT sha256, id FROM evidence_blob WHERE sha256 = ANY(%s) AND wrapped_key IS NOT NULL", [list(digests)]
-        )
+        cursor.execute("SELECT sha256, id FROM evidence_blob WHERE sha256 = ANY(%s) AND wrapped_key IS NOT NULL", [list(digests)])
         return {bytes(digest): number for digest, number in cursor.fetchall()}
 
 
@@ -126,18 +124,14 @@ def _plain(blob: Blob) -> bytes:
 def read_many(*, blobs: Iterable[Blob], actor: str, now: datetime) -> Iterator[tuple[Blob, bytes]]:
     """For the worker that parses: one opening each, recorded together."""
     blobs = list(blobs)
-    Opening.objects.bulk_create(
-        [Opening(blob=blob, at=now, actor=actor, grant="worker", view="parse") for blob in blobs]
-    )
+    Opening.objects.bulk_create([Opening(blob=blob, at=now, actor=actor, grant="worker", view="parse") for blob in blobs])
     for blob in blobs:
         yield blob, _plain(blob)
 
 
 def verify(*, limit: int | None = None) -> Iterator[Fault | None]:
     """Check every blob that has a key: present, decrypts, hashes to its name. Yields None for a sound one."""
-    for blob in (
-        Blob.objects.filter(wrapped_key__isnull=False).order_by("pack", "offset")[:limit].iterator(chunk_size=500)
-    ):
+    for blob in Blob.objects.filter(wrapped_key__isnull=False).order_by("pack", "offset")[:limit].iterator(chunk_size=500):
         name = bytes(blob.sha256).hex()
         try:
             _plain(blob)
@@ -168,15 +162,9 @@ def expire(*, held: Sequence[int] = (), by: str = "system:retention", now: datet
     """
     if Hold.objects.filter(scope="all", released_at__isnull=True).exists():
         return 0
-    blob_holds = Hold.objects.filter(scope__startswith="blob:", released_at__isnull=True).values_list(
-        "scope", flat=True
-    )
+    blob_holds = Hold.objects.filter(scope__startswith="blob:", released_at__isnull=True).values_list("scope", flat=True)
     kept = {bytes.fromhex(scope.removeprefix("blob:")) for scope in blob_holds}
-    due = (
-        Blob.objects.filter(retain_until__lte=now, wrapped_key__isnull=False)
-        .exclude(pk__in=held)
-        .exclude(sha256__in=kept)
-    )
+    due = Blob.objects.filter(retain_until__lte=now, wrapped_key__isnull=False).exclude(pk__in=held).exclude(sha256__in=kept)
     return _erase(list(due.order_by("retain_until")[:limit]), by=by, now=now)
 
 
@@ -196,6 +184,16 @@ def _erase(blobs: list[Blob], *, by: str, now: datetime) -> int:
     for name in empty:
         stores.configured().delete(name)
     return len(blobs)
+
+
+def erase_unseen(*, blob: Blob, reason: str, by: str, now: datetime) -> bool:
+    """Erase one blob now, unless a hold on it or on everything stands; the caller says why. True when it is gone."""
+    held = Hold.objects.filter(released_at__isnull=True, scope__in=["all", f"blob:{bytes(blob.sha256).hex()}"]).exists()
+    if held:
+        record(by=by, action="evidence.kept", subject=f"blob:{bytes(blob.sha256).hex()}", reason="a hold stands", now=now)
+        return False
+    record(by=by, action="evidence.erase", subject=f"blob:{bytes(blob.sha256).hex()}", reason=reason, now=now)
+    return bool(_erase([blob], by=by, now=now))
 
 
 def sweep_orphans(*, older_than: datetime) -> int:

@@ -131,9 +131,7 @@ def open_store(address: str, default: Path) -> Store:
         return S3Store(split.netloc, split.path, endpoint)
     if split.scheme in {"", "file"} and split.path.startswith("/"):
         return LocalStore(Path(split.path))
-    raise InputError(
-        Problem("TIPSTAFF_EVIDENCE_STORE", f"{address!r} is no store", "a directory or s3://bucket/prefix")
-    )
+    raise InputError(Problem("TIPSTAFF_EVIDENCE_STORE", f"{address!r} is no store", "a directory or s3://bucket/prefix"))
 
 
 def configured() -> Store:

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from tipstaff.cases import bulk as cases
 from tipstaff.intake.drafts import Disposition
-from tipstaff.pipeline import filing, matters, tallies
+from tipstaff.pipeline import filing, matters, sealed, tallies
 from tipstaff.pipeline.attributing import attribute
 from tipstaff.pipeline.columns import Item, Parsed, event_table, items_of
 from tipstaff.pipeline.context import Context
@@ -55,6 +55,7 @@ def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
         reports.store_events(_storable(placed, report_ids, now), now)
         filing.file_reports(items, report_ids, known_reporters, placed, duplicates, now)
         filing.settle_submissions(batch, items, placed, settled, found, now)
+        sealed.seal(batch, context, now)
         tallies.add(placed, now)
     opened = sum(s.fate in {"new", "continue"} for s in settled)
     unmatched = int((placed["attribution"].is_in([NOT_ASSIGNED, AMBIGUOUS])).sum())

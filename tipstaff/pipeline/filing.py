@@ -195,7 +195,6 @@ def settle_submissions(
         rows.append(_submission_row(parsed, [items[p] for p in mine], state, reason, now))
     _update(rows)
     _opt_outs(items, now)
-    _seal([parsed for parsed in batch if any(draft.sealed for draft in parsed.drafts)])
 
 
 def _standing(items: Sequence[Item], unmatched: Sequence[Counter[str]], reasons: Sequence[str]) -> tuple[str, str]:
@@ -290,14 +289,3 @@ def _opt_outs(items: Sequence[Item], now: datetime) -> None:
         ],
         ignore_conflicts=True,
     )
-
-
-def _seal(sealed: Sequence[Parsed]) -> None:
-    """What is sealed is kept until counsel says otherwise, and opens to nobody at the desk."""
-    if sealed:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """UPDATE evidence_blob b SET evidence_class = 'sealed', retain_until = NULL
-                   FROM intake_submission s WHERE s.blob_id = b.id AND s.id = ANY(%s::uuid[])""",
-                [[str(parsed.submission) for parsed in sealed]],
-            )
