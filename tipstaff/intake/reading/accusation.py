@@ -5,7 +5,6 @@ role; logs speak by their own grammar (``loglines``). Where the text does not de
 """
 
 import ipaddress
-from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -13,12 +12,13 @@ from functools import lru_cache
 from tipstaff.intake.reading.indicators import Found, find_addresses
 from tipstaff.intake.reading.loglines import LogLine, read_log_line
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.phrases import Hit
+from tipstaff.intake.reading.phrases import Hit, ending_within, starting_within
 from tipstaff.intake.reading.sections import Line, Zone
 
 MAX_MENTIONS = 3_000   # addresses of one letter that are weighed
 REACH = 90          # characters that a cue before an address reaches
 REACH_AFTER = 45    # and one behind it
+MAX_MENTIONS = 3_000
 HINT, LIKELY, SAYS = 1, 2, 3
 
 
@@ -81,8 +81,8 @@ def accuse(letter: str, lines: list[Line], hits: list[Hit], *, zone: str | None,
     outcome.logs = _logs(lines, zone, reference)
     cues = _longest([hit for hit in hits if hit.value.kind in _KINDS])
     outcome.mentions = _mentions(letter, lines)
-    before = [hit for hit in cues if hit.value.kind.endswith("_before") or hit.value.kind == "neutral"]
-    after = [hit for hit in cues if hit.value.kind.endswith("_after")]
+    before = sorted((hit for hit in cues if hit.value.kind.endswith("_before") or hit.value.kind == "neutral"), key=lambda hit: hit.end)
+    after = sorted((hit for hit in cues if hit.value.kind.endswith("_after")), key=lambda hit: hit.start)
     columns = _columns(lines, cues)
     previous: Mention | None = None
     for index, mention in enumerate(outcome.mentions):
@@ -117,6 +117,8 @@ def _mentions(letter: str, lines: list[Line]) -> list[Mention]:
         if line.zone in _READ and not _inside_url(letter, hit):
             port = _PORT.match(letter[hit.end:hit.end + 8].replace("]", "", 1))
             found.append(Mention(hit, line, port=_port(port.group(1)) if port else None))
+            if len(found) >= MAX_MENTIONS:
+                break
             if len(found) >= MAX_MENTIONS:
                 break
     own_words = [mention for mention in found if mention.line.zone is not Zone.QUOTED]

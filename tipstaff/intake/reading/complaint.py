@@ -135,9 +135,12 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
         return Disposition.RETRACTION, ["it takes an earlier complaint back"]
     complaint, ordinary = facts.kinds("complaint"), facts.kinds("ordinary")
     solid = bool(reading.accusation.logs) or any(link.defanged for link in reading.links) or (bool(reading.accusation.accused) and reading.accusation.strength >= SAYS)
-    if _is_bulk(facts.message) and ordinary and not (solid and complaint and not facts.message.header("list-unsubscribe")):
-        return Disposition.NOT_A_REPORT, ["a newsletter or mailing"]
-    if ordinary and not complaint and not (reading.accusation.logs and reading.category):
+    mailing = facts.kinds("mailing")
+    if facts.message.header("list-unsubscribe") or facts.message.header("list-id") or (mailing and not solid):
+        if solid and complaint and not mailing:
+            return Disposition.NEEDS_A_PERSON, ["it came through a mailing list"]
+        return Disposition.NOT_A_REPORT, ["a newsletter or mailing list"]
+    if ordinary and not complaint and not (reading.category and (reading.accusation.logs or reading.spam_source or (solid and reading.points >= 4))):
         return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
     if len(ordinary) >= 2 and not solid:
         return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
@@ -188,10 +191,6 @@ def _doubtful_number(reading: Reading) -> bool:
         return True
     odd = [match.group() for match in _NUMBERS.finditer(words) if normal_ip(match.group()) is None and any(int(part) > 255 for part in match.group().split("."))]
     return bool(odd) and not reading.accusation.accused and not any(link.verdict == "accused" for link in reading.links)
-
-
-def _is_bulk(message: Message) -> bool:
-    return bool(message.header("list-unsubscribe")) or message.header("precedence").strip().lower() in ("bulk", "list", "junk") or bool(message.header("list-id"))
 
 
 def _candidates(reading: Reading) -> list[str]:

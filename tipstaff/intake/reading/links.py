@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from tipstaff.intake.reading.indicators import Found, find_addresses, find_domains, find_mailboxes, find_urls, host_of, registered_domain
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.phrases import Hit
+from tipstaff.intake.reading.phrases import Hit, ending_within, starting_within
 from tipstaff.intake.reading.sections import Line, Zone
 
 REACH = 110
+MAX_LINKS = 500
 #: Kinds of abuse that happen at an address, not at a link: there a plain link is a place that was attacked or read about.
 AT_ADDRESS = frozenset("intrusion scan ddos_origin scraping open_relay vulnerable spam spam_support header_forgery compromised c2 blocklisted ip_misuse network_harm".split())
 FREEMAIL = frozenset(
@@ -49,7 +50,7 @@ def judge_links(
 
     A link that the subject names too, or that an accused address stands right behind, is accused whatever else is linked.
     """
-    before = [hit for hit in hits if hit.value.kind in ("url_accused_before", "url_other_before")]
+    before = sorted((hit for hit in hits if hit.value.kind in ("url_accused_before", "url_other_before")), key=lambda hit: hit.end)
     after = [hit for hit in hits if hit.value.kind == "url_other_after"]
     links = _links(letter, lines)
     for index, link in enumerate(links):
@@ -94,6 +95,8 @@ def _links(letter: str, lines: list[Line]) -> list[Link]:
         if is_domain and (not defanged and found.value in _REFERENCES or _is_name_of_address(letter, found)):
             continue
         links.append(Link(found.value, host, found, lines[at], is_domain, defanged))
+        if len(links) >= MAX_LINKS:
+            break
     return links
 
 
@@ -136,7 +139,7 @@ def _cue_before(link: Link, letter: str, near: list[Link], before: list[Hit]) ->
         if not match.group().startswith("\n") or letter[floor:floor + match.start()].rstrip()[-1:] not in (":", ":"):
             last = floor + match.start() + 1
     best = None
-    for hit in before:
+    for hit in ending_within(before, floor, start):
         loose = hit.phrase in _LOOSE
         if loose and "\n" in letter[hit.end:start]:
             continue
@@ -157,7 +160,7 @@ def _within_line(best: Hit | None, link: Link, letter: str) -> Hit | None:
 def _cue_after(link: Link, letter: str, near: list[Link], after: list[Hit]) -> Hit | None:
     end = link.found.end
     fence = min((other.found.start for other in near if other.found.start >= end), default=len(letter))
-    return next((hit for hit in after if end <= hit.start <= min(fence, end + 25) and "\n\n" not in letter[end:hit.start]), None)
+    return next((hit for hit in starting_within(after, end, min(fence, end + 25)) if "\n\n" not in letter[end:hit.start]), None)
 
 
 def _inherit(letter: str, links: list[Link]) -> None:

@@ -37,8 +37,8 @@ _CISCO = pattern(rf"(?i)%(?:ASA|PIX|FWSM|FTD)-.{{0,200}}?(?:src|from|for)\s+\w[\
 _CISCO_PLAIN = pattern(rf"(?i)%(?:ASA|PIX|FTD)-.{{0,120}}?\bfrom\s+(?P<src>{_IP})/(?P<sport>\d{{1,5}})\s+to\s+(?P<dst>{_IP})/(?P<dport>\d{{1,5}})")
 _KEY = pattern(
     r"(?i)(?:^|[\s,;{(\"'|])\"?(src|srcip|src_ip|srcaddr|source|source_ip|sourceip|saddr|sip|s_ip|c-ip|client_ip|clientip|attacker|attacker_ip|remote_ip|remote_addr|src-ip|"
-    r"dst|dstip|dst_ip|dstaddr|destination|dest_ip|destination_ip|destip|daddr|dip|target|target_ip|dst-ip|"
-    r"spt|sport|srcport|src_port|source_port|s_port|src-port|dpt|dport|dstport|dst_port|destination_port|dest_port|dst-port|proto|protocol)\"?\s?=\s?\"?([^\s\",;})|]{1,60})"
+    r"dst|dstip|dst_ip|dstaddr|destination|dest_ip|destination_ip|destip|daddr|dip|target|target_ip|dst-ip|server_ip|serverip|local_ip|host_ip|dest|"
+    r"spt|sport|srcport|src_port|source_port|s_port|src-port|dpt|dport|dstport|dst_port|destination_port|dest_port|dst-port|proto|protocol)\"?\s?[=:]\s?\"?([^\s\",;})|]{1,60})"
 )
 _SIP = pattern(rf"(?i)(?:chan_sip|chan_pjsip|res_pjsip|asterisk|Registration from|sip:|kamailio|opensips|freeswitch|sofia|SecurityEvent).{{0,500}}?(?:failed for\s+'?(?P<src1>{_IP})(?::(?P<sport1>\d{{1,5}}))?|RemoteAddress=\"IPV[46]/\w+/(?P<src2>[^/\"]+)/(?P<sport2>\d{{1,5}})|from ip (?P<src3>{_IP}))")
 _BIND = pattern(rf"(?i)\bclient\s(?:@0x[0-9a-f]+\s)?(?P<src>{_IP})#(?P<sport>\d{{1,5}})\b")
@@ -119,9 +119,9 @@ def _ends(line: str):
 
 
 def _from_keys(line: str):
-    if "=" not in line:
+    if "=" not in line and '":' not in line and "':" not in line:
         return None
-    keys = {}
+    keys: dict[str, str] = {}
     for match in _KEY.finditer(line):
         keys.setdefault(_NAMES[match.group(1).lower()], match.group(2))
     if "src" not in keys or not (len(keys) > 1):
@@ -144,7 +144,7 @@ def _split(text: str) -> tuple[str, str | None]:
 
 _NAMES = {
     **dict.fromkeys("src srcip src_ip srcaddr source source_ip sourceip saddr sip s_ip c-ip client_ip clientip attacker attacker_ip remote_ip remote_addr src-ip".split(), "src"),
-    **dict.fromkeys("dst dstip dst_ip dstaddr destination dest_ip destination_ip destip daddr dip target target_ip dst-ip".split(), "dst"),
+    **dict.fromkeys("dst dstip dst_ip dstaddr destination dest_ip destination_ip destip daddr dip target target_ip dst-ip server_ip serverip local_ip host_ip dest".split(), "dst"),
     **dict.fromkeys("spt sport srcport src_port source_port s_port src-port".split(), "sport"),
     **dict.fromkeys("dpt dport dstport dst_port destination_port dest_port dst-port".split(), "dport"),
     **dict.fromkeys(("proto", "protocol"), "proto"),

@@ -5,6 +5,7 @@ beginning of the phrase it may begin earlier (``*angriff``).
 Chinese, Japanese and other scripts without spaces need no boundary.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from ahocorasick_rs import AhoCorasick, MatchKind
 
 MAX_TEXT = 200_000   # characters that are ever searched
+MAX_HITS = 10_000    # occurrences in one text that are kept
 _SAME = {ord(a): b for a, b in zip("\u2019\u2018\u00b4`\u201c\u201d\u00ab\u00bb\u2013\u2014\u00a0\u3000\n\t\u2010\u2011", "''''\"\"\"\"--    --", strict=True)}
 
 
@@ -59,6 +61,8 @@ class PhraseIndex:
                 stop = _after_tail(text, end, tail) if tail else end
                 if stop and (open_left or not goes_left) and (open_right or not _goes_on_right(text, stop)):
                     hits.append(Hit(start, stop, self._phrases[number], value))
+            if len(hits) >= MAX_HITS:
+                break
         hits.sort(key=lambda hit: (hit.start, -hit.end))
         return hits
 
@@ -86,3 +90,13 @@ def _goes_on_left(text: str, start: int) -> bool:
 
 def _goes_on_right(text: str, end: int) -> bool:
     return end < len(text) and _is_spaced(text[end - 1]) and (_is_spaced(text[end]) or text[end] == "_")
+
+
+def ending_within(hits: list[Hit], low: int, high: int) -> list[Hit]:
+    """Hits (sorted by end) with ``low < end <= high``."""
+    return hits[bisect_right(hits, low, key=lambda hit: hit.end):bisect_right(hits, high, key=lambda hit: hit.end)]
+
+
+def starting_within(hits: list[Hit], low: int, high: int) -> list[Hit]:
+    """Hits (sorted by start) with ``low <= start <= high``."""
+    return hits[bisect_left(hits, low, key=lambda hit: hit.start):bisect_right(hits, high, key=lambda hit: hit.start)]
