@@ -200,9 +200,7 @@ class TestSharedAddresses:
         assert self.ask(host="badexample.com") == AMBIGUOUS
 
     def test_case_and_trailing_dot_do_not_matter(self):
-        answers = table(self.rows, self.names).match(
-            question_columns([Asked("192.0.2.1", 70, 70, -1, "WWW.Example.COM.", None)])
-        )
+        answers = table(self.rows, self.names).match(question_columns([Asked("192.0.2.1", 70, 70, -1, "WWW.Example.COM.", None)]))
         assert answers.service[0] == EMMA
 
     def test_a_mailbox_and_its_domain(self):

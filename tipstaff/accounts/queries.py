@@ -1,112 +1,92 @@
-"""Reads about customers: who held an address when, what a customer holds at a date, lists by name."""
+"""Reading across customers, their tree, their addresses and the sources of all that."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from tipstaff.accounts.models import Acceptance, Assignment, Contact, Customer, OwnPrefix, ServiceName
+from tipstaff.accounts.models import Assignment, Contact, Customer, InventorySource
 
-MOST = 200
+_BELOW = """
+    WITH RECURSIVE below(id) AS (
+        SELECT id FROM accounts_customer WHERE id = %s
+        UNION SELECT c.id FROM accounts_customer c JOIN below b ON c.parent_id = b.id
+    ) SELECT id FROM below WHERE id <> %s
+"""
+_ABOVE = """
+    WITH RECURSIVE above(id, parent_id, step) AS (
+        SELECT id, parent_id, 0 FROM accounts_customer WHERE id = %s
+        UNION ALL SELECT c.id, c.parent_id, a.step + 1 FROM accounts_customer c JOIN above a ON c.id = a.parent_id
+        WHERE a.step < 32
+    ) SELECT id FROM above WHERE step > 0 ORDER BY step
+"""
 
 
-def holders_of(address: str, most: int = 12) -> list[Assignment]:
-    """Every assignment that ever covered an address, as known now: the longest prefix first, then the newest period."""
+@dataclass(frozen=True)
+class Freshness:
+    """How far behind a source is: ``lag`` since its last word (None: it never had one), ``late`` beyond its limit."""
+
+    source: InventorySource
+    lag: timedelta | None
+    late: bool
+
+
+def freshness(now: datetime) -> list[Freshness]:
+    """Every source, by name. What people enter by hand is never late; a source that failed last time is."""
+    found = []
+    for source in InventorySource.objects.order_by("name"):
+        lag = max(now - source.last_word_at, timedelta()) if source.last_word_at else None
+        beyond = source.max_lag is not None and (lag is None or lag > source.max_lag)
+        found.append(Freshness(source, lag, source.kind != "hand" and (beyond or bool(source.last_error))))
+    return found
+
+
+def is_provisional(source: InventorySource | None, event_at: datetime) -> bool:
+    """Whether the source's word does not reach as far as the event, so that it may yet say otherwise."""
+    if source is None or source.kind == "hand":
+        return False
+    return source.last_word_at is not None and event_at > source.last_word_at
+
+
+def below(customer: int) -> list[int]:
+    """Ids of all customers below it in the reseller tree."""
+    return _ids(_BELOW, [customer, customer])
+
+
+def above(customer: int) -> list[int]:
+    """Ids of its reseller, that one's reseller, and so on up."""
+    return _ids(_ABOVE, [customer])
+
+
+def _ids(statement: str, values: Sequence[int]) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT id FROM accounts_assignment WHERE prefix >>= %s::inet AND superseded_at IS NULL
-               ORDER BY masklen(prefix) DESC, upper(period) DESC NULLS FIRST, lower(period) DESC LIMIT %s""",
-            [address, most],
-        )
-        order = [row[0] for row in cursor.fetchall()]
-    rows = Assignment.objects.filter(pk__in=order).select_related("service__customer", "source")
-    return sorted(rows, key=lambda row: order.index(row.pk))
+        cursor.execute(statement, values)
+        return [row[0] for row in cursor.fetchall()]
 
 
-def within(network: IPv4Network | IPv6Network, at: datetime, most: int = MOST) -> list[Assignment]:
-    """The assignments inside a network at a moment, in the order of the addresses."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT id FROM accounts_assignment WHERE prefix && %s::inet AND period @> %s AND superseded_at IS NULL
-               ORDER BY prefix LIMIT %s""",
-            [str(network), at, most],
-        )
-        order = [row[0] for row in cursor.fetchall()]
-    rows = Assignment.objects.filter(pk__in=order).select_related("service__customer", "source")
-    return sorted(rows, key=lambda row: order.index(row.pk))
+def contacts_of(customer: Customer, role: str = "abuse") -> list[Contact]:
+    """Whom to write to: the customer's contacts of that role, else its technical ones, else any with an address."""
+    found = list(customer.contacts.exclude(email="").order_by("pk"))
+    for wanted in (role, "technical"):
+        if fitting := [contact for contact in found if contact.role == wanted]:
+            return fitting
+    return found
 
 
-def assignments_of(customer: int, at: datetime, most: int = MOST) -> list[Assignment]:
-    """What a customer's services hold at a moment."""
-    rows = Assignment.objects.filter(service__customer=customer, superseded_at__isnull=True, period__contains=at)
-    return list(rows.select_related("service", "source").order_by("prefix")[:most])
+def addresses_of(
+    customer: int, at: datetime, *, as_known_at: datetime | None = None, with_below: bool = False
+) -> QuerySet[Assignment]:
+    """What the customer held at that moment, as known now or as known then; with those below it where asked."""
+    owners = [customer, *(below(customer) if with_below else ())]
+    return known(as_known_at).filter(service__customer__in=owners, period__contains=at).order_by("prefix", "ports")
 
 
-def names_of(customer: int, at: datetime, most: int = MOST) -> list[ServiceName]:
-    """Domains, hosts and mailboxes that a customer's services hold at a moment."""
-    rows = ServiceName.objects.filter(service__customer=customer, superseded_at__isnull=True, period__contains=at)
-    return list(rows.select_related("service", "source").order_by("value")[:most])
-
-
-def own_prefixes() -> list[IPv4Network | IPv6Network]:
-    return list(OwnPrefix.objects.order_by("prefix").values_list("prefix", flat=True))
-
-
-def contacts_of(customer: int) -> list[Contact]:
-    """Contacts, the abuse contact first."""
-    rows = Contact.objects.filter(customer=customer).order_by("id")
-    return sorted(rows, key=lambda contact: (contact.role != "abuse", contact.pk))
-
-
-def newest_acceptance(customer: int) -> Acceptance | None:
-    return Acceptance.objects.filter(customer=customer).order_by("-accepted_at").first()
-
-
-def customers(text: str = "", *, after: str = "", most: int = 50) -> "QuerySet[Customer]":
-    """Customers by name; ``after`` is the name and number of the last one shown, 'name~12'."""
-    rows = Customer.objects.select_related("parent", "source").order_by("name", "id")
-    if text:
-        rows = rows.filter(Q(name__icontains=text) | Q(external_id__iexact=text))
-    name, tilde, number = after.rpartition("~")
-    if tilde and number.isdigit():
-        rows = rows.filter(Q(name__gt=name) | Q(name=name, id__gt=int(number)), name__gte=name)
-    return rows[:most]
-
-
-def by_host(host: str, at: datetime, most: int = 20) -> list[ServiceName]:
-    """Who holds a host name or a domain above it at a moment; the most exact first."""
-    labels = host.lower().strip(".").split(".")
-    candidates = [".".join(labels[start:]) for start in range(len(labels) - 1)]
-    rows = ServiceName.objects.filter(value__in=candidates, superseded_at__isnull=True, period__contains=at)
-    found = rows.select_related("service__customer", "source")[:most]
-    return sorted(found, key=lambda row: -len(row.value))
-
-
-def services_of(customers: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """Customer → its services as plain rows, for choosing one."""
-    rows: dict[int, list[dict[str, Any]]] = {}
-    for row in Customer.objects.filter(pk__in=customers, services__isnull=False).values(
-        "id", "services__id", "services__name", "services__kind"
-    ):
-        rows.setdefault(row["id"], []).append(
-            {"id": row["services__id"], "name": row["services__name"], "kind": row["services__kind"]}
-        )
-    return rows
-
-
-def in_range(first: str, last: str, at: datetime, most: int = MOST) -> list[Assignment]:
-    """The assignments that lie in, or cover, a range of addresses at a moment, in the order of the addresses."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT id FROM accounts_assignment
-               WHERE superseded_at IS NULL AND period @> %(at)s AND family(prefix) = family(%(first)s::inet)
-                 AND host(network(prefix))::inet <= %(last)s::inet AND host(broadcast(prefix))::inet >= %(first)s::inet
-               ORDER BY prefix LIMIT %(most)s""",
-            {"at": at, "first": first, "last": last, "most": most},
-        )
-        order = [row[0] for row in cursor.fetchall()]
-    rows = Assignment.objects.filter(pk__in=order).select_related("service__customer", "source")
-    return sorted(rows, key=lambda row: order.index(row.pk))
+def known(as_known_at: datetime | None = None) -> QuerySet[Assignment]:
+    """Assignments as known now, or as known at that moment."""
+    rows = Assignment.objects.select_related("service__customer", "source")
+    if as_known_at is None:
+        return rows.filter(superseded_at=None)
+    alive = Q(superseded_at=None) | Q(superseded_at__gt=as_known_at)
+    return rows.filter(alive, recorded_at__lte=as_known_at)

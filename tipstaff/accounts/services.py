@@ -5,7 +5,8 @@ every answer given earlier can be given again. Each function returns ``Changes``
 periods may now have another holder; re-attributing what happened there is the caller's business.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -55,14 +56,30 @@ class Changes:
         }
 
 
-class _Undo(Exception):
-    """Leaves a transaction without keeping it."""
+@contextmanager
+def _taking_in(source: InventorySource, dry_run: bool) -> Iterator[None]:
+    """One locked transaction, undone after a dry run; the source has a row inside it."""
+    is_new = source.pk is None
+    kept = False
+    try:
+        with transaction.atomic():
+            _lock()
+            if is_new:
+                source.save()
+            yield
+            if dry_run:
+                transaction.set_rollback(True)
+        kept = not dry_run
+    finally:
+        if is_new and not kept:
+            source.pk, source._state.adding = None, True
+        elif dry_run:
+            source.refresh_from_db()
 
 
 def source_named(*, name: str, kind: str, settings: dict[str, Any] | None = None) -> InventorySource:
-    """The inventory source of that name, made where it is missing."""
-    source, _ = InventorySource.objects.get_or_create(name=name, defaults={"kind": kind, "settings": settings or {}})
-    return source
+    """The inventory source of that name; a new one gets its row with its first delivery."""
+    return InventorySource.objects.filter(name=name).first() or InventorySource(name=name, kind=kind, settings=settings or {})
 
 
 def load(
@@ -76,22 +93,17 @@ def load(
     """
     word = as_of or now
     changes = Changes()
-    try:
-        with transaction.atomic():
-            _lock()
-            sound, problems = checking.sound(inventory, _known(inventory))
-            _store_parties(sound, source, now, changes)
-            problems += _reseller_loops(sound)
-            problems += _store_holdings(sound, source, now, word if complete else None, tolerant, changes)
-            if problems and not tolerant:
-                raise InputError(problems)
-            changes.left_out = problems
-            _heard(source, word, now, problems)
-            _close(changes, f"source:{source.name}", "inventory loaded", by, now)
-            if dry_run:
-                raise _Undo
-    except _Undo:
-        source.refresh_from_db()
+    with _taking_in(source, dry_run):
+        sound, problems = checking.sound(inventory, _known(inventory))
+        _store_parties(sound, source, now, changes)
+        if looping := _reseller_loops(sound):
+            raise InputError([*problems, *looping])
+        problems += _store_holdings(sound, source, now, word if complete else None, tolerant, changes)
+        if problems and not tolerant:
+            raise InputError(problems)
+        changes.left_out = problems
+        _heard(source, word, now, problems)
+        _close(changes, f"source:{source.name}", "inventory loaded", by, now)
     return changes
 
 
@@ -199,26 +211,20 @@ def change_assignments(
 ) -> Changes:
     """Take in change events with their effective times, in any order, any number of times. All of them, or InputError."""
     result = Changes()
-    try:
-        with transaction.atomic():
-            _lock()
-            ordered = sorted(changes, key=lambda change: change.at)
-            numbers = upserts.ids(Service, (change.service for change in ordered if change.kind == "assign"))
-            problems = _change_problems(ordered, numbers)
-            if problems:
-                raise InputError(problems)
-            before = tenancies.known_at(ASSIGNMENTS, (change.prefix for change in ordered))
-            after = _changed(before, ordered, numbers, source)
-            fresh = _replace(ASSIGNMENTS, before, after, now, result)
-            facts = [_fact_of(change) for change in ordered if change.kind == "assign"]
-            if misplaced := _misplaced(facts, fresh):
-                raise InputError(list(misplaced.values()))
-            _heard(source, max((change.at for change in ordered), default=now), now, [])
-            _close(result, f"source:{source.name}", "assignments changed", by, now)
-            if dry_run:
-                raise _Undo
-    except _Undo:
-        source.refresh_from_db()
+    with _taking_in(source, dry_run):
+        ordered = sorted(changes, key=lambda change: change.at)
+        numbers = upserts.ids(Service, (change.service for change in ordered if change.kind == "assign"))
+        problems = _change_problems(ordered, numbers)
+        if problems:
+            raise InputError(problems)
+        before = tenancies.known_at(ASSIGNMENTS, (change.prefix for change in ordered))
+        after = _changed(before, ordered, numbers, source)
+        fresh = _replace(ASSIGNMENTS, before, after, now, result)
+        facts = [_fact_of(change) for change in ordered if change.kind == "assign"]
+        if misplaced := _misplaced(facts, fresh):
+            raise InputError(list(misplaced.values()))
+        _heard(source, max((change.at for change in ordered), default=now), now, [])
+        _close(result, f"source:{source.name}", "assignments changed", by, now)
     return result
 
 
@@ -294,6 +300,8 @@ def _as_fact(row: Tenancy) -> AssignmentFact:
 @transaction.atomic
 def hear_from(*, source: InventorySource, now: datetime, last_word_at: datetime | None = None, error: str = "") -> None:
     """Note that a source answered (its facts are known up to ``last_word_at``), or why it did not."""
+    if source.pk is None:
+        source.save()
     _heard(source, last_word_at, now, [Problem(source.name, error)] if error else [])
 
 

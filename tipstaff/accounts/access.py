@@ -1,0 +1,61 @@
+"""Who may see which customers and change what about them: asked here, and nowhere else.
+
+A member of staff has roles; the provider's staff serves all of its customers. Somebody without a role, or no longer
+active, sees nothing.
+"""
+
+from typing import Final
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+
+from tipstaff.accounts.models import Customer, StaffMember
+from tipstaff.kernel.errors import NotFound, Refused
+
+ANALYST, LEAD, COUNSEL, AUDITOR, ADMIN, SEALED = "analyst", "lead", "counsel", "auditor", "admin", "sealed"
+ROLES: Final = (ANALYST, LEAD, COUNSEL, AUDITOR, ADMIN, SEALED)
+#: The sealed queue is opened by this role beside one of the others; alone it shows no customer.
+DESK: Final = frozenset({ANALYST, LEAD, COUNSEL, AUDITOR, ADMIN})
+
+#: What one may do to customers and the inventory, and with which of the roles.
+ACTS: Final[dict[str, frozenset[str]]] = {
+    "see customers": DESK,
+    "confirm a contact": frozenset({ANALYST, LEAD, ADMIN}),
+    "edit a customer": frozenset({LEAD, ADMIN}),
+    "correct an assignment": frozenset({LEAD, ADMIN}),
+    "import the inventory": frozenset({LEAD, ADMIN}),
+    "export the inventory": frozenset({LEAD, ADMIN, AUDITOR}),
+    "manage staff": frozenset({ADMIN}),
+}
+Person = StaffMember | AnonymousUser
+
+
+def roles_of(person: Person) -> frozenset[str]:
+    """The person's roles; none for somebody who is not signed in or no longer active."""
+    if not isinstance(person, StaffMember) or not person.is_active:
+        return frozenset()
+    return frozenset(person.roles) & frozenset(ROLES)
+
+
+def may(person: Person, act: str) -> bool:
+    """Whether one of the person's roles allows the act, a key of ACTS."""
+    return bool(roles_of(person) & ACTS[act])
+
+
+def require(person: Person, act: str) -> None:
+    """Raise Refused, saying who could, unless the person may."""
+    if not may(person, act):
+        raise Refused(f"to {act} takes one of these roles: {', '.join(sorted(ACTS[act]))}")
+
+
+def customers(person: Person) -> QuerySet[Customer]:
+    """The customers that the person may see."""
+    return Customer.objects.all() if may(person, "see customers") else Customer.objects.none()
+
+
+def customer(person: Person, number: int) -> Customer:
+    """One customer, or NotFound where there is none by that number or none that the person may see."""
+    found = customers(person).filter(pk=number).first()
+    if found is None:
+        raise NotFound(f"no customer {number}")
+    return found
