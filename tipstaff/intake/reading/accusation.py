@@ -272,8 +272,8 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
         return _from_lead_in(before, after, floor, stop)
     fence = max((other.found.end for other in others if other.found.end <= start), default=0)
     best = None
-    for hit in _between(before, floor, start):
-        if hit.end > start or fence and hit.end <= fence:
+    for hit in ending_within(before, max(floor, fence), start):
+        if hit.start < floor:
             continue
         if best is None or (hit.end, hit.end - hit.start) > (best.end, best.end - best.start):
             best = hit
@@ -288,11 +288,11 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
 
 def _from_lead_in(before: list[Hit], after: list[Hit], floor: int, stop: int):
     """What the sentence above a list says of its items: words that point to the list first, then the last strong cue."""
-    inside = [hit for hit in _between(before, floor, stop) if hit.end <= stop and hit.value.strength >= SAYS]
+    inside = [hit for hit in ending_within(before, floor, stop) if hit.start >= floor and hit.value.strength >= SAYS]
     pointing = [hit for hit in inside if _POINTS.search(hit.phrase)]
     if pointing:
         hit = pointing[-1]
-        suffered = next((one for one in _between(after, hit.end, stop - 1) if one.value.kind == "victim_after"), None)
+        suffered = next((one for one in starting_within(after, hit.end, stop) if one.value.kind == "victim_after"), None)
         return (suffered or hit, SAYS, stop - hit.end)
     if not inside:
         return None
@@ -314,15 +314,6 @@ def _is_item(text: str) -> bool:
     """Whether a line begins with an address, as the items of a list do."""
     found = find_addresses(text)
     return bool(found) and _BULLET.match(text[:found[0].start]) is not None
-
-
-def _between(hits: list[Hit], first: int, last: int) -> list[Hit]:
-    """The hits (in order of their start) that start from ``first`` to ``last``."""
-    return hits[bisect_left(hits, first, key=_start):bisect_right(hits, last, key=_start)]
-
-
-def _start(hit: Hit) -> int:
-    return hit.start
 
 
 def _lead_in(lines: list[Line], line: Line, floor: int) -> int:
@@ -347,7 +338,7 @@ def _after(mention: Mention, letter: str, after: list[Hit], others: list[Mention
     stop = _STOP.search(window)
     limit = min(fence, end + (stop.start() + 1 if stop else len(window)))
     best = None
-    for hit in _between(after, end, limit):
+    for hit in starting_within(after, end, limit):
         if best is None or (hit.start, -(hit.end - hit.start)) < (best.start, -(best.end - best.start)):
             best = hit
     return (best, best.value.strength, best.start - end) if best is not None else None
