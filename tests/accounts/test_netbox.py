@@ -72,7 +72,7 @@ def server():
     running = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     running.state = State()
     running.state.url = f"http://127.0.0.1:{running.server_address[1]}"
-    thread = threading.Thread(target=running.serve_forever, daemon=True)
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield running.state
     running.shutdown()
