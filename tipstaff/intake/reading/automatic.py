@@ -31,6 +31,7 @@ _DAEMONS = (
     "bounce",
     "bounces",
 )
+_GATEWAY = pattern(r"(?:smtp|mail[-_]?(?:service|gate|deliver|system|server)|delivery|\bndr\b|mta\b|gateway|anti-?virus|postoffice|postfix|exim)")
 _DAEMON_NAMES = (
     "mail delivery system",
     "mail delivery subsystem",
@@ -115,7 +116,8 @@ def daemon_weight(message: Message) -> int:
     local = (email or name or "").rpartition("@")[0].lower() or (email or name or "").lower()
     if local.startswith(_DAEMONS) or any(word in (name or "").lower() for word in _DAEMON_NAMES):
         return 2
-    return 1 if local.startswith("postmaster") or (name or "").lower().startswith("postmaster") else 0
+    postmaster = local.startswith("postmaster") or (name or "").lower().startswith("postmaster")
+    return 1 if postmaster or _GATEWAY.search(local) else 0
 
 
 def auto_submitted(message: Message) -> str:
@@ -148,15 +150,22 @@ def _is_report(message: Message) -> bool:
 
 def _loose_bounce(message: Message, machine: bool) -> str | None:
     """A bounce without the standard's parts: somebody who can be a mail system, and the words of one."""
-    if not machine:
-        return None
     subject, letter = plain_subject(message), first_lines(message)
     by_subject, by_body = begins_with("bounce", subject), phrase_in("bounce", letter)
+    if not machine and not (by_subject and by_body and _says_nothing_else(message, subject, letter)):
+        return None
     weight = daemon_weight(message) + null_path(message) + 2 * bool(by_subject) + 2 * bool(by_body) + bool(_STATUS.search(letter))
     needed = 4 if by_subject or not phrase_in("complaint", subject, "subjects") else 6
     if (by_subject or by_body) and weight >= needed:
         return f"a returned mail: it says {(by_subject or by_body)!r} and comes from a mail system"
     return None
+
+
+def _says_nothing_else(message: Message, subject: str, letter: str) -> bool:
+    """Whether a mail from somebody unknown has the words of a bounce and no sign of a person who passes one on."""
+    passed_on = fold(message.header("subject")).strip() != subject or bool(message.header("in-reply-to") and not message.embedded)
+    complains = phrase_in("complaint", subject, "subjects") or phrase_in("complaint", letter[:600], "subjects")
+    return not passed_on and not complains
 
 
 def auto_reply_reason(message: Message) -> str | None:
