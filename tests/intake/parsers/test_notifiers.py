@@ -175,6 +175,12 @@ def test_a_quoted_report_is_not_read_again():
     assert x_arf.claims(letter("desk@example.com", "Re: x", f"We wrote:\n{quoted}\n")) is Confidence.NONE
 
 
+def test_prose_after_the_report_does_not_run_into_its_values():
+    text = "Hola,\n\nestos son los datos.\n\n" + report() + "\n  IP: 203.0.113.1\n  Nota: x\n\nSaludos\n"
+    (event,) = only(x_arf.parse(letter("desk@watch.example.net", "x", text))).events
+    assert (event.ip, event.occurred_at) == ("192.0.2.1", datetime(2025, 3, 10, 9, tzinfo=UTC))
+
+
 def test_a_contradiction_between_letter_and_report_is_told():
     message = parts("desk@watch.example.net", "x", ("text/plain", "Source IP: 192.0.2.99\n"), ("text/plain", report()))
     assert any("192.0.2.99" in warning for warning in only(x_arf.parse(message)).warnings)

@@ -223,6 +223,19 @@ def test_old_broken_samples_are_only_doubted():
     assert findings.problems == () and [doubt.where for doubt in findings.doubts] == ["Report.Samples[0]"]
 
 
+def test_other_old_fields_are_only_doubted():
+    document = copy.deepcopy(FLAT)
+    document["Report"] |= {"DestinationIp": ["203.0.113.9", "203.0.113.900"], "FirstSeen": "once"}
+    document["ReporterInfo"]["ReporterContactEmail"] = "nobody"
+    findings = xarf.examine(document)
+    assert findings.problems == ()
+    assert {doubt.where for doubt in findings.doubts} == {
+        "Report.DestinationIp",
+        "Report.FirstSeen",
+        "ReporterInfo.ReporterContactEmail",
+    }
+
+
 @pytest.mark.parametrize("document", [None, [], "x", 5, {}, {"a": 1}, {"Report": {}}])
 def test_what_is_no_xarf_is_said_to_be_none(document):
     assert [problem.where for problem in xarf.validate(document)] == ["document"]

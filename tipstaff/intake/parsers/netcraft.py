@@ -186,4 +186,7 @@ def _from_letter(message: Message, pairs: list) -> ReportDraft:
             event.found_in = {key: "letter" for key, value in (("ip", ip), ("url", url), ("domain", event.domain)) if value}
             draft.events.append(event)
     draft.warnings.append("the letter does not say when this happened")
+    loose = [ips[0] for url, ips in pairs if url is None]
+    if len(loose) > 1:
+        draft.needs.append(f"the letter names {', '.join(loose[:5])} without a URL; which of them is accused is not plain")
     return draft

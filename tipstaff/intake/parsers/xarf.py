@@ -101,7 +101,7 @@ def read_document(content: bytes) -> tuple[ReportDraft | None, list[Problem]]:
 def draft_of(document: dict, doubts: tuple[Problem, ...] = (), place: str = "") -> ReportDraft:
     """The draft of a valid document. ``place`` is put before the names of fields in ``found_in``."""
     draft = _draft_v4(document, place) if "xarf_version" in document else _draft_legacy(document, place)
-    draft.warnings += [f"evidence is doubtful: {doubt}" for doubt in doubts]
+    draft.warnings += [f"doubtful: {doubt}" for doubt in doubts]
     return draft
 
 
@@ -150,6 +150,8 @@ def _event_v4(document: dict, category: str, kind: str, place: str) -> EventDraf
         report_type=kind,
         details={key: value for key, value in document.items() if key not in _CORE},
     )
+    if event.earliest and event.latest and event.latest < event.earliest:
+        event.earliest = event.latest = None  # a span that ends before it begins bounds nothing
     found = event.found_in
     found["occurred_at"] = f"{place}timestamp"
     for field in ("url", "infringing_url"):

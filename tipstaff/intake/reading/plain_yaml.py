@@ -88,21 +88,25 @@ def _from_events(text: str) -> Iterator[Fields]:
 
 
 def _from_lines(text: str) -> list[Fields]:
-    """``Name: value`` lines; a line of dashes begins the next mapping, an indented line continues the value before it."""
+    """``Name: value`` lines; dashes begin the next mapping; an indented line continues the value right above it, else stands alone."""
     found: list[Fields] = []
-    current = Fields()
+    current, going_on = Fields(), False
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith(("---", "...")):
             if current.pairs:
                 found.append(current)
-            current = Fields(line=number + 1)
+            current, going_on = Fields(line=number + 1), False
             continue
-        match = _LINE.match(line.rstrip())
+        indented = line[:1] in (" ", "\t") and bool(line.strip())
+        match = _LINE.match((line.strip() if indented and not going_on else line).rstrip())
         if match and len(current.pairs) < MAX_FIELDS:
             current.pairs.append((match.group(1).strip(), _plain(match.group(2) or "")))
-        elif line[:1] in (" ", "\t") and line.strip() and current.pairs:
+            going_on = not indented
+        elif indented and going_on:
             key, value = current.pairs[-1]
             current.pairs[-1] = (key, f"{value} {line.strip()}".strip()[:8192])
+        else:
+            going_on = False
         if len(found) > MAX_MAPPINGS:
             break
     return [*found, current] if current.pairs else found

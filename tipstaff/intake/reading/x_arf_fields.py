@@ -53,6 +53,11 @@ class Found:
     number: int  # of the report inside its part, from 1
 
     @property
+    def inline(self) -> bool:
+        """Whether the report is written into a letter, among other words."""
+        return self.part.filename is None and not self.part.attachment and "\n\n" in self.part.text.strip()
+
+    @property
     def where(self) -> str:
         more = f", report {self.number}" if self.number > 1 else ""
         return f"part {self.part.where}{' ' + self.part.filename if self.part.filename else ''}{more}"
@@ -169,7 +174,9 @@ def _read_url(event: EventDraft, url: str, place: str) -> None:
 
 
 def _read_date(found: Found, event: EventDraft) -> None:
-    for name in ("Date", "Source-Date", "Incident-Date", "First-Seen", "Timestamp"):
+    # In a letter with a summary, Date is when the letter was made; a report of its own has the incident's time there.
+    first = ("Last-Seen",) if found.inline else ()
+    for name in (*first, "Date", "Source-Date", "Incident-Date", "First-Seen", "Timestamp"):
         written = found.fields.get(name)
         moment = read_time(written) if written else None
         if moment is None:
@@ -200,7 +207,7 @@ def doubts_of(found: Found, event: EventDraft) -> tuple[list[str], list[str]]:
     elif event.ip is None and _MASKED.match(source):
         needs.append(f"{found.where}: Source {source[:60]!r} is not one address")
     written = found.fields.get("Date")
-    if not written:
+    if event.occurred_at is None and not written:
         warnings.append(f"{found.where}: no Date")
     elif event.occurred_at is None:
         moment = read_time(written)

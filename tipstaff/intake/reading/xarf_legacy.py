@@ -8,7 +8,7 @@ type must be right; everything else is kept as it came.
 from dataclasses import dataclass, field
 from typing import Any
 
-from tipstaff.intake.reading.indicators import normal_domain, normal_ip, normal_url
+from tipstaff.intake.reading.indicators import find_mailboxes, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.xarf_v4 import Findings, decoded
 from tipstaff.kernel.errors import Problem
@@ -90,7 +90,7 @@ def examine_legacy(document: dict) -> Findings:
         problems.append(Problem("ReporterInfo", "names nobody", "add ReporterOrg and ReporterOrgEmail"))
     if report:
         problems += _report_problems(report)
-        doubts += _sample_doubts(report)
+        doubts += _detail_doubts(report, info) + _sample_doubts(report)
     return Findings(tuple(problems), tuple(doubts[:50]))
 
 
@@ -125,6 +125,28 @@ def _report_problems(report: dict) -> list[Problem]:
     if port not in (None, "") and _port(port) is None:
         problems.append(Problem("Report.SourcePort", f"{_text(port)[:20]!r} is no port", "write a number from 1 to 65535"))
     return problems
+
+
+def _detail_doubts(report: dict, info: dict) -> list[Problem]:
+    """Fields that neither name the source nor date the act: told, not refused."""
+    doubts = []
+    for name in ("DestinationIp", "AttackerIp"):
+        stated = _get(report, name)
+        for one in stated if isinstance(stated, list) else [stated]:
+            if one is not None and normal_ip(one if isinstance(one, str) else "") is None:
+                doubts.append(
+                    Problem(f"Report.{name}", f"{_text(one)[:60]!r} is not an IP address", "write one IPv4 or IPv6 address")
+                )
+    first = _text(_get(report, "FirstSeen"))
+    if first and ((moment := read_time(first)) is None or moment.at is None):
+        doubts.append(
+            Problem("Report.FirstSeen", f"{first[:60]!r} is not a time with an offset", "write an RFC 3339 time with its offset")
+        )
+    for name in ("ReporterOrgEmail", "ReporterContactEmail"):
+        email = _text(_get(info, name))
+        if email and not find_mailboxes(email):
+            doubts.append(Problem(f"ReporterInfo.{name}", f"{email[:60]!r} is no mail address", "write one mail address"))
+    return doubts
 
 
 def _sample_doubts(report: dict) -> list[Problem]:
