@@ -89,13 +89,15 @@ def contacts(facts: Sequence[ContactFact]) -> Count:
 
 def services(facts: Sequence[ServiceFact]) -> Count:
     owners = ids(Customer, (fact.customer for fact in facts))
+    # A service without a name of its own is its customer's: most inventories list addresses of customers, not services.
+    names = dict(Customer.objects.filter(pk__in=owners.values()).values_list("external_id", "name"))
     rows = {row.external_id: row for row in Service.objects.filter(external_id__in=[fact.external_id for fact in facts])}
     fresh, changed = [], []
     for fact in facts:
         owner = owners[fact.customer]
         row = rows.get(fact.external_id)
         if row is None:
-            row = Service(external_id=fact.external_id, customer_id=owner, name=fact.name or fact.external_id)
+            row = Service(external_id=fact.external_id, customer_id=owner, name=fact.name or names[fact.customer])
             rows[fact.external_id] = row
             _state(row, fact, SERVICE_FIELDS)
             fresh.append(row)

