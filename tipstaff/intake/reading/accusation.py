@@ -42,6 +42,7 @@ class Mention:
     cue: str = ""
     port: int | None = None
     inherited: bool = False
+    service_port: int | None = None   # from a column that says only "port"
     points: bool = False   # the cue gives a direction, or labels the address; a bare "the address" does not
 
     @property
@@ -181,23 +182,46 @@ def _heading(line: Line, cues: list[Hit]):
     if len(text) > 300 or text.rstrip().endswith((".", ":", "!", "?")) or find_addresses(text):
         return None
     style = next((mark for mark in ("|", "\t", ";", ",") if text.count(mark) >= 1), "columns")
-    cells = _cells(text, style)
-    if len(cells) < 2:
+    inside = [hit for hit in cues if line.start <= hit.start and hit.end <= line.end and hit.value.kind.endswith("_before")]
+    cells = _cells(text, style) if style != "columns" else _named_cells(text, [(hit.start - line.start, hit.end - line.start) for hit in inside])
+    if len(cells) < 2 or (style == "columns" and not _is_heading(text, cells, inside, line.start)):
         return None
     named = []
     for number, (start, end) in enumerate(cells):
         words = text[start:end].strip()
-        inside = [hit for hit in cues if line.start + start <= hit.start and hit.end <= line.start + end and hit.value.kind.endswith("_before")]
-        best = max(inside, key=lambda hit: (hit.end - hit.start, hit.value.strength), default=None)
+        own = [hit for hit in inside if line.start + start <= hit.start and hit.end <= line.start + end]
+        best = max(own, key=lambda hit: (hit.end - hit.start, hit.value.strength), default=None)
         covers = best is not None and (best.end - best.start) >= 0.5 * len(words)
         named.append((number if style != "columns" else start, number if style != "columns" else end,
                       _KINDS[best.value.kind] if covers and best else None, best.value.strength if covers and best else 0, words, style))
     return (named, style) if any(cell[2] for cell in named) else None
 
 
+_COLUMN_NAMES = frozenset(
+    "date time timestamp utc gmt cet proto protocol port ports sport dport spt dpt srcport dstport flags bytes packets pkts count attempts hits events ip ips source destination src dst addr addr:port "
+    "address asn as country cc host hostname name type service first last seen duration flows tos id no nr # reason user zeit uhrzeit zeitstempel datum anzahl quell-ip ziel-ip quellport zielport protokoll port "
+    "heure horodatage date/heure nombre fecha hora puerto puertos data ora porta porte tijd datum tijdstip poort aantal czas data port liczba дата время порт количество 时间 日期 端口 次数 日時 時刻 ポート 件数".split()
+)
+
+
+def _is_heading(text: str, cells: list[tuple[int, int]], inside: list[Hit], start: int) -> bool:
+    """Whether a line of words is the heading of a table and no sentence that was wrapped."""
+    covered = {(hit.start - start, hit.end - start) for hit in inside}
+    known = sum((cell in covered) or text[cell[0]:cell[1]].lower().strip("()[]:.,") in _COLUMN_NAMES for cell in cells)
+    return known >= 0.75 * len(cells)
+
+
+def _named_cells(text: str, names: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The words of a heading whose columns are set by blanks; words that make up a known name belong together."""
+    cells: list[tuple[int, int]] = []
+    for start, end in _spaced_cells(text):
+        whole = next(((first, last) for first, last in names if first <= start and end <= last), (start, end))
+        if not cells or whole != cells[-1]:
+            cells.append(whole)
+    return cells
+
+
 def _cells(text: str, style: str) -> list[tuple[int, int]]:
-    if style == "columns":
-        return _spaced_cells(text)
     cells, start = [], 0
     for piece in text.split(style):
         cells.append((start, start + len(piece)))
@@ -206,15 +230,12 @@ def _cells(text: str, style: str) -> list[tuple[int, int]]:
 
 
 def _spaced_cells(text: str) -> list[tuple[int, int]]:
-    """Cells set apart by two blanks or more; where there are none, every word."""
+    """The words of a line as (start, end)."""
     cells, start = [], None
-    wide = "  " in text.strip()
-    for at, c in enumerate(text + "   "):
-        blank = c == " "
-        gap = blank and (not wide or text[at:at + 2] in ("  ", " ", "") or at >= len(text))
-        if start is None and not blank:
+    for at, c in enumerate(text + " "):
+        if start is None and not c.isspace():
             start = at
-        elif start is not None and gap:
+        elif start is not None and c.isspace():
             cells.append((start, at))
             start = None
     return cells
@@ -224,6 +245,8 @@ def _weigh(mention: Mention, letter, lines, before, after, columns, near: list[M
     start, end = mention.found.start, mention.found.end
     cell = _cell(mention, columns)
     if cell is not None:
+        mention.port = mention.port or _port_in_row(mention, columns[mention.line.number], _SOURCE_PORTS)
+        mention.service_port = _port_in_row(mention, columns[mention.line.number], _PLAIN_PORTS)
         if cell[2] is not None:
             mention.role, mention.strength, mention.cue, mention.points = cell[2], max(cell[3], LIKELY), cell[4], True
         return
@@ -253,6 +276,27 @@ def _cell(mention: Mention, columns):
     over = [(min(end, cell[1]) - max(start, cell[0]), cell) for cell in heading]
     best = max(over, key=lambda pair: pair[0])
     return best[1] if best[0] > -3 else None
+
+
+_SOURCE_PORTS = frozenset(
+    "sport|src port|srcport|src_port|source port|source_port|sourceport|spt|quellport|quell-port|port source|puerto origen|puerto de origen|porta origine|porta sorgente|bronpoort|port źródłowy|porta de origem|"
+    "порт источника|源端口|送信元ポート".split("|")
+)
+_PLAIN_PORTS = frozenset("port|ports|ip port|infringer port|puerto|porta|poort|порт|端口|ポート".split("|"))
+
+
+def _port_in_row(mention: Mention, heading, names: frozenset[str]) -> int | None:
+    """The number in the table's column of that name, on the mention's own row."""
+    column = next((cell for cell in heading if cell[4].lower().strip() in names), None)
+    if column is None:
+        return None
+    text, style = mention.line.text, column[5]
+    if style != "columns":
+        pieces = text.split(style)
+        value = pieces[column[0]].strip(" \"'") if column[0] < len(pieces) else ""
+    else:
+        value = next((text[start:end] for start, end in _spaced_cells(text) if start < column[1] and end > column[0] and text[start:end].isdigit()), "")
+    return _port(value) if value.isdigit() and len(value) < 6 else None
 
 
 def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit], after: list[Hit], others: list[Mention]):

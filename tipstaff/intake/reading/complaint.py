@@ -140,9 +140,8 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
         if solid and complaint and not mailing:
             return Disposition.NEEDS_A_PERSON, ["it came through a mailing list"]
         return Disposition.NOT_A_REPORT, ["a newsletter or mailing list"]
-    if ordinary and not complaint and not (reading.category and (reading.accusation.logs or reading.spam_source or (solid and reading.points >= 4))):
-        return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
-    if len(ordinary) >= 2 and not solid:
+    shown = reading.category and (reading.accusation.logs or reading.spam_source or (len(ordinary) == 1 and solid and reading.points >= 4))
+    if (ordinary and not complaint and not shown) or (len(ordinary) >= 2 and not solid):
         return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
     if reading.category is None and not reading.accusation.logs and not complaint:
         if reading.points == 0:

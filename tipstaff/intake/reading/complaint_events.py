@@ -72,7 +72,7 @@ def _rows_of_a_notice(reading: Reading, ip: str) -> list[EventDraft]:
     events = []
     for mention, said in timed:
         where = facts.where(mention.found.start)
-        event = EventDraft(ip=ip, port=mention.port, found_in={"ip": where}, row=mention.line.number)
+        event = EventDraft(ip=ip, port=mention.port or mention.service_port, found_in={"ip": where}, row=mention.line.number)
         _set_time(event, said.moment, where)
         events.append(event)
     return events
@@ -164,6 +164,8 @@ def _from_mentions(reading: Reading, event: EventDraft, mentions: list[Mention])
     port = next((mention.port for mention in mentions if mention.port), None)
     if port and (reading.category in _OWN_SERVICE or reading.category == "ddos_origin" or port >= 1024):
         event.port = port
+    if event.port is None and reading.category in _OWN_SERVICE:
+        event.port = next((mention.service_port for mention in mentions if mention.service_port), None)
     if event.port is None and len(reading.accusation.accused) == 1:
         event.port = _labelled_port(reading)
     if event.port:

@@ -133,7 +133,7 @@ def _before(text: str, start: int) -> str:
 
 
 def _after(text: str, end: int) -> str:
-    return text[end : end + 4]
+    return text[end : end + 6]
 
 
 def _v4(text: str, start: int, end: int) -> Found | None:
@@ -172,10 +172,11 @@ def _is_masked(text: str, before: str, after: str) -> bool:
 def _is_network(text: str, start: int, after: str) -> bool:
     if after[:1] != "/" or text[max(0, start - 2) : start] == "//":
         return False
-    length = after[1:3].rstrip()
-    digits = length if length.isdigit() else length[:1]
-    more = after[1 + len(digits) : 2 + len(digits)] if digits else ""
-    return digits.isdigit() and int(digits) < 32 and not (more and (more.isalnum() or more in "/.?"))
+    digits = len(after[1:3]) - len(after[1:3].lstrip("0123456789"))
+    if not digits or int(after[1 : 1 + digits]) >= 32:
+        return False
+    more, next_one = after[1 + digits : 2 + digits], after[2 + digits : 3 + digits]
+    return not (more.isalnum() or more in ("/", "?") or (more == "." and next_one.isalnum()))
 
 
 def _v6(text: str, start: int, end: int) -> Found | None:
