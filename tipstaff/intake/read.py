@@ -10,7 +10,7 @@ from tipstaff.intake.dispositions import Verdict, verdict_of
 from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft, Reporter
 from tipstaff.intake.message import Hints, Message
 from tipstaff.intake.reading.authentication import authenticated_domains
-from tipstaff.intake.reading.automatic import phrase_in, plain_subject
+from tipstaff.intake.reading.automatic import auto_submitted, null_path, phrase_in, plain_subject
 from tipstaff.intake.reading.indicators import find_addresses, find_domains, find_urls
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.open import open_message
@@ -109,9 +109,19 @@ def _finished(draft: ReportDraft, message: Message, profile: Profile | None, voc
         draft.category, draft.category_from = classify(draft, message, profile, vocabulary)
         if not draft.events and draft.table is None:
             draft.needs.append("no address, domain or URL was found")
+        elif not _has_category(draft):
+            draft.warnings.append("its category is not known; a person must choose it")
     if draft.needs and draft.disposition is Disposition.REPORT:
         draft.disposition = Disposition.NEEDS_A_PERSON
+    if draft.disposition is Disposition.NEEDS_A_PERSON and not draft.needs:
+        nothing = not draft.events and draft.table is None
+        draft.needs.append("no address, domain or URL was found" if nothing else "the report leaves open what it accuses")
     return draft
+
+
+def _has_category(draft: ReportDraft) -> bool:
+    in_table = draft.table is not None and "category" in draft.table.columns
+    return bool(draft.category or in_table or any(event.category for event in draft.events))
 
 
 def _complete(draft: ReportDraft, message: Message) -> None:
@@ -120,11 +130,19 @@ def _complete(draft: ReportDraft, message: Message) -> None:
         draft.reporter.email = draft.reporter.email or stated.email
         draft.reporter.name = draft.reporter.name or stated.name
         draft.reporter.authenticated_as = _vouched_for(message, stated.email or "")
+        draft.automated = _is_automated(message)
         draft.subject = draft.subject or message.header("subject") or None
         if draft.reported_at is None:
             moment = read_time(message.header("date"))
             draft.reported_at = moment.at if moment else None
     draft.warnings += [defect for defect in message.defects if defect not in draft.warnings]
+
+
+def _is_automated(message: Message) -> bool:
+    """Whether an answer would reach a machine or a list (RFC 3834 section 2, RFC 2919)."""
+    precedence = message.header("precedence").strip().lower()
+    listed = message.header("list-id") or precedence in {"bulk", "junk", "list"}
+    return bool(listed) or null_path(message) or auto_submitted(message) not in {"", "no"}
 
 
 def _vouched_for(message: Message, sender: str) -> str | None:
@@ -166,7 +184,7 @@ def _set_aside(message: Message, verdict: Verdict) -> ReportDraft:
 
 
 def _sealed(message: Message, reason: str) -> list[ReportDraft]:
-    """No subject, no words. Where a machine-readable structure names address and time, those are kept for the sealed queue's own roles."""
+    """No subject, no words. Address and time of a machine-readable structure are kept for the sealed queue's own roles."""
     drafts: list[ReportDraft] = []
     for parser in claimants(message):
         if parser.claims(message) >= Confidence.STRUCTURE:

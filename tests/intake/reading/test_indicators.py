@@ -72,6 +72,8 @@ def test_addresses_are_found(text, expected):
         "192.0.2.xxx",
         "192.0.2.*",
         "192.0.2.0/24",
+        "announces 192.0.2.0/24. Many",
+        "192.0.2.0/8, x",
         "256.0.2.1",
         "192.0.2",
         "v1.2.3.4b",
