@@ -313,3 +313,33 @@ def test_mailed_media_of_a_sealed_report_are_reduced_to_digests_where_counsel_sa
     kept = b"".join(content for _, content in read_many(blobs=[row.blob], actor="test", now=NOW))
     assert placeholder not in kept and hashlib.sha256(placeholder).hexdigest().encode() in kept and b"letter" in kept
     assert row.blob.evidence_class == "sealed" and not Hold.objects.exists() and Blob.objects.count() == 2
+
+
+def again(row, *drafts, now=NOW):
+    parsed = Parsed(submission=row.pk, received_at=row.received_at, source="desk", sha256="0", drafts=list(drafts), kind="api")
+    from tipstaff.pipeline import context as contexts
+
+    return batch.commit([parsed], contexts.load(now), now)
+
+
+def test_reading_a_submission_again_changes_nothing():
+    provider()
+    row = submission()
+    again(row, report(event(CAROL), event(DAVE)))
+    before = list(Event.objects.order_by("key").values())
+    outcome = again(row, report(event(CAROL), event(DAVE)), now=NOW + timedelta(hours=1))
+    assert outcome.events == 0
+    assert list(Event.objects.order_by("key").values()) == before
+    filed = Report.objects.get()
+    assert (filed.revision, filed.events) == (1, 2)
+
+
+def test_a_better_reading_takes_back_what_the_first_one_said():
+    provider()
+    row = submission()
+    again(row, report(event(CAROL)), report(event(DAVE)))
+    again(row, report(event("192.0.2.8")), now=NOW + timedelta(hours=1))
+    assert [str(e.ip) for e in Event.objects.all()] == ["192.0.2.8"]
+    assert Report.objects.get(ordinal=1).state == "withdrawn"
+    dave = Case.objects.get(customer__name="Dave")
+    assert dave.events == 0 and dave.journal.filter(text__contains="taken back").exists()

@@ -22,7 +22,13 @@ from tipstaff.policy import deadlines
 from tipstaff.policy.edition import Edition
 
 MOMENT = pl.Datetime("us", "UTC")
-KNOWN: dict[str, Any] = {"group_key": pl.String, "case_id": pl.Int64, "accepting": pl.Boolean, "closed_at": MOMENT, "window_until": MOMENT}
+KNOWN: dict[str, Any] = {
+    "group_key": pl.String,
+    "case_id": pl.Int64,
+    "accepting": pl.Boolean,
+    "closed_at": MOMENT,
+    "window_until": MOMENT,
+}
 #: What refreshes a case: how many events, when, until when its window now runs, and the words for the journal.
 REFRESH: dict[str, Any] = {
     "case_id": pl.Int64,

@@ -7,6 +7,8 @@ from typing import Any
 
 import polars as pl
 
+from tipstaff.cases.tokens import token_of
+from tipstaff.correspondence.references import subject_with
 from tipstaff.kernel import bulk
 from tipstaff.policy.edition import Edition
 
@@ -47,7 +49,13 @@ def opening(case: int, category: str, own: "Dues", edition: Edition, headline: s
         ]
     lines += [f"Your ticket is #{case}. You may answer this message.", ""]
     return _message(
-        case, f"[#{case}] {entry.title} at {headline}", "\n".join(lines), "notice", f"notice:case:{case}:opened", to, now
+        case,
+        subject_with(f"{entry.title} at {headline}", token_of(case)),
+        "\n".join(lines),
+        "notice",
+        f"notice:case:{case}:opened",
+        to,
+        now,
     )
 
 
@@ -55,9 +63,18 @@ def recurring(case: int, category: str, edition: Edition, headline: str, to: Rec
     """The reminder that reports of the same kind go on."""
     assert to is not None
     title = edition.categories[category].title
-    body = f"Dear {to.name or 'customer'},\n\nreports of alleged {title.lower()} at {headline} go on. Your ticket #{case} is still open.\n"
+    body = (
+        f"Dear {to.name or 'customer'},\n\nreports of alleged {title.lower()} at {headline} go on. "
+        f"Your ticket #{case} is still open.\n"
+    )
     return _message(
-        case, f"[#{case}] {title} at {headline}: still reported", body, "notice", f"notice:case:{case}:{now:%Y-%m-%d}", to, now
+        case,
+        subject_with(f"{title} at {headline}: still reported", token_of(case)),
+        body,
+        "notice",
+        f"notice:case:{case}:{now:%Y-%m-%d}",
+        to,
+        now,
     )
 
 

@@ -43,7 +43,7 @@ def merge(*, cases: Sequence[int], into: int, by: str, now: datetime, reason: st
             into=target.pk,
             change=change.pk,
         )
-    _recount([target.pk, *[case.pk for case in others]])
+    recount([target.pk, *[case.pk for case in others]])
     numbers = ", ".join(str(case.pk) for case in others)
     journal(
         case=target,
@@ -69,7 +69,7 @@ def split(*, case: int, event_keys: Sequence[UUID], by: str, now: datetime, reas
     fresh.group_key = group_key(source.customer_id, source.service_id, source.category, source.brand, part=f"split {change.pk}")
     fresh.save(force_insert=True)
     _carry(change, source.pk, fresh.pk, event_keys)
-    _recount([source.pk, fresh.pk])
+    recount([source.pk, fresh.pk])
     CaseLink.objects.create(case=fresh, other=source, kind="split_from", at=now, by=by)
     journal(case=fresh, kind="opened", text=f"split from case {source.pk}: {reason}", by=by, now=now, change=change.pk)
     journal(
@@ -101,7 +101,7 @@ def move(*, event_keys: Sequence[UUID], to: int, by: str, now: datetime, reason:
             case=source, kind="move", text=f"{count} events moved to case {target.pk}: {reason}", by=by, now=now, change=change.pk
         )
     journal(case=target, kind="move", text=f"events moved here from {sorted(sources)}: {reason}", by=by, now=now, change=change.pk)
-    _recount([target.pk, *sources])
+    recount([target.pk, *sources])
     record(by=by, action="case.move", subject=f"case:{target.pk}", reason=reason, now=now, sources=sorted(sources))
     return change
 
@@ -131,7 +131,7 @@ def undo(*, change: int, by: str, now: datetime) -> CaseChange:
             accepting=False, closed_at=now, state="CLOSED_DUPLICATE", outcome="CLOSED_DUPLICATE", next_due_at=None, waiting_on=""
         )
         journal(case=Case.objects.get(pk=number), kind=found.kind, text="the split was undone", by=by, now=now, change=found.pk)
-    _recount(sorted(touched | {int(number) for number in found.before}))
+    recount(sorted(touched | {int(number) for number in found.before}))
     found.undone_at, found.undone_by = now, by
     found.save(update_fields=["undone_at", "undone_by"])
     record(by=by, action=f"case.{found.kind}.undo", subject=f"change:{found.pk}", now=now)
@@ -189,7 +189,7 @@ def _carry_back(change: CaseChange) -> set[int]:
     return {number for pair in pairs for number in pair}
 
 
-def _recount(cases: Sequence[int]) -> None:
+def recount(cases: Sequence[int]) -> None:
     """Events, reports, reporters and the times of these cases, from the events themselves."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM cases_casereport WHERE case_id = ANY(%s)", [list(cases)])

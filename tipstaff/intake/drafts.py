@@ -101,6 +101,7 @@ class ReportDraft:
     sealed: bool = False                   # goes unseen to the sealed queue (B17)
     copyright: dict[str, Any] | None = None  # work, claimant, elements of 512(c)(3)(A) present or missing
     needs: list[str] = field(default_factory=list)  # why a person must decide, in words; disposition then says so
+    automated: bool = False                # a machine wrote it (Auto-Submitted, a list, the null path): never answered
     feed: str | None = None                # name of the recurring feed, where absence later means something
 
 

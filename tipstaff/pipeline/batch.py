@@ -13,7 +13,7 @@ from django.db import transaction
 
 from tipstaff.cases import bulk as cases
 from tipstaff.intake.drafts import Disposition
-from tipstaff.pipeline import filing, matters, sealed, tallies
+from tipstaff.pipeline import again, answers, filing, matters, sealed, tallies
 from tipstaff.pipeline.attributing import attribute
 from tipstaff.pipeline.columns import Item, Parsed, event_table, items_of
 from tipstaff.pipeline.context import Context
@@ -46,16 +46,19 @@ def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
         known_reporters = reports.reporters(rows=filing.reporter_rows(items), now=now)
         fresh, duplicates = _drop_known(table)
         fresh = _ruled(fresh, items, known_reporters, context, now)
-        report_ids = filing.allocate_reports(items)
-        found = matters.gather(fresh, matters.item_facts(items, report_ids, known_reporters), context, now)
+        numbers = filing.number_reports(batch, items)
+        again.withdraw(numbers, table, now)
+        found = matters.gather(fresh, matters.item_facts(items, numbers.ids, known_reporters), context, now)
         settled = cases.settle(found.matters, found.known, now)
         found.refresh(context, now)
         placed = found.place(fresh, settled)
         # Partitions are by the time the database took the row, so that one batch fills one partition.
-        reports.store_events(_storable(placed, report_ids, now), now)
-        filing.file_reports(items, report_ids, known_reporters, placed, duplicates, now)
+        reports.store_events(_storable(placed, numbers.ids, now), now)
+        filing.file_reports(items, numbers, known_reporters, placed, duplicates, now)
         filing.settle_submissions(batch, items, placed, settled, found, now)
         sealed.seal(batch, context, now)
+        answers.file_replies(items, now)
+        answers.write_back(items, known_reporters, context.own_addresses, now)
         tallies.add(placed, now)
     opened = sum(s.fate in {"new", "continue"} for s in settled)
     unmatched = int((placed["attribution"].is_in([NOT_ASSIGNED, AMBIGUOUS])).sum())

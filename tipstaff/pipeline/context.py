@@ -10,8 +10,10 @@ from tipstaff.accounts.models import Contact, Customer, Service
 from tipstaff.attribution import snapshot
 from tipstaff.cases.notices import Recipient
 from tipstaff.cases.opening import contract_time
+from tipstaff.intake.models import Source
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition, Opening
+from tipstaff.policy.models import StoredEdition
 from tipstaff.reports.models import AcceptedRisk, Rule
 from tipstaff.reports.rules import Action, RuleSpec, parse_rule
 
@@ -45,6 +47,7 @@ class Context:
     editions: Editions
     rules: list[RuleSpec]
     risks: list[AcceptedRisk]
+    own_addresses: tuple[str, ...] = ()  # the desk's own mailboxes, which are never written to
     defaults: dict[str, Action] = field(default_factory=dict)
 
     def top_of(self, customer: int) -> int:
@@ -71,6 +74,7 @@ def load(now: datetime, before: "Context | None" = None) -> Context:
         editions=editions,
         rules=[_spec(rule) for rule in Rule.objects.filter(enabled=True)],
         risks=list(AcceptedRisk.objects.filter(expires_at__gt=now)),
+        own_addresses=_own_addresses(),
         defaults=_defaults(editions, now),
     )
 
@@ -118,6 +122,16 @@ def _editions() -> Editions:
     for rows in by_brand.values():
         rows.sort(key=lambda row: row[0], reverse=True)
     return Editions(by_brand)
+
+
+def _own_addresses() -> tuple[str, ...]:
+    stated = {
+        address.lower()
+        for settings in Source.objects.values_list("settings", flat=True)
+        for address in settings.get("own_addresses", ())
+    }
+    published = StoredEdition.objects.filter(state="published").values_list("intake_address", flat=True)
+    return tuple(sorted(stated | {address.lower() for address in published}))
 
 
 def _defaults(editions: Editions, now: datetime) -> dict[str, Action]:

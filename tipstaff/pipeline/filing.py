@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 import polars as pl
 from django.db import connection
+from django.db.models import F
 
 from tipstaff.consent.models import OptOut
 from tipstaff.intake.drafts import Disposition
 from tipstaff.kernel import bulk
 from tipstaff.pipeline.columns import Item, Parsed
+from tipstaff.reports.models import Report
 
 INTAKE_TIME = timedelta(hours=4)  # the desk's own clock for what a machine cannot decide
 ANSWERS = ("nothing to attribute", "held", "not assigned then", "not ours", "ambiguous")
@@ -67,13 +70,29 @@ def verification(item: Item) -> dict[str, bool]:
     return {"reporter": named, "locator": located, "description": bool(draft.description or draft.report_type or draft.category)}
 
 
-def allocate_reports(items: Sequence[Item]) -> list[int]:
-    return bulk.allocate("reports_report", len(items))
+@dataclass(frozen=True)
+class Numbers:
+    """The ids of a batch's reports; ``again`` are those that were parsed before and keep their id."""
+
+    ids: list[int]
+    again: frozenset[int] = frozenset()
+    withdrawn: tuple[int, ...] = ()  # reports of a submission that its new reading no longer has
+
+
+def number_reports(batch: Sequence[Parsed], items: Sequence[Item]) -> Numbers:
+    """Ids for the reports. Parsing can be repeated: a report that is there already keeps its id."""
+    submissions = [parsed.submission for parsed in batch]
+    known = {
+        (s, n): pk for s, n, pk in Report.objects.filter(submission__in=submissions).values_list("submission", "ordinal", "id")
+    }
+    fresh = iter(bulk.allocate("reports_report", sum((i.parsed.submission, i.ordinal) not in known for i in items)))
+    ids = [known.get((item.parsed.submission, item.ordinal)) or next(fresh) for item in items]
+    return Numbers(ids, frozenset(known.values()) & frozenset(ids), tuple(sorted(set(known.values()) - set(ids))))
 
 
 def file_reports(
     items: Sequence[Item],
-    ids: Sequence[int],
+    numbers: Numbers,
     reporters: Mapping[str, tuple[int, int]],
     events: pl.DataFrame,
     duplicates: Mapping[int, int],
@@ -86,11 +105,33 @@ def file_reports(
         answers.setdefault(place, Counter())[ANSWERS[state]] += count
     rows = [
         _report_row(item, number, reporters, stored.get(place, 0), duplicates.get(place, 0), answers.get(place, Counter()), now)
-        for place, (item, number) in enumerate(zip(items, ids, strict=True))
+        for place, (item, number) in enumerate(zip(items, numbers.ids, strict=True))
     ]
-    if rows:
-        bulk.copy_frame("reports_report", pl.DataFrame(rows, infer_schema_length=None))
-    _deliveries(items, ids, events, now)
+    fresh = [row for row in rows if row["id"] not in numbers.again]
+    if fresh:
+        bulk.copy_frame("reports_report", pl.DataFrame(fresh, infer_schema_length=None))
+    for row in rows:
+        if row["id"] in numbers.again:
+            _read_again(row)
+    Report.objects.filter(pk__in=numbers.withdrawn).update(state="withdrawn", events=0, revision=F("revision") + 1)
+    _deliveries([(item, n) for item, n in zip(items, numbers.ids, strict=True) if n not in numbers.again], events, items, now)
+
+
+def _read_again(row: dict[str, Any]) -> None:
+    """A repeated reading replaces what the first one said; what was counted as a duplicate then is this report's own."""
+    loaded = {
+        name: orjson.loads(row[name]) if row[name] else None
+        for name in ("xarf", "unmatched", "warnings", "needs", "copyright", "verification")
+    }
+    kept = {
+        name: value
+        for name, value in row.items()
+        if name not in {"id", "submission_id", "ordinal", "revision", "events", "duplicates"}
+    }
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM reports_event WHERE report_id = %s", [row["id"]])
+        events = cursor.fetchone()[0]
+    Report.objects.filter(pk=row["id"]).update(**(kept | loaded), events=events, revision=F("revision") + 1)
 
 
 def _report_row(
@@ -149,10 +190,9 @@ def report_state(item: Item, events: int, answers: Counter[str], met: Mapping[st
     return "verified" if all(met.values()) else "incomplete"
 
 
-def _deliveries(items: Sequence[Item], ids: Sequence[int], events: pl.DataFrame, now: datetime) -> None:
-    feeds = [
-        (item.draft.feed, number, place) for place, (item, number) in enumerate(zip(items, ids, strict=True)) if item.draft.feed
-    ]
+def _deliveries(filed: Sequence[tuple[Item, int]], events: pl.DataFrame, items: Sequence[Item], now: datetime) -> None:
+    places = {id(item): place for place, item in enumerate(items)}
+    feeds = [(item.draft.feed, number, places[id(item)]) for item, number in filed if item.draft.feed]
     if not feeds:
         return
     newest = dict(events.group_by("report").agg(pl.col("occurred_at").max()).iter_rows())

@@ -29,8 +29,9 @@ MARK = "reattribution"
 OVERLAP = timedelta(minutes=10)  # events committed with the table of a moment ago are looked at once more
 MOST = 20_000
 ACTOR = "system:reattribution"
-_EVENT = """e.key::text, e.received_at, e.case_id, e.report_id, e.occurred_at, e.earliest, e.latest, host(e.ip), e.port, e.domain, e.url,
-    e.category, e.report_type, e.customer_id, e.service_id, e.assignment_id, e.attribution, e.provisional, e.action, e.details->>'mailbox'"""
+_EVENT = """e.key::text, e.received_at, e.case_id, e.report_id, e.occurred_at, e.earliest, e.latest, host(e.ip), e.port, e.domain,
+    e.url, e.category, e.report_type, e.customer_id, e.service_id, e.assignment_id, e.attribution, e.provisional, e.action,
+    e.details->>'mailbox'"""
 _NAMES = (
     "key",
     "received",
@@ -249,8 +250,8 @@ def _store(after: pl.DataFrame, now: datetime) -> None:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE reports_event e SET customer_id = u.c, service_id = u.s, assignment_id = u.a, attribution = u.t, provisional = u.p,
-                   case_id = u.case_id
+            """UPDATE reports_event e SET customer_id = u.c, service_id = u.s, assignment_id = u.a, attribution = u.t,
+                   provisional = u.p, case_id = u.case_id
                FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::bigint[], %s::smallint[], %s::boolean[], %s::bigint[])
                    AS u(key, c, s, a, t, p, case_id)
                WHERE e.key = u.key""",

@@ -1,0 +1,85 @@
+"""Whom we write to, and what becomes of an answer."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.pipeline.given import CAROL, NOW, deliver, event, provider, report
+from tipstaff.cases.models import Case
+from tipstaff.cases.tokens import case_named, token_of
+from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.intake.drafts import Disposition, ReportDraft, Reporter
+from tipstaff.intake.models import Submission
+
+pytestmark = pytest.mark.django_db
+
+
+def incomplete(by="rita@example.org", authenticated="example.org", **more):
+    draft = report(category=None, category_from=None, by=by, disposition=Disposition.NEEDS_A_PERSON, needs=["no address"], **more)
+    draft.reporter.authenticated_as = authenticated
+    return draft
+
+
+def test_an_incomplete_report_is_asked_back_once():
+    provider()
+    deliver(incomplete(), kind="smtp")
+    message = OutboxMessage.objects.get()
+    assert (message.kind, message.recipient, message.audience) == ("ask-back", "rita@example.org", "reporter")
+    assert "the address" in message.body
+
+
+@pytest.mark.parametrize("spoil", [{"authenticated": None}, {"automated": True}, {"by": "abuse@example.net"}])
+def test_nobody_else_is_written_to(spoil):
+    provider()
+    deliver(incomplete(**spoil), kind="smtp")
+    assert not OutboxMessage.objects.exists()
+
+
+def test_replies_to_one_sender_are_capped_in_a_day():
+    provider()
+    for _ in range(10):
+        deliver(incomplete(), kind="smtp")
+    assert OutboxMessage.objects.count() == 3
+    deliver(incomplete(), kind="smtp", now=NOW + timedelta(days=2))
+    assert OutboxMessage.objects.count() == 4
+
+
+def test_a_complete_report_of_an_unknown_sender_is_not_delayed_by_the_confirmation():
+    provider()
+    draft = report(event(CAROL))
+    draft.reporter.authenticated_as = "example.org"
+    deliver(draft, kind="smtp")
+    assert Case.objects.count() == 1
+    message = OutboxMessage.objects.get()
+    assert message.kind == "confirm" and "/confirm/" in message.body
+
+
+def reply(token, by="rita@example.org"):
+    return ReportDraft(
+        format="reply", disposition=Disposition.REPLY, reporter=Reporter(email=by), external_id=token, subject="Re: ticket"
+    )
+
+
+def test_a_reply_goes_to_the_timeline_of_its_case():
+    provider()
+    deliver(report(event(CAROL)))
+    case = Case.objects.get()
+    deliver(reply(token_of(case.pk)), kind="smtp")
+    assert Submission.objects.get(case_ref=str(case.pk)).state == "set_aside"
+    entry = case.journal.get(kind="mail")
+    assert entry.internal and entry.detail["side"] == "somebody who says they are rita@example.org"
+
+
+def test_a_reply_with_a_guessed_token_goes_to_a_person():
+    provider()
+    deliver(report(event(CAROL)))
+    case = Case.objects.get()
+    deliver(reply(f"{case.pk}-00000000"), kind="smtp")
+    assert Submission.objects.filter(state="needs_person").count() == 1
+    assert not case.journal.filter(kind="mail").exists()
+
+
+@pytest.mark.parametrize("token", ["", "-", "12", "x-12345678", "99999999999-12345678", "1-" + "0" * 8])
+def test_only_our_own_tokens_name_a_case(token):
+    assert case_named(token) is None
+    assert case_named(token_of(7)) == 7
