@@ -12,6 +12,7 @@ from tipstaff.intake.message import Hints, Message
 from tipstaff.intake.reading.authentication import authenticated_domains
 from tipstaff.intake.reading.automatic import auto_submitted, null_path, phrase_in, plain_subject
 from tipstaff.intake.reading.indicators import find_addresses, find_domains, find_urls
+from tipstaff.intake.reading.known_zone import use_known_zone
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.open import open_message
 from tipstaff.intake.reading.times import read_time
@@ -105,6 +106,7 @@ def claimants(message: Message) -> list[ModuleType]:
 def _finished(draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary) -> ReportDraft:
     """Reporter and dates from the headers where the parser left them open, the category, and whether a person must look."""
     _complete(draft, message)
+    use_known_zone(draft, message.hints.zone)
     if draft.disposition is Disposition.REPORT:
         draft.category, draft.category_from = classify(draft, message, profile, vocabulary)
         if not draft.events and draft.table is None:

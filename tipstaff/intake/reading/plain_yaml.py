@@ -88,7 +88,7 @@ def _from_events(text: str) -> Iterator[Fields]:
 
 
 def _from_lines(text: str) -> list[Fields]:
-    """``Name: value`` lines; dashes begin the next mapping; an indented line continues the value right above it, else stands alone."""
+    """``Name: value`` lines; dashes begin the next mapping; an indented line continues the value right above it, if any."""
     found: list[Fields] = []
     current, going_on = Fields(), False
     for number, line in enumerate(text.split("\n"), 1):
