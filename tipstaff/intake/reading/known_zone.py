@@ -7,7 +7,7 @@ from tipstaff.intake.reading.times import read_time
 def use_known_zone(draft: ReportDraft, zone: str | None) -> None:
     """Complete events that have a written time and no exact one, by ``zone`` (IANA name); the draft says so once.
 
-    Times that are open for another reason (only a day, day and month exchangeable) stay open; their bounds become those of the zone.
+    Times that are open for another reason (only a day, day and month exchangeable) stay open, within the bounds of the zone.
     """
     if not zone:
         return
