@@ -17,7 +17,7 @@ import click
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Problem, TipstaffError
 from tipstaff.project import database, environment, processes
-from tipstaff.project.children import LOOPS, exists, ours
+from tipstaff.project.children import LOOPS, WITHOUT_DATABASE, exists, ours
 from tipstaff.project.state import is_running
 
 SAMPLE = "tipstaff.project.sample"  # has load(*, now) -> str: loads the labelled sample, returns what to tell the person
@@ -48,7 +48,8 @@ def run(what: str, listen: str | None) -> None:
     if listen:
         environment.change("listen", listen)
     database.setup_django()
-    database.wait_until_usable(timeout=environment.number("patience"))
+    if what not in WITHOUT_DATABASE:
+        database.wait_until_usable(timeout=environment.number("patience"))
     if what == "web":
         serve_web()
     elif what == "sample":
