@@ -10,10 +10,17 @@ from tipstaff.accounts.models import Assignment, InventorySource, Service
 from tipstaff.audit.models import Entry
 from tipstaff.cases.models import Case, JournalEntry
 from tipstaff.pipeline import context, reattribution
+from tipstaff.pipeline.models import Mark
 from tipstaff.reports.models import Attributed, Event
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def running(db):
+    """The worker has been running since before all this."""
+    Mark.objects.create(name=reattribution.MARK, at=NOW - timedelta(days=1))
 
 
 def catch_up(now=LATER):
@@ -83,3 +90,11 @@ def test_what_was_not_assigned_finds_its_holder_later():
     _changed()
     assert catch_up().events == 1
     assert Case.objects.get().customer.name == "Dave"
+
+
+def test_the_first_look_ever_only_remembers_the_moment():
+    Mark.objects.all().delete()
+    provider()
+    deliver(report(event(CAROL)))
+    assert catch_up().events == 0
+    assert Mark.objects.get().at == LATER

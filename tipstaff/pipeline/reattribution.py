@@ -5,9 +5,9 @@ Found from the rows themselves: assignments recorded or superseded since the las
 source has spoken since. Doing it twice changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -66,17 +66,34 @@ class Corrected:
 
 
 def catch_up(context: Context, now: datetime) -> Corrected:
-    """Bring stored events in line with what is known now."""
-    mark, _ = Mark.objects.get_or_create(name=MARK, defaults={"at": datetime(1970, 1, 1, tzinfo=UTC)})
+    """Bring stored events in line with what is known now. The first call only remembers the moment: until then every event
+    was attributed with all that was known."""
+    mark, is_first = Mark.objects.get_or_create(name=MARK, defaults={"at": now})
     total = Corrected()
-    for rows in (_in_changed_spans(mark.at - OVERLAP if mark.at.year > 1970 else mark.at), _provisional()):
-        for start in range(0, len(rows), MOST):
-            done = _correct(rows.slice(start, MOST), context, now)
+    if is_first:
+        return total
+    for pages in (_pages(_IN_CHANGED_SPANS, mark.at - OVERLAP), _pages(_PROVISIONAL, mark.at)):
+        for rows in pages:
+            done = _correct(rows, context, now)
             total.events += done.events
             total.left |= done.left
             total.joined |= done.joined
     Mark.objects.filter(name=MARK).update(at=now)
     return total
+
+
+def _pages(query: str, since: datetime) -> Iterator[pl.DataFrame]:
+    """The events of a query in the order of their keys, at most MOST at a time: memory stays bounded at any size."""
+    last = "00000000-0000-0000-0000-000000000000"
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(query, {"since": since, "last": last, "most": MOST})
+            rows = cursor.fetchall()
+        if rows:
+            yield _frame(rows)
+        if len(rows) < MOST:
+            return
+        last = rows[-1][0]
 
 
 def _frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
@@ -88,30 +105,23 @@ def _frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=types, orient="row")
 
 
-def _in_changed_spans(since: datetime) -> pl.DataFrame:
-    """Events inside a prefix and period that an assignment recorded or superseded since then speaks of, or whose holder's names
-    changed: on a shared address they decide."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""WITH spans AS MATERIALIZED (
-                    SELECT DISTINCT set_masklen(network(prefix)::inet, CASE family(prefix) WHEN 4 THEN 32 ELSE 128 END) AS first,
-                        set_masklen(broadcast(prefix), CASE family(prefix) WHEN 4 THEN 32 ELSE 128 END) AS last,
-                        lower(period) AS start, upper(period) AS finish
-                    FROM accounts_assignment WHERE recorded_at > %(since)s OR superseded_at > %(since)s OR service_id IN (
-                        SELECT service_id FROM accounts_servicename WHERE recorded_at > %(since)s OR superseded_at > %(since)s))
-                SELECT DISTINCT ON (e.key) {_EVENT} FROM spans s JOIN reports_event e ON e.ip >= s.first AND e.ip <= s.last
-                WHERE (s.finish IS NULL OR coalesce(e.occurred_at, e.earliest, '-infinity') < s.finish)
-                  AND (s.start IS NULL OR coalesce(e.occurred_at, e.latest, e.received_at) >= s.start)
-                ORDER BY e.key""",  # noqa: S608 - fixed column list
-            {"since": since},
-        )
-        return _frame(cursor.fetchall())
-
-
-def _provisional() -> pl.DataFrame:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_EVENT} FROM reports_event e WHERE e.provisional ORDER BY e.received_at LIMIT {5 * MOST}")  # noqa: S608
-        return _frame(cursor.fetchall())
+# Events inside a prefix and period that an assignment recorded or superseded since then speaks of, or whose holder's names
+# changed: on a shared address they decide.
+_IN_CHANGED_SPANS = f"""
+    WITH spans AS MATERIALIZED (
+        SELECT DISTINCT set_masklen(network(prefix)::inet, CASE family(prefix) WHEN 4 THEN 32 ELSE 128 END) AS first,
+            set_masklen(broadcast(prefix), CASE family(prefix) WHEN 4 THEN 32 ELSE 128 END) AS last,
+            lower(period) AS start, upper(period) AS finish
+        FROM accounts_assignment WHERE recorded_at > %(since)s OR superseded_at > %(since)s OR service_id IN (
+            SELECT service_id FROM accounts_servicename WHERE recorded_at > %(since)s OR superseded_at > %(since)s))
+    SELECT DISTINCT ON (e.key) {_EVENT} FROM spans s JOIN reports_event e ON e.ip >= s.first AND e.ip <= s.last
+    WHERE (s.finish IS NULL OR coalesce(e.occurred_at, e.earliest, '-infinity') < s.finish)
+      AND (s.start IS NULL OR coalesce(e.occurred_at, e.latest, e.received_at) >= s.start) AND e.key > %(last)s::uuid
+    ORDER BY e.key LIMIT %(most)s
+"""  # noqa: S608 - a fixed column list
+_PROVISIONAL = f"""
+    SELECT {_EVENT} FROM reports_event e WHERE e.provisional AND e.key > %(last)s::uuid ORDER BY e.key LIMIT %(most)s
+"""  # noqa: S608
 
 
 def _correct(rows: pl.DataFrame, context: Context, now: datetime) -> Corrected:
