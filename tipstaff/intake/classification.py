@@ -9,8 +9,8 @@ from tipstaff.intake.vocabulary.load import Keyword, Profile, Vocabulary
 
 #: A keyword's weight is multiplied by this where it stands in the subject.
 SUBJECT = 2.0
-#: The best category needs this much, and this much more than the next one.
-ENOUGH, LEAD = 2.0, 1.15
+#: The best category needs this much.
+ENOUGH = 2.0
 
 
 def classify(draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary) -> tuple[str | None, str | None]:
@@ -37,7 +37,7 @@ def by_keywords(subject: str, letter: str, index: PhraseIndex) -> tuple[str | No
         return None, None
     ranked = sorted(scores.items(), key=lambda item: -item[1])
     category, score = ranked[0]
-    if score < ENOUGH or (len(ranked) > 1 and score < LEAD * ranked[1][1]):
+    if score < ENOUGH:
         return None, None
     word = best[category]
     return category, f"keyword {word.word.strip('*')}" + (f" ({word.language})" if word.language else "")

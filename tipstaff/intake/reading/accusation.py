@@ -69,6 +69,11 @@ _PORT = pattern(r"^:(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
 _BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
 _POINTS = pattern(r"(?i)following|these|listed below|folgend|suivant|siguient|seguent|volgende|następuj|poniższ|seguintes|следующ|以下|下列|下記")
 _DIRECTED = frozenset("from by von vom durch seitens depuis par desde por da dal dalla van door uit z przez de do por pelo с со от 由".split())
+_POSSESSIVE = frozenset(
+    "our my your yours unser unsere unserem unseren unserer unseres mein meine meinem meinen meiner ihr ihre ihrem ihren ihrer ihres notre nos votre vos mon ma mes nuestro nuestra nuestros nuestras vuestro vuestra "
+    "nostro nostra nostri nostre vostro vostra vostri vostre mio mia onze ons mijn uw jullie nasz nasza nasze naszego naszej naszym państwa wasz wasza wasze waszego waszej waszym nosso nossa nossos nossas "
+    "vosso vossa meu minha seu sua наш наша наше нашего нашей нашем наши ваш ваша ваше вашего вашей вашем ваши вашу нашу мой моя моего моей".split()
+)
 _KINDS = {
     "accused_before": Role.ACCUSED, "accused_after": Role.ACCUSED, "victim_before": Role.VICTIM, "victim_after": Role.VICTIM,
     "other_before": Role.OTHER, "other_after": Role.OTHER, "neutral": Role.NEUTRAL,
@@ -89,8 +94,18 @@ def accuse(letter: str, lines: list[Line], hits: list[Hit], *, zone: str | None,
     for index, mention in enumerate(outcome.mentions):
         _weigh(mention, letter, lines, before, after, columns, outcome.mentions[max(0, index - 3):index + 4], previous)
         previous = mention
+    _enumerate_backwards(letter, outcome.mentions)
     _decide(outcome, own)
     return outcome
+
+
+def _enumerate_backwards(letter: str, mentions: list[Mention]) -> None:
+    """``A and B are attacking us``: what is said behind the last one holds for those before it."""
+    for mention, following in zip(reversed(mentions[:-1]), reversed(mentions[1:]), strict=True):
+        gap = letter[mention.found.end:following.found.start]
+        if mention.role is None and following.role is not None and "\n" not in gap and _LIST_GAP.match(gap):
+            mention.role, mention.strength, mention.cue = following.role, following.strength, following.cue
+            mention.points, mention.inherited = following.points, True
 
 
 def _logs(lines: list[Line], zone: str | None, reference) -> list[tuple[Line, LogLine]]:
@@ -315,19 +330,29 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
     if stop == line.start and floor < stop:
         return _from_lead_in(before, after, floor, stop)
     fence = max((other.found.end for other in others if other.found.end <= start), default=0)
-    best = None
-    for hit in ending_within(before, max(floor, fence), start):
-        if hit.start < floor:
-            continue
-        if best is None or (hit.end, hit.end - hit.start) > (best.end, best.end - best.start):
-            best = hit
+    inside = [hit for hit in ending_within(before, max(floor, fence), start) if hit.start >= floor and _reaches(hit, start)]
+    best = max(inside, key=lambda hit: (hit.end, hit.end - hit.start), default=None)
     if best is None:
         return None
+    if _is_plain_noun(best):   # "target IP", "unserem Server": the word before the noun says whose it is
+        close = [hit for hit in inside if best.start - 14 <= hit.end <= best.start and not _is_plain_noun(hit)]
+        best = max(close, key=lambda hit: (hit.end, hit.end - hit.start), default=best)
     distance = start - best.end
     strength = best.value.strength - (1 if distance > 45 else 0)
-    if best.value.strength < SAYS and distance > 25:
-        strength = 0
     return (best, strength, distance) if strength > 0 else None
+
+
+def _reaches(hit: Hit, start: int) -> bool:
+    """Whether a cue stands near enough: a preposition right before, a hint in the same phrase, a plain statement in the same sentence."""
+    distance = start - hit.end
+    if hit.value.strength >= SAYS:
+        return True
+    return distance <= (12 if len(hit.phrase) <= 4 and hit.phrase.isalpha() and hit.phrase < "\u0e00" and hit.phrase not in _POSSESSIVE else 25)
+
+
+def _is_plain_noun(hit: Hit) -> bool:
+    """``IP``, ``host``, ``Adresse``: names the thing without saying whose it is."""
+    return hit.value.strength < SAYS and hit.phrase not in _DIRECTED and hit.phrase not in _POSSESSIVE and _KINDS[hit.value.kind] is Role.ACCUSED
 
 
 def _from_lead_in(before: list[Hit], after: list[Hit], floor: int, stop: int):
@@ -448,6 +473,9 @@ def _log_sides(logs: list[tuple[Line, LogLine]]) -> tuple[set[str], set[str]]:
     return set(sources), set(targets)
 
 
+_SEVERAL = "several addresses are named and the letter does not say which one is accused"
+
+
 def _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed) -> tuple[set[str], int, str]:
     if torn and not from_logs:
         return set(), 0, "the letter names the same address both as the source and as the target"
@@ -461,17 +489,18 @@ def _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed)
     if from_logs:
         good = from_logs & likely
         return (good or from_logs), SAYS, ""
-    if likely:
-        top = max(weight[ip][Role.ACCUSED] for ip in likely)
-        best = {ip for ip in likely if weight[ip][Role.ACCUSED] == top}
-        best = best if len(best) == 1 else best & pointed
-        return (best, top, "") if best else (set(), 0, "several addresses are named and the letter does not say which one is accused")
+    sure = {ip for ip in likely if weight[ip][Role.ACCUSED] >= LIKELY}
+    if sure:
+        best = sure if len(sure) == 1 else sure & pointed
+        doubtful = not best or (unresolved and not best <= pointed)
+        return (set(), 0, _SEVERAL) if doubtful else (best, LIKELY, "")
+    unresolved = unresolved | likely
     if len(unresolved) == 1:
         return unresolved, HINT, ""
     if not unresolved and len(neutral) == 1:
         return neutral, LIKELY, ""
     if unresolved:
-        return set(), 0, "several addresses are named and the letter does not say which one is accused"
+        return set(), 0, _SEVERAL
     return set(), 0, ""
 
 

@@ -134,9 +134,11 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
     if facts.kinds("retraction"):
         return Disposition.RETRACTION, ["it takes an earlier complaint back"]
     complaint, ordinary = facts.kinds("complaint"), facts.kinds("ordinary")
+    if "abuse" in facts.subject.lower():
+        complaint.add("abuse")
     solid = bool(reading.accusation.logs) or any(link.defanged for link in reading.links) or (bool(reading.accusation.accused) and reading.accusation.strength >= SAYS)
     mailing = facts.kinds("mailing")
-    if facts.message.header("list-unsubscribe") or facts.message.header("list-id") or (mailing and not solid):
+    if facts.message.header("list-unsubscribe") or facts.message.header("list-id") or (mailing and not complaint):
         if solid and complaint and not mailing:
             return Disposition.NEEDS_A_PERSON, ["it came through a mailing list"]
         return Disposition.NOT_A_REPORT, ["a newsletter or mailing list"]
@@ -165,7 +167,10 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
         return Disposition.NEEDS_A_PERSON, ["an address is named, but not what is complained of"]
     if reading.category is None:
         return Disposition.NEEDS_A_PERSON, ["the kind of abuse is not clear from the text"]
-    if reading.accusation.strength <= 1 and not complaint and reading.points < 4 and not any(event.url for event in events):
+    asks = "?" in reading.facts.own_words
+    if reading.accusation.strength < SAYS and asks and not complaint and not any(event.url for event in events):
+        return Disposition.NEEDS_A_PERSON, ["it asks something and names an address"]
+    if reading.accusation.strength <= 1 and not complaint and (asks or reading.points < 8) and not any(event.url for event in events):
         return Disposition.NEEDS_A_PERSON, ["an address is named in passing"]
     return Disposition.REPORT, []
 

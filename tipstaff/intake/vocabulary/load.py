@@ -85,7 +85,7 @@ def read_keywords(text: str, name: str = "keywords.toml") -> tuple[Keyword, ...]
 def read_cues(text: str, name: str = "phrases.toml") -> tuple[tuple[str, Cue], ...]:
     """Phrases from TOML: ``[[phrase]] kind, language, strength, words``. Raises InputError naming the entry."""
     return tuple(
-        (word, Cue(entry["kind"], entry.get("language", ""), int(entry.get("strength", 2))))
+        (word.rstrip(": "), Cue(entry["kind"], entry.get("language", ""), int(entry.get("strength", 2))))
         for entry in _entries(text, name, "phrase", ("kind", "words"))
         for word in entry["words"]
     )
