@@ -46,7 +46,7 @@ def explain(table: AssignmentTable, question: Question) -> Explanation:
     """The answer that ``match`` gives, with what led to it."""
     judged = table.judge(question)
     pieces = list(_pieces(table, question))
-    rows = sorted({row for piece in pieces for row in piece.rows})
+    rows = sorted({row for piece in pieces for row in _holders(table, piece)})
     state = _state(table, question, judged)
     held = line(table, judged.row) if judged.row >= 0 else None
     candidates = [line(table, row) for row in rows] if state == State.AMBIGUOUS else []
@@ -58,6 +58,15 @@ def _pieces(table: AssignmentTable, question: Question) -> Iterable[Piece]:
     if question.family == 0 or question.earliest > question.latest:
         return ()
     return table.pieces(question, table.prefix_over(question))
+
+
+def _holders(table: AssignmentTable, piece: Piece) -> Iterable[int]:
+    """Every row that holds the piece."""
+    if piece.crowd < 0:
+        return (piece.row,) if piece.row >= 0 else ()
+    start, end = table.rows.start, table.rows.end
+    members = table.timelines.crowds[piece.crowd]
+    return [row for row in members if start[row] < piece.box.end and end[row] > piece.box.start]
 
 
 def _state(table: AssignmentTable, question: Question, judged: Judgement) -> State:

@@ -91,12 +91,12 @@ class Box(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Part of a box with one answer. ``rows`` are all who hold it; ``row`` is the one who counts, or AMBIGUOUS_ROW."""
+    """Part of a box with one answer: a row, NOBODY or AMBIGUOUS_ROW; ``crowd`` is the number of those who share it, or -1."""
 
     box: Box
     row: int
     fact: Fact
-    rows: Sequence[int]
+    crowd: int = -1
 
 
 class Judgement(NamedTuple):
@@ -252,15 +252,15 @@ class AssignmentTable:
     def _cut(self, prefix: int, box: Box, levels: list[list[NameRow]]) -> Iterator[Piece]:
         """The box's parts at this prefix; what it leaves open is cut at the prefix around it."""
         if prefix < 0:
-            yield Piece(box, NOBODY, Fact.NONE, ())
+            yield Piece(box, NOBODY, Fact.NONE)
             return
         for part, slot in self._cells_in(prefix, box):
             if slot == NOBODY:
                 yield from self._cut(int(self.timelines.nesting.parent[prefix]), part, levels)
             elif slot >= 0:
-                yield Piece(part, slot, Fact.PREFIX, (slot,))
+                yield Piece(part, slot, Fact.PREFIX)
             else:
-                yield from self._cut_crowd(self.timelines.crowds[NOBODY - 1 - slot], part, levels)
+                yield from self._cut_crowd(NOBODY - 1 - slot, part, levels)
 
     def _cells_in(self, prefix: int, box: Box) -> Iterator[tuple[Box, int]]:
         lane_first, lane_port, cell_first, cell_start, cell_end, cell_slot = self.timelines.views
@@ -278,34 +278,37 @@ class AssignmentTable:
                 yield Box(*span, port_from, port_to), cell_slot[cell]
                 cell += 1
 
-    def _cut_crowd(self, members: list[int], box: Box, levels: list[list[NameRow]]) -> Iterator[Piece]:
+    def _cut_crowd(self, crowd: int, box: Box, levels: list[list[NameRow]]) -> Iterator[Piece]:
         """Cut where a member or a name begins or ends; in each part names decide."""
-        starts, ends = self.timelines.periods
-        held = [row for row in members if starts[row] < box.end and ends[row] > box.start]
         cuts = [box.start, box.end]
         if box.end - box.start > 1:
-            edges = {edge for row in held for edge in (starts[row], ends[row])}
+            starts, ends = self.timelines.periods
+            edges = {edge for row in self.timelines.crowds[crowd] for edge in (starts[row], ends[row])}
             edges |= {edge for level in levels for name in level for edge in (name.start, name.end)}
             cuts[1:1] = sorted(edge for edge in edges if box.start < edge < box.end)
         for start, end in pairwise(cuts):
-            active = [row for row in held if starts[row] <= start < ends[row]]
-            row, fact = self._decide(active, start, levels)
-            yield Piece(box._replace(start=start, end=end), row, fact, active)
+            row, fact = self._decide(crowd, start, levels)
+            yield Piece(box._replace(start=start, end=end), row, fact, crowd)
 
-    def _decide(self, active: list[int], moment: int, levels: list[list[NameRow]]) -> tuple[int, Fact]:
+    def _decide(self, crowd: int, moment: int, levels: list[list[NameRow]]) -> tuple[int, Fact]:
         """Who of those who share the address at that moment is meant, by the first level that any of them holds."""
-        first_row: dict[int, int] = {}
-        for row in sorted(active, key=self.rows.number.__getitem__):
-            first_row.setdefault(self._service(row), row)
         for level in levels:
-            named = {name.service for name in level if name.start <= moment < name.end} & first_row.keys()
-            if len(named) == 1:
-                return first_row[named.pop()], NAME_FACTS[level[0].kind]
-            if named:
+            named = {name.service for name in level if name.start <= moment < name.end}
+            rows = [row for service in named if (row := self._row_of(crowd, service, moment)) is not None]
+            if len(rows) == 1:
+                return rows[0], NAME_FACTS[level[0].kind]
+            if rows:
                 return AMBIGUOUS_ROW, Fact.NONE
-        if len(first_row) == 1:
-            return next(iter(first_row.values())), Fact.PREFIX
-        return AMBIGUOUS_ROW, Fact.NONE
+        services = self.timelines.services_of(crowd)
+        present = (row for service in services if (row := self._row_of(crowd, service, moment)) is not None)
+        first, second = next(present, NOBODY), next(present, None)
+        return (first, Fact.PREFIX) if second is None else (AMBIGUOUS_ROW, Fact.NONE)
+
+    def _row_of(self, crowd: int, service: int, moment: int) -> int | None:
+        """The service's row among those who share an address, where it has one at that moment."""
+        starts, ends = self.timelines.periods
+        rows = self.timelines.services_of(crowd).get(service, ())
+        return next((row for row in rows if starts[row] <= moment < ends[row]), None)
 
 
 def covers(names: Sequence[NameRow], earliest: int, latest: int) -> bool:

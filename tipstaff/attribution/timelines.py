@@ -57,6 +57,16 @@ class Timelines:
     cell_slot: NDArray[np.int64]  # a row, NOBODY, or a crowd
     row_prefix: NDArray[np.int32]
     crowds: list[list[int]] = field(default_factory=list)
+    _services: dict[int, dict[int, list[int]]] = field(default_factory=dict)
+
+    def services_of(self, crowd: int) -> dict[int, list[int]]:
+        """The rows of each service in a crowd, in order of assignment id; found once and kept."""
+        known = self._services.get(crowd)
+        if known is None:
+            known = self._services[crowd] = {}
+            for row in sorted(self.crowds[crowd], key=self.rows.number.__getitem__):
+                known.setdefault(int(self.rows.service[row]), []).append(row)
+        return known
 
     @cached_property
     def views(self) -> tuple["memoryview[int]", ...]:
