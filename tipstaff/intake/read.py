@@ -1,6 +1,7 @@
 """From bytes to report drafts: open, seal, tell what it is, parse by the surest claim, classify, say why a person must look."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,12 @@ from tipstaff.intake.vocabulary.load import Profile, Vocabulary, packaged
 from tipstaff.kernel.errors import ParseError
 
 log = logging.getLogger(__name__)
+
+MAX_CARRIED = 50  # attached complaints of one mail that are read
+
+#: Parsers whose ``reads_prose`` is true never claim more than LIKELY, and asking them costs most.
+PROSE = tuple(parser for parser in PARSERS if getattr(parser, "reads_prose", False))
+STRUCTURED = tuple(parser for parser in PARSERS if parser not in PROSE)
 
 
 def read_submission(raw: bytes, hints: Hints | None = None, vocabulary: Vocabulary | None = None) -> list[ReportDraft]:
@@ -57,9 +64,31 @@ def read_message(message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
     verdict = verdict_of(message)
     if verdict is not None:
         return [_set_aside(message, verdict)]
+    carried = _carried(message)
+    if carried:
+        return [draft for inner in carried for draft in _forwarded(inner, message, vocabulary)]
     profile = vocabulary.profile_of([one.domain for one in authenticated_domains(message)])
     _use_zone(message, profile)
     return [_finished(draft, message, profile, vocabulary) for draft in _parsed(message)]
+
+
+def _carried(message: Message) -> list[Message]:
+    """Complaints that a cover letter brings as attached mails: read as such, or the mail servers that they passed would be accused."""
+    if message.kind != "mail" or not message.embedded or _best_claim(message) >= Confidence.STRUCTURE:
+        return []
+    return [inner for inner in message.embedded[:MAX_CARRIED] if inner.kind == "mail" and _best_claim(inner) >= Confidence.STRUCTURE]
+
+
+def _forwarded(inner: Message, message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
+    """The drafts of an attached complaint. Its own headers vouch for nobody: whoever forwards it could have written them."""
+    drafts = [_finished(draft, inner, None, vocabulary) for draft in _parsed(inner)]
+    for draft in drafts:
+        draft.warnings.append(f"forwarded as an attachment by {sender_of(message).email or 'an unnamed sender'}")
+    return drafts
+
+
+def _best_claim(message: Message) -> Confidence:
+    return max((parser.claims(message) for parser in PARSERS), default=Confidence.NONE)
 
 
 def _use_zone(message: Message, profile: Profile | None) -> None:
@@ -97,10 +126,14 @@ def _is_ordinary(message: Message) -> bool:
     return not named and len(message.parts) <= 2 and not phrase_in("complaint", plain_subject(message), "subjects")
 
 
-def claimants(message: Message) -> list[ModuleType]:
-    """The parsers that claim the message, surest first."""
-    claims = [(parser.claims(message), parser) for parser in PARSERS]
-    return [parser for claim, parser in sorted(claims, key=lambda pair: -pair[0]) if claim > Confidence.NONE]
+def claimants(message: Message) -> Iterator[ModuleType]:
+    """The parsers that claim the message, surest first. Those that read prose are asked only where no structure is claimed."""
+    waiting: list[tuple[Confidence, ModuleType]] = []
+    for tier, below in ((STRUCTURED, Confidence.LIKELY), (PROSE, Confidence.NONE)):
+        waiting += [(claim, parser) for parser in tier if (claim := parser.claims(message)) > Confidence.NONE]
+        waiting.sort(key=lambda pair: -pair[0])
+        while waiting and waiting[0][0] > below:
+            yield waiting.pop(0)[1]
 
 
 def _finished(draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary) -> ReportDraft:

@@ -14,21 +14,30 @@ from tipstaff.intake.vocabulary.load import packaged
 
 name = "dmca_letter"
 experimental = False
+reads_prose = True   # asked only where no structure is claimed
 
 _STRUCTURED = (b"<Infringement", b"Reported-From:", b"xarf_version", b'"XARF"')
 _WORK = pattern(
     r"(?im)^[\s*>-]{0,6}(?:title|work|works|copyrighted works?(?: claimed)?|name of (?:the )?work|title of (?:the )?work|infringed work|original work|asset|content title|werk|titel|œuvre|titre|obra|título|opera|titolo|"
     r"utwór|tytuł|произведение|название|作品|作品名|作品名称|著作物)(?: name| title)?\s?[:=:]\s*(\S.{0,300})$"
 )
-_QUOTED = pattern(r"(?i)(?:work|book|song|film|movie|album|photo(?:graph)?s?|software|series|titled|entitled|werk|buch|livre|libro|obra)[^.\n\"“„«]{0,40}[\"“„«]([^\"”“»\n]{2,200})[\"”“»]")
+_QUOTED = pattern(
+    r"(?i)(?:work|book|song|film|movie|album|photo(?:graph)?s?|software|series|titled|entitled|werk|buch|livre|libro|obra)[^.\n\"“„«]{0,40}[\"“„«]([^\"”“»\n]{2,200})[\"”“»]"
+)
 _BEHALF = pattern(
     r"(?i)(?:on behalf of|agent (?:of|for)|represent(?:s|ing)?|acting for|im auftrag (?:von|der|des)|au nom de|en nombre de|per conto di|namens|w imieniu|em nome de|от имени|代表)\s+([^\n.;,(]{2,120})"
 )
-_OWNER = pattern(r"(?im)^[\s*>-]{0,6}(?:copyright owner|rights? holder|owner|claimant|complainant|rechteinhaber(?:in)?|titulaire|titular|titolare|rechthebbende|правообладатель|权利人|権利者)\s?[:=:]\s*(\S.{0,200})$")
-_SIGNED = pattern(r"(?im)^\s*(?:/s?/?\s?\S.{1,80}|s/\s?\S.{1,80}|/[^/\n]{2,60}/)\s*$|(?:electronic(?:ally)? sign(?:ature|ed)|digital(?:ly)? sign(?:ature|ed)|signature|signed|unterschrift|unterzeichnet|signé|firma|firmato|ondertekend|podpis|assinatura|подпись|签名|署名)\s?[:=:]?\s*\S")
+_OWNER = pattern(
+    r"(?im)^[\s*>-]{0,6}(?:copyright owner|rights? holder|owner|claimant|complainant|rechteinhaber(?:in)?|titulaire|titular|titolare|rechthebbende|правообладатель|权利人|権利者)\s?[:=:]\s*(\S.{0,200})$"
+)
+_SIGNED = pattern(
+    r"(?im)^\s*(?:/s?/?\s?\S.{1,80}|s/\s?\S.{1,80}|/[^/\n]{2,60}/)\s*$|(?:electronic(?:ally)? sign(?:ature|ed)|digital(?:ly)? sign(?:ature|ed)|signature|signed|unterschrift|unterzeichnet|signé|firma|firmato|ondertekend|podpis|assinatura|подпись|签名|署名)\s?[:=:]?\s*\S"
+)
 _PHONE = pattern(r"(?:tel|phone|fon|fax|☎)?[.:\s]{0,3}\+?\(?\d[\d\s()./-]{7,18}\d")
 _PROTOCOL = pattern(r"(?i)\b(bittorrent|edonkey|emule|gnutella|direct connect|kad|usenet|dc\+\+)\b")
-_FILE = pattern(r"(?im)^[\s*>-]{0,6}(?:infringing )?(?:file ?name|file|torrent(?: name)?|dateiname|datei|fichier|archivo|nome file|bestand|plik|arquivo|файл|文件名|ファイル名)\s?[:=:]\s*(\S.{0,300})$")
+_FILE = pattern(
+    r"(?im)^[\s*>-]{0,6}(?:infringing )?(?:file ?name|file|torrent(?: name)?|dateiname|datei|fichier|archivo|nome file|bestand|plik|arquivo|файл|文件名|ファイル名)\s?[:=:]\s*(\S.{0,300})$"
+)
 _HASH = pattern(r"(?i)(?:hash|info ?hash|sha-?1)\s?[:=]\s*([0-9a-f]{32,64})\b")
 #: What a notice must state, and the words that state it (kinds of phrases in the vocabulary).
 _STATED = {"good_faith": "dmca_good_faith", "accuracy_under_perjury": "dmca_accuracy"}
@@ -91,13 +100,18 @@ def _notice(letter: str, draft: ReportDraft, kind: str) -> dict:
     }
     protocol = _first(_PROTOCOL, letter)
     return {
-        "kind": kind, "work": work, "claimant": _first(_OWNER, letter) or _first(_BEHALF, letter), "elements": elements,
+        "kind": kind,
+        "work": work,
+        "claimant": _first(_OWNER, letter) or _first(_BEHALF, letter),
+        "elements": elements,
         "missing": [element for element, present in elements.items() if not present],
         "locations": [event.url or event.ip or event.domain for event in draft.events][:50],
-        "protocol": protocol, "file_name": _first(_FILE, letter), "hash": _first(_HASH, letter),
+        "protocol": protocol,
+        "file_name": _first(_FILE, letter),
+        "hash": _first(_HASH, letter),
     }
 
 
 def _first(expression, text: str) -> str | None:
     match = expression.search(text)
-    return next((group.strip(" \t*\"") for group in match.groups() if group), None) if match else None
+    return next((group.strip(' \t*"') for group in match.groups() if group), None) if match else None

@@ -6,6 +6,7 @@ from tipstaff.intake.reading.complaint import has_log, read_complaint
 
 name = "log_excerpt"
 experimental = False
+reads_prose = True   # asked only where no structure is claimed
 
 
 def claims(message: Message) -> Confidence:

@@ -5,6 +5,7 @@ from tipstaff.intake.message import Message
 from tipstaff.intake.reading.patterns import pattern
 
 _ADDRESS = pattern(r"<\s*(?:mailto:)?([^<>\s\"]{1,254}@[^<>\s\"]{1,254})\s*>")
+_SEPARATORS = str.maketrans(dict.fromkeys("<>\",;:()[]", " "))
 _BARE = pattern(r"([^\s<>\",;:()\[\]]{1,128}@[^\s<>\",;:()\[\]]{1,190})")
 
 
@@ -24,7 +25,8 @@ def mailbox(text: str) -> tuple[str | None, str | None]:
 
 def addresses_of(message: Message, *headers: str) -> list[str]:
     """Every address in these headers, in lower case."""
-    return [m.group(1).lower() for name in headers for value in message.all_headers(name) for m in _BARE.finditer(value)]
+    values = (value for name in headers for value in message.all_headers(name) if "@" in value)
+    return [word.lower() for value in values for word in value.translate(_SEPARATORS).split() if "@" in word[1:-1]]
 
 
 def sender_of(message: Message) -> Reporter:
