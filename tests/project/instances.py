@@ -46,7 +46,11 @@ class Instance:
         return self
 
     def ready(self, timeout: float = 60) -> "Instance":
-        assert wait_until(lambda: self.answers() or self.supervisor.poll() is not None, timeout), self.said()
+        # An instance that was killed a moment ago may still answer on the same port: wait for this one's own word.
+        def happened() -> bool:
+            return ("web        up" in self.said() and self.answers()) or self.supervisor.poll() is not None
+
+        assert wait_until(happened, timeout), self.said()
         assert self.supervisor.poll() is None, self.said()
         return self
 
