@@ -73,10 +73,11 @@ def read_message(message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
 
 
 def _carried(message: Message) -> list[Message]:
-    """Complaints that a cover letter brings as attached mails: read as such, or the mail servers that they passed would be accused."""
+    """Complaints that a cover letter brings as attached mails; otherwise the mail servers that they passed would be accused."""
     if message.kind != "mail" or not message.embedded or _best_claim(message) >= Confidence.STRUCTURE:
         return []
-    return [inner for inner in message.embedded[:MAX_CARRIED] if inner.kind == "mail" and _best_claim(inner) >= Confidence.STRUCTURE]
+    inside = [inner for inner in message.embedded[:MAX_CARRIED] if inner.kind == "mail"]
+    return [inner for inner in inside if _best_claim(inner) >= Confidence.STRUCTURE]
 
 
 def _forwarded(inner: Message, message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
