@@ -1,10 +1,12 @@
 """Reads for the intake screens: what waits for a person, and how the ways in are doing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.core.cache import cache
+from django.db import connection
 from django.db.models import Count, Max, Q, QuerySet
 
 from tipstaff.intake.models import Source, Submission
@@ -106,3 +108,17 @@ def _health(source: Source, today: int, now: datetime) -> Health:
 def _spelt(late: timedelta) -> str:
     minutes = int(late.total_seconds() // 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} d"
+
+
+def known_contents(*, source: int, digests: Sequence[bytes]) -> set[bytes]:
+    """Of these SHA-256 digests, those whose bytes this source has submitted already."""
+    rows = Submission.objects.filter(source=source, blob__sha256__in=list(digests)).values_list("blob__sha256", flat=True)
+    return {bytes(digest) for digest in rows}
+
+
+def take_turn(name: str) -> bool:
+    """Whether this database connection may do the work ``name``; held until the connection ends."""
+    with connection.cursor() as cursor:
+        # The same connection gets it again and again.
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
+        return bool(cursor.fetchone()[0])

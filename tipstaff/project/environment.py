@@ -9,6 +9,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tipstaff.kernel.errors import InputError, Problem
 
@@ -40,6 +41,12 @@ OPTIONS = (
     Option("web_threads", "4", "blocking threads of the web server"),
     Option("workers", "1", "pipeline workers that `tipstaff up` starts"),
     Option("smtp_listen", "127.0.0.1:8725", "where the mail intake listens; `off` for none"),
+    Option("lmtp_listen", "off", "where the mail intake takes LMTP: HOST:PORT, a path of a Unix socket, or `off`"),
+    Option("smtp_recipients", "", "addresses and domains that mail is taken for, separated by commas"),
+    Option("smtp_hostname", "", "the name the mail intake greets with; empty: this host's"),
+    Option("smtp_max_bytes", "50000000", "largest mail that is taken"),
+    Option("smtp_certificate", "", "PEM file with the certificate chain for STARTTLS; empty: none is offered"),
+    Option("smtp_key", "", "PEM file with its private key; empty: in the same file"),
     Option("intake", "on", "whether `tipstaff up` starts the intake (SMTP, IMAP, pulls): on or off"),
     Option("patience", "60", "seconds a part waits for the database and its tables when it starts"),
     Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),
@@ -111,6 +118,30 @@ def address(name: str) -> tuple[str, int] | None:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise InputError(Problem(_BY_NAME[name].variable, f"{text!r} is no address", "write HOST:PORT, or off"))
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def mail_listeners() -> list[dict[str, Any]]:
+    """The fields of each listener of the mail intake (tipstaff.intake.sources.smtp.Listening)."""
+    files = {name: Path(get(f"smtp_{name}")) for name in ("certificate", "key") if get(f"smtp_{name}")}
+    common = {
+        "recipients": tuple(filter(None, (one.strip() for one in get("smtp_recipients").split(",")))),
+        "hostname": get("smtp_hostname"),
+        "max_bytes": number("smtp_max_bytes"),
+        **files,
+    }
+    found: list[dict[str, Any]] = []
+    if smtp := address("smtp_listen"):
+        found.append({"host": smtp[0], "port": smtp[1], **common})
+    if get("lmtp_listen").startswith("/"):
+        found.append({"path": Path(get("lmtp_listen")), "lmtp": True, **common})
+    elif lmtp := address("lmtp_listen"):
+        found.append({"host": lmtp[0], "port": lmtp[1], "lmtp": True, **common})
+    return found
+
+
+def credential(variable: str) -> str:
+    """A password or token that a source's settings name; the sources allow certain names only. Empty where not set."""
+    return os.environ.get(variable, "")
 
 
 def change(name: str, value: str) -> None:

@@ -144,6 +144,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 SPOOL = STATE / "spool"
+MAIL_LISTENERS = environment.mail_listeners()
+CREDENTIAL = environment.credential  # a function: what a source's settings name is looked up when it is used
 EVIDENCE_STORE = environment.get("evidence_store")
 EVIDENCE_KEY = environment.get("evidence_key")
 

@@ -29,11 +29,17 @@ class Running:
 def listener(spool: Spool, **changes: Any) -> Iterator[Running]:
     """The listener with these settings; ends, and has written all it accepted, when the block ends."""
     listening = replace(smtp.Listening(port=free_port(), hostname="desk.example.net"), **changes)
-    stop, ready, receptions, failed = threading.Event(), threading.Event(), [], []
+    stop, ready = threading.Event(), threading.Event()
+    receptions: list[smtp.Reception] = []
+    failed: list[Exception] = []
+
+    def opened(found: list[smtp.Reception]) -> None:
+        receptions.extend(found)
+        ready.set()
 
     def work() -> None:
         try:
-            smtp.run([listening], spool, stop.is_set, lambda found: (receptions.extend(found), ready.set()))
+            smtp.run([listening], spool, stop.is_set, opened)
         except Exception as error:
             failed.append(error)
             ready.set()

@@ -6,7 +6,8 @@ import smtplib
 import socket
 import ssl
 import threading
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from tests.intake.sources.listening import listener
 from tipstaff.intake.sources.admission import Caps, Door, Recipients
 from tipstaff.intake.spool import Accepted, Spool
+from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError
 
 MAIL = b"From: Rita <rita@example.org>\r\nTo: abuse@example.net\r\nSubject: spam from 192.0.2.7\r\n\r\nPlease act.\r\n"
@@ -241,7 +243,7 @@ def test_lmtp_answers_for_each_recipient(spool: Spool, tmp_path: Path) -> None:
 def certificate(tmp_path: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "desk.example.net")])
-    day = datetime.now(UTC)
+    day = now()
     made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
         .serial_number(1).not_valid_before(day - timedelta(days=1)).not_valid_after(day + timedelta(days=1))
@@ -277,17 +279,22 @@ def test_a_wrong_certificate_is_named(spool: Spool, tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_named(spool: Spool) -> None:
-    with listener(spool) as running, pytest.raises(InputError, match=r"TIPSTAFF_SMTP_LISTEN 127\.0\.0\.1:\d+.*another"):
-        with listener(spool, port=running.listening.port):
-            pass
+    told = r"TIPSTAFF_SMTP_LISTEN 127\.0\.0\.1:\d+.*another"
+    with listener(spool) as running, pytest.raises(InputError, match=told), listener(spool, port=running.listening.port):
+        pass
 
 
 def test_the_bytes_are_synced_before_the_reply(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The order on the disk: the content, its name, the directory; and only then the 250."""
     seen: list[str] = []
     real_data, real = os.fdatasync, os.fsync
-    monkeypatch.setattr(os, "fdatasync", lambda fd: (seen.append("content"), real_data(fd))[1])
-    monkeypatch.setattr(os, "fsync", lambda fd: (seen.append("directory"), real(fd))[1])
+
+    def noted(what: str, call: Callable[[int], None], descriptor: int) -> None:
+        seen.append(what)
+        call(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", lambda fd: noted("content", real_data, fd))
+    monkeypatch.setattr(os, "fsync", lambda fd: noted("directory", real, fd))
     with listener(spool, recipients=OWN) as running, smtplib.SMTP(*running.address) as client:
         client.sendmail("rita@example.org", ["abuse@example.net"], MAIL)
         assert seen == ["content", "directory"]

@@ -1,0 +1,257 @@
+"""Reading mailboxes, against a real Dovecot."""
+
+import hashlib
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.intake.sources import dovecot
+from tipstaff.intake.sources import imap
+from tipstaff.intake.spool import Spool
+from tipstaff.kernel.errors import InputError
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(dovecot.MISSING), reason=dovecot.MISSING)]
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[dovecot.Dovecot]:
+    base = Path(tempfile.mkdtemp(prefix="tipstaff-dovecot-", dir="/tmp"))
+    base.chmod(0o755)
+    try:
+        with dovecot.running(base) as running:
+            yield running
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIPSTAFF_SECRET_IMAP", "s3cret")
+
+
+@pytest.fixture
+def user(request: pytest.FixtureRequest) -> str:
+    return f"u{abs(hash(request.node.name)) % 10**9}"
+
+
+class Desk:
+    """A reader with its spool and the position it keeps, as the worker does it."""
+
+    def __init__(self, server: dovecot.Dovecot, directory: Path, user: str, **settings: Any) -> None:
+        self.server, self.user = server, user
+        self.spool = Spool(directory / "spool")
+        self.position: imap.Position | None = None
+        self.mailbox = imap.Mailbox("mail", server.settings(user=user, **settings), known=self.known)
+
+    def known(self, digests) -> set[bytes]:
+        have = {hashlib.sha256(item.content).digest() for item in self.spool.read(self.spool.waiting())}
+        return have & set(digests)
+
+    def read(self) -> int:
+        if self.mailbox.client is None:
+            self.mailbox.open()
+        return imap.read(self.mailbox, self.spool, self.position, self.keep, now=NOW)
+
+    def keep(self, position: imap.Position) -> None:
+        self.position = imap.Position.of(position.as_json())
+
+    def subjects(self) -> list[str]:
+        items = self.spool.read(self.spool.waiting())
+        return sorted(item.content.split(b"Subject: ")[1].split(b"\r\n")[0].decode() for item in items)
+
+    def left(self, mailbox: str = "INBOX") -> int:
+        with self.server.client(self.user) as client:
+            return int(client.select_folder(mailbox, readonly=True)[b"EXISTS"])
+
+
+@pytest.fixture
+def desk(server: dovecot.Dovecot, tmp_path: Path, user: str) -> Iterator[Desk]:
+    found = Desk(server, tmp_path, user)
+    yield found
+    found.mailbox.close()
+
+
+def mail(number: int, extra: str = "") -> bytes:
+    return (
+        f"From: rita@example.org\r\nTo: abuse@example.net\r\nSubject: m{number:03}\r\n\r\nSpam from 192.0.2.7. {extra}\r\n".encode()
+    )
+
+
+def test_new_mail_is_taken_once_and_nothing_changes_in_the_mailbox(desk: Desk) -> None:
+    desk.server.deliver(*map(mail, range(3)), user=desk.user)
+    assert desk.read() == 3
+    assert desk.read() == 0
+    desk.server.deliver(mail(3), user=desk.user)
+    assert desk.read() == 1
+    assert desk.subjects() == ["m000", "m001", "m002", "m003"]
+    with desk.server.client(desk.user) as client:
+        client.select_folder("INBOX", readonly=True)
+        assert len(client.search("UNSEEN")) == 4
+    (first, *_) = [item for item in desk.spool.read(desk.spool.waiting()) if b"m000" in item.content]
+    assert first.source_ref == f"INBOX/{desk.mailbox.validity}/1"
+    assert first.content == mail(0)
+
+
+def test_the_first_visit_takes_the_last_mails_only(server: dovecot.Dovecot, tmp_path: Path, user: str) -> None:
+    desk = Desk(server, tmp_path, user, first=5)
+    server.deliver(*map(mail, range(30)), user=user)
+    assert desk.read() == 5
+    server.deliver(mail(30), user=user)
+    assert desk.read() == 1
+    assert desk.subjects() == ["m025", "m026", "m027", "m028", "m029", "m030"]
+    desk.mailbox.close()
+
+
+def test_an_empty_mailbox_takes_what_comes_later(desk: Desk) -> None:
+    assert desk.read() == 0
+    desk.server.deliver(mail(1), user=desk.user)
+    assert desk.read() == 1
+    assert desk.read() == 0
+
+
+def test_killed_before_the_position_was_kept_nothing_is_taken_twice(desk: Desk) -> None:
+    desk.server.deliver(*map(mail, range(60)), user=desk.user)
+    kept, calls = desk.keep, []
+
+    def killed(position: imap.Position) -> None:
+        calls.append(position)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        kept(position)
+
+    desk.keep = killed  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        desk.read()
+    desk.mailbox.close()
+    desk.keep = kept  # type: ignore[method-assign]
+    desk.read()
+    assert desk.spool.count() == 50  # the customary number of a first visit
+    assert len(desk.subjects()) == len(set(desk.subjects()))
+
+
+def test_a_renumbered_mailbox_is_read_on_without_repeating(desk: Desk) -> None:
+    desk.server.deliver(*map(mail, range(4)), user=desk.user)
+    assert desk.read() == 4
+    before = desk.mailbox.validity
+    desk.mailbox.close()
+    with desk.server.client(desk.user) as client:
+        client.create_folder("Other")
+        client.select_folder("INBOX")
+        client.copy(client.search("ALL"), "Other")  # keeps the internal dates
+        client.delete_messages(client.search("ALL"))
+        client.expunge()
+    root = desk.server.base / "mail" / desk.user
+    for name in ("dovecot-uidlist", "dovecot-uidvalidity"):
+        (root / name).unlink(missing_ok=True)
+    for stale in [*root.glob("dovecot.index*"), *root.glob("dovecot-uidvalidity.*")]:
+        stale.unlink()
+    time.sleep(1.1)  # the number of a numbering is the second it began
+    with desk.server.client(desk.user) as client:
+        client.select_folder("Other")
+        client.copy(client.search("ALL"), "INBOX")
+    desk.server.deliver(mail(4), user=desk.user)
+    came = desk.read()
+    assert desk.mailbox.validity != before
+    assert came == 5 or desk.subjects() == ["m000", "m001", "m002", "m003", "m004"]
+    assert desk.subjects() == ["m000", "m001", "m002", "m003", "m004"]
+    assert desk.read() == 0
+
+
+def test_taken_mail_is_moved_where_the_operator_wants_it(server: dovecot.Dovecot, tmp_path: Path, user: str) -> None:
+    desk = Desk(server, tmp_path, user, first=2, move_to="Taken")
+    server.deliver(*map(mail, range(4)), user=user)
+    assert desk.read() == 2
+    assert (desk.left(), desk.left("Taken")) == (2, 2)  # older mail than that of the first visit stays
+    server.deliver(mail(4), user=user)
+    assert desk.read() == 1
+    assert (desk.left(), desk.left("Taken")) == (2, 3)
+    desk.mailbox.close()
+
+
+def test_a_kill_between_taking_and_moving_is_made_good(server: dovecot.Dovecot, tmp_path: Path, user: str) -> None:
+    desk = Desk(server, tmp_path, user, move_to="Taken")
+    server.deliver(mail(1), user=user)
+    desk.mailbox.open()
+    desk.mailbox.move = lambda uids: (_ for _ in ()).throw(KeyboardInterrupt)  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        desk.read()
+    desk.mailbox.close()
+    del desk.mailbox.move
+    assert desk.read() == 0
+    assert (desk.left(), desk.left("Taken"), desk.spool.count()) == (0, 1, 1)
+    desk.mailbox.close()
+
+
+def test_idle_tells_of_new_mail_at_once(desk: Desk) -> None:
+    desk.read()
+    assert desk.mailbox.can_idle
+    later = threading.Timer(0.5, desk.server.deliver, [mail(1)], {"user": desk.user})
+    later.start()
+    began = time.monotonic()
+    assert desk.mailbox.wait(20, lambda: False)
+    assert time.monotonic() - began < 10
+    later.join()
+    assert desk.read() == 1
+
+
+def test_a_mail_over_the_cap_is_kept_cut_off_and_says_so(server: dovecot.Dovecot, tmp_path: Path, user: str) -> None:
+    desk = Desk(server, tmp_path, user, max_bytes=1000)
+    server.deliver(mail(1, "y" * 5000), user=user)
+    assert desk.read() == 1
+    (item,) = desk.spool.read(desk.spool.waiting())
+    assert len(item.content) == 1000 and item.envelope["size"] == len(mail(1, "y" * 5000))
+    desk.mailbox.close()
+
+
+def test_a_wrong_password_and_a_missing_mailbox_are_named(
+    server: dovecot.Dovecot, tmp_path: Path, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = imap.Mailbox("mail", server.settings(user=user), "No/Such")
+    with pytest.raises(imap.MailboxFailed, match="No/Such"):
+        missing.open()
+    monkeypatch.setenv("TIPSTAFF_SECRET_IMAP", "wrong")
+    with pytest.raises(imap.MailboxFailed, match="refuses the login.*check user and password"):
+        Desk(server, tmp_path, user).read()
+    monkeypatch.delenv("TIPSTAFF_SECRET_IMAP")
+    with pytest.raises(InputError, match="TIPSTAFF_SECRET_IMAP is not set"):
+        Desk(server, tmp_path, user).read()
+
+
+def test_oauth2_with_a_token_and_with_a_refresh_token(
+    server: dovecot.Dovecot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIPSTAFF_SECRET_TOKEN", dovecot.TOKEN)
+    monkeypatch.setenv("TIPSTAFF_SECRET_REFRESH", "a-refresh-token")
+    ways = (
+        {"token": "TIPSTAFF_SECRET_TOKEN"},
+        {
+            "token_url": f"{server.issuer}/token",
+            "client_id": "desk",
+            "refresh_token": "TIPSTAFF_SECRET_REFRESH",
+            "allow_private": True,
+        },
+    )
+    for oauth in ways:
+        mailbox = imap.Mailbox("mail", server.settings(oauth2=oauth))
+        mailbox.open()
+        assert mailbox.validity
+        mailbox.close()
+    monkeypatch.setenv("TIPSTAFF_SECRET_REFRESH", "expired")
+    with pytest.raises(InputError, match="without a token.*renew the refresh token"):
+        imap.Mailbox("mail", server.settings(oauth2=ways[1])).open()
+    monkeypatch.setenv("TIPSTAFF_SECRET_TOKEN", "stolen")
+    with pytest.raises(imap.MailboxFailed, match="refuses the login"):
+        imap.Mailbox("mail", server.settings(oauth2=ways[0])).open()
+
+
+def test_a_server_that_is_away_is_named() -> None:
+    with pytest.raises(imap.MailboxFailed, match=r"127\.0\.0\.1:1 of mail cannot be reached"):
+        imap.Mailbox("mail", {"host": "127.0.0.1", "port": 1, "tls": "none", "user": "x"}).open()

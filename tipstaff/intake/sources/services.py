@@ -1,0 +1,78 @@
+"""What the ways in note about themselves: where they stand, whether they work, whose turn a pull is."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Q
+from psycopg.types.json import Jsonb
+
+from tipstaff.audit.services import record
+from tipstaff.intake.models import Source
+from tipstaff.kernel.errors import InputError, NotFound, Problem
+
+LEASE = timedelta(minutes=15)  # a pull whose worker was killed comes back after this
+ERROR = 500  # characters of an error that are kept
+
+
+def worked(*, source: int, now: datetime) -> None:
+    """The source answered, whether or not it had anything."""
+    Source.objects.filter(pk=source).update(last_ok_at=now, last_error="")
+
+
+def failed(*, source: int, error: str, now: datetime) -> None:
+    Source.objects.filter(pk=source).update(last_error=error[:ERROR], last_error_at=now)
+
+
+def failed_by_name(*, name: str, error: str, now: datetime) -> None:
+    """The same for a source that was made by its first message."""
+    Source.objects.filter(name=name).update(last_error=error[:ERROR], last_error_at=now)
+
+
+def advance(*, source: int, part: str, position: Mapping[str, Any]) -> None:
+    """Note where one part of a source (a mailbox) stands; other parts may advance at the same time."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE intake_source SET cursor = cursor || jsonb_build_object(%s::text, %s::jsonb) WHERE id = %s",
+            [part, Jsonb(dict(position)), source],
+        )
+
+
+def claim_due(*, kind: str, now: datetime) -> Source | None:
+    """Take the source of that kind that is due longest; nobody else gets it for ``LEASE``. None where none is due."""
+    with transaction.atomic():
+        due = Source.objects.filter(Q(due_at__lte=now) | Q(due_at=None), kind=kind, enabled=True)
+        source = due.select_for_update(skip_locked=True).order_by("due_at", "id").first()
+        if source is not None:
+            source.due_at = now + LEASE
+            source.save(update_fields=["due_at"])
+    return source
+
+
+def pulled(*, source: Source, cursor: Mapping[str, Any], due_at: datetime, now: datetime, error: str = "") -> bool:
+    """End a claim: keep the position, set the next turn. False when the claim had lapsed and somebody else has it."""
+    mine = Source.objects.filter(pk=source.pk, due_at=source.due_at)
+    outcome: dict[str, Any] = (
+        {"last_error": error[:ERROR], "last_error_at": now} if error else {"last_ok_at": now, "last_error": ""}
+    )
+    return bool(mine.update(cursor=dict(cursor), due_at=due_at, **outcome))
+
+
+def add(*, name: str, kind: str, settings: Mapping[str, Any], expected_every: timedelta | None, by: str, now: datetime) -> Source:
+    """A new way in; its settings have been checked (see sources.catalogue)."""
+    with transaction.atomic():
+        if Source.objects.filter(name=name).exists():
+            advice = "choose another name, or change the settings of that one"
+            raise InputError(Problem(f"source {name}", "exists already", advice))
+        source = Source.objects.create(name=name, kind=kind, settings=dict(settings), expected_every=expected_every, created_at=now)
+        record(by=by, action="source.add", subject=f"source:{name}", now=now, kind=kind)
+    return source
+
+
+def switch(*, name: str, enabled: bool, by: str, now: datetime) -> None:
+    """Turn a way in on or off; what it took is kept."""
+    with transaction.atomic():
+        if not Source.objects.filter(name=name).update(enabled=enabled):
+            raise NotFound(f"there is no source {name!r}; `tipstaff source list` shows them")
+        record(by=by, action="source.switch", subject=f"source:{name}", now=now, enabled=enabled)
