@@ -72,12 +72,11 @@ def parse(message: Message) -> list[ReportDraft]:
         draft = _draft(_without_namespaces(root), kind, message, place)
         if draft.copyright is not None:
             draft.copyright["elements"] = elements
-        event = draft.events[0] if draft.events else None
-        mark = (
-            draft.external_id,
-            draft.disposition,
-            event and (event.ip, event.port, event.time_as_written, event.url, event.details.get("source_as_written")),
-        )
+        sources = [
+            (event.ip, event.port, event.time_as_written, event.url, event.details.get("source_as_written"))
+            for event in draft.events
+        ]
+        mark = (draft.external_id, draft.disposition, *sources)
         drafts.setdefault(mark, draft)
     if not drafts:
         raise problem or ParseError("letter", "no ACNS notice can be found", "read the letter by hand")
