@@ -12,31 +12,13 @@ from tipstaff.kernel import bulk
 from tipstaff.reports.models import Reporter
 
 WRITER_LOCK = 7_114_001  # advisory: one batch at a time looks and writes, so identities hold across partitions
-EVENT_COLUMNS = (
-    "key",
-    "received_at",
-    "case_id",
-    "report_id",
-    "row",
-    "occurred_at",
-    "earliest",
-    "latest",
-    "time_as_written",
-    "ip",
-    "port",
-    "domain",
-    "url",
-    "category",
-    "report_type",
-    "count",
-    "customer_id",
-    "service_id",
-    "assignment_id",
-    "attribution",
-    "provisional",
-    "action",
-    "details",
-)
+#: The columns of an event with their PostgreSQL types, in the order of the table.
+EVENT_COLUMNS = {
+    "key": "uuid", "received_at": "timestamptz", "case_id": "int8", "report_id": "int8", "row": "int4", "occurred_at": "timestamptz",
+    "earliest": "timestamptz", "latest": "timestamptz", "time_as_written": "text", "ip": "inet", "port": "int4", "domain": "text",
+    "url": "text", "category": "text", "report_type": "text", "count": "int4", "customer_id": "int4", "service_id": "int4",
+    "assignment_id": "int8", "attribution": "int2", "provisional": "bool", "action": "int2", "details": "jsonb",
+}  # fmt: skip
 
 
 def lock_writer() -> None:
@@ -100,7 +82,7 @@ def store_events(events: pl.DataFrame, received_at: datetime) -> None:
     if len(events):
         # A feed leaves a third of the columns empty: what is null throughout need not be sent.
         filled = [name for name in EVENT_COLUMNS if events[name].null_count() < len(events)]
-        bulk.copy_frame(ensure_partition(received_at), events.select(filled))
+        bulk.copy_binary(ensure_partition(received_at), events.select(filled), EVENT_COLUMNS)
 
 
 def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: datetime) -> dict[str, tuple[int, int]]:
