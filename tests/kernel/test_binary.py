@@ -30,8 +30,10 @@ row = st.tuples(
     st.none() | st.integers(-(2**31), 2**31 - 1), st.none() | st.integers(-(2**15), 2**15 - 1), st.none() | st.booleans(),
     st.none() | text, st.none() | text.map(lambda one: '{"v": 1}'), st.none() | hosts,
 )  # fmt: skip
-SCHEMA = {"a": pl.String, "b": pl.Datetime("us", "UTC"), "c": pl.Int64, "d": pl.Int32, "e": pl.Int16, "f": pl.Boolean, "g": pl.String,
-          "h": pl.String, "i": pl.String}  # fmt: skip
+SCHEMA = {
+    "a": pl.String, "b": pl.Datetime("us", "UTC"), "c": pl.Int64, "d": pl.Int32, "e": pl.Int16, "f": pl.Boolean, "g": pl.String,
+    "h": pl.String, "i": pl.String,
+}  # fmt: skip
 
 
 @pytest.fixture
