@@ -105,6 +105,15 @@ class Judgement(NamedTuple):
     name: NameRow | None = None
 
 
+class _Sheet(NamedTuple):
+    """Columns that ``match`` fills in as it goes."""
+
+    prefix: NDArray[np.int32]  # the longest prefix over the address that was not passed over yet, -1 none
+    row: NDArray[np.int64]  # as in Judgement
+    fact: NDArray[np.uint8]
+    crowd: NDArray[np.int64]  # who shares the address at that exact moment, where that is all there is to ask; else -1
+
+
 class AssignmentTable:
     """Everything that decides, compiled once and then read by any number of batches."""
 
@@ -118,23 +127,23 @@ class AssignmentTable:
 
     def match(self, questions: Questions) -> Answers:
         """One answer for each question, in their order."""
-        row = np.full(len(questions.family), NOBODY, np.int64)
-        fact = np.zeros(len(row), np.uint8)
+        rows = len(questions.family)
         prefix = self.timelines.nesting.find(questions.family, questions.hi, questions.lo)
-        hard = self._settle_easy(questions, prefix, row, fact)
-        named = self._settle_hard(questions, hard, prefix, row, fact)
-        return self._answers(questions, row, fact, named)
+        sheet = _Sheet(prefix, np.full(rows, NOBODY, np.int64), np.zeros(rows, np.uint8), np.full(rows, -1, np.int64))
+        hard = self._settle_easy(questions, sheet)
+        named = self._settle_hard(questions, hard, sheet)
+        return self._answers(questions, sheet, named)
 
-    def _settle_easy(
-        self, asked: Questions, prefix: NDArray[np.int32], row: NDArray[np.int64], fact: NDArray[np.uint8]
-    ) -> NDArray[np.int64]:
-        """Fill in whatever one cell answers; return the places of the rest, with ``prefix`` moved up to where they stuck.
+    def _settle_easy(self, asked: Questions, sheet: "_Sheet") -> NDArray[np.int64]:
+        """Fill in whatever one cell answers; return the places of the rest.
 
         Each round looks at the longest prefix not yet passed over; who finds it open goes on to the one around it.
         """
-        lines = self.timelines
-        hard = [np.flatnonzero((asked.family == 0) | (asked.earliest > asked.latest))]
-        at = np.flatnonzero((prefix >= 0) & (asked.earliest <= asked.latest))
+        lines, prefix = self.timelines, sheet.prefix
+        possible = asked.earliest <= asked.latest
+        by_name = asked.family == 0 if asked.host or asked.mailbox else np.zeros(len(prefix), bool)
+        hard = [np.flatnonzero(by_name | ~possible)]
+        at = np.flatnonzero((prefix >= 0) & possible)
         while len(at):
             lanes_of = lines.lane_first[prefix[at] + 1] - lines.lane_first[prefix[at]]
             unknown_port = (lanes_of > 1) & (asked.port[at] < 0)
@@ -143,8 +152,10 @@ class AssignmentTable:
             slot = lines.cell_slot[cell]
             whole = ~unknown_port & ((asked.latest[at] < lines.cell_end[cell]) | (lines.cell_end[cell] == END))
             held = whole & (slot >= 0)
-            row[at[held]] = slot[held]
-            fact[at[held]] = self._facts(asked, at[held], slot[held])
+            sheet.row[at[held]] = slot[held]
+            sheet.fact[at[held]] = self._facts(asked, at[held], slot[held])
+            shared = whole & (slot < NOBODY) & (asked.earliest[at] == asked.latest[at])
+            sheet.crowd[at[shared]] = NOBODY - 1 - slot[shared]
             hard.append(at[~whole | (slot < NOBODY)])
             open_ = at[whole & (slot == NOBODY)]
             prefix[open_] = lines.nesting.parent[prefix[open_]]
@@ -156,28 +167,23 @@ class AssignmentTable:
         exact = np.where(part, Fact.PORT, Fact.PREFIX)
         return np.where(asked.earliest[at] < asked.latest[at], Fact.THROUGHOUT, exact).astype(np.uint8)
 
-    def _settle_hard(
-        self,
-        asked: Questions,
-        at: NDArray[np.int64],
-        prefix: NDArray[np.int32],
-        row: NDArray[np.int64],
-        fact: NDArray[np.uint8],
-    ) -> dict[int, NameRow]:
+    def _settle_hard(self, asked: Questions, at: NDArray[np.int64], sheet: "_Sheet") -> dict[int, NameRow]:
         """Fill in what takes names, an interval over several cells or an unknown port; equal questions once."""
         seen: dict[Question, Judgement] = {}
         named: dict[int, NameRow] = {}
-        for place in at.tolist():
+        for place, prefix, crowd in zip(at.tolist(), sheet.prefix[at].tolist(), sheet.crowd[at].tolist(), strict=True):
             question = question_at(asked, place)
             judged = seen.get(question)
             if judged is None:
-                judged = seen[question] = self.judge(question, int(prefix[place]))
-            row[place], fact[place] = judged.row, judged.fact
+                judged = self._judge_crowd(question, crowd) if crowd >= 0 else self.judge(question, prefix)
+                seen[question] = judged
+            sheet.row[place], sheet.fact[place] = judged.row, judged.fact
             if judged.name:
                 named[place] = judged.name
         return named
 
-    def _answers(self, asked: Questions, row: NDArray[np.int64], fact: NDArray[np.uint8], named: dict[int, NameRow]) -> Answers:
+    def _answers(self, asked: Questions, sheet: "_Sheet", named: dict[int, NameRow]) -> Answers:
+        row = sheet.row
         held = row >= 0
         state = np.where(held, State.HELD, np.where(row == AMBIGUOUS_ROW, State.AMBIGUOUS, State.NOT_OURS))
         at = np.flatnonzero(row == NOBODY)
@@ -189,7 +195,7 @@ class AssignmentTable:
             np.where(held, column[known], -1) if len(column) else np.full(len(row), -1, np.int64)
             for column in (self.rows.number, self.rows.service, self.rows.customer, self.rows.source)
         )
-        answers = Answers(state.astype(np.uint8), assignment, service, customer, source, fact)
+        answers = Answers(state.astype(np.uint8), assignment, service, customer, source, sheet.fact)
         for place, name in named.items():
             answers.state[place], answers.service[place] = State.HELD, name.service
             answers.customer[place], answers.source[place] = name.customer, name.source
@@ -209,6 +215,13 @@ class AssignmentTable:
         if first is None or first.row == NOBODY:
             return Judgement(NOBODY, Fact.NONE)
         return Judgement(first.row, self._fact(question, first))
+
+    def _judge_crowd(self, question: "Question", crowd: int) -> Judgement:
+        """One exact moment among those who share an address: what ``judge`` would find, without looking for them."""
+        levels = self.names.levels(question.host, question.mailbox)
+        row, fact = self._decide(crowd, question.earliest, levels)
+        box = Box(question.earliest, question.earliest + 1, 0, ALL_PORTS)
+        return Judgement(row, self._fact(question, Piece(box, row, fact)) if row >= 0 else Fact.NONE)
 
     def _service(self, row: int) -> int:
         return int(self.rows.service[row]) if row >= 0 else NOBODY
