@@ -10,9 +10,19 @@ from tipstaff.intake.drafts import Disposition, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.read import read_submission
 
+HACKING = """From: rita@corp.example
+Subject: hacking
+
+There was hacking today, the addresses are 198.51.100.5 / 203.0.113.6. Please investigate.
+"""
+INTRUSION = """From: rita@corp.example
+Subject: intrusion attempt
+
+On 2026-11-12 at 14:03:22 the host 192.0.2.62 tried to break into our mail server.
+"""
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "free_text"
-MOST_UNDECIDED = 0.10   # of decidable letters
-MOST_WRONG_DETAILS = {"known": 0.0, "held_out": 0.10}   # of decided letters: time, port, link or category
+MOST_UNDECIDED = 0.10  # of decidable letters
+MOST_WRONG_DETAILS = {"known": 0.0, "held_out": 0.10}  # of decided letters: time, port, link or category
 
 
 def labels(half: str) -> dict[str, dict]:
@@ -76,7 +86,9 @@ def test_letters_are_read_right(half, capsys):
         }.items():
             counts[kind] += holds
             tally[kind] += holds
-        details = wrong_details(label, draft) if draft.disposition is Disposition.REPORT and "report" in label["disposition"] else []
+        details = (
+            wrong_details(label, draft) if draft.disposition is Disposition.REPORT and "report" in label["disposition"] else []
+        )
         counts["wrong detail"] += bool(details)
         if details or wrong or str(draft.disposition) not in label["disposition"]:
             notes.append(f"  {name}: {draft.disposition} {draft.needs or ''} {'; '.join(details)} {sorted(wrong) or ''}")
@@ -94,7 +106,7 @@ def test_letters_are_read_right(half, capsys):
 def test_the_letters_cover_what_they_should():
     both = {**labels("known"), **labels("held_out")}
     assert len(both) >= 120
-    assert {label["language"] for label in both.values()} == set("en de fr es it nl pl pt ru zh ja".split())
+    assert {label["language"] for label in both.values()} == {"en", "de", "fr", "es", "it", "nl", "pl", "pt", "ru", "zh", "ja"}
     assert len({category for label in both.values() for category in label.get("category", ())}) >= 20
 
 
@@ -117,7 +129,7 @@ def test_a_draft_for_a_person_says_why(half):
 
 
 def test_our_networks_tell_the_accused():
-    letter = b"From: rita@corp.example\nSubject: hacking\n\nThere was hacking today, the addresses are 198.51.100.5 / 203.0.113.6. Please investigate.\n"
+    letter = HACKING.encode()
     alone = read_submission(letter, Hints())[0]
     assert alone.disposition is Disposition.NEEDS_A_PERSON and "203.0.113.6" in alone.needs[0]
     known = read_submission(letter, Hints(own_networks=("203.0.113.0/24",)))[0]
@@ -126,7 +138,7 @@ def test_our_networks_tell_the_accused():
 
 
 def test_the_usual_zone_of_a_source_is_used_and_said():
-    letter = b"From: rita@corp.example\nSubject: intrusion attempt\n\nOn 2026-11-12 at 14:03:22 the host 192.0.2.62 tried to break into our mail server.\n"
+    letter = INTRUSION.encode()
     draft = read_submission(letter, Hints(zone="Europe/Berlin"))[0]
     assert draft.events[0].occurred_at.isoformat() == "2026-11-12T13:03:22+00:00"
     bare = read_submission(letter, Hints())[0].events[0]

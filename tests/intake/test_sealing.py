@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - raw mails read better whole
 """The sealed queue's door. Every message here is a harmless placeholder."""
 
 import pytest
@@ -106,7 +107,10 @@ def test_the_reason_never_repeats_the_content():
 
 
 def test_a_newsletter_that_names_the_subject_is_not_sealed():
-    raw = mail("This week: police raids against child pornography rings. Read more online.", extra="List-Unsubscribe: <mailto:u@news.example>\n")
+    raw = mail(
+        "This week: police raids against child pornography rings. Read more online.",
+        extra="List-Unsubscribe: <mailto:u@news.example>\n",
+    )
     assert reason(raw) is None
 
 

@@ -13,7 +13,9 @@ SUBJECT = 2.0
 ENOUGH = 2.0
 
 
-def classify(draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary) -> tuple[str | None, str | None]:
+def classify(
+    draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary
+) -> tuple[str | None, str | None]:
     """(category code of section L, where it came from) or (None, None) where a person must say.
 
     ``profile`` is that of the authenticated sender, or None.
@@ -27,7 +29,9 @@ def classify(draft: ReportDraft, message: Message, profile: Profile | None, voca
                 return category, f"profile {profile.name}"
         if profile.category:
             return profile.category, f"profile {profile.name}"
-    return by_keywords(message.header("Subject") or draft.subject or "", draft.description or message.letter, vocabulary.keyword_index)
+    return by_keywords(
+        message.header("Subject") or draft.subject or "", draft.description or message.letter, vocabulary.keyword_index
+    )
 
 
 def by_keywords(subject: str, letter: str, index: PhraseIndex) -> tuple[str | None, str | None]:
@@ -53,7 +57,7 @@ def keyword_scores(subject: str, letter: str, index: PhraseIndex) -> tuple[dict[
         for hit in _longest(index.find(text)):
             keyword: Keyword = hit.value
             if hit.start < last.get(keyword.category, -1):
-                continue   # the same word in another language's list
+                continue  # the same word in another language's list
             last[keyword.category] = hit.end
             seen[keyword.category, hit.phrase] += 1
             if seen[keyword.category, hit.phrase] > 3:
@@ -68,7 +72,7 @@ def keyword_scores(subject: str, letter: str, index: PhraseIndex) -> tuple[dict[
 def _longest(hits):
     """Hits without those that lie inside a longer one of another category (``mail server`` inside ``mail server attack``)."""
     kept, end = [], -1
-    for hit in hits:   # in order of start, longest first
+    for hit in hits:  # in order of start, longest first
         if hit.end > end:
             kept.append(hit)
             end = hit.end

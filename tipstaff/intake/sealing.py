@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns read better whole
 """Whether a message must go unseen to the sealed queue (requirements B17), decided before any preview.
 
 Structure first (a report's own type), then the sender (hotline networks, by From: a forged one seals too much, never too little), then
@@ -18,15 +19,25 @@ from tipstaff.intake.reading.phrases import Hit, PhraseIndex, fold
 from tipstaff.intake.vocabulary.load import Vocabulary, packaged
 from tipstaff.kernel.errors import InputError, Problem
 
-MAX_PART = 200_000   # characters of each text part that are searched
+MAX_PART = 200_000  # characters of each text part that are searched
 MAX_PARTS = 60
-NEAR = 45            # characters between a child word and an act word
-AROUND = 160         # characters before a hit in which a policy's words excuse it
+NEAR = 45  # characters between a child word and an act word
+AROUND = 160  # characters before a hit in which a policy's words excuse it
 AFTER = 80
 
-_TYPE = pattern(r"(?i)[\"']?(?:type|report[-_ ]?type|category|reporttype|report_class|classification|violation[-_ ]?type|incident[-_ ]?type|schema-url|feedback-type|reason)[\"']?\s*[:=]\s*[\"']?([A-Za-z][\w /.:-]{2,80})")
+_TYPE = pattern(
+    r"(?i)[\"']?(?:type|report[-_ ]?type|category|reporttype|report_class|classification|violation[-_ ]?type|incident[-_ ]?type|schema-url|feedback-type|reason)[\"']?\s*[:=]\s*[\"']?([A-Za-z][\w /.:-]{2,80})"
+)
 _ELEMENT = pattern(r"(?i)<(?:[\w]+:)?(?:type|reporttype|category|classification|violation)>\s*([\w /-]{3,60})\s*</")
-_TEXTS = ("text/", "application/json", "application/xml", "application/x-yaml", "application/yaml", "message/", "application/octet-stream")
+_TEXTS = (
+    "text/",
+    "application/json",
+    "application/xml",
+    "application/x-yaml",
+    "application/yaml",
+    "message/",
+    "application/octet-stream",
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ def read_sealing_words(text: str, name: str = "sealing.toml") -> SealingWords:
         tables: dict[str, Any] = tomllib.loads(text)
         return SealingWords(
             PhraseIndex((word, language) for language, words in tables["plain"].items() for word in words),
-            *(PhraseIndex((word, table) for word in tables[table]["words"]) for table in ("about", "act", "allowed")),
+            PhraseIndex((word, "about") for word in tables["about"]["words"]),
+            PhraseIndex((word, "act") for word in tables["act"]["words"]),
+            PhraseIndex((word, "allowed") for word in tables["allowed"]["words"]),
             frozenset(_squeezed(one) for one in tables["structure"]["types"]),
         )
     except tomllib.TOMLDecodeError as error:
@@ -89,7 +102,10 @@ def _by_structure(message: Message, words: SealingWords) -> bool:
             if any(mark in text for mark in (":", "=", "<")):
                 for match in (*_TYPE.finditer(text), *_ELEMENT.finditer(text)):
                     said = match.group(1)
-                    if any(_squeezed(piece) in words.types for piece in (said, said.rpartition("/")[2], said.split("\n")[0].partition(",")[0], *said.split("/"))):
+                    if any(
+                        _squeezed(piece) in words.types
+                        for piece in (said, said.rpartition("/")[2], said.split("\n")[0].partition(",")[0], *said.split("/"))
+                    ):
                         return True
     return False
 
@@ -102,7 +118,8 @@ def _by_sender(message: Message, vocabulary: Vocabulary) -> bool:
 
 
 def _messages(message: Message) -> list[Message]:
-    found, queue = [], [message]
+    found: list[Message] = []
+    queue = [message]
     while queue and len(found) < 40:
         one = queue.pop(0)
         found.append(one)
@@ -114,11 +131,16 @@ def _texts(message: Message):
     """(text, where): subjects and file names first, then the letters and every text part."""
     for each in _messages(message):
         yield each.header("Subject"), "subject"
-        yield " ".join(part.filename.replace("_", " ").replace("-", " ") for part in each.parts[:MAX_PARTS] if part.filename), "file names"
+        yield (
+            " ".join(part.filename.replace("_", " ").replace("-", " ") for part in each.parts[:MAX_PARTS] if part.filename),
+            "file names",
+        )
     for each in _messages(message):
         yield each.letter[:MAX_PART], "text"
         for part in each.parts[:MAX_PARTS]:
-            if part.content_type.startswith(_TEXTS) and (part.attachment or each.kind != "mail" or not part.content_type.startswith("text/")):
+            if part.content_type.startswith(_TEXTS) and (
+                part.attachment or each.kind != "mail" or not part.content_type.startswith("text/")
+            ):
                 yield part.text[:MAX_PART], "text"
 
 
@@ -146,13 +168,13 @@ def _gap(one: Hit, other: Hit) -> int:
 
 def _crosses(low: str, one: Hit, other: Hit) -> bool:
     """Whether a sentence ends between them."""
-    between = low[min(one.end, other.end):max(one.start, other.start)]
+    between = low[min(one.end, other.end) : max(one.start, other.start)]
     return any(mark in between for mark in (". ", "! ", "? ", "。", "  "))
 
 
 def _is_excused(start: int, end: int, allowed: list[Hit], low: str) -> bool:
     """Whether a policy's, a law's or a newsletter's words stand around; an address or a link right there is never excused."""
-    around = low[max(0, start - AROUND):end + AFTER]
+    around = low[max(0, start - AROUND) : end + AFTER]
     if "http" in around or "hxxp" in around or "[.]" in around:
         return False
     return any(start - AROUND <= hit.start and hit.end <= end + AFTER for hit in allowed)

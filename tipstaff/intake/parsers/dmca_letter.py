@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns and lists of words read better whole
 """Copyright and trademark notices in prose: the six elements of 17 U.S.C. 512(c)(3)(A), the work, the claimant, where it is.
 
 An element that is missing is said, never filled in; whether the notice "substantially" complies is a person's judgement.
@@ -14,7 +15,7 @@ from tipstaff.intake.vocabulary.load import packaged
 
 name = "dmca_letter"
 experimental = False
-reads_prose = True   # asked only where no structure is claimed
+reads_prose = True  # asked only where no structure is claimed
 
 _STRUCTURED = (b"<Infringement", b"Reported-From:", b"xarf_version", b'"XARF"')
 _WORK = pattern(

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns read better whole
 """Mails that fail2ban's actions write: ``complain``, ``sendmail-whois``, ``-lines``, ``-geoip-lines`` and their like.
 
 The banned address stands in the template's own sentence, the jail names the attacked service, log lines of that address may follow.
@@ -16,7 +17,7 @@ from tipstaff.kernel.errors import ParseError
 
 name = "fail2ban"
 experimental = False
-reads_prose = True   # asked only where no structure is claimed
+reads_prose = True  # asked only where no structure is claimed
 
 _BANNED = pattern(
     r"(?i)\bthe ip\s+(\S{3,60})\s+has just been banned by fail2ban(?:\s+after\s+(\d{1,7})\s+attempts?(?:\s+against\s+([\w.@-]{1,60}))?)?"

@@ -1,4 +1,4 @@
-"""Complaints in prose, in eleven languages, with defanged indicators: whoever wrote, in whatever style. The last resort of the parsers."""
+"""Complaints in prose, in eleven languages, with defanged indicators: whoever wrote, in whatever style. The last resort."""
 
 from tipstaff.intake.drafts import Confidence, ReportDraft
 from tipstaff.intake.message import Message
@@ -6,7 +6,7 @@ from tipstaff.intake.reading.complaint import has_log, read_complaint
 
 name = "free_text"
 experimental = False
-reads_prose = True   # asked only where no structure is claimed
+reads_prose = True  # asked only where no structure is claimed
 
 
 def claims(message: Message) -> Confidence:

@@ -1,4 +1,4 @@
-"""Log lines in a mail or a file: the accused is who came, by the log's own grammar; the letter around it says of what and in which zone."""
+"""Log lines in a mail or a file: the accused is who came, by the log's own grammar; the letter says of what and in which zone."""
 
 from tipstaff.intake.drafts import Confidence, ReportDraft
 from tipstaff.intake.message import Message
@@ -6,7 +6,7 @@ from tipstaff.intake.reading.complaint import has_log, read_complaint
 
 name = "log_excerpt"
 experimental = False
-reads_prose = True   # asked only where no structure is claimed
+reads_prose = True  # asked only where no structure is claimed
 
 
 def claims(message: Message) -> Confidence:

@@ -5,19 +5,23 @@ from collections import Counter
 from tipstaff.intake.classification import by_keywords, keyword_scores
 from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.accusation import MAX_MENTIONS, SAYS, accuse
+from tipstaff.intake.reading.accusation import accuse
 from tipstaff.intake.reading.complaint_events import Reading, events_of
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
 from tipstaff.intake.reading.links import judge_links
 from tipstaff.intake.reading.loglines import LogLine, read_log_line
 from tipstaff.intake.reading.mailboxes import sender_of
+from tipstaff.intake.reading.mentions import MAX_MENTIONS
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.received import source_hop
+from tipstaff.intake.reading.roles import SAYS
 from tipstaff.intake.reading.sections import Line, folded, sections
 
 MAX_DESCRIPTION = 2_000
-_MASKED = pattern(r"(?i)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3}|\?{1,3})|\b\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3})\.(?:x{1,3}|\*{1,3})")
+_MASKED = pattern(
+    r"(?i)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3}|\?{1,3})|\b\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3})\.(?:x{1,3}|\*{1,3})"
+)
 _NUMBERS = pattern(r"\b\d{1,3}(?:\.\d{1,3}){3,4}\b")
 
 
@@ -51,10 +55,19 @@ def read_complaint(message: Message, form: str, *, category: tuple[str, str] | N
 def has_log(message: Message) -> bool:
     """Whether the message shows log lines that name a source: then ``log_excerpt`` reads it, else ``free_text``."""
     texts = [message.letter]
-    texts += [part.text[:50_000] for part in message.parts if message.kind == "mail" and (part.filename or "").lower().endswith((".log", ".txt"))]
+    texts += [
+        part.text[:50_000]
+        for part in message.parts
+        if message.kind == "mail" and (part.filename or "").lower().endswith((".log", ".txt"))
+    ]
     for text in texts:
         for line in text[:60_000].split("\n")[:1_500]:
-            if len(line) > 25 and any(c.isdigit() for c in line[:200]) and (entry := read_log_line(line.lstrip("> "))) is not None and (entry.moment or entry.sport or entry.attack):
+            if (
+                len(line) > 25
+                and any(c.isdigit() for c in line[:200])
+                and (entry := read_log_line(line.lstrip("> "))) is not None
+                and (entry.moment or entry.sport or entry.attack)
+            ):
                 return True
     return False
 
@@ -64,7 +77,11 @@ def _facts(message: Message) -> Facts:
     facts = facts_of(message)
     for inner in message.embedded[:1]:
         text = inner.letter
-        scores, _ = keyword_scores(facts.subject.removeprefix("Fwd:").removeprefix("FW:") if not inner.header("Subject") in facts.subject else "", facts.own_words, facts.vocabulary.keyword_index)
+        scores, _ = keyword_scores(
+            facts.subject.removeprefix("Fwd:").removeprefix("FW:") if inner.header("Subject") not in facts.subject else "",
+            facts.own_words,
+            facts.vocabulary.keyword_index,
+        )
         if text.strip() and not scores and not facts.kinds("complaint") and len(facts.own_words) < 600:
             return facts_of(message, text=text, sender=inner)
     return facts
@@ -72,13 +89,22 @@ def _facts(message: Message) -> Facts:
 
 def read_letter(facts: Facts) -> Reading:
     """Whom a letter accuses and of what."""
-    accusation = accuse(facts.text, facts.lines, facts.hits, zone=facts.zone, reference=facts.reference, own=facts.message.hints.own_networks)
+    accusation = accuse(
+        facts.text, facts.lines, facts.hits, zone=facts.zone, reference=facts.reference, own=facts.message.hints.own_networks
+    )
     words = facts.own_words
     category, category_from = by_keywords(facts.subject, words, facts.vocabulary.keyword_index)
     scores, _ = keyword_scores(facts.subject, words, facts.vocabulary.keyword_index)
     if category is None and accusation.logs:
         category, category_from = _from_log(accusation.logs)
-    links = judge_links(facts.text, facts.lines, facts.hits, reporter_domains=facts.reporter_domains, subject=facts.subject, accused=accusation.accused)
+    links = judge_links(
+        facts.text,
+        facts.lines,
+        facts.hits,
+        reporter_domains=facts.reporter_domains,
+        subject=facts.subject,
+        accused=accusation.accused,
+    )
     reading = Reading(facts, accusation, links, category, category_from, max(scores.values(), default=0.0))
     if len(accusation.mentions) >= MAX_MENTIONS:
         reading.warnings.append(f"the letter names more than {MAX_MENTIONS} addresses; the rest was not weighed")
@@ -96,7 +122,9 @@ def _from_subject(reading: Reading) -> None:
     """An address in the subject is the accused one, unless its own words say otherwise."""
     facts, accusation = reading.facts, reading.accusation
     hits = facts.vocabulary.cue_index.find(folded(facts.subject), folded=True)
-    said = accuse(facts.subject, sections(facts.subject, hits), hits, zone=None, reference=None, own=facts.message.hints.own_networks)
+    said = accuse(
+        facts.subject, sections(facts.subject, hits), hits, zone=None, reference=None, own=facts.message.hints.own_networks
+    )
     named = [ip for ip in said.accused if ip not in accusation.victims]
     if not named:
         accusation.victims += [ip for ip in said.victims if ip not in accusation.victims and ip not in accusation.accused]
@@ -127,6 +155,7 @@ def _from_headers(reading: Reading) -> None:
 
 # ---- what it is
 
+
 def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Disposition, list[str]]:
     facts = reading.facts
     if facts.kinds("counter_notice") and not reading.accusation.logs:
@@ -136,13 +165,19 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
     complaint, ordinary = facts.kinds("complaint"), facts.kinds("ordinary")
     if "abuse" in facts.subject.lower():
         complaint.add("abuse")
-    solid = bool(reading.accusation.logs) or any(link.defanged for link in reading.links) or (bool(reading.accusation.accused) and reading.accusation.strength >= SAYS)
+    solid = (
+        bool(reading.accusation.logs)
+        or any(link.defanged for link in reading.links)
+        or (bool(reading.accusation.accused) and reading.accusation.strength >= SAYS)
+    )
     mailing = facts.kinds("mailing")
     if facts.message.header("list-unsubscribe") or facts.message.header("list-id") or (mailing and not complaint):
         if solid and complaint and not mailing:
             return Disposition.NEEDS_A_PERSON, ["it came through a mailing list"]
         return Disposition.NOT_A_REPORT, ["a newsletter or mailing list"]
-    shown = reading.category and (reading.accusation.logs or reading.spam_source or (len(ordinary) == 1 and solid and reading.points >= 4))
+    shown = reading.category and (
+        reading.accusation.logs or reading.spam_source or (len(ordinary) == 1 and solid and reading.points >= 4)
+    )
     if (ordinary and not complaint and not shown) or (len(ordinary) >= 2 and not solid):
         return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
     if reading.category is None and not reading.accusation.logs and not complaint:
@@ -162,7 +197,11 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
     if reading.accusation.why and not any(event.url or event.domain for event in events):
         return Disposition.NEEDS_A_PERSON, [reading.accusation.why]
     if not events:
-        return (Disposition.NEEDS_A_PERSON, [_nothing(reading)]) if reading.category or complaint else (Disposition.NOT_A_REPORT, ["it accuses no address"])
+        return (
+            (Disposition.NEEDS_A_PERSON, [_nothing(reading)])
+            if reading.category or complaint
+            else (Disposition.NOT_A_REPORT, ["it accuses no address"])
+        )
     if reading.category is None and reading.accusation.strength < SAYS and not any(event.url for event in events):
         return Disposition.NEEDS_A_PERSON, ["an address is named, but not what is complained of"]
     if reading.category is None:
@@ -170,7 +209,12 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
     asks = "?" in reading.facts.own_words
     if reading.accusation.strength < SAYS and asks and not complaint and not any(event.url for event in events):
         return Disposition.NEEDS_A_PERSON, ["it asks something and names an address"]
-    if reading.accusation.strength <= 1 and not complaint and (asks or reading.points < 8) and not any(event.url for event in events):
+    if (
+        reading.accusation.strength <= 1
+        and not complaint
+        and (asks or reading.points < 8)
+        and not any(event.url for event in events)
+    ):
         return Disposition.NEEDS_A_PERSON, ["an address is named in passing"]
     return Disposition.REPORT, []
 
@@ -193,7 +237,11 @@ def _doubtful_number(reading: Reading) -> bool:
         return False
     if _MASKED.search(words):
         return True
-    odd = [match.group() for match in _NUMBERS.finditer(words) if normal_ip(match.group()) is None and any(int(part) > 255 for part in match.group().split("."))]
+    odd = [
+        match.group()
+        for match in _NUMBERS.finditer(words)
+        if normal_ip(match.group()) is None and any(int(part) > 255 for part in match.group().split("."))
+    ]
     return bool(odd) and not reading.accusation.accused and not any(link.verdict == "accused" for link in reading.links)
 
 

@@ -1,13 +1,15 @@
+# ruff: noqa: E501 - patterns and lists of words read better whole
 """The events of a letter: address or link, time, port on the accused side, count, and where each of them stands."""
 
 from dataclasses import dataclass, field
 
 from tipstaff.intake.drafts import EventDraft
-from tipstaff.intake.reading.accusation import Accusation, Mention
-from tipstaff.intake.reading.indicators import find_mailboxes, normal_ip
+from tipstaff.intake.reading.accusation import Accusation
+from tipstaff.intake.reading.indicators import Found, find_mailboxes, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts
 from tipstaff.intake.reading.links import AT_ADDRESS, Link
 from tipstaff.intake.reading.loglines import LogLine
+from tipstaff.intake.reading.mentions import Mention
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.prose_times import Said
 from tipstaff.intake.reading.received import source_hop
@@ -16,14 +18,37 @@ from tipstaff.intake.reading.times import Moment
 
 MAX_OCCURRENCES = 200
 #: Kinds where the port beside the accused address is its own service, not the one it attacked.
-_OWN_SERVICE = frozenset("c2 phishing malware open_relay vulnerable copyright trademark fraud_site csam spyware".split())
+_OWN_SERVICE = frozenset(
+    ["c2", "phishing", "malware", "open_relay", "vulnerable", "copyright", "trademark", "fraud_site", "csam", "spyware"]
+)
 _SOURCE_PORT = pattern(
     r"(?i)(?:source[ _-]?ports?|src[ _-]?ports?|sport|spt|quell-?ports?|port source|puerto (?:de )?origen|porta (?:di )?origine|porta sorgente|bronpoort|port źródłowy|porta de origem|"
     r"исходный порт|порт источника|源端口|送信元ポート|from port|originating port)\s?(?:is|:|=|\|)?\s*(\d{1,5})\b"
 )
-_SERVICE_PORT = pattern(r"(?im)^[\s*>|-]{0,6}(?:port|infringer(?:'s)? port|ip port|puerto|porta|poort|порт|端口|ポート)(?: number)?\s?[:=|]\s*(\d{1,5})\b")
-_ROLE_BOXES = ("abuse", "postmaster", "noc", "security", "hostmaster", "info", "support", "legal", "cert", "csirt", "soc", "notices", "copyright", "dmca", "no-reply", "noreply")
-_ACCOUNT = pattern(r"(?i)(?:using the address|the address|mailbox|mail account|email account|e-mail account|account|mail address|email address|e-mail address|e-mail-adresse|mailadresse|postfach|konto|adresse|boîte|cuenta|buzón|casella|account|skrzynk\w|conta|ящик|аккаунт|邮箱|账号|メールアドレス|アカウント|scammer|sender|absender)[\s:\"'<(]{0,5}$")
+_SERVICE_PORT = pattern(
+    r"(?im)^[\s*>|-]{0,6}(?:port|infringer(?:'s)? port|ip port|puerto|porta|poort|порт|端口|ポート)(?: number)?\s?[:=|]\s*(\d{1,5})\b"
+)
+_ROLE_BOXES = (
+    "abuse",
+    "postmaster",
+    "noc",
+    "security",
+    "hostmaster",
+    "info",
+    "support",
+    "legal",
+    "cert",
+    "csirt",
+    "soc",
+    "notices",
+    "copyright",
+    "dmca",
+    "no-reply",
+    "noreply",
+)
+_ACCOUNT = pattern(
+    r"(?i)(?:using the address|the address|mailbox|mail account|email account|e-mail account|account|mail address|email address|e-mail address|e-mail-adresse|mailadresse|postfach|konto|adresse|boîte|cuenta|buzón|casella|account|skrzynk\w|conta|ящик|аккаунт|邮箱|账号|メールアドレス|アカウント|scammer|sender|absender)[\s:\"'<(]{0,5}$"
+)
 
 
 @dataclass
@@ -36,7 +61,7 @@ class Reading:
     category: str | None
     category_from: str | None
     points: float
-    spam_source: str | None = None     # from pasted or attached headers
+    spam_source: str | None = None  # from pasted or attached headers
     needs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -111,7 +136,12 @@ def _link_event(reading: Reading, link: Link, beside: EventDraft | None) -> Even
         event.ip, event.port, event.protocol = beside.ip, beside.port, beside.protocol
         event.found_in = {**beside.found_in, **event.found_in, "ip": beside.found_in.get("ip", where)}
         event.details |= beside.details
-        event.occurred_at, event.time_as_written, event.earliest, event.latest = beside.occurred_at, beside.time_as_written, beside.earliest, beside.latest
+        event.occurred_at, event.time_as_written, event.earliest, event.latest = (
+            beside.occurred_at,
+            beside.time_as_written,
+            beside.earliest,
+            beside.latest,
+        )
         if (same := _time_on_line(reading, link.line)) is not None:
             _set_time(event, same[0].moment, reading.facts.where(same[0].start))
     else:
@@ -151,7 +181,11 @@ def fill_from_rows(reading: Reading, event: EventDraft, rows: list[tuple[Line, L
         event.details["victim_ports"] = ports[:50]
     if len(rows) > 1:
         event.details["occurrences"] = [
-            {"time": entry.moment.as_written if entry.moment else None, "at": entry.moment.at.isoformat() if entry.moment and entry.moment.at else None, "port": entry.sport}
+            {
+                "time": entry.moment.as_written if entry.moment else None,
+                "at": entry.moment.at.isoformat() if entry.moment and entry.moment.at else None,
+                "port": entry.sport,
+            }
             for _, entry in rows[:MAX_OCCURRENCES]
         ]
 
@@ -159,7 +193,11 @@ def fill_from_rows(reading: Reading, event: EventDraft, rows: list[tuple[Line, L
 def _from_mentions(reading: Reading, event: EventDraft, mentions: list[Mention]) -> None:
     facts = reading.facts
     speaking = max(mentions, key=lambda mention: (mention.strength, -mention.found.start))
-    in_letter = [mention for mention in mentions if mention.found.start < len(facts.text) and facts.text[mention.found.start:mention.found.end] == mention.found.as_written]
+    in_letter = [
+        mention
+        for mention in mentions
+        if mention.found.start < len(facts.text) and facts.text[mention.found.start : mention.found.end] == mention.found.as_written
+    ]
     event.found_in["ip"] = facts.where(speaking.found.start) if speaking in in_letter else "Subject"
     port = next((mention.port for mention in mentions if mention.port), None)
     if port and (reading.category in _OWN_SERVICE or reading.category == "ddos_origin" or port >= 1024):
@@ -186,6 +224,8 @@ def _from_hop(reading: Reading, event: EventDraft) -> None:
     facts = reading.facts
     pasted = facts.pasted_hop
     hop = pasted[0] if pasted else source_hop(facts.message.embedded[0], facts.message.hints.own_networks)
+    if hop is None:
+        return
     where = f"{facts.where(pasted[1].start)}, {hop.where}" if pasted else f"attached mail, {hop.where}"
     event.found_in["ip"] = where
     if hop.at is not None:
@@ -209,7 +249,7 @@ def _time_for(reading: Reading, event: EventDraft, lines: list[Line], position: 
         elif loose:
             near = [pair for pair in loose if _same_paragraph(facts, pair[0].start, position)]
             exact = [pair for pair in near if pair[0].exact]
-            chosen = (exact or near or [None])[0]
+            chosen = next(iter(exact or near), None)
             if chosen is None:
                 reading.warnings.append("several times are named and none stands with the address")
     if chosen is not None:
@@ -233,12 +273,12 @@ def _set_time(event: EventDraft, moment: Moment, where: str) -> None:
 def _mailbox_events(reading: Reading) -> list[EventDraft]:
     """The one mail account that a letter accuses, where it names no address and no link."""
     facts = reading.facts
-    boxes = {}
+    boxes: dict[str, Found] = {}
     for box in find_mailboxes(facts.text):
         local, _, domain = box.value.rpartition("@")
         line = facts.line_at(box.start)
         mine = domain in facts.reporter_domains
-        lead = facts.text[max(line.start, box.start - 60):box.start]
+        lead = facts.text[max(line.start, box.start - 60) : box.start]
         if line.zone is Zone.BODY and not mine and local.lower() not in _ROLE_BOXES and _ACCOUNT.search(lead):
             boxes.setdefault(box.value, box)
     if len(boxes) != 1 or not reading.category:
@@ -253,5 +293,3 @@ def _victims(events: list[EventDraft], accusation: Accusation) -> None:
     if accusation.victims:
         for event in events:
             event.details.setdefault("victim_ips", [ip for ip in accusation.victims if ip != event.ip][:50])
-
-

@@ -15,7 +15,9 @@ _COMMON = {
     "pt": "o os do da em de que seu nosso nossa e uma por para está não foi favor prezados",
     "ru": "и на с в не что вашего наш просим от по мы из это адреса сервер",
 }
-_WORDS = {word: [code for code, words in _COMMON.items() if word in words.split()] for words in _COMMON.values() for word in words.split()}
+_WORDS = {
+    word: [code for code, words in _COMMON.items() if word in words.split()] for words in _COMMON.values() for word in words.split()
+}
 #: Languages whose writers put the day before the month.
 DAY_FIRST = frozenset(("de", "fr", "es", "it", "nl", "pl", "pt", "ru"))
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns and lists of words read better whole
 """A letter taken apart: text and attached logs, lines, cues, language, time zone, pasted headers. What ``complaint`` judges."""
 
 from dataclasses import dataclass, field
@@ -19,8 +20,8 @@ from tipstaff.intake.reading.sections import Line, Zone, folded, sections
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.vocabulary.load import Vocabulary, packaged
 
-MAX_LETTER = 120_000        # characters of a letter that are judged
-MAX_ATTACHED = 120_000      # characters of attached logs
+MAX_LETTER = 120_000  # characters of a letter that are judged
+MAX_ATTACHED = 120_000  # characters of attached logs
 _REPORT_TIME = pattern(
     r"(?i)(?:report(?:ed)?(?: was)? (?:generated|created|date|time|sent)|generated(?: on| at)?|date of report|report date|reported(?: on| at)?|sent(?: on| at)?|printed|created(?: on| at)?|until|deadline|"
     r"before|no later than|by|expires?|valid|updated|registered|gesendet|erstellt(?: am)?|gemeldet(?: am)?|bis(?: zum)?|frist|généré le|envoyé le|avant le|generado el|enviado el|antes del|generato il|entro il|"
@@ -41,8 +42,8 @@ class Facts:
     zone: str | None
     reference: datetime | None
     vocabulary: Vocabulary
-    attached: list[tuple[int, str]] = field(default_factory=list)   # (offset in text, where the part stands)
-    sender: Message | None = None                                   # the inner mail, where the letter was forwarded whole
+    attached: list[tuple[int, str]] = field(default_factory=list)  # (offset in text, where the part stands)
+    sender: Message | None = None  # the inner mail, where the letter was forwarded whole
 
     def kinds(self, kind: str, *, own_words: bool = True) -> set[str]:
         """The distinct phrases of a kind in the writer's own words and the subject."""
@@ -87,7 +88,7 @@ class Facts:
         found = []
         for said in find_said(self.text, language=self.language, zone=self.zone, reference=self.reference):
             line = self.line_at(said.start)
-            lead = self.text[line.start:said.start]
+            lead = self.text[line.start : said.start]
             if line.zone in (Zone.BODY, Zone.CLOSING, Zone.LOG) and not _REPORT_TIME.search(lead):
                 found.append((said, line))
         return found
@@ -131,7 +132,9 @@ def _as_mail(block: list[Line]) -> Message:
     return Message(kind="mail", raw=b"", headers=headers)
 
 
-def facts_of(message: Message, vocabulary: Vocabulary | None = None, *, text: str | None = None, sender: Message | None = None) -> Facts:
+def facts_of(
+    message: Message, vocabulary: Vocabulary | None = None, *, text: str | None = None, sender: Message | None = None
+) -> Facts:
     """The facts of a mail, or of a text file. ``text`` and ``sender``: the letter of a mail that was forwarded inside this one."""
     vocabulary = vocabulary or packaged()
     letter = (text if text is not None else message.letter)[:MAX_LETTER]
@@ -145,7 +148,7 @@ def facts_of(message: Message, vocabulary: Vocabulary | None = None, *, text: st
     for offset, _ in attached:
         for line in lines:
             if line.start >= offset:
-                line.zone = Zone.SIGNATURE   # of an attached file only the log lines speak
+                line.zone = Zone.SIGNATURE  # of an attached file only the log lines speak
     _set_samples_apart(letter, lines, hits, vocabulary)
     subject = (sender or message).header("Subject")
     moment = read_time((sender or message).header("Date"))
@@ -160,8 +163,14 @@ def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]
     room = MAX_ATTACHED
     for part in message.parts:
         name = (part.filename or "").lower()
-        is_text = part.content_type in ("text/plain", "application/octet-stream", "text/x-log", "application/x-log") and (part.attachment or part.filename)
-        if not is_text or name.endswith((".yaml", ".yml", ".json", ".xml", ".csv", ".eml", ".html", ".pdf", ".asc", ".sig")) or room <= 0:
+        is_text = part.content_type in ("text/plain", "application/octet-stream", "text/x-log", "application/x-log") and (
+            part.attachment or part.filename
+        )
+        if (
+            not is_text
+            or name.endswith((".yaml", ".yml", ".json", ".xml", ".csv", ".eml", ".html", ".pdf", ".asc", ".sig"))
+            or room <= 0
+        ):
             continue
         text = part.text[:room]
         if text.strip() and text.strip() not in letter and any(read_log_line(line) for line in text.split("\n")[:200]):
@@ -177,10 +186,16 @@ def _set_samples_apart(letter: str, lines: list[Line], hits: list[Hit], vocabula
     cut = next((line for line in lines if line.zone is Zone.FORWARD), None)
     if cut is None:
         return
-    before = letter[:cut.start]
-    complains = any(hit.value.kind == "complaint" and hit.start < cut.start for hit in hits) or vocabulary.keyword_index.find(before)
+    before = letter[: cut.start]
+    complains = any(hit.value.kind == "complaint" and hit.start < cut.start for hit in hits) or vocabulary.keyword_index.find(
+        before
+    )
     inside = {hit.phrase for hit in hits if hit.value.kind == "complaint" and hit.start > cut.start}
-    if complains and len(inside) < 2 and not any("[.]" in found.as_written or found.as_written[:2].lower() == "hx" for found in find_urls(letter[cut.start:])):
+    if (
+        complains
+        and len(inside) < 2
+        and not any("[.]" in found.as_written or found.as_written[:2].lower() == "hx" for found in find_urls(letter[cut.start :]))
+    ):
         for line in lines:
             if line.start > cut.start and line.zone in (Zone.BODY, Zone.CLOSING):
                 line.zone = Zone.SAMPLE

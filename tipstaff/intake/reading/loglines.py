@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 - patterns and lists of words read better whole
 """Log lines by their own grammar: who came to whom. sshd, mail servers, web servers, packet filters, SIP, DNS, flow tables."""
 
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from tipstaff.intake.reading.times import Moment, read_time
 MAX_LINE = 2_000
 
 _IP = r"\[?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{2,40})\]?"
-_SYSLOG = pattern(r"^(?:<\d+>)?\s*([A-Z][a-zé]{2}\s+\d{1,2}(?:\s+\d{4})?\s+\d{1,2}:\d{2}:\d{2})(?:[.,]\d+)?(?:\s([+-]\d{4}|UTC|CET|CEST|GMT|MEZ))?\b")
+_SYSLOG = pattern(
+    r"^(?:<\d+>)?\s*([A-Z][a-zé]{2}\s+\d{1,2}(?:\s+\d{4})?\s+\d{1,2}:\d{2}:\d{2})(?:[.,]\d+)?(?:\s([+-]\d{4}|UTC|CET|CEST|GMT|MEZ))?\b"
+)
 _BARE_CLOCK = pattern(r"^\s*\[?\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?\]?\s")
 
 #: Programs whose line says ``from ADDRESS port N`` or ``rhost=ADDRESS``.
@@ -25,31 +28,57 @@ _MAIL = pattern(
     rf".{{0,500}}?(?:rip=(?P<src1>{_IP})(?:.{{0,60}}?rport=(?P<sport1>\d{{1,5}}))?|[a-z0-9._-]+(?P<src2>{_LITERAL})(?::(?P<sport2>\d{{1,5}}))?"
     rf"|\b(?:ip|client|host)[=\s\[:]+(?P<src5>{_IP})|relay=\S{{0,200}}\s(?P<src6>{_LITERAL}))"
 )
-_EXIM = pattern(rf"(?i)(?:authenticator failed for|\bH=)\s?(?:[\w.-]{{1,200}}\s)?(?:\([^)]{{0,200}}\)\s?)?(?P<src>{_LITERAL})(?::(?P<sport>\d{{1,5}}))?")
+_EXIM = pattern(
+    rf"(?i)(?:authenticator failed for|\bH=)\s?(?:[\w.-]{{1,200}}\s)?(?:\([^)]{{0,200}}\)\s?)?(?P<src>{_LITERAL})(?::(?P<sport>\d{{1,5}}))?"
+)
 _ASCTIME = pattern(r"\[?[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d{2}:\d{2}:\d{2})(?:\.\d+)? (\d{4})\]?")
-_WEB = pattern(rf"^\s*(?:\S{{1,200}}:\d{{1,5}}\s+|[\w.-]+\s+)?(?P<src>{_IP})(?::\d{{1,5}})?,?\s+(?:[\w.-]+\s+)?\S+\s+(?:\S+\s+)?\[(?P<time>\d{{1,2}}/[A-Za-z]{{3}}/\d{{4}}:\d\d:\d\d:\d\d(?:\s?[+-]\d{{4}})?)\]")
-_WEB_ERROR = pattern(rf"(?i)(?:\[(?:client|remote)\s+(?P<src1>{_IP}?)(?::(?P<sport1>\d{{1,5}}))?\]|\bclient:\s(?P<src2>{_IP}),\sserver:)")
+_WEB = pattern(
+    rf"^\s*(?:\S{{1,200}}:\d{{1,5}}\s+|[\w.-]+\s+)?(?P<src>{_IP})(?::\d{{1,5}})?,?\s+(?:[\w.-]+\s+)?\S+\s+(?:\S+\s+)?\[(?P<time>\d{{1,2}}/[A-Za-z]{{3}}/\d{{4}}:\d\d:\d\d:\d\d(?:\s?[+-]\d{{4}})?)\]"
+)
+_WEB_ERROR = pattern(
+    rf"(?i)(?:\[(?:client|remote)\s+(?P<src1>{_IP}?)(?::(?P<sport1>\d{{1,5}}))?\]|\bclient:\s(?P<src2>{_IP}),\sserver:)"
+)
 _ARROW = pattern(
     rf"(?P<src>{_IP})(?:[.:/](?P<sport>\d{{1,5}})|\((?P<sport_p>\d{{1,5}})\)|\s(?P<sport_s>\d{{1,5}})|\sport\s(?P<sport_w>\d{{1,5}}))?(?:\s?\([^)]{{0,60}}\))?(?:\s[\w/]{{1,20}})?\s*(?:->|-->|=>|→|⇒|>|»)\s*"
     rf"(?:\w+\s)?(?P<dst>{_IP})(?:[.:/](?P<dport>\d{{1,5}})|\((?P<dport_p>\d{{1,5}})\)|\s(?P<dport_s>\d{{1,5}}))?(?:[^\d.]|$)"
 )
-_CISCO = pattern(rf"(?i)%(?:ASA|PIX|FWSM|FTD)-.{{0,200}}?(?:src|from|for)\s+\w[\w-]*:(?P<src>{_IP})/(?P<sport>\d{{1,5}}).{{0,120}}?(?:dst|to)\s+\w[\w-]*:(?P<dst>{_IP})/(?P<dport>\d{{1,5}})")
-_CISCO_PLAIN = pattern(rf"(?i)%(?:ASA|PIX|FTD)-.{{0,120}}?\bfrom\s+(?P<src>{_IP})/(?P<sport>\d{{1,5}})\s+to\s+(?P<dst>{_IP})/(?P<dport>\d{{1,5}})")
+_CISCO = pattern(
+    rf"(?i)%(?:ASA|PIX|FWSM|FTD)-.{{0,200}}?(?:src|from|for)\s+\w[\w-]*:(?P<src>{_IP})/(?P<sport>\d{{1,5}}).{{0,120}}?(?:dst|to)\s+\w[\w-]*:(?P<dst>{_IP})/(?P<dport>\d{{1,5}})"
+)
+_CISCO_PLAIN = pattern(
+    rf"(?i)%(?:ASA|PIX|FTD)-.{{0,120}}?\bfrom\s+(?P<src>{_IP})/(?P<sport>\d{{1,5}})\s+to\s+(?P<dst>{_IP})/(?P<dport>\d{{1,5}})"
+)
 _KEY = pattern(
     r"(?i)(?:^|[\s,;{(\"'|])\"?(src|srcip|src_ip|srcaddr|source|source_ip|sourceip|saddr|sip|s_ip|c-ip|client_ip|clientip|attacker|attacker_ip|remote_ip|remote_addr|src-ip|"
     r"dst|dstip|dst_ip|dstaddr|destination|dest_ip|destination_ip|destip|daddr|dip|target|target_ip|dst-ip|server_ip|serverip|local_ip|host_ip|dest|"
     r"spt|sport|srcport|src_port|source_port|s_port|src-port|dpt|dport|dstport|dst_port|destination_port|dest_port|dst-port|proto|protocol)\"?\s?[=:]\s?\"?([^\s\",;})|]{1,60})"
 )
-_SIP = pattern(rf"(?i)(?:chan_sip|chan_pjsip|res_pjsip|asterisk|Registration from|sip:|kamailio|opensips|freeswitch|sofia|SecurityEvent).{{0,500}}?(?:failed for\s+'?(?P<src1>{_IP})(?::(?P<sport1>\d{{1,5}}))?|RemoteAddress=\"IPV[46]/\w+/(?P<src2>[^/\"]+)/(?P<sport2>\d{{1,5}})|from ip (?P<src3>{_IP}))")
+_SIP = pattern(
+    rf"(?i)(?:chan_sip|chan_pjsip|res_pjsip|asterisk|Registration from|sip:|kamailio|opensips|freeswitch|sofia|SecurityEvent).{{0,500}}?(?:failed for\s+'?(?P<src1>{_IP})(?::(?P<sport1>\d{{1,5}}))?|RemoteAddress=\"IPV[46]/\w+/(?P<src2>[^/\"]+)/(?P<sport2>\d{{1,5}})|from ip (?P<src3>{_IP}))"
+)
 _BIND = pattern(rf"(?i)\bclient\s(?:@0x[0-9a-f]+\s)?(?P<src>{_IP})#(?P<sport>\d{{1,5}})\b")
 _FAIL2BAN = pattern(rf"(?i)fail2ban\S*\s.{{0,80}}?\]?:?\s(?:\w+\s+)?\[[\w.-]+\]\s(?:Ban|Found|Restore Ban)\s(?P<src>{_IP})")
-_HONEYPOT = pattern(rf"(?i)(?:cowrie|HoneyPotSSHTransport|New connection:).{{0,120}}?[,\s](?P<src>{_IP}):(?P<sport>\d{{1,5}})\s\((?P<dst>{_IP}):(?P<dport>\d{{1,5}})\)")
+_HONEYPOT = pattern(
+    rf"(?i)(?:cowrie|HoneyPotSSHTransport|New connection:).{{0,120}}?[,\s](?P<src>{_IP}):(?P<sport>\d{{1,5}})\s\((?P<dst>{_IP}):(?P<dport>\d{{1,5}})\)"
+)
 _VSFTPD = pattern(rf"(?i)(?:FAIL LOGIN|CONNECT|FAIL DOWNLOAD): Client \"(?:::ffff:)?(?P<src>{_IP})\"")
-_GOOD = pattern(r"(?i)\bsshd.{0,40}\]:\s(?:Accepted\s|session opened)|imap-login: Login:|pop3-login: Login:|sasl_method=\S+, sasl_username|LOGIN SUCCESS|successful login")
+_GOOD = pattern(
+    r"(?i)\bsshd.{0,40}\]:\s(?:Accepted\s|session opened)|imap-login: Login:|pop3-login: Login:|sasl_method=\S+, sasl_username|LOGIN SUCCESS|successful login"
+)
 _ATTACKS = (  # (words in the line, category it speaks for)
-    ("intrusion", pattern(r"(?i)failed password|invalid user|authentication fail|auth failed|sasl|authenticator failed|wrong password|login fail|failed login|wp-login|xmlrpc|union.{1,10}select|\.\./|sqlmap|did not receive identification|maximum authentication|no matching peer|log4j|exploit|/etc/passwd|\.env\b|phpmyadmin|failed for|illegal user|connection closed by.{0,60}preauth|too many authentication|bad password|eval\(|FAIL LOGIN")),
+    (
+        "intrusion",
+        pattern(
+            r"(?i)failed password|invalid user|authentication fail|auth failed|sasl|authenticator failed|wrong password|login fail|failed login|wp-login|xmlrpc|union.{1,10}select|\.\./|sqlmap|did not receive identification|maximum authentication|no matching peer|log4j|exploit|/etc/passwd|\.env\b|phpmyadmin|failed for|illegal user|connection closed by.{0,60}preauth|too many authentication|bad password|eval\(|FAIL LOGIN"
+        ),
+    ),
     ("ddos_origin", pattern(r"(?i)\bflood|amplif|ntpv2, reserved|\bddos\b")),
-    ("scan", pattern(r"(?i)ufw block|\bdpt=|denied? |\bdeny\b|\bdrop|\bblock|reject|firewall|portscan|accessgroup|access-group|dstport=|iptables|\bSYN\b|flags \[s\]")),
+    (
+        "scan",
+        pattern(
+            r"(?i)ufw block|\bdpt=|denied? |\bdeny\b|\bdrop|\bblock|reject|firewall|portscan|accessgroup|access-group|dstport=|iptables|\bSYN\b|flags \[s\]"
+        ),
+    ),
 )
 
 
@@ -65,12 +94,12 @@ class LogLine:
     kind: str
     protocol: str | None = None
     good: bool = False
-    attack: str | None = None   # category that the line itself speaks for
+    attack: str | None = None  # category that the line itself speaks for
 
 
 def read_log_line(line: str, *, zone: str | None = None, reference: datetime | None = None) -> LogLine | None:
     """The line as a log line, or None. ``reference`` (the mail's date) gives syslog its year, ``zone`` serves where there is none."""
-    if not 12 <= len(line):
+    if not len(line) >= 12:
         return None
     line = refang(line[:MAX_LINE])
     found = _ends(line)
@@ -78,7 +107,9 @@ def read_log_line(line: str, *, zone: str | None = None, reference: datetime | N
         return None
     kind, src, sport, dst, dport, protocol = found
     attack = next((category for category, words in _ATTACKS if words.search(line)), None)
-    return LogLine(src, _port(sport), dst, _port(dport), time_of(line, zone, reference), kind, protocol, bool(_GOOD.search(line)), attack)
+    return LogLine(
+        src, _port(sport), dst, _port(dport), time_of(line, zone, reference), kind, protocol, bool(_GOOD.search(line)), attack
+    )
 
 
 def time_of(line: str, zone: str | None, reference: datetime | None) -> Moment | None:
@@ -129,7 +160,13 @@ def _from_keys(line: str):
     src, sport = _split(keys["src"])
     dst, dport = _split(keys.get("dst", ""))
     protocol = keys.get("proto", "").lower()
-    return src, keys.get("sport") or sport, dst or None, keys.get("dport") or dport, {"6": "tcp", "17": "udp", "1": "icmp"}.get(protocol, protocol) or None
+    return (
+        src,
+        keys.get("sport") or sport,
+        dst or None,
+        keys.get("dport") or dport,
+        {"6": "tcp", "17": "udp", "1": "icmp"}.get(protocol, protocol) or None,
+    )
 
 
 def _split(text: str) -> tuple[str, str | None]:
@@ -143,10 +180,22 @@ def _split(text: str) -> tuple[str, str | None]:
 
 
 _NAMES = {
-    **dict.fromkeys("src srcip src_ip srcaddr source source_ip sourceip saddr sip s_ip c-ip client_ip clientip attacker attacker_ip remote_ip remote_addr src-ip".split(), "src"),
-    **dict.fromkeys("dst dstip dst_ip dstaddr destination dest_ip destination_ip destip daddr dip target target_ip dst-ip server_ip serverip local_ip host_ip dest".split(), "dst"),
-    **dict.fromkeys("spt sport srcport src_port source_port s_port src-port".split(), "sport"),
-    **dict.fromkeys("dpt dport dstport dst_port destination_port dest_port dst-port".split(), "dport"),
+    **dict.fromkeys(
+        (
+            "src srcip src_ip srcaddr source source_ip sourceip saddr sip s_ip c-ip client_ip clientip attacker attacker_ip "
+            "remote_ip remote_addr src-ip"
+        ).split(),
+        "src",
+    ),
+    **dict.fromkeys(
+        (
+            "dst dstip dst_ip dstaddr destination dest_ip destination_ip destip daddr dip target target_ip dst-ip server_ip "
+            "serverip local_ip host_ip dest"
+        ).split(),
+        "dst",
+    ),
+    **dict.fromkeys(["spt", "sport", "srcport", "src_port", "source_port", "s_port", "src-port"], "sport"),
+    **dict.fromkeys(["dpt", "dport", "dstport", "dst_port", "destination_port", "dest_port", "dst-port"], "dport"),
     **dict.fromkeys(("proto", "protocol"), "proto"),
 }
 
@@ -165,6 +214,7 @@ def _grouped(expression, needs: tuple[str, ...] = ()):
 
         src = (first("src") or "").strip("[]").removeprefix("IPv6:")
         return (src, first("sport"), (first("dst") or "").strip("[]") or None, first("dport"), None) if src else None
+
     return read
 
 

@@ -12,9 +12,14 @@ from typing import Any
 
 from ahocorasick_rs import AhoCorasick, MatchKind
 
-MAX_TEXT = 200_000   # characters that are ever searched
-MAX_HITS = 10_000    # occurrences in one text that are kept
-_SAME = {ord(a): b for a, b in zip("\u2019\u2018\u00b4`\u201c\u201d\u00ab\u00bb\u2013\u2014\u00a0\u3000\n\t\u2010\u2011", "''''\"\"\"\"--    --", strict=True)}
+MAX_TEXT = 200_000  # characters that are ever searched
+MAX_HITS = 10_000  # occurrences in one text that are kept
+_SAME = {
+    ord(a): b
+    for a, b in zip(
+        "\u2019\u2018\u00b4`\u201c\u201d\u00ab\u00bb\u2013\u2014\u00a0\u3000\n\t\u2010\u2011", "''''\"\"\"\"--    --", strict=True
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ def fold(text: str) -> str:
     """Lower case with plain quotes, dashes and blanks, of the same length, so that positions stay true."""
     text = text[:MAX_TEXT]
     low = text.lower()
-    if len(low) != len(text):   # 'İ' becomes two characters
+    if len(low) != len(text):  # 'İ' becomes two characters
         low = "".join(one if len(one := c.lower()) == 1 else c for c in text)
     return low.translate(_SAME)
 
@@ -94,9 +99,9 @@ def _goes_on_right(text: str, end: int) -> bool:
 
 def ending_within(hits: list[Hit], low: int, high: int) -> list[Hit]:
     """Hits (sorted by end) with ``low < end <= high``."""
-    return hits[bisect_right(hits, low, key=lambda hit: hit.end):bisect_right(hits, high, key=lambda hit: hit.end)]
+    return hits[bisect_right(hits, low, key=lambda hit: hit.end) : bisect_right(hits, high, key=lambda hit: hit.end)]
 
 
 def starting_within(hits: list[Hit], low: int, high: int) -> list[Hit]:
     """Hits (sorted by start) with ``low <= start <= high``."""
-    return hits[bisect_left(hits, low, key=lambda hit: hit.start):bisect_right(hits, high, key=lambda hit: hit.start)]
+    return hits[bisect_left(hits, low, key=lambda hit: hit.start) : bisect_right(hits, high, key=lambda hit: hit.start)]

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 - patterns and lists of words read better whole
 """Times in running text, in eleven languages, and the zone that a letter states for all of them."""
 
 from collections.abc import Iterator
@@ -35,16 +36,37 @@ _ZONE = (
 _WHEN = pattern(rf"(?:{_DATE})(?:{_JOIN}{_CLOCK}{_ZONE})?")
 _CLOCK_FIRST = pattern(rf"(?:{_CLOCK}){_ZONE}[\s,)）]{{0,3}}(?:on|am|le|el|il|op|dnia|w dniu|em|no dia|do dia)?\s?(?:{_DATE})")
 _NAMED_ZONES = {
-    "по московскому времени": "Europe/Moscow", "московское время": "Europe/Moscow", "по москве": "Europe/Moscow", "мск": "Europe/Moscow",
-    "北京时间": "Asia/Shanghai", "北京時間": "Asia/Shanghai", "日本時間": "Asia/Tokyo", "heure de paris": "Europe/Paris",
-    "heure française": "Europe/Paris", "heure locale de paris": "Europe/Paris", "ora italiana": "Europe/Rome", "hora peninsular": "Europe/Madrid",
-    "hora de madrid": "Europe/Madrid", "hora de brasília": "America/Sao_Paulo", "horário de brasília": "America/Sao_Paulo",
-    "hora de lisboa": "Europe/Lisbon", "czasu polskiego": "Europe/Warsaw", "czas polski": "Europe/Warsaw", "nederlandse tijd": "Europe/Amsterdam",
-    "deutsche zeit": "Europe/Berlin", "deutscher zeit": "Europe/Berlin", "eastern time": "America/New_York", "pacific time": "America/Los_Angeles",
+    "по московскому времени": "Europe/Moscow",
+    "московское время": "Europe/Moscow",
+    "по москве": "Europe/Moscow",
+    "мск": "Europe/Moscow",
+    "北京时间": "Asia/Shanghai",
+    "北京時間": "Asia/Shanghai",
+    "日本時間": "Asia/Tokyo",
+    "heure de paris": "Europe/Paris",
+    "heure française": "Europe/Paris",
+    "heure locale de paris": "Europe/Paris",
+    "ora italiana": "Europe/Rome",
+    "hora peninsular": "Europe/Madrid",
+    "hora de madrid": "Europe/Madrid",
+    "hora de brasília": "America/Sao_Paulo",
+    "horário de brasília": "America/Sao_Paulo",
+    "hora de lisboa": "Europe/Lisbon",
+    "czasu polskiego": "Europe/Warsaw",
+    "czas polski": "Europe/Warsaw",
+    "nederlandse tijd": "Europe/Amsterdam",
+    "deutsche zeit": "Europe/Berlin",
+    "deutscher zeit": "Europe/Berlin",
+    "eastern time": "America/New_York",
+    "pacific time": "America/Los_Angeles",
     "central time": "America/Chicago",
 }
-_NO_ZONE = frozenset("IP TCP UDP ICMP SSH HTTP HTTPS FROM SRC DST IN OUT POST GET HEAD PUT ID URL MX DNS SMTP SIP RDP AM PM THE ON AT TO BY AND OR DDOS DOS SYN ACK WAN LAN "
-                     "ERROR WARN INFO DROP DENY BLOCK UHR".split())
+_NO_ZONE = frozenset(
+    (
+        "IP TCP UDP ICMP SSH HTTP HTTPS FROM SRC DST IN OUT POST GET HEAD PUT ID URL MX DNS SMTP SIP RDP AM PM THE ON "
+        "AT TO BY AND OR DDOS DOS SYN ACK WAN LAN ERROR WARN INFO DROP DENY BLOCK UHR"
+    ).split()
+)
 _STATED = pattern(
     r"(?i)(?:time ?zone|timezone|times?(?: ?stamps?)?|tz|zeit(?:en|zone|stempel|angaben)?|uhrzeit(?:en)?|fuseau(?: horaire)?|heures?|horodatages?|huso(?: horario)?|horas?|"
     r"zona horaria|fuso(?: orario| horário)?|orari|ore|tijd(?:en|zone|stippen)?|tijdstippen|czas(?:y)?|strefa(?: czasowa)?|часовой пояс|время|времена|时区|时间|時間|"
@@ -52,7 +74,9 @@ _STATED = pattern(
     r"[\s:=(（\"]((?:UTC|GMT)?\s?[+-]\d{1,2}:?\d{2}|(?:UTC|GMT)\s?[+-]\s?\d{1,2}|(?:Europe|America|Asia|Africa|Australia)/[A-Za-z_]+|UTC|GMT|CEST|CET|MESZ|MEZ|EST|EDT|CDT|PST|PDT|MSK|JST|"
     r"BST|EET|EEST|AEST|AEDT|HKT|SGT|KST|BRT|WET|WEST|по московскому времени|мск|московское|北京时间|日本時間)(?:[^\pL\d/+-]|$)"
 )
-_GIVEN = pattern(r"(?i)(?:^|[\s(（])[(（](?:all )?(?:times? |zeiten |in |heure |hora |ora |czas |tijd |время )*((?:UTC|GMT)(?:\s?[+-]\s?\d{1,2}(?::?\d{2})?)?|CEST|CET|MESZ|MEZ|EST|EDT|PST|PDT|MSK|МСК|JST|北京时间|日本時間)[)）]")
+_GIVEN = pattern(
+    r"(?i)(?:^|[\s(（])[(（](?:all )?(?:times? |zeiten |in |heure |hora |ora |czas |tijd |время )*((?:UTC|GMT)(?:\s?[+-]\s?\d{1,2}(?::?\d{2})?)?|CEST|CET|MESZ|MEZ|EST|EDT|PST|PDT|MSK|МСК|JST|北京时间|日本時間)[)）]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +129,9 @@ def _both(text: str) -> Iterator:
 def _moment(parts: dict, written: str, language: str | None, zone: str | None, reference: datetime | None) -> Moment | None:
     written = " ".join(written.split()).strip(" ,;([|_-")
     if parts["apache"]:
-        moment = read_time(parts["apache"] + ("" if parts["apache"][-5] in "+-" else f" {zone}" if zone else ""), reference=reference)
+        moment = read_time(
+            parts["apache"] + ("" if parts["apache"][-5] in "+-" else f" {zone}" if zone else ""), reference=reference
+        )
         return moment and Moment(moment.at, written, moment.earliest, moment.latest, moment.note)
     day = _day(parts, language)
     if day is None:
@@ -115,7 +141,7 @@ def _moment(parts: dict, written: str, language: str | None, zone: str | None, r
     own = None if own in _NO_ZONE else own
     tail = _plain_zone(own) if own else (zone or "")
     moment = read_time(" ".join(filter(None, (day, clock, tail if clock else ""))), reference=reference)
-    if moment is None and tail and clock:   # an unknown abbreviation behind the clock is no zone
+    if moment is None and tail and clock:  # an unknown abbreviation behind the clock is no zone
         moment = read_time(" ".join(filter(None, (day, clock, zone or ""))), reference=reference)
     if moment is None:
         return None

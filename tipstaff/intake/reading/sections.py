@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 - patterns and lists of words read better whole
 """What each line of a letter is: the writer's own words, a quotation, pasted headers, a log, a signature, small print."""
 
 from dataclasses import dataclass
@@ -13,16 +14,16 @@ class Zone(StrEnum):
     """The part that a line plays."""
 
     BODY = "body"
-    LOG = "log"                # set by the caller, who reads the grammar of logs
-    QUOTED = "quoted"          # '>' or after 'On … wrote:'
-    HEADERS = "headers"        # mail headers pasted into the letter
-    SAMPLE = "sample"          # the offending mail itself, after its headers
-    FORWARD = "forward"        # From/To/Subject lines of a forwarded mail
-    CLOSING = "closing"        # after 'Kind regards'
-    SIGNATURE = "signature"    # after '-- '
+    LOG = "log"  # set by the caller, who reads the grammar of logs
+    QUOTED = "quoted"  # '>' or after 'On … wrote:'
+    HEADERS = "headers"  # mail headers pasted into the letter
+    SAMPLE = "sample"  # the offending mail itself, after its headers
+    FORWARD = "forward"  # From/To/Subject lines of a forwarded mail
+    CLOSING = "closing"  # after 'Kind regards'
+    SIGNATURE = "signature"  # after '-- '
     SMALL_PRINT = "small print"
     WHOIS = "whois"
-    TRACE = "trace"            # traceroute, ping
+    TRACE = "trace"  # traceroute, ping
 
 
 @dataclass(slots=True)
@@ -49,11 +50,28 @@ _MAIL_FIELD = pattern(
     r"od|do|temat|wysłano|assunto|от|кому|тема|дата|отправлено|发件人|收件人|主题|日期|发送时间|抄送|差出人|宛先|件名|日時|送信日時)\s?[*]?\s?[::]\s"
 )
 _HEADER = pattern(r"^[>\s]{0,3}([A-Za-z][A-Za-z0-9-]{1,60}):(?:\s|$)")
-_OPENERS = frozenset("received return-path delivered-to x-original-to x-received arc-seal authentication-results dkim-signature received-spf message-id mime-version envelope-to x-envelope-from x-spam-status x-spam-flag x-apparently-to x-originating-ip x-mailer list-unsubscribe".split())
-_FIELDS = _OPENERS | frozenset("from to cc subject date reply-to sender content-type content-transfer-encoding importance precedence references in-reply-to user-agent x-priority x-sender errors-to".split())
-_WROTE = pattern(r"(?i)^\s*(?:on .{6,120} wrote:|am .{6,120} schrieb.{0,80}:|le .{6,120} a écrit\s?:|el .{6,120} escribió:|il .{6,120} ha scritto:|op .{6,120} schreef.{0,80}:|.{6,120} pisze:|.{0,60}napisał.{0,40}:|em .{6,120} escreveu:|.{6,120} (?:написал|пишет).{0,20}:|.{4,120}写道[::]|.{4,120}のメッセージ[::]|.{4,120}wrote:)\s*$")
-_WHOIS = pattern(r"(?i)^\s*(?:%|#\s|(?:inetnum|inet6num|netname|descr|country|admin-c|tech-c|status|mnt-by|mnt-lower|mnt-routes|created|last-modified|nic-hdl|abuse-mailbox|abuse-c|nserver|route|route6|netrange|cidr|orgname|orgid|orgabuseemail|orgabusephone|orgtechemail|nethandle|nettype|originas|refer|whois|role|fax-no|regdate|updated|stateprov|postalcode|city|ref|parent|organization|changed|remarks|irt|org|org-name|org-type)\s*:\s)")
-_HOP = pattern(r"^\s*\d{1,2}:?\s+(?:\S.{0,120}?\d(?:[.,]\d+)?\s?ms\b|\*(?:\s+\*)+)|^\s*(?:\d+ bytes from |PING |traceroute to |tracert )")
+_OPENERS = frozenset(
+    (
+        "received return-path delivered-to x-original-to x-received arc-seal authentication-results dkim-signature "
+        "received-spf message-id mime-version envelope-to x-envelope-from x-spam-status x-spam-flag x-apparently-to "
+        "x-originating-ip x-mailer list-unsubscribe"
+    ).split()
+)
+_FIELDS = _OPENERS | frozenset(
+    (
+        "from to cc subject date reply-to sender content-type content-transfer-encoding importance precedence "
+        "references in-reply-to user-agent x-priority x-sender errors-to"
+    ).split()
+)
+_WROTE = pattern(
+    r"(?i)^\s*(?:on .{6,120} wrote:|am .{6,120} schrieb.{0,80}:|le .{6,120} a écrit\s?:|el .{6,120} escribió:|il .{6,120} ha scritto:|op .{6,120} schreef.{0,80}:|.{6,120} pisze:|.{0,60}napisał.{0,40}:|em .{6,120} escreveu:|.{6,120} (?:написал|пишет).{0,20}:|.{4,120}写道[::]|.{4,120}のメッセージ[::]|.{4,120}wrote:)\s*$"
+)
+_WHOIS = pattern(
+    r"(?i)^\s*(?:%|#\s|(?:inetnum|inet6num|netname|descr|country|admin-c|tech-c|status|mnt-by|mnt-lower|mnt-routes|created|last-modified|nic-hdl|abuse-mailbox|abuse-c|nserver|route|route6|netrange|cidr|orgname|orgid|orgabuseemail|orgabusephone|orgtechemail|nethandle|nettype|originas|refer|whois|role|fax-no|regdate|updated|stateprov|postalcode|city|ref|parent|organization|changed|remarks|irt|org|org-name|org-type)\s*:\s)"
+)
+_HOP = pattern(
+    r"^\s*\d{1,2}:?\s+(?:\S.{0,120}?\d(?:[.,]\d+)?\s?ms\b|\*(?:\s+\*)+)|^\s*(?:\d+ bytes from |PING |traceroute to |tracert )"
+)
 _RULE = pattern(r"^\s*[-=_*#~]{5,}\s*$")
 _DASHES = ("-- ", "--")
 
@@ -80,7 +98,7 @@ def _numbers(lines: list[Line], hits: list[Hit], *, at_start: bool) -> set[int]:
         if at >= len(lines):
             break
         line = lines[at]
-        lead = line.text[:hit.start - line.start].strip(" ,>*_")
+        lead = line.text[: hit.start - line.start].strip(" ,>*_")
         if not at_start or (not lead and len(line.text.strip()) - (hit.end - hit.start) < 30):
             found.add(line.number)
     return found
@@ -109,9 +127,9 @@ def _zones(lines: list[Line], closings: set[int], small: set[int]) -> None:
         line.zone = Zone.QUOTED if text.startswith(">") else zone
         if line.number in small and line.zone in (Zone.BODY, Zone.CLOSING, Zone.SAMPLE):
             line.zone = Zone.SMALL_PRINT
-        if line.number in closings and zone in (Zone.BODY, Zone.SAMPLE):
-            zone = Zone.CLOSING
-        elif zone in (Zone.CLOSING, Zone.SIGNATURE) and _RULE.match(line.text):
+        if (line.number in closings and zone in (Zone.BODY, Zone.SAMPLE)) or (
+            zone in (Zone.CLOSING, Zone.SIGNATURE) and _RULE.match(line.text)
+        ):
             zone = Zone.CLOSING
         index += 1
 
@@ -120,8 +138,12 @@ def _looks_like_outlook(lines: list[Line], index: int) -> bool:
     """From:, Sent:, To:, Subject: in a row, as some clients write above a forwarded mail without any other mark."""
     if not _MAIL_FIELD.match(lines[index].text) or _HEADER_OPENER(lines[index].text):
         return False
-    rows = [line.text for line in lines[index:index + 5]]
-    return sum(bool(_MAIL_FIELD.match(row)) for row in rows) >= 3 and "@" in " ".join(rows) and not any(_HEADER_OPENER(row) for row in rows)
+    rows = [line.text for line in lines[index : index + 5]]
+    return (
+        sum(bool(_MAIL_FIELD.match(row)) for row in rows) >= 3
+        and "@" in " ".join(rows)
+        and not any(_HEADER_OPENER(row) for row in rows)
+    )
 
 
 def _HEADER_OPENER(text: str) -> bool:

@@ -36,10 +36,10 @@ class Profile:
     name: str
     domains: tuple[str, ...]
     category: str | None = None
-    zone: str | None = None            # IANA name, for times that the reporter writes without a zone
-    subjects: tuple[tuple[str, str], ...] = ()   # (words in the subject, category), first match wins
-    sealed: bool = False               # a hotline network: its mail goes unseen to the sealed queue
-    automatic: bool = False            # never reads an answer
+    zone: str | None = None  # IANA name, for times that the reporter writes without a zone
+    subjects: tuple[tuple[str, str], ...] = ()  # (words in the subject, category), first match wins
+    sealed: bool = False  # a hotline network: its mail goes unseen to the sealed queue
+    automatic: bool = False  # never reads an answer
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,13 @@ def read_profiles(text: str, name: str = "reporters.toml") -> tuple[Profile, ...
     """Reporter profiles from TOML: ``[[reporter]] name, domains …``. Raises InputError naming the entry."""
     return tuple(
         Profile(
-            entry["name"], tuple(domain.lower() for domain in entry["domains"]), entry.get("category"), entry.get("zone"),
+            entry["name"],
+            tuple(domain.lower() for domain in entry["domains"]),
+            entry.get("category"),
+            entry.get("zone"),
             tuple((str(a).lower(), str(b)) for a, b in entry.get("subjects", ())),
-            bool(entry.get("sealed")), bool(entry.get("automatic")),
+            bool(entry.get("sealed")),
+            bool(entry.get("automatic")),
         )
         for entry in _entries(text, name, "reporter", ("name", "domains"))
     )
@@ -112,11 +116,14 @@ def _entries(text: str, name: str, table: str, needed: tuple[str, ...]) -> list[
         raise InputError(Problem(name, f"{table} is not a list", f"write each entry as [[{table}]]"))
     problems = [
         Problem(f"{name} [[{table}]] {number}", f"{key} is missing", "add it")
-        for number, entry in enumerate(entries, 1) for key in needed if key not in entry
+        for number, entry in enumerate(entries, 1)
+        for key in needed
+        if key not in entry
     ]
     problems += [
-        Problem(f"{name} [[{table}]] {number}", f"{key} is not a list of texts", "write [\"…\", \"…\"]")
-        for number, entry in enumerate(entries, 1) for key in ("words", "domains")
+        Problem(f"{name} [[{table}]] {number}", f"{key} is not a list of texts", 'write ["…", "…"]')
+        for number, entry in enumerate(entries, 1)
+        for key in ("words", "domains")
         if key in entry and not (isinstance(entry[key], list) and all(isinstance(word, str) for word in entry[key]))
     ]
     if problems:
@@ -132,6 +139,4 @@ def packaged() -> Vocabulary:
     def text(name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")
 
-    return Vocabulary(
-        read_keywords(text("keywords.toml")), read_cues(text("phrases.toml")), read_profiles(text("reporters.toml"))
-    )
+    return Vocabulary(read_keywords(text("keywords.toml")), read_cues(text("phrases.toml")), read_profiles(text("reporters.toml")))

@@ -1,0 +1,233 @@
+# ruff: noqa: E501 - patterns and lists of words read better whole
+"""Every place where an address stands in a letter, and what stands around it: the cue that speaks for its role."""
+
+import ipaddress
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tipstaff.intake.reading.indicators import Found, find_addresses
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.phrases import Hit, ending_within, starting_within
+from tipstaff.intake.reading.roles import DIRECTED, LIKELY, POSSESSIVE, READ_ZONES, ROLES, SAYS, Role
+from tipstaff.intake.reading.sections import Line, Zone
+from tipstaff.intake.reading.tables import PLAIN_PORTS, SOURCE_PORTS, cell_of, port_in_row, port_number
+
+REACH = 90  # characters that a cue before an address reaches
+REACH_AFTER = 45  # and one behind it
+MAX_MENTIONS = 3_000
+
+_STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[;]\s|[.!?]\n")
+LIST_GAP = pattern(
+    r"(?i)^[\s,;/&|()•*·–\-\[\]'\"`]*(?::\d{1,5})?[\s,;/&|()•*·–\-\[\]'\"`]*(?:and|und|et|y|e|en|i|и|и также|oraz|as well as|sowie|ainsi que|和|与|及|と|、|or)?[\s,;/&|()•*·–\-\[\]'\"、,:]*$"
+)
+_PORT = pattern(r"^:(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
+BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
+_POINTS = pattern(
+    r"(?i)following|these|listed below|folgend|suivant|siguient|seguent|volgende|następuj|poniższ|seguintes|следующ|以下|下列|下記"
+)
+
+
+@dataclass(slots=True)
+class Mention:
+    """One place where an address stands; ``cue`` is the phrase that spoke for the role."""
+
+    found: Found
+    line: Line
+    role: Role | None = None
+    strength: int = 0
+    cue: str = ""
+    port: int | None = None
+    inherited: bool = False
+    service_port: int | None = None  # from a column that says only "port"
+    points: bool = False  # the cue gives a direction, or labels the address; a bare "the address" does not
+
+    @property
+    def ip(self) -> str:
+        return self.found.value
+
+
+def mentions_of(letter: str, lines: list[Line]) -> list[Mention]:
+    found, at = [], 0
+    for hit in find_addresses(letter):
+        if not is_possible(hit.value):
+            continue
+        while at < len(lines) - 1 and lines[at].end < hit.start:
+            at += 1
+        line = lines[at]
+        if line.zone in READ_ZONES and not _inside_url(letter, hit):
+            port = _PORT.match(letter[hit.end : hit.end + 8].replace("]", "", 1))
+            found.append(Mention(hit, line, port=port_number(port.group(1)) if port else None))
+            if len(found) >= MAX_MENTIONS:
+                break
+            if len(found) >= MAX_MENTIONS:
+                break
+    own_words = [mention for mention in found if mention.line.zone is not Zone.QUOTED]
+    return own_words or found
+
+
+def _inside_url(letter: str, hit: Found) -> bool:
+    """Whether the address stands in a link's query or path (a look-up page), not as its host."""
+    start = max(letter.rfind(" ", 0, hit.start), letter.rfind("\n", 0, hit.start), letter.rfind("<", 0, hit.start)) + 1
+    return "://" in letter[start : hit.start] or letter[start : start + 4].lower() == "hxxp"
+
+
+def is_possible(ip: str) -> bool:
+    """Whether a host on a network can have the address at all: not loopback, multicast, unspecified or broadcast."""
+    address = ipaddress.ip_address(ip)
+    return not (
+        address.is_loopback
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_link_local
+        or ip.startswith(("0.", "255."))
+    )
+
+
+def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Mention], previous: Mention | None) -> None:
+    start, end = mention.found.start, mention.found.end
+    cell = cell_of(mention.line, start - mention.line.start, end - mention.line.start, columns)
+    if cell is not None:
+        mention.port = mention.port or port_in_row(mention.line, columns[mention.line.number], SOURCE_PORTS)
+        mention.service_port = port_in_row(mention.line, columns[mention.line.number], PLAIN_PORTS)
+        if cell[2] is not None:
+            mention.role, mention.strength, mention.cue, mention.points = cell[2], max(cell[3], LIKELY), cell[4], True
+        return
+    others = [other for other in near if other is not mention]
+    left = _before(mention, letter, lines, before, after, others)
+    right = _after(mention, letter, after, others)
+    best = _better(left, right)
+    if best is not None:
+        hit, strength, _ = best
+        mention.role, mention.strength, mention.cue = ROLES[hit.value.kind], strength, hit.phrase
+        mention.points = strength >= SAYS or hit.phrase in DIRECTED or letter[hit.end : start].strip()[:1] in (":", "=", ":")
+    strong_left = left is not None and left[1] >= LIKELY
+    if (
+        previous is not None
+        and not strong_left
+        and LIST_GAP.match(letter[previous.found.end : start])
+        and end - previous.found.end < 120
+        and previous.role is not None
+        and (best is None or best[1] < SAYS or (best is right and best[2] > 20))
+    ):
+        mention.role, mention.strength, mention.cue, mention.inherited = previous.role, previous.strength, previous.cue, True
+        mention.points = previous.points
+
+
+def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit], after: list[Hit], others: list[Mention]):
+    """The nearest cue in front: (hit, strength, distance)."""
+    start, line = mention.found.start, mention.line
+    lead = letter[line.start : start]
+    floor = max(0, start - REACH)
+    if BULLET.match(lead):  # an item of a list, or a line that goes on: what stands above speaks
+        floor = _lead_in(lines, line, floor)
+        stop = line.start
+    else:
+        stop = start
+        if ":" in lead and len(lead) < 45:  # a labelled line speaks for itself
+            floor = line.start
+    floor = _last_stop(letter, floor, stop, bool(BULLET.match(lead)))
+    if stop == line.start and floor < stop:
+        return _from_lead_in(before, after, floor, stop)
+    fence = max((other.found.end for other in others if other.found.end <= start), default=0)
+    inside = [hit for hit in ending_within(before, max(floor, fence), start) if hit.start >= floor and _reaches(hit, start)]
+    best = max(inside, key=lambda hit: (hit.end, hit.end - hit.start), default=None)
+    if best is None:
+        return None
+    if _is_plain_noun(best):  # "target IP", "unserem Server": the word before the noun says whose it is
+        close = [hit for hit in inside if best.start - 14 <= hit.end <= best.start and not _is_plain_noun(hit)]
+        best = max(close, key=lambda hit: (hit.end, hit.end - hit.start), default=best)
+    distance = start - best.end
+    strength = best.value.strength - (1 if distance > 45 else 0)
+    return (best, strength, distance) if strength > 0 else None
+
+
+def _reaches(hit: Hit, start: int) -> bool:
+    """Whether a cue stands near enough: a preposition right before, a hint in the same phrase, a plain statement in the same sentence."""
+    distance = start - hit.end
+    if hit.value.strength >= SAYS:
+        return True
+    return distance <= (
+        12 if len(hit.phrase) <= 4 and hit.phrase.isalpha() and hit.phrase < "\u0e00" and hit.phrase not in POSSESSIVE else 25
+    )
+
+
+def _is_plain_noun(hit: Hit) -> bool:
+    """``IP``, ``host``, ``Adresse``: names the thing without saying whose it is."""
+    return (
+        hit.value.strength < SAYS
+        and hit.phrase not in DIRECTED
+        and hit.phrase not in POSSESSIVE
+        and ROLES[hit.value.kind] is Role.ACCUSED
+    )
+
+
+def _from_lead_in(before: list[Hit], after: list[Hit], floor: int, stop: int):
+    """What the sentence above a list says of its items: words that point to the list first, then the last strong cue."""
+    inside = [hit for hit in ending_within(before, floor, stop) if hit.start >= floor and hit.value.strength >= SAYS]
+    pointing = [hit for hit in inside if _POINTS.search(hit.phrase)]
+    if pointing:
+        hit = pointing[-1]
+        suffered = next((one for one in starting_within(after, hit.end, stop) if one.value.kind == "victim_after"), None)
+        return (suffered or hit, SAYS, stop - hit.end)
+    if not inside:
+        return None
+    best = max(inside, key=lambda hit: (hit.end, hit.end - hit.start))
+    return best, best.value.strength, stop - best.end
+
+
+def _last_stop(letter: str, floor: int, stop: int, item: bool) -> int:
+    last = floor
+    for match in _STOP.finditer(letter[floor:stop]):
+        if item and match.group().startswith("\n"):
+            continue
+        last = floor + match.start() + 1
+    return last
+
+
+@lru_cache(maxsize=8_192)
+def _is_item(text: str) -> bool:
+    """Whether a line begins with an address, as the items of a list do."""
+    found = find_addresses(text)
+    return bool(found) and BULLET.match(text[: found[0].start]) is not None
+
+
+def _lead_in(lines: list[Line], line: Line, floor: int) -> int:
+    """Where the sentence begins that a list or a wrapped line belongs to: the last line above that is no item, one blank line allowed."""
+    for number in range(line.number - 2, max(-1, line.number - 300), -1):
+        above = lines[number]
+        if above.zone not in READ_ZONES:
+            break
+        if not above.text.strip():
+            continue
+        if _is_item(above.text[:200]):
+            continue
+        return max(above.start, above.end - 3 * REACH)
+    return line.start
+
+
+def _after(mention: Mention, letter: str, after: list[Hit], others: list[Mention]):
+    """The nearest cue behind: (hit, strength, distance)."""
+    end = mention.found.end
+    fence = min((other.found.start for other in others if other.found.start >= end), default=len(letter))
+    window = letter[end : end + REACH_AFTER]
+    stop = _STOP.search(window)
+    limit = min(fence, end + (stop.start() + 1 if stop else len(window)))
+    best = None
+    for hit in starting_within(after, end, limit):
+        if best is None or (hit.start, -(hit.end - hit.start)) < (best.start, -(best.end - best.start)):
+            best = hit
+    return (best, best.value.strength, best.start - end) if best is not None else None
+
+
+def _better(left, right):
+    if left is None or right is None:
+        return left or right
+    if ROLES[left[0].value.kind] is ROLES[right[0].value.kind]:
+        return max(left, right, key=lambda one: one[1])
+    if left[1] >= SAYS and left[2] <= 3:
+        return left
+    if left[1] == LIKELY and left[2] <= 1 and ROLES[left[0].value.kind] is not Role.ACCUSED and right[2] > 3:
+        return left
+    if right[1] >= SAYS and (right[2] <= 3 or left[1] < SAYS):
+        return right
+    return left
