@@ -57,12 +57,19 @@ class Message:
 
     def header(self, name: str, default: str = "") -> str:
         """The first header of that name (any case), else ``default``."""
-        low = name.lower()
-        return next((value for key, value in self.headers if key.lower() == low), default)
+        found = self._by_name.get(name.lower())
+        return found[0] if found else default
 
     def all_headers(self, name: str) -> list[str]:
-        low = name.lower()
-        return [value for key, value in self.headers if key.lower() == low]
+        return list(self._by_name.get(name.lower(), ()))
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        """Header values by lower-case name; the headers of a message do not change once it is opened."""
+        found: dict[str, list[str]] = {}
+        for key, value in self.headers:
+            found.setdefault(key.lower(), []).append(value)
+        return found
 
     @cached_property
     def letter(self) -> str:

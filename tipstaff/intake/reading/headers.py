@@ -8,13 +8,13 @@ from tipstaff.intake.reading.patterns import pattern
 
 MAX_HEADERS = 1_000  # header lines of one part
 MAX_HEADER_BLOCK = 262_144  # bytes of one header block
+MAX_NAME = 120  # characters of a header's name
 MAX_VALUE = 16_384  # characters of one value
 MAX_WORDS = 400  # encoded words in one value
 
 _WORD = pattern(rb"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"
-_NAME = pattern(rb"^[!-9;-~]{1,120}[ \t]*:")
 
 
 @dataclass(slots=True)
@@ -50,8 +50,9 @@ def read_headers(head: bytes) -> HeaderBlock:
         if line[:1] in (b" ", b"\t"):
             pieces.append(line)
             continue
-        match = _NAME.match(line)
-        if not match:
+        label, colon, rest = line.partition(b":")
+        label = label.rstrip()
+        if not colon or not 0 < len(label) <= MAX_NAME or not label.isascii() or len(label.split()) != 1:
             if line.strip() and not line.startswith((b"From ", b">From ")):
                 _note(block, "a header line without a name was passed over")
             continue
@@ -59,8 +60,7 @@ def read_headers(head: bytes) -> HeaderBlock:
         if len(block.fields) >= MAX_HEADERS:
             block.defects.append(f"more than {MAX_HEADERS} headers; the rest was left out")
             return block
-        cut = match.end()
-        name, pieces = line[: cut - 1].rstrip().decode("ascii"), [line[cut:]]
+        name, pieces = label.decode("ascii"), [rest]
     _store(block, name, pieces)
     return block
 

@@ -12,6 +12,8 @@ _BARE = pattern(r"([^\s<>\",;:()\[\]]{1,128}@[^\s<>\",;:()\[\]]{1,190})")
 def mailbox(text: str) -> tuple[str | None, str | None]:
     """Display name and address of the first mailbox in ``text``; either may be None."""
     text = text[:1_000].strip()
+    if "@" not in text:
+        return (text.strip("\"' <>") or None), None
     match = _ADDRESS.search(text) or _BARE.search(text)
     if not match:
         return (text.strip("\"' <>") or None), None
