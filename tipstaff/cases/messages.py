@@ -52,7 +52,7 @@ def _customer(case: Case) -> list[tuple[str, str, str]]:
     to = letters.recipient(case.customer_id)
     if to is None:
         raise Refused("the customer has no contact with a mail address; add one on the customer's page")
-    return [(to.name, to.email, to.language)]
+    return [(to.name, to.address, to.language)]
 
 
 def _reporters(case: Case) -> list[tuple[str, str, str]]:

@@ -1,0 +1,201 @@
+"""The labelled sample: a small provider with thirty days of complaints, delivered through the spool and a real worker.
+
+Everything carries the label (external ids ``sample:…``, sources and views ``Sample: …``), so that ``erase`` finds it.
+Addresses are documentation addresses (RFC 5737, RFC 3849), host names end in ``.example`` (RFC 2606). Nothing is sent.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from tipstaff.accounts.models import (
+    Acceptance,
+    Assignment,
+    Contact,
+    Customer,
+    InventorySource,
+    InventoryVersion,
+    OwnPrefix,
+    Service,
+    ServiceName,
+    StaffMember,
+)
+from tipstaff.audit.services import record
+from tipstaff.cases.models import Case, CaseChange, CaseLink, CaseReport, JournalEntry, MovedEvent
+from tipstaff.consent.models import OptOut
+from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.evidence.models import Blob
+from tipstaff.evidence.services import erase_unseen
+from tipstaff.faces.desk.models import SavedView
+from tipstaff.intake.models import Correction, Source, Submission
+from tipstaff.intake.spool import Spool, accepted
+from tipstaff.kernel import clock
+from tipstaff.kernel.errors import Refused
+from tipstaff.pipeline.worker import Worker
+from tipstaff.policy.models import StoredEdition
+from tipstaff.project.samples import acts, mails, people
+from tipstaff.reports.bulk import ensure_partition
+from tipstaff.reports.models import AcceptedRisk, FeedDelivery, Report, Reporter, Rule, Tally
+
+STEP = timedelta(minutes=40)  # messages closer together than this are handled in one go
+
+
+def load(*, now: datetime) -> str:
+    """Load the sample into an empty instance; what to tell the person. Refused where there is anything already."""
+    if Customer.objects.exists() or Submission.objects.exists() or StoredEdition.objects.exists():
+        raise Refused("there are customers, messages or policies here already; the sample goes into an empty instance only")
+    with transaction.atomic():
+        passwords = people.staff()
+        people.policies(now)
+        people.inventory(now)
+        people.ways_in(now)
+        people.settings_of_the_desk(now)
+    count = deliver(mails.schedule(now), now)
+    case = acts.last_words(now)
+    record(by="system:sample", action="sample.load", subject="sample", now=now, messages=count)
+    return _told(passwords, count, case, now)
+
+
+def deliver(messages: Sequence[mails.Delivery], now: datetime) -> int:
+    """Put each message into a spool at its moment and let a worker carry it to its case. Returns how many."""
+    with _spool() as spool:
+        worker: Worker | None = None
+        for moment, group in _in_steps(messages):
+            at = min(moment, now)
+            acts.work(at, now)
+            with clock.frozen(at):
+                worker = worker or Worker(spool)
+                ensure_partition(at)
+                spool.put([_accepted(one) for one in group])
+                while spool.count():
+                    worker.step()
+        acts.work(now + timedelta(minutes=1), now)
+        with clock.frozen(now):
+            if worker is not None:
+                worker.step()  # time itself brings about the last things: silent sources, findings that are gone
+    return len(messages)
+
+
+def _accepted(one: mails.Delivery):  # type: ignore[no-untyped-def]
+    return accepted(source=one.source, kind=mails.KINDS[one.source], content=one.content, now=one.at, filename=one.filename)
+
+
+def _in_steps(messages: Sequence[mails.Delivery]) -> Iterator[tuple[datetime, list[mails.Delivery]]]:
+    """The messages in groups that arrive close together, each with the moment of its last."""
+    for _, group in groupby(messages, key=lambda one: int(one.at.timestamp() // STEP.total_seconds())):
+        rows = list(group)
+        yield rows[-1].at, rows
+
+
+@contextmanager
+def _spool() -> Iterator[Spool]:
+    """A spool of the sample's own beside the instance's, so that a running worker does not date the story today."""
+    settings.STATE.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="sample-spool-", dir=settings.STATE))
+    try:
+        yield Spool(directory)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _told(passwords: dict[str, str], count: int, case: Case | None, now: datetime) -> str:
+    lines = ["", f"  The sample is loaded: {count} messages of thirty days, {Case.objects.count()} cases. Nothing is sent.", ""]
+    lines += [f"  Sign in as {name:<6} password {password}" for name, password in passwords.items()]
+    lines.append("")
+    if case is not None:
+        late = now - (case.next_due_at or now)
+        hours, minutes = divmod(int(late.total_seconds()) // 60, 60)
+        lines += [
+            f"  Open first: case #{case.pk} at /cases/{case.pk}/ – phishing at {case.headline}, overdue by {hours} h {minutes} min.",
+            "  Its notice to the customer waits in the outbox. Then: Intake, the customer Halden Mail AS (a repeat offender),",
+            "  and the public pages /report/ and /policy/.",
+        ]
+    return "\n".join([*lines, ""])
+
+
+def is_loaded() -> bool:
+    """Whether any of the sample is here."""
+    return Customer.objects.filter(external_id__startswith=people.PREFIX).exists()
+
+
+@transaction.atomic
+def erase(*, now: datetime, by: str) -> str:
+    """Erase the sample and nothing else; ``by`` keeps the account. Returns what went, and what stays on the record."""
+    customers = Customer.objects.filter(external_id__startswith=people.PREFIX)
+    sources = Source.objects.filter(name__in=mails.KINDS)
+    submissions = Submission.objects.filter(source__in=sources)
+    reports = list(Report.objects.filter(submission__in=submissions).values_list("pk", flat=True))
+    reporters = set(Report.objects.filter(pk__in=reports).values_list("reporter", flat=True))
+    counts = {"messages": submissions.count(), "cases": Case.objects.filter(customer__in=customers).count(), "customers": customers.count()}
+    _erase_cases(list(Case.objects.filter(customer__in=customers).values_list("pk", flat=True)))
+    _erase_reports(reports, reporters, list(customers.values_list("pk", flat=True)))
+    _erase_intake(submissions, sources, by, now)
+    _erase_inventory(customers)
+    Rule.objects.filter(name__startswith="Sample: ").delete()
+    SavedView.objects.filter(name__startswith="Sample: ").delete()
+    names = [row[0] for row in people.STAFF if row[0] != by]
+    StaffMember.objects.filter(username__in=names, last_name="(sample)").delete()
+    record(by=by, action="sample.erase", subject="sample", now=now, **counts)
+    stays = "Published policy editions and the audit record stay, as they always do: publish your own edition to supersede the sample's."
+    return f"Erased: {', '.join(f'{number} {what}' for what, number in counts.items())}. {stays}"
+
+
+def _erase_cases(numbers: list[int]) -> None:
+    MovedEvent.objects.filter(from_case__in=numbers).delete()
+    CaseChange.objects.filter(moved__isnull=True).delete()
+    OutboxMessage.objects.filter(reference__in=[f"case:{number}" for number in numbers]).delete()
+    CaseLink.objects.filter(case__in=numbers).delete()
+    CaseReport.objects.filter(case__in=numbers).delete()
+    JournalEntry.objects.filter(case__in=numbers).delete()
+    Case.objects.filter(pk__in=numbers).update(parent=None, merged_into=None)
+    Case.objects.filter(pk__in=numbers).delete()
+
+
+def _erase_reports(reports: list[int], reporters: set[int], customers: list[int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM reports_event WHERE report_id = ANY(%s) OR customer_id = ANY(%s)", [reports, customers])
+    Tally.objects.filter(customer_id__in=customers).delete()
+    FeedDelivery.objects.filter(report__in=reports).delete()
+    Report.objects.filter(pk__in=reports).delete()
+    known = [key for key, _, _ in people.REPORTERS]
+    for rows in (Reporter.objects.filter(pk__in=reporters), Reporter.objects.filter(key__in=known)):
+        keys = list(rows.values_list("key", flat=True))
+        OptOut.objects.filter(address__in=keys).delete()
+        used = set(Report.objects.filter(reporter__in=rows).values_list("reporter", flat=True))
+        rows.exclude(pk__in=used).delete()
+
+
+def _erase_intake(submissions, sources, by: str, now: datetime) -> None:  # type: ignore[no-untyped-def]
+    blobs = set(submissions.values_list("blob", flat=True))
+    Correction.objects.filter(submission__in=submissions).delete()
+    submissions.delete()
+    shared = set(Submission.objects.filter(blob__in=blobs).values_list("blob", flat=True))
+    for blob in Blob.objects.filter(pk__in=blobs - shared, wrapped_key__isnull=False):
+        erase_unseen(blob=blob, reason="the sample was erased", by=by, now=now)
+    sources.delete()
+
+
+def _erase_inventory(customers) -> None:  # type: ignore[no-untyped-def]
+    ledgers = InventorySource.objects.filter(name__in=people.LEDGERS)
+    services = Service.objects.filter(customer__in=customers)
+    AcceptedRisk.objects.filter(customer__in=customers).delete()
+    for rows in (Assignment, ServiceName):
+        rows.objects.filter(service__in=services).delete()
+    OwnPrefix.objects.filter(source__in=ledgers).delete()
+    services.delete()
+    Acceptance.objects.filter(customer__in=customers).delete()
+    Contact.objects.filter(customer__in=customers).delete()
+    customers.update(parent=None)
+    customers.delete()
+    ledgers.delete()
+    version, _ = InventoryVersion.objects.select_for_update().get_or_create(pk=1)
+    InventoryVersion.objects.filter(pk=version.pk).update(number=version.number + 1)
+
+
