@@ -315,6 +315,13 @@ def test_honeypot_periods_are_spans_and_unknown_headings_are_other():
     assert event.earliest == datetime(2025, 2, 28, 10, tzinfo=UTC) and event.latest > datetime(2025, 3, 10, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("period", ["03/09/2025 - 03/01/2025", "03/01/4025 - 03/09/2025", "13/45/2025 - 03/09/2025"])
+def test_an_impossible_honeypot_period_bounds_nothing(period):
+    text = f"Project Honey Pot\nReport Date Range: {period}\nIPs Engaged In Harvesting On Your Network:\n\n192.0.2.4\n"
+    (event,) = only(project_honeypot.parse(letter("x@projecthoneypot.org", "x", text))).events
+    assert (event.ip, event.earliest, event.latest, event.occurred_at) == ("192.0.2.4", None, None, None)
+
+
 def test_spamcop_reads_several_sites_and_ignores_the_spam_itself():
     text = fixture("spamcop", "sites.eml").replace(
         "[ Offending message ]",

@@ -140,6 +140,11 @@ def test_any_kind_of_source_is_read(source, expected):
     assert (event.ip, event.domain, event.url) == expected
 
 
+def test_a_span_that_ends_before_it_begins_bounds_nothing():
+    (event,) = xarf.draft_of(changed(first_seen="2025-03-10T09:00:00Z", last_seen="2025-03-09T09:00:00Z")).events
+    assert (event.earliest, event.latest) == (None, None) and event.occurred_at
+
+
 def test_csam_is_sealed():
     assert xarf.draft_of(changed(category="content", type="csam", url="https://example.org/x")).sealed
 

@@ -134,6 +134,8 @@ def _period(letter: str) -> tuple[datetime | None, datetime | None, str | None]:
         start, end = datetime(year, month, day, tzinfo=UTC), datetime(year2, month2, day2, tzinfo=UTC)
     except ValueError:
         return None, None, match.group(0).partition(":")[2].strip()
+    if not (1980 < start.year <= end.year < 2100) or end < start:
+        return None, None, match.group(0).partition(":")[2].strip()
     return start - timedelta(hours=14), end + timedelta(hours=36) - timedelta(seconds=1), match.group(0).partition(":")[2].strip()
 
 
