@@ -243,6 +243,13 @@ class TestIntoTheDatabase:
             inventory=reading(text, since=day("2026-06-02")).inventory, source=source(), by="bob", now=day("2026-06-02")
         )
 
+    def test_an_end_added_to_a_list_without_beginnings(self):
+        load(inventory=reading("prefix,customer,to\n192.0.2.0/24,carol,\n").inventory, source=source(), by="bob", now=NOW)
+        ended = reading("prefix,customer,to\n192.0.2.0/24,carol,2026-07-01\n", since=day("2026-06-20"))
+        load(inventory=ended.inventory, source=source(), by="bob", now=day("2026-06-20"))
+        row = Assignment.objects.get(superseded_at=None)
+        assert (row.period.lower, row.period.upper) == (NOW, day("2026-07-01"))
+
     def rich(self):
         facts = parties()
         facts.customers[0] = CustomerFact("carol", 'Carol, "Ltd"\n& Söhne', None, "business", "hospital", "Brand", "de",

@@ -249,3 +249,14 @@ class TestIntoTheDatabase:
         self.load(later, lambda answers: answers.update({"ipam/ip-ranges": []}))
         row = Assignment.objects.get(prefix="198.51.100.10/31", superseded_at=None)
         assert row.period.upper == later
+
+    def test_an_end_that_is_entered_later_ends_what_was_known(self):
+        self.load()
+
+        def ending(answers):
+            record = next(record for record in answers["ipam/prefixes"] if record["id"] == 11)
+            record["custom_fields"]["assigned_to"] = "2026-07-01"
+
+        self.load(day("2026-06-02"), ending)
+        row = Assignment.objects.get(prefix="192.0.2.0/25", superseded_at=None)
+        assert (row.period.lower, row.period.upper) == (NOW, day("2026-07-01"))

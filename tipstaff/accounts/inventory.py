@@ -65,7 +65,7 @@ class ServiceFact:
 
 @dataclass(frozen=True)
 class NameFact:
-    """A host name, domain or mailbox of a service during [start, end); None is open."""
+    """A host name, domain or mailbox of a service during [start, end); None is open. ``start_assumed`` as below."""
 
     service: str
     kind: str
@@ -74,11 +74,15 @@ class NameFact:
     end: datetime | None = None
     external_id: str | None = None
     where: str = ""
+    start_assumed: bool = False
 
 
 @dataclass(frozen=True)
 class AssignmentFact:
-    """A prefix of a service during [start, end), None open; ports [port_from, port_to)."""
+    """A prefix of a service during [start, end), None open; ports [port_from, port_to).
+
+    ``start_assumed``: the source does not say since when; what is known already keeps its beginning.
+    """
 
     prefix: Network
     service: str
@@ -89,6 +93,7 @@ class AssignmentFact:
     shared: bool = False
     external_id: str | None = None
     where: str = ""
+    start_assumed: bool = False
 
 
 @dataclass(frozen=True)

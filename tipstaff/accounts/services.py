@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from tipstaff.accounts import checking, tenancies, timeline, upserts
 from tipstaff.accounts.inventory import AssignmentChange, AssignmentFact, Inventory
@@ -164,6 +164,7 @@ def _store(
         before = tenancies.known(table)
     else:
         before = tenancies.known_at(table, (row.prefix for row in said), (row.external_id for row in said if row.external_id))
+    said = timeline.with_known_starts(before, said, [fact.start_assumed for fact in facts])
     after = timeline.restate(before, said)
     if ended_at is not None:
         after = timeline.end_unmentioned(after, said, source.pk, ended_at)
@@ -324,7 +325,9 @@ def _close(changes: Changes, subject: str, action: str, by: str, now: datetime, 
     """Bump the version and write the record, where anything changed."""
     if not changes:
         return
-    version = InventoryVersion.objects.get(pk=1)
-    version.number, version.at = version.number + 1, now
-    version.save()
+    with connection.cursor() as cursor:
+        # The transaction's number keeps two histories apart that both count from one, such as a restored backup's.
+        statement = """UPDATE accounts_inventoryversion SET at = %s,
+            number = greatest(number + 1, pg_current_xact_id()::text::bigint << 16) WHERE id = 1"""
+        cursor.execute(statement, [now])
     record(by=by, action=action, subject=subject, now=now, reason=reason, **changes.summary())

@@ -116,6 +116,23 @@ def restate(known: Iterable[Tenancy], said: Sequence[Tenancy]) -> list[Tenancy]:
     return [row for rows in by_prefix.values() for row in rows]
 
 
+def with_known_starts(known: Iterable[Tenancy], said: Sequence[Tenancy], assumed: Sequence[bool]) -> list[Tenancy]:
+    """The statements; one whose beginning was only assumed takes that of the known tenancy that it goes on with."""
+    running: dict[tuple[object, ...], list[Tenancy]] = {}
+    for row in known:
+        running.setdefault(_holding(row), []).append(row)
+    found = []
+    for row, guess in zip(said, assumed, strict=True):
+        before = [old for old in running.get(_holding(row), ()) if guess and _earlier(old.start, row.start)]
+        goes_on = [old for old in before if _before(row.start, old.end)]
+        found.append(replace(row, start=goes_on[0].start) if goes_on else row)
+    return found
+
+
+def _holding(row: Tenancy) -> tuple[object, ...]:
+    return row.prefix, row.service, row.port_from, row.port_to, row.shared
+
+
 def _identity(row: Tenancy) -> tuple[object, ...]:
     if row.external_id:
         return row.source, row.external_id

@@ -132,7 +132,8 @@ class Kept:
 
     def current(self) -> Snapshot:
         with self._lock:
-            if self._snapshot is None or self._snapshot.version != version():
+            # Version 0: nothing was ever loaded, so there is nothing worth keeping.
+            if self._snapshot is None or not self._snapshot.version or self._snapshot.version != version():
                 self._snapshot = build()
             else:
                 self._snapshot.last_words = last_words()

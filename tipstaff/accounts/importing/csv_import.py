@@ -257,19 +257,19 @@ class _Row:
             if value and service is None:
                 self.problem("service", f"{kind} {value!r} without a service", "say whose it is")
             elif value and service:
-                start, end = self._period()
+                start, end, assumed = self._period()
                 plain = value.rstrip(".").lower()
                 number = self.get("assignment") if "prefix" not in self.cell else None
-                self.table.inventory.names.append(NameFact(service, kind, plain, start, end, number, self.where))
+                self.table.inventory.names.append(NameFact(service, kind, plain, start, end, number, self.where, assumed))
 
-    def _period(self) -> tuple[datetime | None, datetime | None]:
+    def _period(self) -> tuple[datetime | None, datetime | None, bool]:
+        """Start, end, and whether the start was only assumed."""
         written = self.cell.get("start", "")
+        end = self.moment("end", "end")
         if not written or written.casefold() in cells.OPEN:
             self.table.reading.without_start += 1
-            start: datetime | None = self.table.options.since
-        else:
-            start = self.moment("start", "start")
-        return start, self.moment("end", "end")
+            return self.table.options.since, end, True
+        return self.moment("start", "start"), end, False
 
     def assignment(self, customer: str | None, service: str | None) -> None:
         if not (text := self.get("prefix")):
@@ -291,10 +291,10 @@ class _Row:
             shared = cells.flag(self.cell.get("shared", ""))
         except CellError as error:
             return self.problem("shared", error.what, error.advice)
-        start, end = self._period()
+        start, end, assumed = self._period()
         number = self.get("assignment")
         self.table.inventory.assignments += [
-            AssignmentFact(network, service, start, end, *ports, shared, number, self.where) for network in networks
+            AssignmentFact(network, service, start, end, *ports, shared, number, self.where, assumed) for network in networks
         ]
         return None
 

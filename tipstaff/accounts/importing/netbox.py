@@ -172,18 +172,19 @@ class _Reader:
         try:
             ports = port_range(str(self._custom(record, "ports") or ""), "", "")
             shared = _truth(self._custom(record, "shared"))
-            start = moment(str(self._custom(record, "start") or ""), None) or self.since
+            stated = moment(str(self._custom(record, "start") or ""), None)
             end = moment(str(self._custom(record, "end") or ""), None)
         except CellError as error:
             self.inventory.problems.append(Problem(where, error.what, error.advice))
             return
         service = self._service(record, customer, tenant["name"])
+        start = stated or self.since
         self.inventory.assignments += [
-            AssignmentFact(network, service, start, end, *ports, shared, None, where)
+            AssignmentFact(network, service, start, end, *ports, shared, None, where, stated is None)
             for network in self._networks(record, first, last, host)
         ]
         if name := str(record.get("dns_name") or "").rstrip(".").lower():
-            self.inventory.names.append(NameFact(service, "host", name, start, end, None, where))
+            self.inventory.names.append(NameFact(service, "host", name, start, end, None, where, stated is None))
 
     def _service(self, record: Record, customer: str, name: str) -> str:
         stated = self._custom(record, "service")
