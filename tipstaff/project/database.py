@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from tipstaff.kernel.errors import TipstaffError
+from tipstaff.kernel.errors import InputError, Problem, TipstaffError
 from tipstaff.project import connections, environment, roles
 
 
@@ -21,10 +21,16 @@ def setup_django(*, role: str = "app") -> None:
 def migrate(*, verbosity: int = 1) -> None:
     """Apply all migrations on the default connection, which must be the owner's, then set the application's rights."""
     from django.core.management import call_command
-    from django.db import connection
+    from django.db import DatabaseError, connection
 
     # run_syncdb makes the tables of an app whose first migration is not written yet; with all written it does nothing.
-    call_command("migrate", interactive=False, run_syncdb=True, verbosity=verbosity)
+    try:
+        call_command("migrate", interactive=False, run_syncdb=True, verbosity=verbosity)
+    except DatabaseError as error:
+        if "permission denied" not in str(error):
+            raise
+        advice = "name the role that owns the database in DATABASE_OWNER_URL"
+        raise InputError(Problem("DATABASE_OWNER_URL", f"this role may not make tables: {error}", advice)) from error
     connection.ensure_connection()
     native: psycopg.Connection[Any] = connection.connection
     roles.grant(native, app=connections.parts(connections.app_url())["user"])

@@ -2,8 +2,9 @@
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -13,9 +14,12 @@ from tipstaff.project import connections, environment, roles
 from tipstaff.project.postgres import MAJOR, Cluster, wheel_binaries
 from tipstaff.project.state import lock_state
 
+PREAMBLE = 8192  # bytes at the start of a dump within which its settings stand
+TOO_NEW = b"SET transaction_timeout = 0;\n"  # PostgreSQL 15 and 16 do not know it
+
 
 def program(name: str) -> str:
-    """pg_dump or pg_restore: the wheel's, which reads every server from 15 to its own version, else the system's."""
+    """pg_dump, pg_restore or psql: the wheel's, which reads every server from 15 to its own version, else the system's."""
     try:
         return str(wheel_binaries(MAJOR) / name)
     except TipstaffError:
@@ -35,13 +39,33 @@ def load(address: str, file: Path, app: str = connections.APP) -> None:
         if tables := count_tables(connection):
             raise Refused(f"the database already holds {tables} tables: restore into an empty state or database")
         known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [connections.APP]).fetchone()
-    rights = [] if known else ["--no-acl"]
-    _call([program("pg_restore"), "--no-owner", "--exit-on-error", "--single-transaction", *rights,
-           f"--dbname={address}", str(file)])  # fmt: skip
+    _replay(address, file, [] if known else ["--no-acl"])
     with psycopg.connect(address) as connection:
         roles.grant(connection, app=app)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("ANALYZE")
+
+
+def _replay(address: str, file: Path, rights: list[str]) -> None:
+    """Run the dump as one transaction of SQL. Not by pg_restore itself: that speaks to no older server than its own."""
+    script = [program("pg_restore"), "--no-owner", *rights, "--file=-", str(file)]
+    run = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={address}"]
+    with tempfile.TemporaryFile() as said, subprocess.Popen(script, stdout=subprocess.PIPE, stderr=said) as reader:
+        with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as writer:
+            assert reader.stdout is not None and writer.stdin is not None
+            try:
+                writer.stdin.write(b"BEGIN;\n" + reader.stdout.read(PREAMBLE).replace(TOO_NEW, b""))
+                shutil.copyfileobj(reader.stdout, writer.stdin)
+                if reader.wait() == 0:  # a script that breaks off would be committed by its end otherwise
+                    writer.stdin.write(b"COMMIT;\n")
+            except BrokenPipeError:
+                reader.kill()  # psql stopped at an error, which it has told
+            finally:
+                with suppress(BrokenPipeError):
+                    writer.stdin.close()
+        if reader.wait() or writer.wait():
+            said.seek(0)
+            raise TipstaffError(f"the dump cannot be restored: {said.read().decode('utf-8', 'replace').strip()[-2000:]}")
 
 
 def count_tables(connection: psycopg.Connection) -> int:
