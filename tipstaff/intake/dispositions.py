@@ -55,10 +55,11 @@ def verdict_of(message: Message) -> Verdict | None:
 def _own_mail(message: Message) -> Verdict | None:
     """Our own mail coming back: forwarded to the desk by a rule, or looped through a list."""
     own = {address.lower() for address in message.hints.own_addresses}
+    if not own and not message.hints.own_domains:
+        return None
     sender = (sender_of(message).email or "").lower()
     looped = own & set(addresses_of(message, "x-loop"))
-    ours = sender in own or _is_ours(message, message.header("message-id"))
-    if not (own or message.hints.own_domains) or not (ours or looped):
+    if not looped and sender not in own and not _is_ours(message, message.header("message-id")):
         return None
     if declared_report(message) or (message.embedded and not token_in_message_ids(message.header("message-id"))):
         return None  # a colleague forwards a complaint from the desk's own mailbox

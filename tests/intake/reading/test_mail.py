@@ -75,6 +75,7 @@ def test_nested_messages_are_opened_and_named():
     (nested,) = message.embedded
     assert (nested.header("subject"), nested.where, nested.letter.strip()) == ("in", "2", "hello")
     assert nested.parts[0].depth == 1
+    assert nested.parts[0].where == "2.1"
 
 
 @pytest.mark.parametrize("declared", ["text/rfc822-headers", "message/rfc822-headers", "message/global-headers"])

@@ -49,7 +49,7 @@ def _message(raw: bytes, walk: _Walk, where: str, depth: int, nesting: int) -> M
         walk.note(defect)
     message = Message(kind="mail", raw=raw, headers=block.fields, hints=walk.hints, where=where)
     own = {key.lower(): value for key, value in reversed(block.fields) if key.lower().startswith("content-")}
-    _entity(own, body, walk, message, f"{where}." if where else "", "1", depth, nesting)
+    _entity(own, body, walk, message, f"{where}." if where else "", "", depth, nesting)
     return message
 
 
@@ -69,7 +69,7 @@ def _entity(
         elif _multipart(content_type, given, body, walk, message, prefix, number, depth, nesting):
             return
         content_type = "text/plain"
-    _leaf(content_type, given, own, body, walk, message, prefix + number, depth, nesting)
+    _leaf(content_type, given, own, body, walk, message, prefix + (number or "1"), depth, nesting)
 
 
 def _multipart(content_type, given, body, walk, message, prefix, number, depth, nesting) -> bool:
@@ -85,7 +85,7 @@ def _multipart(content_type, given, body, walk, message, prefix, number, depth, 
         walk.note("a multipart without its closing boundary")
     if content_type == "multipart/encrypted":
         walk.note("the mail is encrypted; nobody but its addressee can read it")
-    inner = "" if number == "1" and not message.parts and nesting == depth * 2 else f"{number}."
+    inner = f"{number}." if number else ""  # the outermost multipart of a message has no number of its own
     default = "message/rfc822" if content_type == "multipart/digest" else ""
     for index, piece in enumerate(pieces, 1):
         if walk.parts >= MAX_PARTS:
