@@ -5,6 +5,7 @@ in network order (PostgreSQL documentation, COPY, "Binary Format").
 """
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,42 +26,45 @@ class Field(NamedTuple):
     content: NDArray[np.uint8]
 
 
-def rows(frame: pl.DataFrame, types: Mapping[str, str]) -> bytes:
-    """The frame's columns, in their order, as one binary COPY stream; ``types`` names the PostgreSQL type of each column."""
-    fields = [ENCODERS[types[name]](frame[name]) for name in frame.columns]
+def rows(frame: pl.DataFrame, types: Mapping[str, str]) -> tuple[list[str], bytes]:
+    """The frame as one binary COPY stream, and the order of the columns in it: those of one width first.
+
+    Columns whose values all have one width form a block that is cut into rows; the few others are joined value by value.
+    ``types`` names the PostgreSQL type of each column.
+    """
     count = len(frame)
-    size = np.full(count, 2, np.int64)
-    for field in fields:
-        size += 4 + np.maximum(field.length, 0)
-    start = np.cumsum(size) - size
-    out = np.zeros(int(size.sum()), np.uint8)
-    _put(out, start, np.full(count, len(fields), ">i2").view(np.uint8).reshape(count, 2))
-    at = start + 2
-    for field in fields:
-        _put(out, at, field.length.astype(">i4").view(np.uint8).reshape(count, 4))
-        at = at + 4
-        real = np.maximum(field.length, 0)
-        _scatter(out, at, real, field.content)
-        at = at + real
-    return SIGNATURE + out.tobytes() + TRAILER
+    fields = {name: ENCODERS[types[name]](frame[name]) for name in frame.columns}
+    even = [name for name, field in fields.items() if (field.length == field.length[0]).all()]
+    uneven = [name for name in fields if name not in even]
+    head = np.full(count, len(fields), ">i2").view(np.uint8).reshape(count, 2)
+    block = np.hstack([head, *[_block(fields[name]) for name in even]])
+    whole, width = block.tobytes(), block.shape[1]
+    starts = range(0, len(whole), width)
+    parts = [[whole[at : at + width] for at in starts], *[_values(fields[name]) for name in uneven]]
+    body = b"".join(chain.from_iterable(zip(*parts, strict=True))) if uneven else whole
+    return even + uneven, SIGNATURE + body + TRAILER
+
+
+def _block(field: Field) -> NDArray[np.uint8]:
+    """Length and content of each row side by side."""
+    count = len(field.length)
+    length = field.length.astype(">i4").view(np.uint8).reshape(count, 4)
+    return np.hstack([length, field.content.reshape(count, -1)]) if len(field.content) else length
+
+
+def _values(field: Field) -> list[bytes]:
+    """Length and content of each row as bytes."""
+    prefixes = field.length.astype(">i4").tobytes()
+    real = np.maximum(field.length, 0)
+    ends = np.cumsum(real)
+    content = field.content.tobytes()
+    bounds = zip(range(0, len(prefixes), 4), (ends - real).tolist(), ends.tolist(), strict=True)
+    return [prefixes[at : at + 4] + content[begin:end] for at, begin, end in bounds]
 
 
 def _put(out: NDArray[np.uint8], at: NDArray[np.int64], values: NDArray[np.uint8]) -> None:
     for byte in range(values.shape[1]):
         out[at + byte] = values[:, byte]
-
-
-def _scatter(out: NDArray[np.uint8], at: NDArray[np.int64], length: NDArray[np.int32], content: NDArray[np.uint8]) -> None:
-    """Copy value after value from ``content`` to its place."""
-    if not len(content):
-        return
-    widths = np.unique(length[length > 0])
-    if len(widths) == 1:  # fixed width: a column of bytes at a time
-        holders = np.flatnonzero(length > 0)
-        _put(out, at[holders], content.reshape(len(holders), int(widths[0])))
-        return
-    source = np.cumsum(length) - length
-    out[np.repeat(at - source, length) + np.arange(len(content))] = content
 
 
 def _fixed(column: pl.Series, kind: str, values: NDArray[Any]) -> Field:
@@ -88,6 +92,9 @@ def _moment(column: pl.Series) -> Field:
 
 def _text(column: pl.Series) -> Field:
     column = column.cast(pl.String)
+    if len(column) and column.null_count() == 0 and (column == column[0]).all():
+        value = np.frombuffer(column[0].encode(), np.uint8)
+        return Field(np.full(len(column), len(value), np.int32), np.tile(value, len(column)))
     length = column.str.len_bytes().cast(pl.Int32).fill_null(-1).to_numpy()
     joined = (column.drop_nulls().str.join("").item() or "") if len(column) else ""
     return Field(length, np.frombuffer(joined.encode(), np.uint8))

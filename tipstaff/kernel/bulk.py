@@ -34,11 +34,12 @@ def copy_binary(table: str, frame: pl.DataFrame, types: Mapping[str, str]) -> No
     """COPY a frame in the binary format: for the tables where every microsecond counts. ``types``: see kernel.binary."""
     if not len(frame):
         return
+    columns, content = binary.rows(frame, types)
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
-        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with native().cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(binary.rows(frame, types))
+        copy.write(content)
 
 
 def allocate(table: str, count: int) -> list[int]:
