@@ -129,10 +129,10 @@ def _from_subject(reading: Reading) -> None:
     if not named:
         accusation.victims += [ip for ip in said.victims if ip not in accusation.victims and ip not in accusation.accused]
         return
-    if not accusation.accused or accusation.strength < SAYS:
-        if set(named) & set(accusation.accused) or not accusation.accused:
-            accusation.accused, accusation.strength, accusation.why = named, max(said.strength, 2), ""
-            accusation.mentions += said.mentions
+    agrees = not accusation.accused or set(named) & set(accusation.accused)
+    if agrees and (not accusation.accused or accusation.strength < SAYS):
+        accusation.accused, accusation.strength, accusation.why = named, max(said.strength, 2), ""
+        accusation.mentions += said.mentions
 
 
 def _from_headers(reading: Reading) -> None:
@@ -207,7 +207,9 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
     if reading.category is None:
         return Disposition.NEEDS_A_PERSON, ["the kind of abuse is not clear from the text"]
     asks = "?" in reading.facts.own_words
-    if reading.accusation.strength < SAYS and asks and not complaint and not any(event.url for event in events):
+    plain_link = any(event.url for event in events) and not any(link.defanged or link.why.startswith("named in") for link in reading.links if link.verdict == "accused")
+    pointed = any(mention.points for mention in reading.accusation.mentions if mention.ip in reading.accusation.accused)
+    if asks and not complaint and reading.accusation.strength < SAYS and not pointed and (plain_link or not any(event.url for event in events)):
         return Disposition.NEEDS_A_PERSON, ["it asks something and names an address"]
     if (
         reading.accusation.strength <= 1

@@ -109,7 +109,7 @@ def _accused_links(reading: Reading) -> list[Link]:
         chosen = [link for link in chosen if link.defanged]
     elif not chosen:
         unknown = [link for link in reading.links if link.verdict == "unknown" and not link.is_domain]
-        chosen = unknown if len({link.value for link in unknown}) == 1 and reading.category else []
+        chosen = unknown if len({link.host for link in unknown}) == 1 and reading.category else []
     urls = {link.host for link in chosen if not link.is_domain}
     kept: dict[str, Link] = {}
     for link in chosen:

@@ -134,7 +134,7 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
     if best is None:
         return None
     if _is_plain_noun(best):  # "target IP", "unserem Server": the word before the noun says whose it is
-        close = [hit for hit in inside if best.start - 14 <= hit.end <= best.start and not _is_plain_noun(hit)]
+        close = [hit for hit in inside if best.start - (30 if hit.phrase in POSSESSIVE else 14) <= hit.end <= best.start and not _is_plain_noun(hit)]
         best = max(close, key=lambda hit: (hit.end, hit.end - hit.start), default=best)
     distance = start - best.end
     strength = best.value.strength - (1 if distance > 45 else 0)

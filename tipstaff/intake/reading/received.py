@@ -15,6 +15,7 @@ _FROM = pattern(r"(?is)^\s*\(?from\s+(.*)$")
 _CLAUSE = pattern(r"(?i)(?:^|[\s)])(by|with|via|id|for)\s")
 _LITERAL = pattern(r"(?i)\[(?:IPv6:)?([0-9a-f:.]{2,45})(?:%[^\]]{0,20})?\]")
 _CLIENT = pattern(r"(?i)\b(?:client-ip|clientip|sender_ip|sip|remote_ip)\s?[=:]\s?\[?([0-9a-f:.]{2,45})")
+_LOOKED_UP = pattern(r"(?i)^\s*\(?from\s+\S+\s+\((?:HELO\s+\S+\)\s+\()?([\w.-]+)\.?\s+\[")
 _QMAIL = pattern(r"(?i)^\(qmail\s+\d+\s+invoked\s+(.{0,40}?)\)")
 
 
@@ -142,13 +143,22 @@ def source_hop(message: Message, own_networks: tuple[str, ...] = ()) -> Hop | No
 def _border(public: list[Hop], trace: list[Hop]) -> Hop | None:
     """The newest public hop that is not a handover inside one organisation (same registered domain on both sides)."""
     for hop in public:
-        giver, taker = _organisation(hop.from_name), _organisation(hop.by)
+        giver, taker = _organisation(_giver(hop)), _organisation(hop.by)
         if giver is None or taker is None or giver != taker:
             return hop
     return public[-1] if public else None
 
 
+def _giver(hop: Hop) -> str | None:
+    """The peer's name: what the server looked up, where it wrote that (``(name [address])``); else what the peer called itself,
+    which a sender can choose."""
+    looked_up = _LOOKED_UP.search(hop.raw[:2_000])
+    return looked_up.group(1) if looked_up else hop.from_name
+
+
 def _organisation(name: str | None) -> str | None:
     from tipstaff.intake.reading.indicators import registered_domain
 
-    return registered_domain(name) or name if name and normal_domain(name) else None
+    if not name or not normal_domain(name):
+        return None
+    return registered_domain(name) or ".".join(name.split(".")[-2:])
