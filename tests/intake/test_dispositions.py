@@ -225,6 +225,8 @@ REPORTS = {
         "mistake or misidentification.",
     ),
     "not a false alarm": mail("Attack", "This is not a false alarm: 192.0.2.1 attacks us since 10:00"),
+    "thought it a false alarm": mail("Attack", "First we took it for a false alarm, but 192.0.2.1 attacks us since 10:00 UTC"),
+    "demands a retraction": mail("Defamation", "We demand the retraction of the statement at http://192.0.2.1/page"),
     "unsubscribe does not work": mail(
         "unsubscribe", "I clicked unsubscribe five times and your customer at http://192.0.2.1/ still spams me"
     ),

@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from tipstaff.correspondence.references import token_in_address, token_in_message_ids, token_in_subject
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.automatic import auto_reply_reason, bounce_reason, declared_report, index, phrase_in, plain_subject
+from tipstaff.intake.reading.automatic import (
+    auto_reply_reason,
+    bounce_reason,
+    declared_report,
+    index,
+    phrase_in,
+    plain_subject,
+    words,
+)
 from tipstaff.intake.reading.feedback import feedback_part
 from tipstaff.intake.reading.indicators import find_addresses, find_urls
 from tipstaff.intake.reading.letters import own_words
@@ -125,23 +133,27 @@ def _counter_notice(message: Message) -> Verdict | None:
 def _retraction(message: Message) -> Verdict | None:
     letter = fold(own_words(message)[:1_200])
     subject = plain_subject(message)
-    said = _unnegated(subject) or _unnegated(letter)
-    if not said:
+    said = [*_unnegated(subject), *_unnegated(letter)]
+    weak = set(words()["retraction"]["weak"])
+    strong = next((phrase for phrase in said if phrase not in weak), None) or (said[0] if len(set(said)) > 1 else None)
+    if not strong:
         return None
     if phrase_in("retraction", letter, "corrections"):
         return Verdict(
-            Disposition.NEEDS_A_PERSON, f"it says {said!r} and corrects an earlier report", "retraction", case_reference(message)
+            Disposition.NEEDS_A_PERSON, f"it says {strong!r} and corrects an earlier report", "retraction", case_reference(message)
         )
-    return Verdict(Disposition.RETRACTION, f"it says {said!r}", "retraction", case_reference(message))
+    return Verdict(Disposition.RETRACTION, f"it says {strong!r}", "retraction", case_reference(message))
 
 
-def _unnegated(text: str) -> str | None:
+def _unnegated(text: str) -> list[str]:
+    """The words of a retraction in ``text`` that no "not" stands before."""
     negations = index("retraction", "negations")
+    found = []
     for hit in index("retraction", "phrases").find(text, folded=True):
         before = text[max(0, hit.start - 14) : hit.start]
         if not any(no.end >= len(before) - 2 for no in negations.find(before, folded=True)):
-            return hit.phrase
-    return None
+            found.append(hit.phrase)
+    return found
 
 
 def _opt_out(message: Message) -> Verdict | None:
@@ -152,13 +164,13 @@ def _opt_out(message: Message) -> Verdict | None:
         ):
             return Verdict(Disposition.OPT_OUT, f"it was sent to {address}", "opt-out")
     letter = own_words(message)
-    words = fold(letter).strip(" .!\n-").split("\n-- ")[0].split()
+    spoken = fold(letter).strip(" .!\n-").split("\n-- ")[0].split()
     phrases = index("opt_out", "phrases")
-    for text in (plain_subject(message).strip(" .!"), " ".join(words)):
+    for text in (plain_subject(message).strip(" .!"), " ".join(spoken)):
         whole = next(
             (hit for hit in phrases.find(text[:200], folded=True) if hit.start == 0 and len(text) <= len(hit.phrase) + 40), None
         )
-        if whole and len(words) <= 30 and not find_addresses(letter) and not find_urls(letter):
+        if whole and len(spoken) <= 30 and not find_addresses(letter) and not find_urls(letter):
             return Verdict(Disposition.OPT_OUT, f"it says {whole.phrase!r}", "opt-out", case_reference(message))
     return None
 

@@ -132,7 +132,10 @@ def test_any_received_field_is_a_hop(value):
     source_hop(message(value, value))
 
 
-PASS = "mx.network.example.net; dkim=pass header.d=reporter.example.org; spf=pass smtp.mailfrom=bounce@mail.reporter.example.org; dmarc=pass header.from=reporter.example.org"
+PASS = (
+    "mx.network.example.net; dkim=pass header.d=reporter.example.org; "
+    "spf=pass smtp.mailfrom=bounce@mail.reporter.example.org; dmarc=pass header.from=reporter.example.org"
+)
 
 
 def test_only_trusted_servers_authenticate():

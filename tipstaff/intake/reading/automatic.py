@@ -31,7 +31,10 @@ _DAEMONS = (
     "bounce",
     "bounces",
 )
-_GATEWAY = pattern(r"(?:smtp|mail[-_]?(?:service|gate|deliver|system|server)|delivery|\bndr\b|mta\b|gateway|anti-?virus|postoffice|postfix|exim)")
+_GATEWAY = pattern(
+    r"(?:smtp|mail[-_]?(?:service|gate|deliver|system|server)|delivery|"
+    r"\bndr\b|mta\b|gateway|anti-?virus|postoffice|postfix|exim)"
+)
 _DAEMON_NAMES = (
     "mail delivery system",
     "mail delivery subsystem",

@@ -5,7 +5,7 @@ from tipstaff.intake.message import Message
 from tipstaff.intake.reading.patterns import pattern
 
 _ADDRESS = pattern(r"<\s*(?:mailto:)?([^<>\s\"]{1,254}@[^<>\s\"]{1,254})\s*>")
-_SEPARATORS = str.maketrans(dict.fromkeys("<>\",;:()[]", " "))
+_SEPARATORS = str.maketrans(dict.fromkeys('<>",;:()[]', " "))
 _BARE = pattern(r"([^\s<>\",;:()\[\]]{1,128}@[^\s<>\",;:()\[\]]{1,190})")
 
 
