@@ -181,7 +181,7 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
     if (ordinary and not complaint and not shown) or (len(ordinary) >= 2 and not solid):
         return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
     if reading.category is None and not reading.accusation.logs and not complaint:
-        if reading.points == 0:
+        if reading.points == 0 and not any(link.defanged for link in reading.links):
             return Disposition.NOT_A_REPORT, ["nothing in it complains of anything"]
         return Disposition.NEEDS_A_PERSON, ["the text does not say what is complained of"]
     if facts.kinds("resolved"):

@@ -20,6 +20,7 @@ _STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[;]\s|[.!?]\n")
 LIST_GAP = pattern(
     r"(?i)^[\s,;/&|()•*·–\-\[\]'\"`]*(?::\d{1,5})?[\s,;/&|()•*·–\-\[\]'\"`]*(?:and|und|et|y|e|en|i|и|и также|oraz|as well as|sowie|ainsi que|和|与|及|と|、|or)?[\s,;/&|()•*·–\-\[\]'\"、,:]*$"
 )
+_RANGE = pattern(r"(?i)^\s{0,2}(?:-|–|—|bis|~|～|\.\.\.?)\s{0,2}$")
 _PORT = pattern(r"^:(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
 BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
 _POINTS = pattern(
@@ -61,8 +62,18 @@ def mentions_of(letter: str, lines: list[Line]) -> list[Mention]:
                 break
             if len(found) >= MAX_MENTIONS:
                 break
+    found = _without_ranges(letter, found)
     own_words = [mention for mention in found if mention.line.zone is not Zone.QUOTED]
     return own_words or found
+
+
+def _without_ranges(letter: str, found: list[Mention]) -> list[Mention]:
+    """``192.0.2.1 - 192.0.2.9`` is a range, not two addresses."""
+    bounds: set[int] = set()
+    for mention, following in zip(found[:-1], found[1:], strict=True):
+        if _RANGE.match(letter[mention.found.end : following.found.start]):
+            bounds |= {mention.found.start, following.found.start}
+    return [mention for mention in found if mention.found.start not in bounds]
 
 
 def _inside_url(letter: str, hit: Found) -> bool:
@@ -146,6 +157,8 @@ def _reaches(hit: Hit, start: int) -> bool:
     distance = start - hit.end
     if hit.value.strength >= SAYS:
         return True
+    if hit.phrase in POSSESSIVE:
+        return distance <= 45
     return distance <= (
         12 if len(hit.phrase) <= 4 and hit.phrase.isalpha() and hit.phrase < "\u0e00" and hit.phrase not in POSSESSIVE else 25
     )
