@@ -21,8 +21,8 @@ def build(*, customers: int = 8000, prefixes: int = 50_000, seed: int = 1) -> pl
         )
         source = cursor.fetchone()[0]
         cursor.execute(
-            """INSERT INTO accounts_customer (name, external_id, customer_class, protected_class, brand, language, timezone, contract,
-                   created_at)
+            """INSERT INTO accounts_customer (name, external_id, customer_class, protected_class, brand, language, timezone,
+                   contract, created_at)
                SELECT 'Customer ' || n, 'c' || n, 'business', '', '', 'en', 'UTC', '{}', %s FROM generate_series(1, %s) n""",
             [LONG_AGO, customers],
         )
