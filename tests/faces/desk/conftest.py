@@ -23,6 +23,7 @@ def evidence(settings, tmp_path):
     """A store and a key of the test's own."""
     settings.STATE = tmp_path
     settings.EVIDENCE_STORE = ""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick; nothing here tests hashing
     cache.clear()
 
 
@@ -34,7 +35,7 @@ def now() -> datetime:
 
 @pytest.fixture
 def desk(db, now) -> factory.Sample:
-    return factory.sample(now)
+    return factory.sample(now, filler=8)
 
 
 @pytest.fixture
@@ -82,7 +83,9 @@ def opened(chromium, live_server) -> Iterator[Callable]:
         if name:
             client = Client()
             client.force_login(factory.StaffMember.objects.get(username=name))
-            context.add_cookies([{"name": key, "value": morsel.value, "url": live_server.url} for key, morsel in client.cookies.items()])
+            context.add_cookies(
+                [{"name": key, "value": morsel.value, "url": live_server.url} for key, morsel in client.cookies.items()]
+            )
         page = context.new_page()
         page.problems = []
         page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)

@@ -27,8 +27,8 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
     here = now.astimezone(timezone.get_current_timezone())
     context |= {
         "staff": staff,
-        "open_cases": cases.open_count(now=now),
-        "intake_waiting": intake.waiting_count(now=now),
+        "bar_open": cases.open_count(now=now),
+        "bar_intake": intake.waiting_count(now=now),
         "sees_sealed": holds(staff, "sealed"),
         "may_write": holds(staff, "analyst", "lead", "counsel", "admin"),
         "is_lead": holds(staff, "lead", "admin"),

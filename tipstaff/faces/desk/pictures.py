@@ -87,10 +87,11 @@ def _for_home(now: datetime) -> tuple[list[Picture], list[Row], int]:
 def of_block(text: IPv4Network, now: datetime) -> Picture:
     """The picture of one block, for drilling down."""
     four, _ = own()
-    return picture(frame_for(text), four, now)
+    return picture(frame_for(text), four, now, letters=3.8)
 
 
-def picture(frame: Frame, ours: Sequence[IPv4Network], now: datetime) -> Picture:
+def picture(frame: Frame, ours: Sequence[IPv4Network], now: datetime, *, letters: float = 2.05) -> Picture:
+    """One block with its squares, outlines and free stretches; ``letters`` of a label fit into a square."""
     counted = reports.counted_in(frame.network, cell=frame.cell, since=now - SINCE)
     standing = figures.standing_of([number for row in counted for number in row.cases])
     squares = [_square(frame, row, standing, now) for row in counted]
@@ -106,8 +107,7 @@ def picture(frame: Frame, ours: Sequence[IPv4Network], now: datetime) -> Picture
         if network.prefixlen < frame.cell:
             path = border(frame, network)
             x, y = _corner(path)
-            wide = network.prefixlen <= frame.network.prefixlen + 3
-            outlines.append((path, row.service.customer.name if wide else "", x, y))
+            outlines.append((path, _label(path, row.service.customer.name, letters), x, y))
     inside = [network for network in ours if network.overlaps(frame.network)]
     return Picture(frame, squares, outlines, _free(frame, inside, covered), sum(row.events for row in counted), holders)
 
@@ -115,6 +115,13 @@ def picture(frame: Frame, ours: Sequence[IPv4Network], now: datetime) -> Picture
 def _corner(path: str) -> tuple[int, int]:
     x, y = path[1 : path.index("H")].split(" ")
     return int(x), int(y)
+
+
+def _label(path: str, name: str, letters: float) -> str:
+    """As much of the holder's name as fits into an outline; nothing where it is narrow."""
+    left, right = int(path[1 : path.index(" ")]), int(path[path.index("H") + 1 : path.index("V")])
+    room = int((right - left) * letters)
+    return "" if right - left < 4 else name if len(name) <= room else name[: room - 1].rstrip() + "…"
 
 
 def _square(frame: Frame, row: reports.AddressCount, standing: dict[int, Any], now: datetime) -> Square:

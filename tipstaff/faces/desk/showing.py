@@ -96,9 +96,11 @@ def parsed(found: Report, events: list[Event]) -> list[tuple[str, str, str]]:
         ("Their reference", found.external_id, "as sent"),
         ("Says", found.description, ""),
     ]
-    for event in events[:5]:
+    for event in sorted(events, key=lambda event: event.row or 0)[:3]:
         rows.append(("Address", _subject(event), _origin(event, "ip")))
         rows.append(("Seen", _seen(event), _origin(event, "occurred_at")))
+    if len(events) > 3:
+        rows.append(("And", f"{len(events) - 3} more events", "below"))
     missing = [name for name, met in found.verification.items() if met in (False, "missing")]
     rows.append(("Missing", ", ".join(missing), "elements of a report"))
     return [row for row in rows if row[1]]

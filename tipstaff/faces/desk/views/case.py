@@ -83,7 +83,7 @@ def case(request: HttpRequest, number: int) -> HttpResponse:
 def _clock(found: Case, edition: Edition, journal: list[JournalEntry], now: datetime) -> dict[str, Any]:
     zone = timezone.get_current_timezone()
     end = found.resolve_due_at
-    terminate = end + edition.timers.second_timer if end else None
+    terminate = end + edition.timers.second_timer if end and not found.closed_at else None
     acked = next((row.at for row in journal if row.kind == "state" and row.detail.get("state") == "ACKNOWLEDGED"), None)
     dates = dates_of(
         found, now, turns=_turns(found, journal), terminate=terminate, acknowledged=acked or found.state in words.ACKNOWLEDGED
@@ -114,7 +114,7 @@ def _turns(found: Case, journal: list[JournalEntry]) -> list[tuple[datetime, str
 
 def _owes(found: Case) -> str:
     if found.closed_at:
-        return found.outcome
+        return words.state(found.outcome or found.state)[0].removeprefix("Closed: ")
     if found.state == "TRIAGE":
         return "the desk owes a decision"
     if found.waiting_on == "customer":
@@ -135,10 +135,10 @@ def _steps(found: Case, drawn: ribbon.Ribbon, end: datetime | None, terminate: d
         1: "the clock starts" if found.ticketed_at else "then the customer’s clock starts",
         2: "with the resolution" if found.ack_due_at and found.ack_due_at == end else "",
         3: "plan or fix",
-        4: "not before, after a final warning",
-        5: "not before, two people",
+        4: "after a final warning",
+        5: "two people",
     }
-    at = {2: found.ack_due_at, 4: end, 5: terminate}
+    at = {2: found.ack_due_at, 4: end, 5: terminate} if found.closed_at is None else {2: found.ack_due_at}
     return [
         {"mark": mark, "note": notes[place], "at": at.get(place) or mark.at, "then": place > 3}
         for place, mark in enumerate(drawn.marks)

@@ -36,9 +36,9 @@
     const bar = $("#bulk");
     if (!bar) return;
     const count = selected().length;
-    bar.hidden = !count;
+    bar.classList.toggle("idle", !count);
     const shown = $("[data-count]", bar);
-    if (shown) shown.textContent = `${count} selected`;
+    if (shown) shown.textContent = count ? `${count} selected` : "None selected";
   };
   const press = (name) => { const button = $(`[data-key="${name}"]:not([disabled])`); if (button) { button.click(); button.focus(); return true; } return false; };
   const openFold = (name) => {
