@@ -92,6 +92,7 @@ class Supervisor:
     announce: Callable[[], None] = lambda: None
     stopping: bool = False
     announced: bool = False
+    told: str = ""
     logs_due: float = 0.0
 
     def run(self) -> None:
@@ -135,25 +136,29 @@ class Supervisor:
         return server
 
     def _migrate(self) -> None:
-        for command in (ours("db", "migrate"), *self.first):
-            made = subprocess.run(
-                command,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                preexec_fn=processes.dies_with_parent(signal.SIGTERM),
-            )
-            if self.stopping:
-                return
-            if made.returncode:
-                tail = "\n".join(made.stdout.strip().splitlines()[-8:])
-                raise TipstaffError(f"`{' '.join(command[3:])}` failed:\n{tail}")
-            if command in self.first:
-                self.out.write(made.stdout)
+        self._say("tables", "checking")
+        self._once(ours("db", "migrate"))
+        for command in self.first:
+            self._say(command[-1], "loading")
+            self.told += self._once(command)
         self._say("tables", "current")
+
+    def _once(self, command: Sequence[str]) -> str:
+        """Run a command to its end; what it printed. Raises TipstaffError when it failed, unless we are to stop anyway."""
+        made = subprocess.run(
+            command,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            preexec_fn=processes.dies_with_parent(signal.SIGTERM),
+        )
+        if made.returncode and not self.stopping:
+            tail = "\n".join(made.stdout.strip().splitlines()[-8:])
+            raise TipstaffError(f"`{' '.join(command[3:])}` failed:\n{tail}")
+        return made.stdout
 
     def _environment(self) -> dict[str, str]:
         return environment.for_children() | {"TIPSTAFF_STATE": str(self.state), "PYTHONUNBUFFERED": "1"}
@@ -188,6 +193,7 @@ class Supervisor:
     def _look(self) -> None:
         if not self.announced and processes.answers(*(environment.address("listen") or ("127.0.0.1", 0))):
             self.announced = True
+            self.out.write(self.told)
             self.announce()
         if time.monotonic() > self.logs_due:
             self.logs_due = time.monotonic() + LOGS_EVERY
