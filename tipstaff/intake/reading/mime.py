@@ -13,6 +13,7 @@ from tipstaff.intake.reading.headers import loose_base64, parameters, read_heade
 from tipstaff.intake.reading.smime import signed_content
 
 MAX_NESTING = 40  # multiparts and messages inside one another
+MAX_DELIMITERS = 20_000  # lines of one multipart that look like its boundary
 MAX_PARTS = 2_000  # leaves of one mail, embedded ones included
 _MESSAGE_TYPES = {"message/rfc822", "message/global", "message/news"}
 _HEADERS_TYPES = {"text/rfc822-headers", "message/rfc822-headers", "message/global-headers", "text/rfc822-header"}
@@ -117,7 +118,7 @@ def split_parts(body: bytes, marker: bytes) -> tuple[list[bytes], bool]:
     at = 0 if body.startswith(delimiter) else body.find(b"\n" + delimiter) + 1
     if not at and not body.startswith(delimiter):
         return [], False
-    while True:
+    for _ in range(MAX_DELIMITERS):
         end_of_line = body.find(b"\n", at)
         line_end = len(body) if end_of_line < 0 else end_of_line
         tail = body[at + len(delimiter) : min(line_end, at + len(delimiter) + 80)].strip()
