@@ -67,12 +67,12 @@ def _queues(rng: np.random.Generator) -> list[str]:
     kinds = [
         "",
         "owner=me",
-        "due=4h",
+        "due=past",
         "category=vulnerable",
         "category=phishing",
         "severity=high",
-        "waiting=us",
-        "waiting=customer",
+        "turn=us",
+        "turn=customer",
     ]
     return [str(kind) for kind in rng.choice(kinds, REQUESTS)]
 
