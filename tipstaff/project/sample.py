@@ -44,7 +44,8 @@ from tipstaff.project.samples import acts, mails, people
 from tipstaff.reports.bulk import ensure_partition
 from tipstaff.reports.models import AcceptedRisk, FeedDelivery, Report, Reporter, Rule, Tally
 
-STEP = timedelta(minutes=40)  # messages closer together than this are handled in one go
+STEP, LONG_STEP = timedelta(minutes=40), timedelta(hours=4)  # messages so close together are handled in one go
+RECENT = timedelta(days=2)  # within which the short step holds
 
 
 def load(*, now: datetime) -> str:
@@ -67,7 +68,7 @@ def deliver(messages: Sequence[mails.Delivery], now: datetime) -> int:
     """Put each message into a spool at its moment and let a worker carry it to its case. Returns how many."""
     with _spool() as spool:
         worker: Worker | None = None
-        for moment, group in _in_steps(messages):
+        for moment, group in _in_steps(messages, now):
             at = min(moment, now)
             acts.work(at, now)
             with clock.frozen(at):
@@ -87,9 +88,14 @@ def _accepted(one: mails.Delivery):  # type: ignore[no-untyped-def]
     return accepted(source=one.source, kind=mails.KINDS[one.source], content=one.content, now=one.at, filename=one.filename)
 
 
-def _in_steps(messages: Sequence[mails.Delivery]) -> Iterator[tuple[datetime, list[mails.Delivery]]]:
+def _in_steps(messages: Sequence[mails.Delivery], now: datetime) -> Iterator[tuple[datetime, list[mails.Delivery]]]:
     """The messages in groups that arrive close together, each with the moment of its last."""
-    for _, group in groupby(messages, key=lambda one: int(one.at.timestamp() // STEP.total_seconds())):
+
+    def step(one: mails.Delivery) -> tuple[bool, int]:
+        recent = now - one.at < RECENT
+        return recent, int(one.at.timestamp() // (STEP if recent else LONG_STEP).total_seconds())
+
+    for _, group in groupby(messages, key=step):
         rows = list(group)
         yield rows[-1].at, rows
 
@@ -133,7 +139,11 @@ def erase(*, now: datetime, by: str) -> str:
     submissions = Submission.objects.filter(source__in=sources)
     reports = list(Report.objects.filter(submission__in=submissions).values_list("pk", flat=True))
     reporters = set(Report.objects.filter(pk__in=reports).values_list("reporter", flat=True))
-    counts = {"messages": submissions.count(), "cases": Case.objects.filter(customer__in=customers).count(), "customers": customers.count()}
+    counts = {
+        "messages": submissions.count(),
+        "cases": Case.objects.filter(customer__in=customers).count(),
+        "customers": customers.count(),
+    }
     _erase_cases(list(Case.objects.filter(customer__in=customers).values_list("pk", flat=True)))
     _erase_reports(reports, reporters, list(customers.values_list("pk", flat=True)))
     _erase_intake(submissions, sources, by, now)
@@ -175,6 +185,9 @@ def _erase_reports(reports: list[int], reporters: set[int], customers: list[int]
 def _erase_intake(submissions, sources, by: str, now: datetime) -> None:  # type: ignore[no-untyped-def]
     blobs = set(submissions.values_list("blob", flat=True))
     Correction.objects.filter(submission__in=submissions).delete()
+    OutboxMessage.objects.filter(
+        reference__in=[f"submission:{number}" for number in submissions.values_list("pk", flat=True)]
+    ).delete()
     submissions.delete()
     shared = set(Submission.objects.filter(blob__in=blobs).values_list("blob", flat=True))
     for blob in Blob.objects.filter(pk__in=blobs - shared, wrapped_key__isnull=False):
@@ -197,5 +210,3 @@ def _erase_inventory(customers) -> None:  # type: ignore[no-untyped-def]
     ledgers.delete()
     version, _ = InventoryVersion.objects.select_for_update().get_or_create(pk=1)
     InventoryVersion.objects.filter(pk=version.pk).update(number=version.number + 1)
-
-

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from tipstaff.accounts.models import StaffMember
 from tipstaff.cases import messages, services
 from tipstaff.cases.models import Case
+from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.faces.desk.models import SavedView
 from tipstaff.intake import services as intake
 from tipstaff.intake.models import Submission
@@ -66,14 +67,26 @@ def _close(case: Case, outcome: str, by: str, at: datetime) -> None:
 
 def _clear_intake(until: datetime, end: datetime) -> None:
     """What waited in Intake was set aside with a word, but for what came last."""
-    waiting = Submission.objects.filter(state__in=["needs_person", "failed"], received_at__lt=min(until, end - WAITS) - timedelta(hours=2))
+    waiting = Submission.objects.filter(
+        state__in=["needs_person", "failed"], received_at__lt=min(until, end - WAITS) - timedelta(hours=2)
+    )
     for row in waiting:
-        intake.decide(submission=row, state="set_aside", reason="asked the reporter for an address", by="alice", now=row.received_at + timedelta(hours=2))
+        intake.decide(
+            submission=row,
+            state="set_aside",
+            reason="asked the reporter for an address",
+            by="alice",
+            now=row.received_at + timedelta(hours=2),
+        )
 
 
 def last_words(now: datetime) -> Case | None:
     """Who owns the overdue case, what was written on it, and views for the queue. Returns that case."""
     alice = StaffMember.objects.get(username="alice")
+    closed = [f"case:{number}" for number in Case.objects.filter(closed_at__isnull=False).values_list("pk", flat=True)]
+    OutboxMessage.objects.filter(reference__in=closed, state="waiting").update(
+        state="withdrawn", error="its case was closed before it was sent"
+    )
     for name, query in VIEWS:
         SavedView.objects.create(name=name, query=query, owner=alice, shared=True)
     found = Case.objects.filter(headline=mails.OVERDUE, category="phishing", closed_at__isnull=True).first()

@@ -64,7 +64,9 @@ def _log(ip: str, seen: datetime, lines: int = 4) -> str:
     rows = []
     for number in range(lines):
         at = seen + timedelta(seconds=3 * number)
-        rows.append(f"{at:%Y-%m-%dT%H:%M:%S}Z gate sshd[{811 + number}]: Failed password for root from {ip} port {40100 + 7 * number} ssh2")
+        rows.append(
+            f"{at:%Y-%m-%dT%H:%M:%S}Z gate sshd[{811 + number}]: Failed password for root from {ip} port {40100 + 7 * number} ssh2"
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -89,7 +91,11 @@ def letter(entry: dict[str, str], at: datetime, ip: str, host: str, number: int)
 
 def xarf(at: datetime, ip: str, category: str, kind: str, number: int, **more: Any) -> Delivery:
     """A XARF v4 document as it comes through the API."""
-    party = {"org": "Sentinel Sensors (sample)", "contact": "reports@sentinel-sensors.example", "domain": "sentinel-sensors.example"}
+    party = {
+        "org": "Sentinel Sensors (sample)",
+        "contact": "reports@sentinel-sensors.example",
+        "domain": "sentinel-sensors.example",
+    }
     document = {
         "xarf_version": "4.2.0", "report_id": f"5a3f0000-0000-4000-8000-{number:012d}", "timestamp": f"{at - H / 3:%Y-%m-%dT%H:%M:%SZ}",
         "reporter": party, "sender": party, "source_identifier": ip, "category": category, "type": kind,
@@ -110,7 +116,14 @@ def feed(at: datetime, kind: str, rows: list[str], source: str = FEED) -> Delive
 def schedule(now: datetime) -> list[Delivery]:
     """Everything that arrives in the thirty days before ``now``, in order."""
     chance = Random(20260101)  # noqa: S311 - a story, not a secret
-    found = [*_feeds(now), *_spam(now, chance), *_sensors(now, chance), *_log_mails(now, chance), *_letters(now, chance), *_special(now)]
+    found = [
+        *_feeds(now),
+        *_spam(now, chance),
+        *_sensors(now, chance),
+        *_log_mails(now, chance),
+        *_letters(now, chance),
+        *_special(now),
+    ]
     return sorted(found, key=lambda one: one.at)
 
 
@@ -119,7 +132,9 @@ def _feeds(now: datetime) -> Iterator[Delivery]:
     for day in range(30, 0, -1):
         at = morning - day * DAY + (DAY if now - morning > H else timedelta(0))
         stamp = f"{at - 6 * H:%Y-%m-%d %H:%M}"
-        rows = [f'"{stamp}:{n:02d}","{ip}",64500,"DE","HESSEN","FRANKFURT","53","udp","","4.6",""' for n, ip in enumerate(RESOLVERS)]
+        rows = [
+            f'"{stamp}:{n:02d}","{ip}",64500,"DE","HESSEN","FRANKFURT","53","udp","","4.6",""' for n, ip in enumerate(RESOLVERS)
+        ]
         yield feed(at, "dns_openresolver", rows[: 2 + day % 3])
         if day > 6 and day % 2:
             ntp = f'"{stamp}:40","medium","203.0.113.141","udp","123","","ntp",64500,"DE","HESSEN","FRANKFURT"'
@@ -137,7 +152,7 @@ def _spam(now: datetime, chance: Random) -> Iterator[Delivery]:
 
 def _sensors(now: datetime, chance: Random) -> Iterator[Delivery]:
     for number in range(22):
-        at = now - timedelta(hours=30 + number * 31 + chance.randrange(9))
+        at = now - timedelta(hours=3 + number * 32 + chance.randrange(9))
         ip = LOGINS[number % len(LOGINS)]
         yield xarf(at, ip, "connection", "login_attack", number, source_port=40000 + number, destination_ip="192.0.2.250",
                    destination_port=22, protocol="tcp", first_seen=f"{at - H:%Y-%m-%dT%H:%M:%SZ}", attempt_count=40 + 13 * number)  # fmt: skip
@@ -149,16 +164,16 @@ def _sensors(now: datetime, chance: Random) -> Iterator[Delivery]:
 
 def _log_mails(now: datetime, chance: Random) -> Iterator[Delivery]:
     for number in range(24):
-        at = now - timedelta(hours=26 + number * 28 + chance.randrange(11))
+        at = now - timedelta(hours=2 + number * 29 + chance.randrange(11))
         yield mail("blocklist.eml", at, ip=LOGINS[(number * 3) % len(LOGINS)], number=770000 + number)
     for number in range(12):
-        at = now - timedelta(hours=33 + number * 55 + chance.randrange(7))
+        at = now - timedelta(hours=1 + number * 57 + chance.randrange(7))
         yield mail("fail2ban.eml", at, ip=LOGINS[(number * 2 + 1) % 6], number=number)
     for number in range(9):
-        at = now - timedelta(hours=41 + number * 71 + chance.randrange(12))
+        at = now - timedelta(hours=4 + number * 75 + chance.randrange(12))
         yield mail("x_arf.eml", at, ip=("203.0.113.14", "203.0.113.142", "198.51.100.6")[number % 3], number=number)
     for number in range(10):
-        at = now - timedelta(hours=28 + number * 66)
+        at = now - timedelta(hours=2.5 + number * 69)
         if number % 2:
             yield mail("acns.eml", at, ip="203.0.113.151", number=5500 + number, port=51413, work="An Example Film")
         else:
@@ -172,8 +187,14 @@ def _letters(now: datetime, chance: Random) -> Iterator[Delivery]:
         by_kind.setdefault(entry["kind"], []).append(entry)
     for number in range(20):
         entry = by_kind["report"][number % len(by_kind["report"])]
-        at = now - timedelta(hours=27 + number * 34 + chance.randrange(10))
-        yield letter(entry, at, ("203.0.113.10", "203.0.113.134", "198.51.100.37", "203.0.113.13")[number % 4], "cdn.larkfield-web.example", number)
+        at = now - timedelta(hours=1 + 1.3 * number if number < 4 else number * 34 + chance.randrange(10))
+        yield letter(
+            entry,
+            at,
+            ("203.0.113.10", "203.0.113.134", "198.51.100.37", "203.0.113.13")[number % 4],
+            "cdn.larkfield-web.example",
+            number,
+        )
     for number in range(16):
         entry = (by_kind["question"] + by_kind["offer"])[number % 4]
         yield letter(entry, now - timedelta(hours=20 + number * 43 + chance.randrange(20)), "", "", 40 + number)
@@ -187,12 +208,22 @@ def _special(now: datetime) -> Iterator[Delivery]:
     yield xarf(now - 7.2 * H, OVERDUE, "content", "phishing", 90, **phish)
     for number, hours in enumerate((6.4, 5.1, 3.3, 0.9)):
         yield xarf(now - hours * H, OVERDUE, "content", "phishing", 91 + number, **phish)
-    yield xarf(now - 2.2 * H, BEHIND_RESELLER, "content", "malware", 97, url="http://play.tern-games.example/patch.exe", malware_type="trojan")
-    yield xarf(now - 12 * DAY, MOVED, "connection", "port_scan", 98, source_port=4000, destination_ip="192.0.2.250", destination_port=445, protocol="tcp")
-    yield xarf(now - 3 * DAY, MOVED, "connection", "port_scan", 99, source_port=4000, destination_ip="192.0.2.250", destination_port=445, protocol="tcp")
-    yield xarf(now - 5 * H, LAGGING, "connection", "login_attack", 100, source_port=50123, destination_ip="192.0.2.250",
-               destination_port=22, protocol="tcp", first_seen=f"{now - 6 * H:%Y-%m-%dT%H:%M:%SZ}", attempt_count=88)  # fmt: skip
-    yield xarf(now - 9 * H, HOSPITAL, "infrastructure", "botnet", 101, compromise_evidence="[SAMPLE] beacons seen")
+    yield xarf(
+        now - 2.2 * H,
+        BEHIND_RESELLER,
+        "content",
+        "malware",
+        97,
+        url="http://play.tern-games.example/patch.exe",
+        malware_type="trojan",
+    )
+    for number, at in ((98, now - 12 * DAY), (99, now - 3 * DAY)):
+        yield xarf(at, MOVED, "connection", "port_scan", number, source_port=4000, destination_ip="192.0.2.250", destination_port=445,
+                   protocol="tcp", first_seen=f"{at - H:%Y-%m-%dT%H:%M:%SZ}")  # fmt: skip
+    yield xarf(now - 3.8 * H, "203.0.113.8", "connection", "port_scan", 102)  # not valid: fields are missing
+    yield xarf(now - 1.2 * H, LAGGING, "connection", "login_attack", 100, source_port=50123, destination_ip="192.0.2.250",
+               destination_port=22, protocol="tcp", first_seen=f"{now - 2 * H:%Y-%m-%dT%H:%M:%SZ}", attempt_count=88)  # fmt: skip
+    yield xarf(now - 0.8 * H, HOSPITAL, "infrastructure", "botnet", 101, compromise_evidence="[SAMPLE] beacons seen")
     entries = letters()
     yield letter(entries[0], now - 3.1 * H, SHARED, "", 60)  # which of two customers, nobody can say
     yield letter(entries[2], now - 30 * H, SHARED, "www.pebble-shop.example", 61)  # here the host name says it

@@ -142,7 +142,12 @@ def inventory(now: datetime) -> None:
     load(inventory=access, source=ledger, by=f"system:{LABEL}", now=start, as_of=now - 2 * DAY)
     for customer in Customer.objects.filter(external_id__startswith=PREFIX):
         Acceptance.objects.create(
-            customer=customer, edition="default/sample-1", content_hash="", accepted_at=start, actor=customer.name, method="contract"
+            customer=customer,
+            edition="default/sample-1",
+            content_hash="",
+            accepted_at=start,
+            actor=customer.name,
+            method="contract",
         )
 
 
@@ -167,8 +172,16 @@ def ways_in(now: datetime) -> None:
 def settings_of_the_desk(now: datetime) -> None:
     """Rules and an accepted risk, as a desk that has worked for a while would have them."""
     rows = (
-        ("Sample: open services that persist", "open_case", {"source": [mails.FEED], "at_least": 28, "days": 30, "category": ["vulnerable"]}),
-        ("Sample: open services, daily digest", "digest", {"source": [mails.FEED, mails.CERT], "category": ["vulnerable"]}),
+        (
+            "Sample: open services that persist",
+            "open_case",
+            {"source": [mails.FEED], "at_least": 60, "days": 30, "category": ["open_relay", "vulnerable"]},
+        ),
+        (
+            "Sample: open services, daily digest",
+            "digest",
+            {"source": [mails.FEED, mails.CERT], "category": ["open_relay", "vulnerable"]},
+        ),
         ("Sample: copyright needs a person", "ask_person", {"category": ["trademark"]}),
     )
     for place, (name, action, conditions) in enumerate(rows):
