@@ -119,7 +119,7 @@ def _told(passwords: dict[str, str], count: int, case: Case | None, now: datetim
         late = now - (case.next_due_at or now)
         hours, minutes = divmod(int(late.total_seconds()) // 60, 60)
         lines += [
-            f"  Open first: case #{case.pk} at /cases/{case.pk}/ – phishing at {case.headline}, overdue by {hours} h {minutes} min.",
+            f"  Open first: case #{case.pk} at /cases/{case.pk}/, phishing at {case.headline}, {hours} h {minutes} min overdue.",
             "  Its notice to the customer waits in the outbox. Then: Intake, the customer Halden Mail AS (a repeat offender),",
             "  and the public pages /report/ and /policy/.",
         ]
@@ -153,7 +153,7 @@ def erase(*, now: datetime, by: str) -> str:
     names = [row[0] for row in people.STAFF if row[0] != by]
     StaffMember.objects.filter(username__in=names, last_name="(sample)").delete()
     record(by=by, action="sample.erase", subject="sample", now=now, **counts)
-    stays = "Published policy editions and the audit record stay, as they always do: publish your own edition to supersede the sample's."
+    stays = "Published policy editions and the audit record stay, as they always do: publish an edition of your own."
     return f"Erased: {', '.join(f'{number} {what}' for what, number in counts.items())}. {stays}"
 
 

@@ -1,4 +1,4 @@
-"""The sample's messages in the formats that reporters really use, and when each arrives. Pure: the same moment gives the same sample."""
+"""The sample's messages in the formats that reporters use, and when each arrives. Pure: the same moment, the same sample."""
 
 import tomllib
 from collections.abc import Iterator
@@ -16,8 +16,12 @@ import orjson
 H = timedelta(hours=1)
 DAY = timedelta(days=1)
 MAILBOX, API, FEED, CERT, FORM = (
-    "Sample: abuse@ mailbox", "Sample: XARF reporters", "Sample: Shadowserver", "Sample: national CERT", "Sample: web form",
-)  # fmt: skip
+    "Sample: abuse@ mailbox",
+    "Sample: XARF reporters",
+    "Sample: Shadowserver",
+    "Sample: national CERT",
+    "Sample: web form",
+)
 KINDS = {MAILBOX: "smtp", API: "api", FEED: "pull", CERT: "pull", FORM: "form"}
 
 OVERDUE = "203.0.113.7"  # Larkfield Web: the phishing case that is overdue
@@ -76,9 +80,14 @@ def mail(template: str, at: datetime, *, ip: str = "", seen: datetime | None = N
     words.setdefault("number", 7)
     stamp = f"{at:%d%H%M%S}.{words['number']}"
     values = {
-        "ip": ip, "id": f"s{stamp}", "date": _moment(at), "seen": _moment(seen), "iso": f"{seen:%Y-%m-%dT%H:%M:%SZ}",
-        "when": f"{seen:%Y-%m-%d %H:%M}", "log": _log(ip, seen) if ip else "",
-    } | words  # fmt: skip
+        "ip": ip,
+        "id": f"s{stamp}",
+        "date": _moment(at),
+        "seen": _moment(seen),
+        "iso": f"{seen:%Y-%m-%dT%H:%M:%SZ}",
+        "when": f"{seen:%Y-%m-%d %H:%M}",
+        "log": _log(ip, seen) if ip else "",
+    } | words
     return Delivery(at, MAILBOX, _template(template).substitute(values).encode())
 
 
@@ -97,16 +106,22 @@ def xarf(at: datetime, ip: str, category: str, kind: str, number: int, **more: A
         "domain": "sentinel-sensors.example",
     }
     document = {
-        "xarf_version": "4.2.0", "report_id": f"5a3f0000-0000-4000-8000-{number:012d}", "timestamp": f"{at - H / 3:%Y-%m-%dT%H:%M:%SZ}",
-        "reporter": party, "sender": party, "source_identifier": ip, "category": category, "type": kind,
+        "xarf_version": "4.2.0",
+        "report_id": f"5a3f0000-0000-4000-8000-{number:012d}",
+        "timestamp": f"{at - H / 3:%Y-%m-%dT%H:%M:%SZ}",
+        "reporter": party,
+        "sender": party,
+        "source_identifier": ip,
+        "category": category,
+        "type": kind,
         "description": "[SAMPLE] Seen by our sensors.",
-    } | more  # fmt: skip
+    } | more
     return Delivery(at, API, orjson.dumps(document), f"sample-{number}.json")
 
 
 def feed(at: datetime, kind: str, rows: list[str], source: str = FEED) -> Delivery:
     heads = {
-        "dns_openresolver": '"timestamp","ip","asn","geo","region","city","port","protocol","hostname","min_amplification","dns_version"',
+        "dns_openresolver": '"timestamp","ip","asn","geo","region","city","port","protocol","hostname","min_amplification"',
         "scan_ntp": '"timestamp","severity","ip","protocol","port","hostname","tag","asn","geo","region","city"',
     }
     content = "\n".join([heads[kind], *rows]) + "\n"
@@ -132,9 +147,7 @@ def _feeds(now: datetime) -> Iterator[Delivery]:
     for day in range(30, 0, -1):
         at = morning - day * DAY + (DAY if now - morning > H else timedelta(0))
         stamp = f"{at - 6 * H:%Y-%m-%d %H:%M}"
-        rows = [
-            f'"{stamp}:{n:02d}","{ip}",64500,"DE","HESSEN","FRANKFURT","53","udp","","4.6",""' for n, ip in enumerate(RESOLVERS)
-        ]
+        rows = [f'"{stamp}:{n:02d}","{ip}",64500,"DE","HESSEN","FRANKFURT","53","udp","","4.6"' for n, ip in enumerate(RESOLVERS)]
         yield feed(at, "dns_openresolver", rows[: 2 + day % 3])
         if day > 6 and day % 2:
             ntp = f'"{stamp}:40","medium","203.0.113.141","udp","123","","ntp",64500,"DE","HESSEN","FRANKFURT"'
@@ -154,12 +167,30 @@ def _sensors(now: datetime, chance: Random) -> Iterator[Delivery]:
     for number in range(22):
         at = now - timedelta(hours=3 + number * 32 + chance.randrange(9))
         ip = LOGINS[number % len(LOGINS)]
-        yield xarf(at, ip, "connection", "login_attack", number, source_port=40000 + number, destination_ip="192.0.2.250",
-                   destination_port=22, protocol="tcp", first_seen=f"{at - H:%Y-%m-%dT%H:%M:%SZ}", attempt_count=40 + 13 * number)  # fmt: skip
+        yield xarf(
+            at,
+            ip,
+            "connection",
+            "login_attack",
+            number,
+            source_port=40000 + number,
+            destination_ip="192.0.2.250",
+            destination_port=22,
+            protocol="tcp",
+            first_seen=f"{at - H:%Y-%m-%dT%H:%M:%SZ}",
+            attempt_count=40 + 13 * number,
+        )
     for number, hours in enumerate((610, 402, 222, 141)):
         ip = ("203.0.113.12", "203.0.113.150", "198.51.100.5", "2001:db8:80::25")[number]
-        yield xarf(now - hours * H, ip, "infrastructure", "botnet", 50 + number, compromise_evidence="[SAMPLE] beacons seen",
-                   malware_family="Examplebot")  # fmt: skip
+        yield xarf(
+            now - hours * H,
+            ip,
+            "infrastructure",
+            "botnet",
+            50 + number,
+            compromise_evidence="[SAMPLE] beacons seen",
+            malware_family="Examplebot",
+        )
 
 
 def _log_mails(now: datetime, chance: Random) -> Iterator[Delivery]:
@@ -177,8 +208,17 @@ def _log_mails(now: datetime, chance: Random) -> Iterator[Delivery]:
         if number % 2:
             yield mail("acns.eml", at, ip="203.0.113.151", number=5500 + number, port=51413, work="An Example Film")
         else:
-            yield mail("dmca.eml", at, ip="203.0.113.9", number=number, host="files.larkfield-web.example", name="Anna Ferrier",
-                       sender="anna@ferrier-photo.example", domain="ferrier-photo.example", work=f"Harbour at dawn, no. {number}")  # fmt: skip
+            yield mail(
+                "dmca.eml",
+                at,
+                ip="203.0.113.9",
+                number=number,
+                host="files.larkfield-web.example",
+                name="Anna Ferrier",
+                sender="anna@ferrier-photo.example",
+                domain="ferrier-photo.example",
+                work=f"Harbour at dawn, no. {number}",
+            )
 
 
 def _letters(now: datetime, chance: Random) -> Iterator[Delivery]:
@@ -218,11 +258,32 @@ def _special(now: datetime) -> Iterator[Delivery]:
         malware_type="trojan",
     )
     for number, at in ((98, now - 12 * DAY), (99, now - 3 * DAY)):
-        yield xarf(at, MOVED, "connection", "port_scan", number, source_port=4000, destination_ip="192.0.2.250", destination_port=445,
-                   protocol="tcp", first_seen=f"{at - H:%Y-%m-%dT%H:%M:%SZ}")  # fmt: skip
+        yield xarf(
+            at,
+            MOVED,
+            "connection",
+            "port_scan",
+            number,
+            source_port=4000,
+            destination_ip="192.0.2.250",
+            destination_port=445,
+            protocol="tcp",
+            first_seen=f"{at - H:%Y-%m-%dT%H:%M:%SZ}",
+        )
     yield xarf(now - 3.8 * H, "203.0.113.8", "connection", "port_scan", 102)  # not valid: fields are missing
-    yield xarf(now - 1.2 * H, LAGGING, "connection", "login_attack", 100, source_port=50123, destination_ip="192.0.2.250",
-               destination_port=22, protocol="tcp", first_seen=f"{now - 2 * H:%Y-%m-%dT%H:%M:%SZ}", attempt_count=88)  # fmt: skip
+    yield xarf(
+        now - 1.2 * H,
+        LAGGING,
+        "connection",
+        "login_attack",
+        100,
+        source_port=50123,
+        destination_ip="192.0.2.250",
+        destination_port=22,
+        protocol="tcp",
+        first_seen=f"{now - 2 * H:%Y-%m-%dT%H:%M:%SZ}",
+        attempt_count=88,
+    )
     yield xarf(now - 0.8 * H, HOSPITAL, "infrastructure", "botnet", 101, compromise_evidence="[SAMPLE] beacons seen")
     entries = letters()
     yield letter(entries[0], now - 3.1 * H, SHARED, "", 60)  # which of two customers, nobody can say

@@ -1,4 +1,4 @@
-"""Who appears in the sample: staff, customers and what they hold, the policy, the ways in, known reporters, the desk's own settings."""
+"""Who appears in the sample: staff, customers and what they hold, the policy, the ways in, reporters, rules."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -119,25 +119,35 @@ def inventory(now: datetime) -> None:
     start = now - SINCE
     main, ledger = (source_named(name=name, kind="csv", settings={LABEL: True}) for name in LEDGERS)
     parties = Inventory(
-        customers=[CustomerFact(PREFIX + key, name, PREFIX + parent if parent else "", cls, prot, "", lang, zone)
-                   for key, name, parent, cls, prot, lang, zone, _ in CUSTOMERS],
-        contacts=[ContactFact(PREFIX + key, f"{PREFIX}{key}-abuse", "abuse", person, f"abuse@{_host(key)}.example", "", lang)
-                  for key, _, _, _, _, lang, _, person in CUSTOMERS],
+        customers=[
+            CustomerFact(PREFIX + key, name, PREFIX + parent if parent else "", cls, prot, "", lang, zone)
+            for key, name, parent, cls, prot, lang, zone, _ in CUSTOMERS
+        ],
+        contacts=[
+            ContactFact(PREFIX + key, f"{PREFIX}{key}-abuse", "abuse", person, f"abuse@{_host(key)}.example", "", lang)
+            for key, _, _, _, _, lang, _, person in CUSTOMERS
+        ],
         services=[ServiceFact(PREFIX + key, PREFIX + owner, name, kind, started_at=start) for key, owner, name, kind in SERVICES],
         names=[NameFact(PREFIX + service, "domain", value, start) for service, value in NAMES],
         assignments=[AssignmentFact(ip_network(net), PREFIX + service, start) for net, service in HELD]
-        + [AssignmentFact(ip_network(f"{mails.SHARED}/32"), PREFIX + one, start, shared=True) for one in ("quarry-shared", "pebble-shop")]
-        + [AssignmentFact(ip_network("203.0.113.96/30"), PREFIX + "larkfield-web", start, now - 10 * DAY),
-           AssignmentFact(ip_network("203.0.113.96/30"), PREFIX + "meridian-cloud", now - 10 * DAY),
-           AssignmentFact(ip_network("203.0.113.100/30"), PREFIX + "larkfield-web", start, now - 10 * DAY),
-           AssignmentFact(ip_network("203.0.113.100/30"), PREFIX + "meridian-cloud", now - 10 * DAY)],
+        + [
+            AssignmentFact(ip_network(f"{mails.SHARED}/32"), PREFIX + one, start, shared=True)
+            for one in ("quarry-shared", "pebble-shop")
+        ]
+        + [
+            AssignmentFact(ip_network("203.0.113.96/30"), PREFIX + "larkfield-web", start, now - 10 * DAY),
+            AssignmentFact(ip_network("203.0.113.96/30"), PREFIX + "meridian-cloud", now - 10 * DAY),
+            AssignmentFact(ip_network("203.0.113.100/30"), PREFIX + "larkfield-web", start, now - 10 * DAY),
+            AssignmentFact(ip_network("203.0.113.100/30"), PREFIX + "meridian-cloud", now - 10 * DAY),
+        ],
         own_prefixes=[OwnPrefixFact(ip_network(net), "sample") for net in ("203.0.113.0/24", "198.51.100.0/24", "2001:db8::/33")],
-    )  # fmt: skip
+    )
     load(inventory=parties, source=main, by=f"system:{LABEL}", now=start, as_of=now)
-    ports = [(1024 + 16384 * share, 1024 + 16384 * (share + 1)) for share in range(3)]
     access = Inventory(
-        assignments=[AssignmentFact(ip_network("198.51.100.128/26"), PREFIX + "fjordnett-access", start)]
-        + [AssignmentFact(ip_network("198.51.100.192/28"), PREFIX + "fjordnett-access", start, None, *ports[0])]
+        assignments=[
+            AssignmentFact(ip_network("198.51.100.128/26"), PREFIX + "fjordnett-access", start),
+            AssignmentFact(ip_network("198.51.100.192/28"), PREFIX + "fjordnett-access", start, None, 1024, 17408),
+        ]
     )
     load(inventory=access, source=ledger, by=f"system:{LABEL}", now=start, as_of=now - 2 * DAY)
     for customer in Customer.objects.filter(external_id__startswith=PREFIX):
@@ -165,8 +175,9 @@ def ways_in(now: datetime) -> None:
         # Not enabled beyond the story: nothing is fetched from anywhere.
         Source.objects.create(name=name, kind=kind, settings=settings, expected_every=every, created_at=now - 31 * DAY)
     for key, name, trust in REPORTERS:
-        Reporter.objects.create(key=key, email=key, name=name, organisation=name, trust=trust, first_seen=now - 90 * DAY,
-                                last_seen=now - 31 * DAY)  # fmt: skip
+        Reporter.objects.create(
+            key=key, email=key, name=name, organisation=name, trust=trust, first_seen=now - 90 * DAY, last_seen=now - 31 * DAY
+        )
 
 
 def settings_of_the_desk(now: datetime) -> None:
@@ -185,9 +196,21 @@ def settings_of_the_desk(now: datetime) -> None:
         ("Sample: copyright needs a person", "ask_person", {"category": ["trademark"]}),
     )
     for place, (name, action, conditions) in enumerate(rows):
-        Rule.objects.create(position=place, name=name, action=action, conditions=conditions, enabled=True, by="bob",
-                            at=now - 31 * DAY, replayed_at=now - 31 * DAY)  # fmt: skip
+        Rule.objects.create(
+            position=place,
+            name=name,
+            action=action,
+            conditions=conditions,
+            enabled=True,
+            by="bob",
+            at=now - 31 * DAY,
+            replayed_at=now - 31 * DAY,
+        )
     AcceptedRisk.objects.create(
-        customer=Customer.objects.get(external_id=f"{PREFIX}orchard"), category="scan", by="bob", at=now - 31 * DAY,
-        reason="sample: research scanner with a published opt-out", expires_at=now + 200 * DAY,
-    )  # fmt: skip
+        customer=Customer.objects.get(external_id=f"{PREFIX}orchard"),
+        category="scan",
+        by="bob",
+        at=now - 31 * DAY,
+        reason="sample: research scanner with a published opt-out",
+        expires_at=now + 200 * DAY,
+    )
