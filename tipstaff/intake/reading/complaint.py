@@ -207,9 +207,17 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
     if reading.category is None:
         return Disposition.NEEDS_A_PERSON, ["the kind of abuse is not clear from the text"]
     asks = "?" in reading.facts.own_words
-    plain_link = any(event.url for event in events) and not any(link.defanged or link.why.startswith("named in") for link in reading.links if link.verdict == "accused")
+    plain_link = any(event.url for event in events) and not any(
+        link.defanged or link.why.startswith("named in") for link in reading.links if link.verdict == "accused"
+    )
     pointed = any(mention.points for mention in reading.accusation.mentions if mention.ip in reading.accusation.accused)
-    if asks and not complaint and reading.accusation.strength < SAYS and not pointed and (plain_link or not any(event.url for event in events)):
+    if (
+        asks
+        and not complaint
+        and reading.accusation.strength < SAYS
+        and not pointed
+        and (plain_link or not any(event.url for event in events))
+    ):
         return Disposition.NEEDS_A_PERSON, ["it asks something and names an address"]
     if (
         reading.accusation.strength <= 1

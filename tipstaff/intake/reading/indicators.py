@@ -1,6 +1,7 @@
 """Addresses, URLs, domains and mailboxes in untrusted text, defanged or not. RE2 throughout: time grows with length only."""
 
 import ipaddress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +26,9 @@ _URL = _utf8(
     r"[^\s<>\"'`|^\x00-\x1f\x{3000}-\x{3002}\x{ff08}\x{ff09}\x{ff0c}\x{ff1b}\x{201c}\x{201d}\x{ab}\x{bb}]+"
 )
 _LABEL = r"[0-9A-Za-z\x{a1}-\x{2fff}\x{3040}-\x{fefe}_-]+"
+_GLUED = pattern(r"[),;]|[\x{3040}-\x{30ff}\x{4e00}-\x{9fff}]")
+_SENTENCE = pattern(r"[),;:!?][\x{3040}-\x{30ff}\x{4e00}-\x{9fff}]")
+_NEXT = pattern(r"(?i)[^\x00-\x7f]\S*[:,;)]((?:https?|hxxps?|ftp)(?:\[:\]|:)//)")
 _DOMAIN = _utf8(rf"(?:{_LABEL})(?:{_DOT}{_LABEL})+")
 _AT = r"(?:@|\s?\[at\]\s?|\s?\(at\)\s?|\s?\{at\}\s?|\[@\]|\(@\))"
 _MAILBOX = _utf8(rf"(?i)[0-9A-Za-z.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}{_AT}[0-9A-Za-z-]{{1,63}}(?:{_DOT}[0-9A-Za-z-]{{1,63}}){{1,10}}")
@@ -214,16 +218,33 @@ def find_urls(text: str) -> list[Found]:
     if not any(mark in text for mark in ("//", "/]", "__", "\\/")):
         return []
     found: list[Found] = []
-    for start, end in spans(_URL, text, MAX_CANDIDATES):
+    for start, end in _apart(text, spans(_URL, text, MAX_CANDIDATES)):
         written = _trim(text[start : min(end, start + MAX_URL)])
         if start and text[start - 1].isalnum() and text[start - 1].isascii():
             continue
+        if cut := _SENTENCE.search(written):
+            written = _trim(written[: cut.start()])
         value = normal_url(refang(written))
+        if value is None and (cut := _GLUED.search(written)):   # running text without blanks goes on behind it
+            written = _trim(written[: cut.start()])
+            value = normal_url(refang(written))
         if value:
             found.append(Found(value, start, start + len(written), written))
             if len(found) >= MAX_FOUND:
                 break
     return found
+
+
+def _apart(text: str, found: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Each span; where text without blanks glues a second URL to the first (not as its path or parameter), both."""
+    for start, end in found:
+        inner = _NEXT.search(text[start + 6 : end]) if end - start < MAX_URL else None
+        if inner:
+            at = start + 6 + inner.start(1)
+            yield start, at
+            yield at, end
+        else:
+            yield start, end
 
 
 def _trim(written: str) -> str:

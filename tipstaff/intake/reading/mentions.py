@@ -79,7 +79,9 @@ def _without_ranges(letter: str, found: list[Mention]) -> list[Mention]:
 def _inside_url(letter: str, hit: Found) -> bool:
     """Whether the address stands in a link's query or path (a look-up page), not as its host."""
     start = max(letter.rfind(" ", 0, hit.start), letter.rfind("\n", 0, hit.start), letter.rfind("<", 0, hit.start)) + 1
-    return "://" in letter[start : hit.start] or letter[start : start + 4].lower() == "hxxp"
+    before = letter[start : hit.start]
+    behind = before.rpartition("//")[2] if "//" in before else before
+    return ("://" in before or before[:4].lower() == "hxxp") and behind.isascii() and ")" not in behind
 
 
 def is_possible(ip: str) -> bool:
@@ -145,7 +147,11 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
     if best is None:
         return None
     if _is_plain_noun(best):  # "target IP", "unserem Server": the word before the noun says whose it is
-        close = [hit for hit in inside if best.start - (30 if hit.phrase in POSSESSIVE else 14) <= hit.end <= best.start and not _is_plain_noun(hit)]
+        close = [
+            hit
+            for hit in inside
+            if best.start - (30 if hit.phrase in POSSESSIVE else 14) <= hit.end <= best.start and not _is_plain_noun(hit)
+        ]
         best = max(close, key=lambda hit: (hit.end, hit.end - hit.start), default=best)
     distance = start - best.end
     strength = best.value.strength - (1 if distance > 45 else 0)
