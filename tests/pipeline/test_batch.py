@@ -343,3 +343,11 @@ def test_a_better_reading_takes_back_what_the_first_one_said():
     assert Report.objects.get(ordinal=1).state == "withdrawn"
     dave = Case.objects.get(customer__name="Dave")
     assert dave.events == 0 and dave.journal.filter(text__contains="taken back").exists()
+
+
+def test_a_report_of_unknown_kind_goes_to_a_person():
+    provider()
+    deliver(report(event(CAROL), category=None, category_from=None))
+    row = Submission.objects.get()
+    assert (row.state, row.reason) == ("needs_person", "its kind is not known")
+    assert Event.objects.get().case_id is None and not Case.objects.exists()

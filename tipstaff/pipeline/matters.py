@@ -75,6 +75,8 @@ def gather(events: pl.DataFrame, facts: pl.DataFrame, context: Context, now: dat
     """
     wanted = events.filter(_wanted(events))
     found = Gathered()
+    kindless = events.filter((pl.col("attribution") == HELD) & (pl.col("action") == 0) & pl.col("category").is_null())
+    found.reasons = dict.fromkeys(kindless["report"].unique().to_list(), "its kind is not known")
     if not len(wanted):
         return found
     wanted = wanted.join(facts, on="report", how="left", maintain_order="left", suffix="_of_report")

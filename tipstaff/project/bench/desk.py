@@ -1,6 +1,5 @@
 """How long the desk's pages take on the server with a million events and a hundred thousand cases, while a feed loads."""
 
-import os
 import subprocess
 import sys
 import time
@@ -233,7 +232,7 @@ def _events(
 
 def _feeder() -> "subprocess.Popen[bytes]":
     """Another program that loads deliveries until it is stopped."""
-    return subprocess.Popen([sys.executable, "-m", "tipstaff.project.bench.desk"], env=os.environ | {"TIPSTAFF_BENCH_FEED": "1"})
+    return subprocess.Popen([sys.executable, "-m", "tipstaff.project.bench.desk"])  # it inherits the state directory
 
 
 def _feed_for_ever() -> None:
