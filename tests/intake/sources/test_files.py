@@ -74,8 +74,8 @@ def test_other_files_are_one_submission_each(tmp_path: Path, spool: Spool) -> No
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("feed.csv", "ip,timestamp\n192.0.2.7,2026-11-02 10:00:00\n")
     wanted = {
-        "one.eml": MAIL.format(1, 1).encode(), "feed.csv": b"ip\n192.0.2.7\n", "deeper/x.json": b"{}", "feed.csv.gz": gzip.compress(b"ip\n"),
-        "pack.zip": packed.getvalue(),
+        "one.eml": MAIL.format(1, 1).encode(), "feed.csv": b"ip\n192.0.2.7\n", "deeper/x.json": b"{}",
+        "feed.csv.gz": gzip.compress(b"ip\n"), "pack.zip": packed.getvalue(),
     }  # fmt: skip
     for name, content in wanted.items():
         (tmp_path / "in" / name).write_bytes(content)

@@ -218,7 +218,7 @@ def test_a_wrong_password_and_a_missing_mailbox_are_named(
     with pytest.raises(imap.MailboxFailed, match="No/Such"):
         missing.open()
     monkeypatch.setenv("TIPSTAFF_SECRET_IMAP", "wrong")
-    with pytest.raises(imap.MailboxFailed, match="refuses the login.*check user and password"):
+    with pytest.raises(imap.MailboxFailed, match=r"refuses the login.*check user and password"):
         Desk(server, tmp_path, user).read()
     monkeypatch.delenv("TIPSTAFF_SECRET_IMAP")
     with pytest.raises(InputError, match="TIPSTAFF_SECRET_IMAP is not set"):
@@ -245,7 +245,7 @@ def test_oauth2_with_a_token_and_with_a_refresh_token(
         assert mailbox.validity
         mailbox.close()
     monkeypatch.setenv("TIPSTAFF_SECRET_REFRESH", "expired")
-    with pytest.raises(InputError, match="without a token.*renew the refresh token"):
+    with pytest.raises(InputError, match=r"without a token.*renew the refresh token"):
         imap.Mailbox("mail", server.settings(oauth2=ways[1])).open()
     monkeypatch.setenv("TIPSTAFF_SECRET_TOKEN", "stolen")
     with pytest.raises(imap.MailboxFailed, match="refuses the login"):

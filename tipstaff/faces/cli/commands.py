@@ -1,10 +1,15 @@
 """The operators' commands: name -> "module:attribute", imported only when called. `parse` must import no Django."""
 
 COMMANDS = {
+    "case": "tipstaff.faces.cli.case:case",
+    "evidence": "tipstaff.faces.cli.evidence:evidence",
     "export": "tipstaff.faces.cli.inventory:export",
     "import": "tipstaff.faces.cli.inventory:import_",
     "parse": "tipstaff.faces.cli.parse:parse",
     "policy": "tipstaff.faces.cli.policy:policy",
+    "receive": "tipstaff.faces.cli.receive:receive",
+    "source": "tipstaff.faces.cli.source:source",
+    "token": "tipstaff.faces.api.commands:token",
     "who": "tipstaff.faces.cli.who:who",
 }
 

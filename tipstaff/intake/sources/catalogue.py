@@ -91,7 +91,7 @@ KINDS = (
             "allow_http",
             "filename",
             "timeout",
-        ),  # fmt: skip
+        ),
         (),
         _check_pull,
     ),

@@ -113,7 +113,7 @@ def _mbox(path: Path) -> BinaryIO | None:
     """The file opened as an mbox (RFC 4155), packed with gzip or not; None where it is none."""
     with path.open("rb") as raw:
         packed = raw.read(3) == b"\x1f\x8b\x08"
-    stream: BinaryIO = gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[assignment]
+    stream: BinaryIO = gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[assignment]  # noqa: SIM115 - the caller closes it
     try:
         first = stream.readline(400)
         if _FROM_LINE.match(first) and looks_like_mail(stream.read(4000)):

@@ -141,7 +141,7 @@ class Mailbox:
             if content is None:
                 continue
             size = int(parts.get(b"RFC822.SIZE", len(content)))
-            extra = {"cut_off_at": most, "size": size} if size > most else {}
+            extra: dict[str, Any] = {"cut_off_at": most, "size": size} if size > most else {}
             ref = f"{self.name}/{self.validity}/{uid}"
             item = accepted(source=self.source, kind=KIND, content=content, now=now, ref=ref, mailbox=self.name, uid=uid, **extra)
             mails.append((uid, parts.get(b"INTERNALDATE"), item))

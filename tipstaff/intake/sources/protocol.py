@@ -62,7 +62,8 @@ class _Guarded:
         content = await self._message()
         if content is None:
             status = f"552 5.3.4 the message is larger than {self.data_size_limit} bytes"
-            status = "\r\n".join([status] * (len(self.envelope.rcpt_tos) if isinstance(self, LMTP) else 1))
+            count = len(self.envelope.rcpt_tos)
+            status = "\r\n".join([status] * (count if isinstance(self, LMTP) else 1))
         else:
             self.envelope.content = self.envelope.original_content = content
             status = await self._call_handler_hook("DATA")

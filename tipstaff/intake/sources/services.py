@@ -1,12 +1,12 @@
 """What the ways in note about themselves: where they stand, whether they work, whose turn a pull is."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q
-from psycopg.types.json import Jsonb
 
 from tipstaff.audit.services import record
 from tipstaff.intake.models import Source
@@ -35,7 +35,7 @@ def advance(*, source: int, part: str, position: Mapping[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE intake_source SET cursor = cursor || jsonb_build_object(%s::text, %s::jsonb) WHERE id = %s",
-            [part, Jsonb(dict(position)), source],
+            [part, json.dumps(dict(position)), source],
         )
 
 

@@ -1,0 +1,163 @@
+"""``tipstaff source``: the ways in, how they are doing, new ones, and a try without taking anything."""
+
+import getpass
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from tipstaff.intake import queries
+from tipstaff.intake.models import Source
+from tipstaff.intake.sources import catalogue, imap, pulls, services
+from tipstaff.kernel import clock
+from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_PERIOD = re.compile(r"(\d{1,5})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+@click.group()
+def source() -> None:
+    """Mailboxes, feeds, folders and listeners that submissions come from."""
+
+
+@source.command("list")
+@JSON
+def list_(as_json: bool) -> None:
+    """Every source: fresh, late, failing or off, with its last word."""
+    now = clock.now()
+    rows = [_row(one) for one in queries.health(now=now, midnight=now.replace(hour=0, minute=0, second=0, microsecond=0))]
+    if as_json:
+        _json(rows)
+        return
+    for row in rows:
+        error = f"  {row['last_error']}" if row["health"] == "failing" else ""
+        click.echo(
+            f"{row['name']:<24} {row['kind']:<6} {row['health']:<12} {row['today']:>6} today  {row['last_received_at'] or 'never'}{error}"
+        )
+    if not rows:
+        click.echo("no sources yet; `tipstaff source add` makes one, and the mail listener's appears with its first mail")
+
+
+@source.command()
+@click.argument("name")
+@click.option("--kind", required=True, type=click.Choice(list(catalogue.BY_NAME)), help="What it is.")
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting; a value that is JSON is read as JSON. May be repeated."
+)
+@click.option("--expect-every", metavar="PERIOD", help="Longer silence is an alarm: 30m, 24h, 7d.")
+def add(name: str, kind: str, pairs: tuple[str, ...], expect_every: str | None) -> None:
+    """Add a source called NAME. Passwords are named, never given: password=TIPSTAFF_SECRET_MAIL."""
+    settings = dict(_pair(text) for text in pairs)
+    catalogue.check(name=name, kind=kind, settings=settings)
+    period = _period(expect_every) if expect_every else None
+    services.add(name=name, kind=kind, settings=settings, expected_every=period, by=_actor(), now=clock.now())
+    click.echo(f"added {name}; `tipstaff source test {name}` tries it, a running intake begins within 15 s")
+
+
+@source.command()
+@click.argument("name")
+@JSON
+def test(name: str, as_json: bool) -> None:
+    """Try a source as the intake would, without taking anything or changing where it stands."""
+    try:
+        found = Source.objects.get(name=name)
+    except Source.DoesNotExist:
+        raise NotFound(f"there is no source {name!r}; `tipstaff source list` shows them") from None
+    try:
+        told = _tried(found)
+    except TipstaffError as error:
+        if as_json:
+            _json({"name": name, "works": False, "told": str(error)})
+            sys.exit(1)
+        raise
+    if as_json:
+        _json({"name": name, "works": True, "told": told})
+    else:
+        click.echo(f"{name} works: {told}")
+
+
+@source.command()
+@click.argument("name")
+@click.argument("state", type=click.Choice(["on", "off"]))
+def switch(name: str, state: str) -> None:
+    """Turn a source on or off; what it took is kept."""
+    services.switch(name=name, enabled=state == "on", by=_actor(), now=clock.now())
+    click.echo(f"{name} is {state}")
+
+
+def _tried(found: Source) -> str:
+    if found.kind == imap.KIND:
+        return "; ".join(_try_mailbox(found, str(name)) for name in found.settings.get("mailboxes", ["INBOX"]))
+    if found.kind == pulls.KIND:
+        fetched = pulls.fetch(name=found.name, settings=found.settings, cursor=found.cursor, now=clock.now())
+        return "nothing new" if fetched.content is None else f"{len(fetched.content)} bytes, called {fetched.filename or 'nothing'}"
+    if folder := found.settings.get("folder"):
+        return _try_folder(Path(folder), found.name)
+    return "it is fed by others; there is nothing to ask"
+
+
+def _try_mailbox(found: Source, name: str) -> str:
+    mailbox = imap.Mailbox(found.name, found.settings, name)
+    try:
+        mailbox.open()
+        waiting = len(mailbox.news(imap.Position.of(found.cursor.get(name))))
+    except imap.LOST as error:
+        raise imap.MailboxFailed(f"{found.settings['host']}: {error}") from error
+    finally:
+        mailbox.close()
+    return f"{name}: {waiting} to take"
+
+
+def _try_folder(folder: Path, name: str) -> str:
+    try:
+        probe = folder / ".tipstaff-probe"
+        probe.touch()
+        probe.unlink()
+        return f"{sum(entry.is_file() and not entry.name.startswith('.') for entry in folder.iterdir())} files in {folder}"
+    except OSError as error:
+        advice = "create it, and let this account read it and write to it"
+        raise InputError(Problem(f"source {name}: folder {folder}", f"cannot be used: {error.strerror}", advice)) from error
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise InputError(Problem(f"--set {text}", "is not KEY=VALUE", "write for example --set host=imap.example.net"))
+    try:
+        return key, orjson.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _period(text: str) -> timedelta:
+    match = _PERIOD.fullmatch(text.strip())
+    if match is None:
+        raise InputError(Problem("--expect-every", f"{text!r} is no period", "write 30m, 24h or 7d"))
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _row(one: queries.Health) -> dict[str, Any]:
+    found = one.source
+    return {
+        "name": found.name, "kind": found.kind, "health": one.word, "today": one.today, "enabled": found.enabled,
+        "last_received_at": _time(found.last_received_at), "last_ok_at": _time(found.last_ok_at),
+        "last_error": found.last_error, "due_at": _time(found.due_at), "settings": found.settings,
+    }  # fmt: skip
+
+
+def _time(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if at else None
+
+
+def _actor() -> str:
+    return f"cli:{getpass.getuser()}"
+
+
+def _json(value: Any) -> None:
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
