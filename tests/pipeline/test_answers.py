@@ -83,3 +83,22 @@ def test_a_reply_with_a_guessed_token_goes_to_a_person():
 def test_only_our_own_tokens_name_a_case(token):
     assert case_named(token) is None
     assert case_named(token_of(7)) == 7
+
+
+def test_a_digest_goes_out_once_a_day_for_what_the_rules_put_there():
+    from tipstaff.accounts.models import Contact, Customer
+    from tipstaff.pipeline.digests import write_digests
+    from tipstaff.reports.models import Rule
+
+    provider()
+    Contact.objects.create(customer=Customer.objects.get(name="Carol"), name="Carol", email="abuse@carol.example")
+    Rule.objects.create(
+        position=1, name="digest", conditions={"category": ["scan"]}, action="digest", enabled=True, by="alice", at=NOW
+    )
+    deliver(report(event(CAROL), event(CAROL, at=NOW - timedelta(hours=1)), category="scan"))
+    assert not Case.objects.exists()
+    assert write_digests(now=NOW) == 0
+    assert [write_digests(now=NOW + timedelta(days=1)) for _ in range(2)] == [1, 0]
+    message = OutboxMessage.objects.get(kind="digest")
+    assert message.recipient == "abuse@carol.example" and "2 observations" in message.body
+    assert write_digests(now=NOW + timedelta(days=9)) == 0

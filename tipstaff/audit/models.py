@@ -1,3 +1,5 @@
+"""The record of what people and programs did."""
+
 from django.db import models
 
 
@@ -9,9 +11,9 @@ class Entry(models.Model):
     """
 
     at = models.DateTimeField()
-    actor = models.TextField()               # 'alice', 'system:worker', 'token:noc-feed'
-    action = models.TextField()              # 'evidence.open', 'policy.publish', 'case.merge' …
-    subject = models.TextField()             # 'case:4312', 'blob:9f2c…', 'edition:default/2026-01'
+    actor = models.TextField()  # 'alice', 'system:worker', 'token:noc-feed'
+    action = models.TextField()  # 'evidence.open', 'policy.publish', 'case.merge' …
+    subject = models.TextField()  # 'case:4312', 'blob:9f2c…', 'edition:default/2026-01'
     reason = models.TextField(default="")
     detail = models.JSONField(default=dict)
 

@@ -9,6 +9,7 @@ from tipstaff.cases import services as cases
 from tipstaff.evidence import services as evidence
 from tipstaff.intake.models import Source
 from tipstaff.kernel.models import Heartbeat
+from tipstaff.pipeline.digests import write_digests
 from tipstaff.reports import bulk as reports
 
 SWEEP_LOCK = 7_114_002
@@ -26,6 +27,7 @@ def sweep(*, now: datetime) -> None:
                 return
         note_silent_sources(now=now)
         close_absent_findings(now=now)
+        write_digests(now=now)
         reports.ensure_partition(now)
         reports.ensure_partition(now + timedelta(days=7))
         Heartbeat.objects.filter(at__lt=now - GONE).delete()
