@@ -137,6 +137,15 @@ def test_our_networks_tell_the_accused():
     assert [event.ip for event in known.events] == ["203.0.113.6"]
 
 
+def test_an_address_outside_our_networks_is_not_accused_while_one_inside_is_named():
+    letter = (
+        b"From: rita@corp.example\nSubject: attack\n\nYour customer 203.0.113.6 attacks our server 198.51.100.5 (brute force).\n"
+    )
+    assert [event.ip for event in read_submission(letter, Hints())[0].events] == ["203.0.113.6"]
+    draft = read_submission(letter, Hints(own_networks=("198.51.100.0/24",)))[0]
+    assert draft.disposition is Disposition.NEEDS_A_PERSON and "outside our networks" in draft.needs[0]
+
+
 def test_the_usual_zone_of_a_source_is_used_and_said():
     letter = INTRUSION.encode()
     draft = read_submission(letter, Hints(zone="Europe/Berlin"))[0]

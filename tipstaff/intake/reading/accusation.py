@@ -89,7 +89,7 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
     likely = {ip for ip, roles in weight.items() if ip not in named and roles.get(Role.ACCUSED) and ip not in targets - sources}
     pointed = {mention.ip for mention in outcome.mentions if mention.points}
     accused, outcome.strength, outcome.why = _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed)
-    accused, outcome.why = _ours(accused, says | from_logs | likely | unresolved | torn, own, outcome.why)
+    accused, outcome.why = _ours(accused, says | from_logs | likely | unresolved | torn, set(weight), own, outcome.why)
     order = [mention.ip for mention in outcome.mentions] + [entry.src for _, entry in outcome.logs]
     outcome.accused = [ip for ip in dict.fromkeys(order) if ip in accused]
     outcome.candidates = [ip for ip in dict.fromkeys(order) if ip not in outcome.victims]
@@ -145,7 +145,7 @@ def _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed)
     return set(), 0, ""
 
 
-def _ours(accused: set[str], possible: set[str], own: tuple[str, ...], why: str) -> tuple[set[str], str]:
+def _ours(accused: set[str], possible: set[str], named: set[str], own: tuple[str, ...], why: str) -> tuple[set[str], str]:
     """Our own networks, where known, tell the accused from others: a complaint to us is about one of ours."""
     if not own:
         return accused, why
@@ -156,6 +156,8 @@ def _ours(accused: set[str], possible: set[str], own: tuple[str, ...], why: str)
         inside = {ip for ip in possible if within(ip, own)}
         if len(inside) == 1:
             return inside, ""
+    elif any(within(ip, own) for ip in named):
+        return set(), "the letter accuses an address outside our networks and names one inside"
     return accused, why
 
 

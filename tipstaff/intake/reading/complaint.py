@@ -206,6 +206,8 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
         return Disposition.NEEDS_A_PERSON, ["an address is named, but not what is complained of"]
     if reading.category is None:
         return Disposition.NEEDS_A_PERSON, ["the kind of abuse is not clear from the text"]
+    if _is_weak(reading, complaint):
+        return Disposition.NEEDS_A_PERSON, ["it names an address and complains of nothing"]
     asks = "?" in reading.facts.own_words
     plain_link = any(event.url for event in events) and not any(
         link.defanged or link.why.startswith("named in") for link in reading.links if link.verdict == "accused"
@@ -227,6 +229,12 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
     ):
         return Disposition.NEEDS_A_PERSON, ["an address is named in passing"]
     return Disposition.REPORT, []
+
+
+def _is_weak(reading: Reading, complaint: bool) -> bool:
+    """Nobody asks for anything, no log, no defanged link, no clear word about an address: support questions look like this."""
+    shown = reading.accusation.logs or reading.spam_source or any(link.defanged for link in reading.links)
+    return not (complaint or shown or reading.accusation.strength >= SAYS or reading.points >= 7)
 
 
 def _nothing(reading: Reading) -> str:

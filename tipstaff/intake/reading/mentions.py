@@ -4,6 +4,7 @@
 import ipaddress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from tipstaff.intake.reading.indicators import Found, find_addresses
 from tipstaff.intake.reading.patterns import pattern
@@ -70,7 +71,7 @@ def mentions_of(letter: str, lines: list[Line]) -> list[Mention]:
 def _without_ranges(letter: str, found: list[Mention]) -> list[Mention]:
     """``192.0.2.1 - 192.0.2.9`` is a range, not two addresses."""
     bounds: set[int] = set()
-    for mention, following in zip(found[:-1], found[1:], strict=True):
+    for mention, following in pairwise(found):
         if _RANGE.match(letter[mention.found.end : following.found.start]):
             bounds |= {mention.found.start, following.found.start}
     return [mention for mention in found if mention.found.start not in bounds]
