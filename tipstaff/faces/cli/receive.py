@@ -129,7 +129,8 @@ def _cases(numbers: Sequence[int]) -> dict[int, list[int]]:
     """Report → the cases that its events are in."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT report_id, array_agg(DISTINCT case_id ORDER BY case_id) FROM cases_casereport WHERE report_id = ANY(%s) GROUP BY 1",
+            """SELECT report_id, array_agg(DISTINCT case_id ORDER BY case_id) FROM cases_casereport
+               WHERE report_id = ANY(%s) GROUP BY 1""",
             [list(numbers)],
         )
         return dict(cursor.fetchall())

@@ -37,9 +37,8 @@ def list_(as_json: bool) -> None:
         return
     for row in rows:
         error = f"  {row['last_error']}" if row["health"] == "failing" else ""
-        click.echo(
-            f"{row['name']:<24} {row['kind']:<6} {row['health']:<12} {row['today']:>6} today  {row['last_received_at'] or 'never'}{error}"
-        )
+        last = row["last_received_at"] or "never"
+        click.echo(f"{row['name']:<24} {row['kind']:<6} {row['health']:<12} {row['today']:>6} today  {last}{error}")
     if not rows:
         click.echo("no sources yet; `tipstaff source add` makes one, and the mail listener's appears with its first mail")
 

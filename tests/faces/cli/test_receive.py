@@ -1,0 +1,179 @@
+"""``tipstaff receive``, ``case``, ``evidence``, ``source`` and ``token`` as an operator calls them."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.intake.sources.test_files import POSTMARK
+from tests.intake.sources.test_pulls import Site, site  # noqa: F401 - a fixture
+from tests.pipeline import given
+from tipstaff.evidence.models import Blob
+from tipstaff.faces.api.commands import token
+from tipstaff.faces.cli.case import case
+from tipstaff.faces.cli.evidence import evidence
+from tipstaff.faces.cli.receive import receive
+from tipstaff.faces.cli.source import source
+from tipstaff.intake.models import Source, Submission
+from tipstaff.kernel.errors import InputError, NotFound
+
+pytestmark = pytest.mark.django_db
+ARF = """From: Rita <rita@example.org>
+To: abuse@example.net
+Subject: complaint {number}
+Date: Mon, 15 Jun 2026 10:15:00 +0000
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary="b"
+
+--b
+Content-Type: text/plain
+
+This is an abuse report for a message received from 192.0.2.{number}.
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: Example/1.0
+Version: 1
+Source-IP: 192.0.2.{number}
+Arrival-Date: Mon, 15 Jun 2026 10:00:00 +0000
+
+--b
+Content-Type: message/rfc822
+
+From: someone@example.com
+To: somebody@example.org
+Subject: buy this
+Date: Mon, 15 Jun 2026 10:00:00 +0000
+Message-ID: <spam-{number}@example.com>
+
+Buy this.
+
+--b--
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(settings: Any, tmp_path: Path) -> None:
+    settings.SPOOL, settings.STATE = tmp_path / "spool", tmp_path
+
+
+def run(command: Any, *words: Any, **more: Any) -> Result:
+    return CliRunner().invoke(command, [str(word) for word in words], **more)
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_received_files_are_told_what_became_of_them(tmp_path: Path) -> None:
+    given.provider()
+    mail, mbox = tmp_path / "one.eml", tmp_path / "more.mbox"
+    mail.write_text(ARF.format(number=7))
+    mbox.write_text("".join(POSTMARK + ARF.format(number=number) + "\n" for number in (7, 8)))
+    first, second, third = lines(run(receive, mail, mbox, "--wait", "--json"))
+    assert (first["file"], first["state"], first["disposition"]) == (str(mail), "parsed", "report")
+    assert first["reports"][0]["format"] == "arf" and first["reports"][0]["reporter"] == "rita@example.org"
+    assert [one["events"] + one["duplicates"] for one in (first, second, third)] == [1, 1, 1]
+    assert sum(one["events"] for one in (first, second, third)) == 2
+    assert all(one["cases"] for one in (first, third))
+    again = lines(run(receive, mail, mbox, "--wait", "--json"))
+    assert [one["id"] for one in again] == [first["id"], second["id"], third["id"]]
+    assert Submission.objects.count() == 3
+
+    listed = json.loads(run(case, "list", "--json").stdout)["cases"]
+    assert {one["number"] for one in listed} == {*first["cases"], *second["cases"], *third["cases"]}
+    shown = json.loads(run(case, "show", listed[0]["number"], "--json").stdout)
+    assert shown["journal"] and shown["reports_linked"]
+    assert f"#{listed[0]['number']}" in run(case, "list").stdout + run(case, "show", listed[0]["number"]).stdout
+    assert isinstance(run(case, "show", 999_999).exception, NotFound)
+    assert isinstance(run(case, "list", "--after", "rubbish").exception, InputError)
+
+
+def test_without_waiting_it_is_accepted_only(tmp_path: Path) -> None:
+    mail = tmp_path / "one.eml"
+    mail.write_text(ARF.format(number=7))
+    (line,) = lines(run(receive, mail, "--json"))
+    assert line["state"] == "accepted" and not Submission.objects.exists()
+    assert len(list((tmp_path / "spool").glob("*.msg"))) == 1
+
+
+def test_standard_input(tmp_path: Path) -> None:
+    (line,) = lines(run(receive, "-", "--wait", "--json", input=ARF.format(number=9)))
+    assert line["disposition"] == "report" and line["file"] == "-"
+
+
+def test_a_file_that_is_missing_is_named_and_the_others_received(tmp_path: Path) -> None:
+    mail = tmp_path / "one.eml"
+    mail.write_text(ARF.format(number=7))
+    result = run(receive, mail, tmp_path / "gone.eml", "--json")
+    assert result.exit_code == 4
+    assert lines(result)[1]["error"]["where"] == str(tmp_path / "gone.eml")
+    assert run(receive, tmp_path / "gone.eml").exit_code == 1
+
+
+def test_evidence_is_verified_and_a_changed_byte_is_found(tmp_path: Path) -> None:
+    (tmp_path / "one.eml").write_text(ARF.format(number=7))
+    run(receive, tmp_path / "one.eml", "--wait")
+    good = run(evidence, "verify", "--json")
+    assert (good.exit_code, json.loads(good.stdout)["faults"]) == (0, [])
+    blob = Blob.objects.get()
+    pack = next((tmp_path / "evidence").rglob("*.pack"))
+    content = bytearray(pack.read_bytes())
+    content[blob.offset + 20] ^= 1
+    pack.write_bytes(content)
+    bad = run(evidence, "verify", "--json")
+    assert bad.exit_code == 1 and json.loads(bad.stdout)["faults"][0]["sha256"] == bytes(blob.sha256).hex()
+
+
+def test_sources_are_added_tried_and_listed(tmp_path: Path, site: Site) -> None:  # noqa: F811
+    allowed = ("--set", f"url={site.address}", "--set", "allow_http=true", "--set", "allow_private=true")
+    assert run(source, "add", "feed", "--kind", "pull", *allowed, "--expect-every", "24h").exit_code == 0
+    made = Source.objects.get(name="feed")
+    assert made.settings["allow_http"] is True and made.expected_every == timedelta(hours=24)
+    assert "bytes, called today.csv" in run(source, "test", "feed").stdout
+    assert Source.objects.get(name="feed").cursor == {} and not (tmp_path / "spool").exists()
+    (tmp_path / "drop").mkdir()
+    assert run(source, "add", "drop", "--kind", "files", "--set", f"folder={tmp_path / 'drop'}").exit_code == 0
+    assert "0 files" in run(source, "test", "drop").stdout
+    assert {one["name"] for one in json.loads(run(source, "list", "--json").stdout)} == {"feed", "drop"}
+    assert run(source, "switch", "drop", "off").exit_code == 0 and not Source.objects.get(name="drop").enabled
+    assert isinstance(run(source, "test", "nothing").exception, NotFound)
+
+
+@pytest.mark.parametrize(
+    ("kind", "pairs", "told"),
+    [
+        ("imap", ["host=imap.example.net", "user=desk"], "needs a password or OAuth2"),
+        ("imap", ["host=imap.example.net", "user=desk", "password=hunter2"], "cannot name a credential"),
+        ("imap", ["user=desk", "password=TIPSTAFF_SECRET_X"], "host: is missing"),
+        ("pull", ["url=http://feed.example.org/"], "no https address"),
+        ("pull", ["url=https://rita:pw@feed.example.org/"], "holds a password"),
+        ("pull", ["url=https://feed.example.org/", "every=5"], "every"),
+        ("pull", ["url=https://feed.example.org/", "colour=red"], "is no setting"),
+        ("pull", ["url=https://feed.example.org/", 'secret_headers={"X":"PATH"}'], "cannot name a credential"),
+        ("files", ["folder=relative"], "no absolute path"),
+        ("files", ["folder"], "KEY=VALUE"),
+    ],
+)
+def test_settings_that_are_wrong_are_named(kind: str, pairs: list[str], told: str) -> None:
+    words = [word for pair in pairs for word in ("--set", pair)]
+    result = run(source, "add", "new", "--kind", kind, *words)
+    assert isinstance(result.exception, InputError) and told in str(result.exception)
+    assert not Source.objects.exists()
+
+
+def test_tokens_are_made_listed_and_revoked() -> None:
+    made = json.loads(run(token, "create", "feeder", "--scope", "reports:write", "--days", "30", "--json").stdout)
+    assert made["token"].startswith("tipstaff_") and made["state"] == "valid"
+    shown = run(token, "list", "--json").stdout
+    assert made["token"] not in shown and json.loads(shown)[0]["scopes"] == ["reports:write"]
+    assert run(token, "revoke", "feeder").exit_code == 0
+    assert json.loads(run(token, "list", "--json").stdout)[0]["state"] == "revoked"
+    assert isinstance(run(token, "revoke", "nobody").exception, NotFound)
+    assert isinstance(run(token, "create", "Bad Name", "--scope", "reports:write").exception, InputError)
