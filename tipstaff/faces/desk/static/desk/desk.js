@@ -74,30 +74,19 @@
   // ----- dialogs -----
   const keysSheet = $("#keys"), palette = $("#palette"), pinput = $("#pq");
   $("#keys-open")?.addEventListener("click", () => keysSheet.showModal());
-  const places = () => $$("#plist > li");
-  let chosen = 0;
-  const choose = (number) => {
-    const shown = places().filter((item) => !item.hidden);
-    chosen = Math.max(0, Math.min(number, shown.length - 1));
-    places().forEach((item) => item.setAttribute("aria-selected", "false"));
-    if (shown[chosen]) { shown[chosen].setAttribute("aria-selected", "true"); shown[chosen].scrollIntoView({ block: "nearest" }); pinput.setAttribute("aria-activedescendant", shown[chosen].id); }
-    return shown[chosen];
-  };
-  places().forEach((item, n) => { item.id = `place-${n}`; $("a", item).tabIndex = -1; });
-  const openPalette = () => { if (!palette || palette.open) return; pinput.value = ""; filter(); palette.showModal(); pinput.focus(); };
+  const places = () => $$("#plist > li").filter((item) => !item.hidden);
   const filter = () => {
     const text = pinput.value.trim().toLowerCase();
-    places().forEach((item) => { item.hidden = text !== "" && !item.textContent.toLowerCase().includes(text); });
-    chosen = -1;
-    if (text === "") choose(0); else places().forEach((item) => item.setAttribute("aria-selected", "false"));
+    $$("#plist > li").forEach((item) => { item.hidden = text !== "" && !item.textContent.toLowerCase().includes(text); });
   };
+  const openPalette = () => { if (!palette || palette.open) return; pinput.value = ""; filter(); palette.showModal(); pinput.focus(); };
   pinput?.addEventListener("input", filter);
-  pinput?.addEventListener("keydown", (event) => {
-    if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); choose(chosen + (event.key === "ArrowDown" ? 1 : -1)); }
-    if (event.key === "Enter") {
-      const item = $('#plist > li[aria-selected="true"]:not([hidden])');
-      if (item) { event.preventDefault(); go($("a", item).href); }
-    }
+  palette?.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
+    event.preventDefault();
+    const links = places().map((item) => $("a", item));
+    const next = links.indexOf(document.activeElement) + (event.key === "ArrowDown" ? 1 : -1);
+    (next < 0 ? pinput : links[Math.min(next, links.length - 1)])?.focus();
   });
   $$("dialog.sheet").forEach((dialog) => dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); }));
 
