@@ -11,6 +11,7 @@ class Hints:
 
     filename: str | None = None
     source: str | None = None               # name of the intake source
+    source_kind: str | None = None          # smtp, imap, api, form …
     received_at: datetime | None = None
     envelope_from: str | None = None        # SMTP MAIL FROM; '' for the null path
     envelope_to: tuple[str, ...] = ()

@@ -57,6 +57,7 @@ class Reader:
         return Hints(
             filename=item.filename or None,
             source=item.source,
+            source_kind=item.kind,
             received_at=item.received_at,
             envelope_from=item.envelope.get("mail_from"),
             envelope_to=tuple(item.envelope.get("rcpt_to", ())),

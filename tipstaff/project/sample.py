@@ -152,7 +152,7 @@ def erase(*, now: datetime, by: str) -> str:
     SavedView.objects.filter(name__startswith="Sample: ").delete()
     names = [row[0] for row in people.STAFF if row[0] != by]
     StaffMember.objects.filter(username__in=names, last_name="(sample)").delete()
-    record(by=by, action="sample.erase", subject="sample", now=now, **counts)
+    record(by=by, action="sample.erase", subject="sample", now=now, counts=counts)
     stays = "Published policy editions and the audit record stay, as they always do: publish an edition of your own."
     return f"Erased: {', '.join(f'{number} {what}' for what, number in counts.items())}. {stays}"
 

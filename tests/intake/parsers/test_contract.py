@@ -24,7 +24,7 @@ NAMES = [parser.name for parser in PARSERS]
 
 
 def hints(sample: Sample) -> Hints:
-    return Hints(filename=sample.path.name)
+    return Hints(filename=sample.path.name, source_kind="form" if sample.parser == "web_form" else None)
 
 
 @pytest.mark.parametrize("parser", PARSERS, ids=NAMES)
