@@ -64,7 +64,7 @@ def test_facts_take_only_the_values_of_the_edition(triage):
 
 def test_a_contract_lengthens_the_time(triage):
     Customer.objects.filter(pk=triage.customer_id).update(contract={"notice_hours": 96})
-    case = services.classify(case=triage.pk, category="spam", by="alice", now=LATER)
+    case = services.classify(case=triage.pk, category="scan", by="alice", now=LATER)
     assert case.resolve_due_at == LATER + timedelta(hours=96)
 
 

@@ -1,7 +1,7 @@
 """Keeping, opening, verifying and erasing evidence."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from tipstaff.audit.services import record
 from tipstaff.evidence import sealing, stores
 from tipstaff.evidence.access import Grant
 from tipstaff.evidence.models import Blob, Hold, Opening
-from tipstaff.kernel.errors import NotFound, Refused
+from tipstaff.kernel.errors import NotFound, Refused, TipstaffError
 from tipstaff.kernel.ids import new_id
 
 #: Retention by class; an operator's own comes from the settings of the instance. None: kept until erased by hand.
@@ -42,13 +42,14 @@ class Fault:
 
 
 def keep(*, items: Sequence[Plain], now: datetime) -> list[int]:
-    """Store bytes durably and return the blob id of each, in order. Equal bytes share a blob.
+    """Store bytes durably and return the blob id of each, in order. Equal bytes share a blob, kept as long as its last use asks.
 
     All new blobs go into one pack with one fsync. The rows belong to the caller's transaction; a pack whose
     transaction fails is an orphan that ``sweep_orphans`` removes.
     """
     digests = [hashlib.sha256(item.content).digest() for item in items]
     known = _known(digests)
+    _keep_longer(items, digests, known, now)
     fresh = {digest: item for digest, item in zip(digests, items, strict=True) if digest not in known}
     if fresh:
         _insert(_pack(fresh, now))
@@ -58,15 +59,42 @@ def keep(*, items: Sequence[Plain], now: datetime) -> list[int]:
 
 def _known(digests: Sequence[bytes]) -> dict[bytes, int]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT sha256, id FROM evidence_blob WHERE sha256 = ANY(%s) AND wrapped_key IS NOT NULL", [list(digests)])
+        # Locked, so that what expires at this moment is either gone for us too, or stays.
+        cursor.execute(
+            "SELECT sha256, id FROM evidence_blob WHERE sha256 = ANY(%s) AND wrapped_key IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
+            [list(digests)],
+        )
         return {bytes(digest): number for digest, number in cursor.fetchall()}
+
+
+def _until(item: Plain, now: datetime) -> datetime | None:
+    period = RETENTION.get(item.evidence_class, RETENTION["mail"])
+    return now + period if period else None
+
+
+def _keep_longer(items: Sequence[Plain], digests: Sequence[bytes], known: Mapping[bytes, int], now: datetime) -> None:
+    """Bytes that came again are kept as if they had come now; what is sealed stays as it is."""
+    wanted = {
+        known[digest]: (item.evidence_class, _until(item, now))
+        for digest, item in zip(digests, items, strict=True)
+        if digest in known
+    }
+    if not wanted:
+        return
+    classes, moments = zip(*wanted.values(), strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """UPDATE evidence_blob b SET retain_until = u.until, evidence_class = u.class
+               FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS u(id, class, until)
+               WHERE b.id = u.id AND b.retain_until < coalesce(u.until, 'infinity')""",
+            [list(wanted), list(classes), list(moments)],
+        )
 
 
 def _pack(fresh: dict[bytes, Plain], now: datetime) -> list[tuple]:
     master, name, body, rows, at = sealing.master_key(), f"{now:%Y/%m/%d}/{new_id(now)}.pack", [], [], 0
-    for digest, item in fresh.items():
+    for digest, item in sorted(fresh.items()):  # in one order everywhere, so that two writers never wait for each other
         ciphertext, wrapped = sealing.seal(item.content, master)
-        period = RETENTION.get(item.evidence_class, RETENTION["mail"])
         rows.append(
             (
                 digest,
@@ -78,7 +106,7 @@ def _pack(fresh: dict[bytes, Plain], now: datetime) -> list[tuple]:
                 len(ciphertext),
                 wrapped,
                 now,
-                now + period if period else None,
+                _until(item, now),
             )
         )
         body.append(ciphertext)
@@ -121,12 +149,22 @@ def _plain(blob: Blob) -> bytes:
     return content
 
 
-def read_many(*, blobs: Iterable[Blob], actor: str, now: datetime) -> Iterator[tuple[Blob, bytes]]:
-    """For the worker that parses: one opening each, recorded together."""
+def read_many(
+    *, blobs: Iterable[Blob], actor: str, now: datetime, on_fault: Callable[[Blob, TipstaffError], None] | None = None
+) -> Iterator[tuple[Blob, bytes]]:
+    """For the worker that parses: one opening each, recorded together. What is missing or was changed raises, or goes to
+    ``on_fault``, so that one bad blob does not stop the others."""
     blobs = list(blobs)
     Opening.objects.bulk_create([Opening(blob=blob, at=now, actor=actor, grant="worker", view="parse") for blob in blobs])
     for blob in blobs:
-        yield blob, _plain(blob)
+        try:
+            content = _plain(blob)
+        except (NotFound, sealing.Tampered) as error:
+            if on_fault is None:
+                raise
+            on_fault(blob, error)
+        else:
+            yield blob, content
 
 
 def verify(*, limit: int | None = None) -> Iterator[Fault | None]:
@@ -165,10 +203,13 @@ def expire(*, held: Sequence[int] = (), by: str = "system:retention", now: datet
     blob_holds = Hold.objects.filter(scope__startswith="blob:", released_at__isnull=True).values_list("scope", flat=True)
     kept = {bytes.fromhex(scope.removeprefix("blob:")) for scope in blob_holds}
     due = Blob.objects.filter(retain_until__lte=now, wrapped_key__isnull=False).exclude(pk__in=held).exclude(sha256__in=kept)
-    return _erase(list(due.order_by("retain_until")[:limit]), by=by, now=now)
+    with transaction.atomic():
+        chosen = list(due.order_by("retain_until")[:limit].select_for_update(skip_locked=True))
+        return _erase(chosen, by=by, now=now)
 
 
 def _erase(blobs: list[Blob], *, by: str, now: datetime) -> int:
+    """Forget the keys; a pack without any key left goes from the store once that is committed, and not before."""
     packs = {blob.pack for blob in blobs}
     with transaction.atomic():
         Blob.objects.filter(pk__in=[blob.pk for blob in blobs]).update(wrapped_key=None, erased_at=now)
@@ -180,10 +221,14 @@ def _erase(blobs: list[Blob], *, by: str, now: datetime) -> int:
                 now=now,
                 blobs=[blob.pk for blob in blobs],
             )
-    empty = packs - set(Blob.objects.filter(pack__in=packs, wrapped_key__isnull=False).values_list("pack", flat=True))
-    for name in empty:
-        stores.configured().delete(name)
+        empty = packs - set(Blob.objects.filter(pack__in=packs, wrapped_key__isnull=False).values_list("pack", flat=True))
+        transaction.on_commit(lambda: _delete(empty))
     return len(blobs)
+
+
+def _delete(packs: Iterable[str]) -> None:
+    for name in packs:
+        stores.configured().delete(name)
 
 
 def erase_unseen(*, blob: Blob, reason: str, by: str, now: datetime) -> bool:
@@ -197,10 +242,10 @@ def erase_unseen(*, blob: Blob, reason: str, by: str, now: datetime) -> bool:
 
 
 def sweep_orphans(*, older_than: datetime) -> int:
-    """Delete packs that no row names, from transactions that failed after the pack was written."""
+    """Delete packs without a key: of transactions that failed after the pack was written, or erased and not yet deleted."""
     store, gone = stores.configured(), 0
     for name in store.names():
-        if name[:10] < f"{older_than:%Y/%m/%d}" and not Blob.objects.filter(pack=name).exists():
+        if name[:10] < f"{older_than:%Y/%m/%d}" and not Blob.objects.filter(pack=name, wrapped_key__isnull=False).exists():
             store.delete(name)
             gone += 1
     return gone

@@ -11,6 +11,9 @@ from django.conf import settings
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 
 
+GONE = {"NoSuchKey", "404", "InvalidRange", "416"}
+
+
 class Store(Protocol):
     """A place for packs, named like ``2026/11/02/018f….pack``."""
 
@@ -94,7 +97,9 @@ class S3Store:
         wanted = f"bytes={offset}-{offset + length - 1}"
         try:
             answer = self.client.get_object(Bucket=self.bucket, Key=self._key(name), Range=wanted)
-        except (self.client.exceptions.NoSuchKey, self.client.exceptions.ClientError) as error:
+        except self.client.exceptions.ClientError as error:
+            if error.response.get("Error", {}).get("Code") not in GONE:
+                raise  # the store is away or forbids: that says nothing about the evidence
             raise NotFound(f"pack {name} cannot be read from bucket {self.bucket}: {error}") from error
         content: bytes = answer["Body"].read()
         if len(content) != length:

@@ -15,7 +15,7 @@ from tipstaff.cases import bulk as cases
 from tipstaff.intake.drafts import Disposition
 from tipstaff.pipeline import again, answers, filing, matters, sealed, tallies
 from tipstaff.pipeline.attributing import attribute
-from tipstaff.pipeline.columns import Item, Parsed, event_table, items_of
+from tipstaff.pipeline.columns import Item, Parsed, event_table, items_of, microseconds
 from tipstaff.pipeline.context import Context
 from tipstaff.reports import bulk as reports
 from tipstaff.reports import rules
@@ -69,7 +69,7 @@ def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
 def prepare(items: Sequence[Item], context: Context) -> pl.DataFrame:
     """Everything that needs no lock: columns, attribution, identity; sorted by key."""
     table = event_table([item if _counts(item) else _without_events(item) for item in items])
-    moments = np.array([_us(item.parsed.received_at) for item in items], np.int64)
+    moments = np.array([microseconds(item.parsed.received_at) for item in items], np.int64)
     received = moments[table["report"].to_numpy()] if len(table) else np.empty(0, np.int64)
     table = attribute(table, received, context)
     reporters = pl.Series("reporter", [filing.reporter_key(item) for item in items], dtype=pl.String)
@@ -84,10 +84,6 @@ def _counts(item: Item) -> bool:
 
 def _without_events(item: Item) -> Item:
     return replace(item, draft=replace(item.draft, events=[], table=None))
-
-
-def _us(at: datetime) -> int:
-    return int(at.timestamp() * 1_000_000)
 
 
 def _drop_known(table: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, int]]:

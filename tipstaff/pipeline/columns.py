@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from tipstaff.intake.drafts import EventDraft, ReportDraft
 from tipstaff.kernel import addresses
+from tipstaff.pipeline.cleaning import cleaned
 
 #: The columns of a batch. Times are microseconds since 1970 UTC; ``report`` is the report's place in the batch.
 SCHEMA: dict[str, Any] = {
@@ -33,6 +34,13 @@ SCHEMA: dict[str, Any] = {
     "details": pl.String,
 }
 LONGEST_TEXT = 4000  # characters of a URL or other free column; the evidence has the whole
+LONGEST_DETAILS = 65_536
+EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+#: What both Python and PostgreSQL can say: the years 1 to 9999.
+FIRST_MOMENT = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST_MOMENT = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH) // MICROSECOND
+MOMENTS = ("occurred_at", "earliest", "latest")
+LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Item:
 
 
 def items_of(batch: Sequence[Parsed]) -> list[Item]:
-    return [Item(parsed, draft, number) for parsed in batch for number, draft in enumerate(parsed.drafts)]
+    return [Item(parsed, cleaned(draft), number) for parsed in batch for number, draft in enumerate(parsed.drafts)]
 
 
 def event_table(items: Sequence[Item]) -> pl.DataFrame:
@@ -70,10 +78,15 @@ def event_table(items: Sequence[Item]) -> pl.DataFrame:
     return table.with_columns(
         normal.alias("ip"),
         stated.gather(table["report"]) if len(table) else pl.lit(None, pl.String).alias("stated_at"),
+        *[_storable_moment(name) for name in MOMENTS],
         pl.col("url").str.slice(0, LONGEST_TEXT),
         pl.col("domain").str.slice(0, 255),
         pl.when(pl.col("port").is_between(0, 65535)).then(pl.col("port")).alias("port"),
     )
+
+
+def _storable_moment(name: str) -> pl.Expr:
+    return pl.when(pl.col(name).is_between(FIRST_MOMENT, LAST_MOMENT)).then(pl.col(name)).alias(name)
 
 
 def _stated_at(item: Item) -> str:
@@ -95,11 +108,13 @@ def _row(place: int, draft: ReportDraft, event: EventDraft) -> tuple[Any, ...]:
         details["found_in"] = event.found_in
     if event.protocol:
         details.setdefault("protocol", event.protocol)
+    if event.mailbox:
+        details.setdefault("mailbox", event.mailbox)  # asked again when the inventory is corrected
     return (
         place,
-        event.row,
+        _within(event.row, LARGEST),
         event.ip,
-        event.port,
+        _within(event.port, 65535),
         event.domain,
         event.url,
         event.mailbox,
@@ -107,16 +122,32 @@ def _row(place: int, draft: ReportDraft, event: EventDraft) -> tuple[Any, ...]:
         _microseconds(event.earliest),
         _microseconds(event.latest),
         event.time_as_written,
-        max(1, event.count),
+        min(max(1, event.count), LARGEST),
         event.category or draft.category,
         event.report_type or draft.report_type or draft.format,
         "\x1f".join(event.identity) or None,
-        orjson.dumps(details, default=str, option=orjson.OPT_NON_STR_KEYS).decode() if details else None,
+        _details(details) if details else None,
     )
 
 
+def _within(number: int | None, most: int) -> int | None:
+    return number if number is not None and 0 <= number <= most else None
+
+
+def _details(details: dict[str, Any]) -> str:
+    text = orjson.dumps(details, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    if len(text) <= LONGEST_DETAILS:
+        return text
+    return orjson.dumps({"found_in": details.get("found_in"), "left_out": f"{len(text)} characters, see the evidence"}).decode()
+
+
+def microseconds(at: datetime) -> int:
+    """Since 1970, exactly: a float would lose one now and then, and with it the identity of the event."""
+    return (at - EPOCH) // MICROSECOND
+
+
 def _microseconds(at: datetime | None) -> int | None:
-    return None if at is None else int(at.timestamp() * 1_000_000)
+    return None if at is None else microseconds(at)
 
 
 def _from_table(place: int, draft: ReportDraft) -> pl.DataFrame:
@@ -127,10 +158,10 @@ def _from_table(place: int, draft: ReportDraft) -> pl.DataFrame:
     for name, dtype in SCHEMA.items():
         if name == "report":
             columns.append(pl.lit(place, pl.Int32).alias(name))
-        elif name == "occurred_at" and name in have:
-            columns.append(pl.col(name).dt.epoch("us").cast(pl.Int64))
+        elif name in MOMENTS and name in have:
+            columns.append(pl.col(name).cast(pl.Datetime("us", "UTC")).dt.epoch("us").cast(pl.Int64))
         elif name in have:
-            columns.append(pl.col(name).cast(dtype))
+            columns.append(_storable_column(name, dtype))
         else:
             columns.append(pl.lit(None, dtype).alias(name))
     return table.select(columns).with_columns(
@@ -140,6 +171,14 @@ def _from_table(place: int, draft: ReportDraft) -> pl.DataFrame:
         # The raw row is in the evidence; the time as written is kept only where it could not be read.
         pl.when(pl.col("occurred_at").is_null()).then(pl.col("time_as_written")).alias("time_as_written"),
     )
+
+
+def _storable_column(name: str, dtype: Any) -> pl.Expr:
+    """A column as its type; what does not fit (a count of many digits) is null rather than the end of the whole feed."""
+    column = pl.col(name).cast(dtype, strict=False)
+    if dtype == pl.String:
+        return column.str.replace_all("\0", "", literal=True)  # PostgreSQL takes no NUL
+    return column.clip(1) if name == "count" else column
 
 
 def bounds(table: pl.DataFrame, received: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

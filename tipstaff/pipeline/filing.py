@@ -28,7 +28,7 @@ def reporter_key(item: Item) -> str:
     draft = item.draft
     if draft.feed:
         return f"feed:{draft.feed.split('/')[0]}"
-    return (draft.reporter.email or "").lower() or f"source:{item.parsed.source}"
+    return (draft.reporter.email or "").lower()[:320] or f"source:{item.parsed.source}"
 
 
 def reporter_rows(items: Sequence[Item]) -> list[tuple[str, str, str, str, int, int, str]]:
@@ -174,9 +174,7 @@ def _report_row(
 
 
 def _json(value: Any) -> str | None:
-    return (
-        None if value is None else orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode().replace("\\u0000", "")
-    )
+    return None if value is None else orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def report_state(item: Item, events: int, answers: Counter[str], met: Mapping[str, bool]) -> str:
