@@ -1,7 +1,9 @@
 """The intake's loop with all its threads, on a real database."""
 
 import os
+import shutil
 import smtplib
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.intake.sources import dovecot
 from tipstaff.intake import worker
 from tipstaff.intake.models import Source
 from tipstaff.intake.spool import Spool
@@ -87,3 +90,30 @@ def test_a_listener_that_cannot_start_ends_the_program_with_the_reason(spool: Sp
     settings.MAIL_LISTENERS = [{"host": "192.0.2.1", "port": 25}]
     with pytest.raises(InputError, match=r"192\.0\.2\.1:25"):
         worker.Intake(spool, threading.Event()).run()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(dovecot.MISSING), reason=dovecot.MISSING)
+def test_mailboxes_are_watched_and_their_positions_kept(
+    spool: Spool, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIPSTAFF_SECRET_IMAP", "s3cret")
+    base = Path(tempfile.mkdtemp(prefix="tipstaff-dovecot-", dir="/tmp"))
+    base.chmod(0o755)
+    try:
+        with dovecot.running(base) as server:
+            server.deliver(MAIL, MAIL)
+            server.deliver(MAIL, mailbox="Abuse")
+            known = server.settings(mailboxes=["INBOX", "Abuse"])
+            Source.objects.create(name="mail", kind="imap", settings=known, created_at=now())
+            for expected in (4, 5):  # the second time after a restart: nothing is taken again
+                with intake(spool, settings):
+                    assert wait_until(lambda: set(Source.objects.get(name="mail").cursor) == {"INBOX", "Abuse"}, 20)
+                    server.deliver(MAIL, mailbox="Abuse")  # IDLE tells of it
+                    assert wait_until(lambda wanted=expected: spool.count() == wanted, 20), spool.count()  # type: ignore[misc]
+            found = Source.objects.get(name="mail")
+            assert (found.cursor["INBOX"]["uid"], found.cursor["Abuse"]["uid"]) == (2, 3)
+            assert found.last_error == "" and found.last_ok_at is not None
+            assert {item.envelope["mailbox"] for item in spool.read(spool.waiting())} == {"INBOX", "Abuse"}
+    finally:
+        shutil.rmtree(base, ignore_errors=True)
