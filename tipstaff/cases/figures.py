@@ -52,7 +52,7 @@ def timings(*, now: datetime) -> list[Timing]:
 
 def _timing(name: str, key: str, when: str, length: str, allowed: str, joined: str, now: datetime) -> Timing:
     query = _TIMES.format(since=f"{when} >= %(since)s", length=length, allowed=allowed, joined=joined, when=when)
-    values = {"since": now - PERIOD, "before": now - 2 * PERIOD, "now": now, "hidden": RESTRICTED}
+    values: dict[str, Any] = {"since": now - PERIOD, "before": now - 2 * PERIOD, "now": now, "hidden": RESTRICTED}
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         rows = {recent: rest for recent, *rest in cursor.fetchall()}
@@ -86,11 +86,9 @@ def repeat_offenders(*, now: datetime, most: int = 8) -> list[dict[str, Any]]:
     )
     mostly: dict[int, str] = {}
     clauses = ninety.filter(customer__in=[row["customer"] for row in rows]).values("customer", "clause", "category")
-    for row in clauses.annotate(cases=Count("pk")).order_by("customer", "-cases"):
-        mostly.setdefault(row["customer"], f"{row['clause']}~{row['category']}")
-    for row in rows:
-        row["clause"], row["category"] = mostly[row["customer"]].split("~")
-    return rows
+    for found in clauses.annotate(cases=Count("pk")).order_by("customer", "-cases"):
+        mostly.setdefault(found["customer"], f"{found['clause']}~{found['category']}")
+    return [dict(row) | dict(zip(("clause", "category"), mostly[row["customer"]].split("~"), strict=True)) for row in rows]
 
 
 def standing_of(numbers: list[int]) -> dict[int, tuple[datetime | None, datetime]]:

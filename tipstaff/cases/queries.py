@@ -163,7 +163,7 @@ def _counted(now: datetime) -> dict[str, Any]:
     return figures | {"oldest": first.first(), "upcoming": upcoming}
 
 
-def owned_count(viewer: int) -> int:
+def owned_count(viewer: int | None) -> int:
     """How many open cases this person owns."""
     return Case.objects.filter(closed_at__isnull=True, owner_id=viewer).count()
 

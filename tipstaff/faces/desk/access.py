@@ -6,9 +6,11 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 
+from tipstaff.accounts.models import StaffMember
 from tipstaff.faces.desk import refusals
 from tipstaff.kernel.errors import InputError, NotFound, Refused
 
@@ -31,7 +33,13 @@ def zone_of(staff: Any) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-View = Callable[..., HttpResponse]
+class DeskRequest(HttpRequest):
+    """A request behind :func:`desk`: somebody of the staff is signed in."""
+
+    user: StaffMember  # type: ignore[assignment]
+
+
+View = Callable[..., HttpResponseBase]
 
 
 def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View]:
@@ -42,7 +50,7 @@ def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View
 
     def around(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             allowed = roles or READERS
@@ -66,7 +74,7 @@ def _unreadable(request: HttpRequest) -> bool:
     return any("\x00" in value for value in given if isinstance(value, str))
 
 
-def _answered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+def _answered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
     try:
         return view(request, *args, **kwargs)
     except NotFound as missing:

@@ -47,6 +47,8 @@ def read(given: Mapping[str, str]) -> Wanted:
     if problems:
         raise InputError(problems)
     person = bool(values.pop("person", ""))
+    if values.get("status", "open") != "open":
+        values.setdefault("sort", "opened")  # what is closed is due no more
     return Wanted(**values, person=person, customer=int(customer) if customer else None)
 
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -16,7 +16,7 @@ from tipstaff.cases import queries, rearranging, services
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
 from tipstaff.faces.desk import ribbon, showing, undo, words
-from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
@@ -51,7 +51,7 @@ ICONS = {
 
 
 @desk()
-def case(request: HttpRequest, number: int) -> HttpResponse:
+def case(request: DeskRequest, number: int) -> HttpResponse:
     found = case_for(request.user, number)
     if found.merged_into_id:
         messages.info(request, f"#{found.pk} was merged into this case.")
@@ -146,7 +146,7 @@ def _steps(found: Case, drawn: ribbon.Ribbon, end: datetime | None, terminate: d
 
 
 def _timeline(
-    request: HttpRequest, journal: list[JournalEntry], reported: list[Report], told: list[CaseReport], now: datetime
+    request: DeskRequest, journal: list[JournalEntry], reported: list[Report], told: list[CaseReport], now: datetime
 ) -> dict[str, Any]:
     show = request.GET.get("show", "")
     kinds = {row.pk: "notes" if row.kind == "note" else "mail" if row.kind in MAIL_KINDS else "actions" for row in journal}
@@ -184,7 +184,7 @@ def bars(moments: list[datetime]) -> dict[str, Any] | None:
     return {"bars": drawn, "first": first, "last": last, "step": step, "top": top}
 
 
-def _people(request: HttpRequest, found: Case, now: datetime) -> dict[str, Any]:
+def _people(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]:
     drafts = list(Draft.objects.filter(case_id=found.pk).select_related("author"))
     writing = [draft.author for draft in drafts if draft.author_id != request.user.pk and now - draft.at < WRITING]
     contacts = accounts.contacts_of(found.customer_id)
@@ -211,7 +211,7 @@ def _facts(found: Case, edition: Edition) -> dict[str, Any]:
     return {"facts": ordered, "missing": [row["fact"] for row in ordered if row["required"] and not row["value"]]}
 
 
-def _evidence(request: HttpRequest, found: Case, reported: list[Report], now: datetime) -> dict[str, Any]:
+def _evidence(request: DeskRequest, found: Case, reported: list[Report], now: datetime) -> dict[str, Any]:
     """Addresses at the time, and one opened piece of evidence: the newest, parsed, unless the address bar says more."""
     events = reports.events_of_case(found.pk, 100)
     address = next((event.ip for event in events if event.ip), None)
@@ -254,7 +254,7 @@ def _held(address: str | None, events: list[Any]) -> dict[str, Any]:
     }
 
 
-def _links(request: HttpRequest, found: Case) -> list[dict[str, Any]]:
+def _links(request: DeskRequest, found: Case) -> list[dict[str, Any]]:
     pairs = CaseLink.objects.filter(case=found).values_list("other_id", "kind")
     back = CaseLink.objects.filter(other=found).values_list("case_id", "kind")
     kinds = {**dict(back), **dict(pairs)}
@@ -271,7 +271,7 @@ def _back(found: Case) -> HttpResponse:
 
 @desk()
 @require_POST
-def act(request: HttpRequest, number: int, action: str) -> HttpResponse:
+def act(request: DeskRequest, number: int, action: str) -> HttpResponse:
     """One step on a case: take, classify, facts, close, note, write, merge, relate."""
     found = case_for(request.user, number)
     step = ACTS.get(action)
@@ -281,7 +281,7 @@ def act(request: HttpRequest, number: int, action: str) -> HttpResponse:
     return _back(found)
 
 
-def _take(request: HttpRequest, found: Case, now: datetime) -> None:
+def _take(request: DeskRequest, found: Case, now: datetime) -> None:
     failed = services.take(case_ids=[found.pk], by=request.user, now=now)
     if failed:
         messages.error(request, failed[found.pk])
@@ -289,7 +289,7 @@ def _take(request: HttpRequest, found: Case, now: datetime) -> None:
     undo.offer(request, text=f"You took #{found.pk}", undoable={"take": [found.pk]}, now=now)
 
 
-def _classify(request: HttpRequest, found: Case, now: datetime) -> None:
+def _classify(request: DeskRequest, found: Case, now: datetime) -> None:
     facts = {name: request.POST[name] for name in services.FACTS if request.POST.get(name)}
     services.classify(
         case=found.pk,
@@ -302,18 +302,18 @@ def _classify(request: HttpRequest, found: Case, now: datetime) -> None:
     )
 
 
-def _set_facts(request: HttpRequest, found: Case, now: datetime) -> None:
+def _set_facts(request: DeskRequest, found: Case, now: datetime) -> None:
     facts = {name: request.POST.get(name, "") for name in services.FACTS if name in request.POST}
     services.set_facts(case=found.pk, facts=facts, by=request.user.get_username(), now=now)
 
 
-def _close(request: HttpRequest, found: Case, now: datetime) -> None:
+def _close(request: DeskRequest, found: Case, now: datetime) -> None:
     outcome, reason = request.POST.get("outcome", ""), request.POST.get("reason", "")
     services.close(case=found.pk, outcome=outcome, reason=reason, by=request.user.get_username(), now=now)
     undo.offer(request, text=f"#{found.pk} is closed", undoable={"close": [found.pk]}, now=now)
 
 
-def _write(request: HttpRequest, found: Case, now: datetime) -> None:
+def _write(request: DeskRequest, found: Case, now: datetime) -> None:
     text, to = request.POST.get("text", ""), request.POST.get("to", "internal")
     by = request.user.get_username()
     if request.POST.get("send") == "note" or to == "internal":
@@ -324,14 +324,14 @@ def _write(request: HttpRequest, found: Case, now: datetime) -> None:
     Draft.objects.filter(case_id=found.pk, author=request.user).delete()
 
 
-def _other(request: HttpRequest) -> Case:
+def _other(request: DeskRequest) -> Case:
     text = request.POST.get("other", "").strip().lstrip("#")
     if not (text.isascii() and text.isdigit()):
         raise InputError(Problem("Case", f"{text!r} is not a case number", "such as 4312"))
     return case_for(request.user, int(text))
 
 
-def _merge(request: HttpRequest, found: Case, now: datetime) -> None:
+def _merge(request: DeskRequest, found: Case, now: datetime) -> None:
     other = _other(request)
     change = rearranging.merge(
         cases=[other.pk], into=found.pk, by=request.user.get_username(), now=now, reason=request.POST.get("reason", "")
@@ -339,11 +339,11 @@ def _merge(request: HttpRequest, found: Case, now: datetime) -> None:
     undo.offer(request, text=f"#{other.pk} is merged into #{found.pk}", undoable={"change": [change.pk]}, now=now)
 
 
-def _relate(request: HttpRequest, found: Case, now: datetime) -> None:
+def _relate(request: DeskRequest, found: Case, now: datetime) -> None:
     services.relate(case=found.pk, other=_other(request).pk, by=request.user.get_username(), now=now)
 
 
-def _split(request: HttpRequest, found: Case, now: datetime) -> None:
+def _split(request: DeskRequest, found: Case, now: datetime) -> None:
     known = {str(event.key): event.key for event in reports.events_of_case(found.pk, 1000)}
     keys = [known[text] for text in request.POST.getlist("event") if text in known]
     if not keys:

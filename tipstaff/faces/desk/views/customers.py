@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from tipstaff.accounts import lookups as accounts
 from tipstaff.accounts.models import Acceptance, Customer
 from tipstaff.cases import queries
 from tipstaff.cases.access import visible_to
-from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
@@ -19,7 +19,7 @@ CASES = 50
 
 
 @desk()
-def customers(request: HttpRequest) -> HttpResponse:
+def customers(request: DeskRequest) -> HttpResponse:
     text = request.GET.get("name", "").strip()[:100]
     found = list(accounts.customers(text, after=request.GET.get("after", "")[:200], most=ROWS + 1))
     shown = found[:ROWS]
@@ -31,7 +31,7 @@ def customers(request: HttpRequest) -> HttpResponse:
 
 
 @desk()
-def customer(request: HttpRequest, number: int) -> HttpResponse:
+def customer(request: DeskRequest, number: int) -> HttpResponse:
     found = Customer.objects.select_related("parent", "source").filter(pk=number).first()
     if found is None:
         raise NotFound(f"There is no customer {number}.")

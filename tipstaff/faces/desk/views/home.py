@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 from django.core.cache import cache
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 
 from tipstaff.accounts import lookups as accounts
@@ -14,7 +14,7 @@ from tipstaff.accounts.models import InventorySource
 from tipstaff.cases import figures, queries
 from tipstaff.cases.models import Case
 from tipstaff.faces.desk import pictures
-from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.views.queue import guarded
 from tipstaff.intake import queries as intake
@@ -30,7 +30,7 @@ HEAT = ((0.75, "q5"), (0.5, "q4"), (0.25, "q3"), (0.1, "q2"), (0.0, "q1"))
 
 
 @desk()
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: DeskRequest) -> HttpResponse:
     now = clock_now()
     zone = timezone.get_current_timezone()
     here = now.astimezone(zone)
@@ -109,7 +109,7 @@ def _shade(share: float) -> str:
 
 
 @desk()
-def clauses_csv(request: HttpRequest) -> HttpResponse:
+def clauses_csv(request: DeskRequest) -> HttpResponse:
     table = heat(clock_now())
     rows = [[row["clause"], row["title"], *(count for _, count, _ in row["cells"])] for row in table["rows"]]
     return _csv("clauses", ["clause", "title", *table["weeks"]], rows)
@@ -135,7 +135,7 @@ def _block(text: str) -> IPv4Network:
 
 
 @desk()
-def addresses(request: HttpRequest, prefix: str = "") -> HttpResponse:
+def addresses(request: DeskRequest, prefix: str = "") -> HttpResponse:
     """Our addresses: all pictures, or one block drawn large; with the table."""
     now = clock_now()
     context: dict[str, Any] = {"screen": "home", "now": now, "prefix": prefix}
@@ -151,7 +151,7 @@ def addresses(request: HttpRequest, prefix: str = "") -> HttpResponse:
 
 
 @desk()
-def addresses_csv(request: HttpRequest, prefix: str) -> HttpResponse:
+def addresses_csv(request: DeskRequest, prefix: str) -> HttpResponse:
     now = clock_now()
     rows = pictures.for_home(now)[1] if prefix == "all" else pictures.table(pictures.of_block(_block(prefix), now))
     cells = [[row.block, row.holder, row.events, row.open, row.oldest.isoformat() if row.oldest else "", row.late] for row in rows]

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
@@ -15,7 +15,7 @@ from tipstaff.accounts.models import Customer
 from tipstaff.cases import queries as case_queries
 from tipstaff.cases import services as cases
 from tipstaff.faces.desk import jobs, lines, showing
-from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.intake import queries, services
 from tipstaff.intake.access import open_evidence, submission_for, visible_to
@@ -42,7 +42,7 @@ DECIDED = {"retry": ("received", "read again"), "aside": ("set_aside", ""), "not
 
 
 @desk()
-def intake(request: HttpRequest, number: UUID | None = None) -> HttpResponse:
+def intake(request: DeskRequest, number: UUID | None = None) -> HttpResponse:
     """The list, and one submission opened: the one asked for, or the one that is due first."""
     now = clock_now()
     view = request.GET.get("view", "person")
@@ -72,7 +72,7 @@ def _categories(now: datetime) -> list[Any]:
     return [entry for entry in in_force[1].categories.values() if str(entry.opening) not in {"sealed", "enrich"}]
 
 
-def _opened(request: HttpRequest, chosen: Submission, now: datetime) -> dict[str, Any]:
+def _opened(request: DeskRequest, chosen: Submission, now: datetime) -> dict[str, Any]:
     found = list(reports.of_submission(chosen))
     events = [event for row in found[:5] for event in reports.events_of_report(row.pk)]
     blob = chosen.blob
@@ -136,7 +136,7 @@ def candidates(events: list[Event], chosen: Submission) -> list[dict[str, Any]]:
     return rows[:9]
 
 
-def _onward(request: HttpRequest, done: Submission) -> HttpResponse:
+def _onward(request: DeskRequest, done: Submission) -> HttpResponse:
     queries.forget_counts()
     following = queries.next_waiting(visible_to(request.user), done)
     return redirect(f"/intake/{following}/" if following else "/intake/")
@@ -144,7 +144,7 @@ def _onward(request: HttpRequest, done: Submission) -> HttpResponse:
 
 @desk()
 @require_POST
-def decide(request: HttpRequest, number: UUID) -> HttpResponse:
+def decide(request: DeskRequest, number: UUID) -> HttpResponse:
     """Read again, set aside, or not ours; then the next one."""
     chosen = submission_for(request.user, number)
     state, reason = DECIDED.get(request.POST.get("action", ""), ("", ""))
@@ -158,7 +158,7 @@ def decide(request: HttpRequest, number: UUID) -> HttpResponse:
 
 @desk()
 @require_POST
-def assign(request: HttpRequest, number: UUID) -> HttpResponse:
+def assign(request: DeskRequest, number: UUID) -> HttpResponse:
     """These events are that customer's; then the next one."""
     chosen, now = submission_for(request.user, number), clock_now()
     holder, address = request.POST.get("holder", ""), ""
@@ -209,7 +209,7 @@ def found_customer(text: str, now: datetime) -> int:
 
 @desk()
 @require_POST
-def bulk(request: HttpRequest) -> HttpResponse:
+def bulk(request: DeskRequest) -> HttpResponse:
     """Read again or set aside many, as a job with an error per row."""
     numbers = [text for text in request.POST.getlist("case") if len(text) == 36]
     action, now = request.POST.get("action", ""), clock_now()
@@ -231,7 +231,7 @@ def bulk(request: HttpRequest) -> HttpResponse:
 
 
 @desk()
-def by_hand(request: HttpRequest) -> HttpResponse:
+def by_hand(request: DeskRequest) -> HttpResponse:
     """A case from a call or a letter, or many from a pasted list of addresses and times."""
     now = clock_now()
     if request.method != "POST":
@@ -248,11 +248,11 @@ def by_hand(request: HttpRequest) -> HttpResponse:
     return redirect("/queue/?sort=opened")
 
 
-def _open_all(request: HttpRequest, now: datetime) -> list[int]:
+def _open_all(request: DeskRequest, now: datetime) -> list[int]:
     """One case per line of the list, or one from the customer named; nothing is opened when a line is wrong."""
     text, description = request.POST.get("list", ""), request.POST.get("description", "").strip()
     problems = [] if description else [Problem("What was said", "is empty", "write what the caller or letter says")]
-    wanted = []
+    wanted: list[tuple[tuple[int, int | None], lines.Line | None]] = []
     for line in lines.read(text):
         try:
             wanted.append((_holder_then(line, now), line))
@@ -266,10 +266,10 @@ def _open_all(request: HttpRequest, now: datetime) -> list[int]:
     if problems:
         raise InputError(problems)
     by, category = request.user.get_username(), request.POST.get("category", "")
-    opened = {}
-    for (customer, service), line in wanted:
-        headline = line.subject if line else request.POST.get("headline", "").strip()[:200]
-        said = f"{description} ({line.text})" if line else description
+    opened: dict[int, None] = {}
+    for (customer, service), source in wanted:
+        headline = source.subject if source else request.POST.get("headline", "").strip()[:200]
+        said = f"{description} ({source.text})" if source else description
         case = cases.open_by_hand(
             customer=customer, service=service, category=category, headline=headline, description=said, by=by, now=now
         )

@@ -1,8 +1,8 @@
 """Bulk jobs: how far they are, and why a row failed."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
-from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.jobs import ACTIONS, WHOLE
 from tipstaff.faces.desk.models import BulkJob
 from tipstaff.faces.desk.page import page
@@ -14,13 +14,13 @@ def _word(job: BulkJob) -> str:
 
 
 @desk()
-def jobs(request: HttpRequest) -> HttpResponse:
+def jobs(request: DeskRequest) -> HttpResponse:
     rows = [{"job": job, "word": _word(job), "all": len(job.subjects)} for job in BulkJob.objects.order_by("-created_at")[:100]]
     return page(request, "desk/jobs.html", {"screen": "jobs", "rows": rows})
 
 
 @desk()
-def job(request: HttpRequest, number: int) -> HttpResponse:
+def job(request: DeskRequest, number: int) -> HttpResponse:
     found = BulkJob.objects.filter(pk=number).first()
     if found is None:
         raise NotFound(f"There is no job {number}.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -16,7 +16,7 @@ from tipstaff.cases import queries
 from tipstaff.cases.access import visible_to
 from tipstaff.cases.models import Case
 from tipstaff.faces.desk import filters, jobs, undo, words
-from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.models import SavedView
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.views.session import onward
@@ -30,7 +30,7 @@ MOST_IN_CSV = 50_000
 
 
 @desk()
-def queue(request: HttpRequest) -> HttpResponse:
+def queue(request: DeskRequest) -> HttpResponse:
     """One page of cases, or for htmx the next rows."""
     now = clock_now()
     wanted = filters.read(request.GET)
@@ -63,7 +63,7 @@ def _grouped(cases: list[Case], wanted: queries.Wanted, now: Any) -> list[tuple[
     return [(name, list(rows)) for name, rows in groupby(cases, lambda case: words.group_of(case.next_due_at, now, zone))]
 
 
-def _views(request: HttpRequest, counts: dict[str, Any], now: Any) -> list[dict[str, Any]]:
+def _views(request: DeskRequest, counts: dict[str, Any], now: Any) -> list[dict[str, Any]]:
     """The fixed views, then saved ones of one's own and shared ones, each with its count."""
     figures = counts | {"mine": queries.owned_count(request.user.pk)}
     views = [{"name": name, "query": query, "count": figures[key]} for name, query, key in filters.VIEWS]
@@ -79,7 +79,7 @@ def _views(request: HttpRequest, counts: dict[str, Any], now: Any) -> list[dict[
 
 @desk()
 @require_POST
-def save_view(request: HttpRequest) -> HttpResponse:
+def save_view(request: DeskRequest) -> HttpResponse:
     """Keep the present filter under a name; shared, every colleague has it too."""
     name = request.POST.get("name", "").strip()[:60]
     query = request.POST.get("query", "")[:500]
@@ -95,7 +95,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
 
 @desk()
 @require_POST
-def delete_view(request: HttpRequest, number: int) -> HttpResponse:
+def delete_view(request: DeskRequest, number: int) -> HttpResponse:
     gone, _ = SavedView.objects.filter(pk=number, owner=request.user).delete()
     if not gone:
         raise NotFound("There is no such view of yours; a shared one is removed by the person who made it.")
@@ -103,7 +103,7 @@ def delete_view(request: HttpRequest, number: int) -> HttpResponse:
 
 
 @desk()
-def export(request: HttpRequest) -> StreamingHttpResponse:
+def export(request: DeskRequest) -> StreamingHttpResponse:
     """The filtered list as CSV, at most 50,000 rows."""
     now = clock_now()
     wanted = filters.read(request.GET)
@@ -141,7 +141,7 @@ def guarded(cell: Any) -> Any:
 
 @desk()
 @require_POST
-def bulk(request: HttpRequest) -> HttpResponse:
+def bulk(request: DeskRequest) -> HttpResponse:
     """One action on the selected cases: at once for a page's worth, as a job with an error per row for more."""
     numbers = sorted({int(text) for text in request.POST.getlist("case") if text.isascii() and text.isdigit()})
     action = request.POST.get("action", "")

@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.views.intake import found_customer
 from tipstaff.intake.models import Source
@@ -65,7 +65,7 @@ def _many(value: Any) -> list[Any]:
 
 
 @desk()
-def rules(request: HttpRequest) -> HttpResponse:
+def rules(request: DeskRequest) -> HttpResponse:
     now = clock_now()
     rows = [
         {"rule": rule, "said": said(rule.conditions), "action": ACTIONS.get(rule.action, rule.action)}
@@ -76,7 +76,7 @@ def rules(request: HttpRequest) -> HttpResponse:
 
 
 @desk()
-def edit(request: HttpRequest, number: int | None = None) -> HttpResponse:
+def edit(request: DeskRequest, number: int | None = None) -> HttpResponse:
     """One rule: name, conditions, what becomes of the event, and the replay."""
     rule, now = _rule(number) if number else None, clock_now()
     context: dict[str, Any] = {
@@ -114,7 +114,7 @@ def _given(rule: Rule | None) -> dict[str, Any]:
     return given | {"name": rule.name, "action": rule.action, "category": _many(rule.conditions.get("category", []))}
 
 
-def conditions(request: HttpRequest) -> dict[str, Any]:
+def conditions(request: DeskRequest) -> dict[str, Any]:
     """The conditions of a form; InputError for a number that is none."""
     found: dict[str, Any] = {}
     problems = []
@@ -149,7 +149,7 @@ def _rule(number: int) -> Rule:
 
 @desk()
 @require_POST
-def act(request: HttpRequest, number: int, action: str) -> HttpResponse:
+def act(request: DeskRequest, number: int, action: str) -> HttpResponse:
     """Replay, switch on or off, move, remove."""
     rule, now, by = _rule(number), clock_now(), request.user.get_username()
     if action == "replay":
@@ -168,7 +168,7 @@ def act(request: HttpRequest, number: int, action: str) -> HttpResponse:
 
 
 @desk()
-def risks(request: HttpRequest) -> HttpResponse:
+def risks(request: DeskRequest) -> HttpResponse:
     """Accepted risks: what is lived with, for whom, until when."""
     now = clock_now()
     context: dict[str, Any] = {"screen": "rules", "now": now, "tab": "risks", "categories": CATEGORIES.values(), "given": {}}
@@ -183,7 +183,7 @@ def risks(request: HttpRequest) -> HttpResponse:
     return page(request, "desk/risks.html", context, status=422 if "problems" in context else 200)
 
 
-def _accept(request: HttpRequest, now: datetime) -> None:
+def _accept(request: DeskRequest, now: datetime) -> None:
     given = request.POST
     customer = found_customer(given["customer"], now) if given.get("customer", "").strip() else None
     try:
@@ -208,7 +208,7 @@ def _accept(request: HttpRequest, now: datetime) -> None:
 
 @desk()
 @require_POST
-def end_risk(request: HttpRequest, number: int) -> HttpResponse:
+def end_risk(request: DeskRequest, number: int) -> HttpResponse:
     risk = AcceptedRisk.objects.filter(pk=number).first()
     if risk is None:
         raise NotFound(f"There is no accepted risk {number}.")

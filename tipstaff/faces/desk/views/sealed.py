@@ -1,9 +1,9 @@
 """The sealed queue: that something is there, since when and why. No search, no export, no preview (B17)."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 
 from tipstaff.audit.services import record
-from tipstaff.faces.desk.access import SEALED, desk
+from tipstaff.faces.desk.access import SEALED, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.intake.access import sealed_for
 from tipstaff.kernel.clock import now as clock_now
@@ -12,7 +12,7 @@ SHOWN = 200
 
 
 @desk(*SEALED)
-def sealed(request: HttpRequest) -> HttpResponse:
+def sealed(request: DeskRequest) -> HttpResponse:
     """Each look at this page is on the record."""
     now = clock_now()
     record(by=request.user.get_username(), action="sealed.look", subject="intake:sealed", now=now)

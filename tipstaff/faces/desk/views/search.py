@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 
 from tipstaff.accounts import lookups as accounts
 from tipstaff.cases import queries
 from tipstaff.cases.access import visible_to
-from tipstaff.faces.desk.access import desk
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.reports import queries as reports
@@ -19,7 +19,7 @@ MOST = 100
 
 
 @desk()
-def search(request: HttpRequest) -> HttpResponse:
+def search(request: DeskRequest) -> HttpResponse:
     """What was meant, and what was found; a case number leads straight to the case."""
     asked = understand(request.GET.get("q", ""))
     now = clock_now()
@@ -29,7 +29,7 @@ def search(request: HttpRequest) -> HttpResponse:
     return page(request, "desk/search.html", context | _found(request, asked, now))
 
 
-def _found(request: HttpRequest, asked: Asked, now: datetime) -> dict[str, Any]:
+def _found(request: DeskRequest, asked: Asked, now: datetime) -> dict[str, Any]:
     cases = visible_to(request.user)
     if asked.kind == "addresses":
         return _addresses(cases, asked, now)

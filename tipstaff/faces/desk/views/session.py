@@ -16,7 +16,7 @@ from tipstaff.audit.services import record
 from tipstaff.cases import queries, rearranging, services
 from tipstaff.cases.access import case_for
 from tipstaff.faces.desk import undo as undoing
-from tipstaff.faces.desk.access import READERS, SEALED, desk
+from tipstaff.faces.desk.access import READERS, SEALED, DeskRequest, desk
 from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
@@ -79,7 +79,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @desk(*EVERYBODY)
-def me(request: HttpRequest) -> HttpResponse:
+def me(request: DeskRequest) -> HttpResponse:
     """Time zone, theme, single keys."""
     if request.method == "POST":
         staff = request.user
@@ -101,7 +101,7 @@ def _theme(wanted: str) -> str:
 
 @desk(*EVERYBODY)
 @require_POST
-def theme(request: HttpRequest) -> HttpResponse:
+def theme(request: DeskRequest) -> HttpResponse:
     """The next theme, or the one named."""
     staff = request.user
     following = {"auto": "dark", "dark": "light", "light": "auto"}
@@ -112,7 +112,7 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 @desk()
 @require_POST
-def undo(request: HttpRequest) -> HttpResponse:
+def undo(request: DeskRequest) -> HttpResponse:
     """Take back what was just done, while the ten seconds last."""
     now = clock_now()
     undoable = undoing.take_back(request, now)
@@ -132,7 +132,7 @@ def undo(request: HttpRequest) -> HttpResponse:
 
 @desk()
 @require_POST
-def draft(request: HttpRequest, number: int) -> HttpResponse:
+def draft(request: DeskRequest, number: int) -> HttpResponse:
     """Keep what somebody is writing, so that nothing is lost and colleagues see it."""
     case = case_for(request.user, number)
     text = request.POST.get("text", "")[:20_000]

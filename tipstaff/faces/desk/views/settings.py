@@ -5,13 +5,13 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from tipstaff.accounts.models import InventorySource, StaffMember
 from tipstaff.audit.services import record
-from tipstaff.faces.desk.access import desk, holds
+from tipstaff.faces.desk.access import DeskRequest, desk, holds
 from tipstaff.faces.desk.page import page
 from tipstaff.intake import queries as intake
 from tipstaff.intake.models import Keyword, ReporterProfile, Source
@@ -23,13 +23,13 @@ from tipstaff.policy.categories import CATEGORIES
 MOST_MINUTES = 60 * 24 * 60
 
 
-def _only_leads(request: HttpRequest) -> None:
+def _only_leads(request: DeskRequest) -> None:
     if not holds(request.user, "lead", "admin"):
         raise Refused("Settings are changed by a lead or an administrator; ask one of them.")
 
 
 @desk()
-def sources(request: HttpRequest) -> HttpResponse:
+def sources(request: DeskRequest) -> HttpResponse:
     now = clock_now()
     if request.method == "POST":
         _only_leads(request)
@@ -41,7 +41,7 @@ def sources(request: HttpRequest) -> HttpResponse:
     return page(request, "desk/settings_sources.html", context)
 
 
-def _change_source(request: HttpRequest, now: Any) -> None:
+def _change_source(request: DeskRequest, now: Any) -> None:
     """Switch a source on or off, and say after which silence it is an alarm."""
     source = Source.objects.filter(pk=request.POST.get("source") or 0).first()
     minutes = request.POST.get("minutes", "").strip()
@@ -58,13 +58,13 @@ def _change_source(request: HttpRequest, now: Any) -> None:
 
 
 @desk()
-def staff(request: HttpRequest) -> HttpResponse:
+def staff(request: DeskRequest) -> HttpResponse:
     rows = StaffMember.objects.order_by("-is_active", "username")
     return page(request, "desk/settings_staff.html", {"screen": "settings", "tab": "staff", "rows": rows})
 
 
 @desk()
-def editions(request: HttpRequest) -> HttpResponse:
+def editions(request: DeskRequest) -> HttpResponse:
     now = clock_now()
     rows = policy.editions()
     current = policy.stored_in_force("", now)
@@ -73,7 +73,7 @@ def editions(request: HttpRequest) -> HttpResponse:
 
 
 @desk()
-def keywords(request: HttpRequest) -> HttpResponse:
+def keywords(request: DeskRequest) -> HttpResponse:
     """The operator's own words for a kind, beside the packaged vocabulary."""
     now = clock_now()
     if request.method == "POST":
@@ -84,7 +84,7 @@ def keywords(request: HttpRequest) -> HttpResponse:
     return page(request, "desk/settings_keywords.html", context)
 
 
-def _change_keyword(request: HttpRequest, now: Any) -> None:
+def _change_keyword(request: DeskRequest, now: Any) -> None:
     given, by = request.POST, request.user.get_username()
     if given.get("remove"):
         Keyword.objects.filter(pk=given["remove"]).delete()
@@ -107,7 +107,7 @@ def _change_keyword(request: HttpRequest, now: Any) -> None:
 
 
 @desk()
-def profiles(request: HttpRequest) -> HttpResponse:
+def profiles(request: DeskRequest) -> HttpResponse:
     """What we know of reporters' habits; an entry here goes before the packaged one."""
     now = clock_now()
     if request.method == "POST":
@@ -118,7 +118,7 @@ def profiles(request: HttpRequest) -> HttpResponse:
     return page(request, "desk/settings_profiles.html", context)
 
 
-def _change_profile(request: HttpRequest, now: Any) -> None:
+def _change_profile(request: DeskRequest, now: Any) -> None:
     given, by = request.POST, request.user.get_username()
     if given.get("remove"):
         ReporterProfile.objects.filter(pk=given["remove"]).delete()
