@@ -24,6 +24,8 @@ from tipstaff.intake.vocabulary.load import Profile, Vocabulary, packaged
 from tipstaff.kernel.errors import ParseError
 
 log = logging.getLogger(__name__)
+UNREAD = ("was not read", "were not opened", "not opened", "was cut", "were cut", "was left out", "were opened", "was not weighed")
+LONGEST_REASON = 300  # characters
 
 MAX_CARRIED = 50  # attached complaints of one mail that are read
 
@@ -152,7 +154,17 @@ def _finished(draft: ReportDraft, message: Message, profile: Profile | None, voc
     if draft.disposition is Disposition.NEEDS_A_PERSON and not draft.needs:
         nothing = not draft.events and draft.table is None
         draft.needs.append("no address, domain or URL was found" if nothing else "the report leaves open what it accuses")
+    _not_read_to_its_end(draft)
+    draft.needs = [need[:LONGEST_REASON] for need in draft.needs]
     return draft
+
+
+def _not_read_to_its_end(draft: ReportDraft) -> None:
+    """What was cut off may be the complaint: such a mail is not set aside unseen."""
+    unread = [warning for warning in draft.warnings if any(word in warning for word in UNREAD)]
+    if unread and draft.disposition is Disposition.NOT_A_REPORT:
+        draft.disposition = Disposition.NEEDS_A_PERSON
+        draft.needs += unread[:3]
 
 
 def _has_category(draft: ReportDraft) -> bool:
