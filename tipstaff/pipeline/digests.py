@@ -40,8 +40,15 @@ def _message(customer: int, counts: list[tuple[str, int]], day: date, now: datet
     told = f"these were reported about your services on {day:%Y-%m-%d} (UTC). Nothing is due; they are for you to look into."
     body = [f"Dear {to.name or 'customer'},", "", told, "", *lines, ""]
     return OutboxMessage(
-        reference=f"customer:{customer}", audience="customer", kind="digest", recipient_name=to.name, recipient=to.address,
-        language=to.language, subject=f"Abuse reports about your services on {day:%Y-%m-%d}",
+        reference=f"customer:{customer}",
+        audience="customer",
+        kind="digest",
+        recipient_name=to.name,
+        recipient=to.address,
+        language=to.language,
+        subject=f"Abuse reports about your services on {day:%Y-%m-%d}",
         body="\n".join(body),
-        dedupe_key=f"digest:{customer}:{day:%Y-%m-%d}", created_at=now, not_before=datetime.combine(now.date(), time(6), now.tzinfo),
-    )  # fmt: skip
+        dedupe_key=f"digest:{customer}:{day:%Y-%m-%d}",
+        created_at=now,
+        not_before=datetime.combine(now.date(), time(6), now.tzinfo),
+    )
