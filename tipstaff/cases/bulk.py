@@ -5,6 +5,7 @@ closed one, becomes objects.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from tipstaff.cases import notices
 from tipstaff.cases.grouping import Fate, Group, Known, Placement, place_all
 from tipstaff.cases.opening import Beginning, Evidence, begin
 from tipstaff.kernel import bulk
+from tipstaff.kernel.errors import TipstaffError
 from tipstaff.policy import deadlines
 from tipstaff.policy.edition import Edition
 
@@ -88,6 +90,10 @@ EMPTY = (
 Dues = tuple[datetime | None, datetime | None, Beginning]
 
 
+class Overtaken(TipstaffError):
+    """A person closed or merged a case between our look and our writing: look again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Matter:
     """A group with what is needed to open a case for it."""
@@ -115,16 +121,15 @@ class Settled:
 
 
 def known_cases(keys: Sequence[str]) -> pl.DataFrame:
-    """Open and closed cases of these groups; a merged case answers with the one it went into."""
-    literal = bulk.array_literal(keys)
+    """Open and closed cases of these groups; a merged case answers with the one that it went into at last."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT group_key::text, id, accepting, closed_at, window_until FROM cases_case
-               WHERE group_key = ANY(%s::uuid[]) AND merged_into_id IS NULL
-               UNION ALL
-               SELECT c.group_key::text, t.id, t.accepting, t.closed_at, t.window_until
-               FROM cases_case c JOIN cases_case t ON t.id = c.merged_into_id WHERE c.group_key = ANY(%s::uuid[])""",
-            [literal, literal],
+            """WITH RECURSIVE went AS (
+                   SELECT group_key, id, merged_into_id FROM cases_case WHERE group_key = ANY(%s::uuid[])
+                   UNION SELECT w.group_key, c.id, c.merged_into_id FROM went w JOIN cases_case c ON c.id = w.merged_into_id)
+               SELECT w.group_key::text, c.id, c.accepting, c.closed_at, c.window_until
+               FROM went w JOIN cases_case c ON c.id = w.id WHERE w.merged_into_id IS NULL""",
+            [bulk.array_literal(keys)],
         )
         return pl.DataFrame(cursor.fetchall(), schema=KNOWN, orient="row")
 
@@ -142,9 +147,8 @@ def settle(matters: Sequence[Matter], known: pl.DataFrame, now: datetime) -> lis
     shares = pl.DataFrame([(s.case, *share) for s, m in pairs for share in m.reports], schema=SHARES, orient="row")
     feeds = pl.DataFrame([(s.case, feed) for s, m in pairs for feed in m.feeds], schema=FEEDS, orient="row")
     joined = [(s.case, m) for s, m in pairs if s.fate in {Fate.JOIN, Fate.LATE}]
-    refresh(
-        pl.DataFrame([_refresh_row(case, matter, now) for case, matter in joined], schema=REFRESH, orient="row"), shares, feeds, now
-    )
+    rows = pl.DataFrame([_refresh_row(case, matter, now) for case, matter in joined], schema=REFRESH, orient="row")
+    refresh(rows, shares, feeds, now, late={s.case for s in settled if s.fate is Fate.LATE})
     return settled
 
 
@@ -166,15 +170,17 @@ def _open(matters: Sequence[Matter], placements: Sequence[Placement], now: datet
     fresh = [number for number, placement in enumerate(placements) if placement.fate in {Fate.NEW, Fate.CONTINUE}]
     numbers = dict(zip(fresh, bulk.allocate("cases_case", len(fresh)), strict=True))
     # A case that no longer takes events makes room for its continuation under the unique index.
-    stale = [placements[n].case for n in fresh if placements[n].fate is Fate.CONTINUE]
+    stale = [str(matters[n].group.key) for n in fresh if placements[n].fate is Fate.CONTINUE]
     if stale:
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE cases_case SET accepting = false WHERE id = ANY(%s) AND accepting", [stale])
+            cursor.execute("UPDATE cases_case SET accepting = false WHERE group_key = ANY(%s::uuid[]) AND accepting", [stale])
     beginnings = {
         n: begin(matters[n].group.category, matters[n].edition, matters[n].at_event, matters[n].evidence, now) for n in fresh
     }
-    dues = {n: _nested(beginnings, n, matters[n], now) for n in fresh}
-    rows = pl.DataFrame([_case_row(numbers, n, matters[n], dues[n]) for n in fresh], schema=CASE, orient="row")
+    above = {n: numbers.get(n) or placements[n].case for n in {matter.parent for matter in matters} if n is not None}
+    clocks = _clocks(beginnings, above)
+    dues = {n: _nested(beginnings[n], clocks.get(matters[n].parent), matters[n].edition, now) for n in fresh}
+    rows = pl.DataFrame([_case_row(numbers[n], matters[n], dues[n], above) for n in fresh], schema=CASE, orient="row")
     bulk.copy_frame(
         "cases_case",
         rows.with_columns(
@@ -192,24 +198,37 @@ def _open(matters: Sequence[Matter], placements: Sequence[Placement], now: datet
     ]
 
 
-def _nested(beginnings: Mapping[int, Beginning], number: int, matter: Matter, now: datetime) -> Dues:
+def _clocks(beginnings: Mapping[int, Beginning], above: Mapping[int, int | None]) -> dict[int | None, deadlines.Due]:
+    """The clocks of the parents' matters: of those that open now, and of those that were open already."""
+    there = {case: n for n, case in above.items() if n not in beginnings and case is not None}
+    found: dict[int | None, deadlines.Due] = {
+        n: deadlines.Due(beginnings[n].ack_due_at, beginnings[n].resolve_due_at) for n in above if n in beginnings
+    }
+    if there:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT id, ack_due_at, resolve_due_at FROM cases_case WHERE id = ANY(%s) AND closed_at IS NULL", [list(there)]
+            )
+            found |= {there[case]: deadlines.Due(ack, resolve) for case, ack, resolve in cursor.fetchall()}
+    return found
+
+
+def _nested(own: Beginning, parent: deadlines.Due | None, edition: Edition, now: datetime) -> Dues:
     """A child's clocks run inside its parent's (A6)."""
-    own = beginnings[number]
-    parent = beginnings.get(matter.parent) if matter.parent is not None else None
-    if own.resolve_due_at is None or parent is None or parent.resolve_due_at is None:
+    if own.resolve_due_at is None or parent is None or parent.resolve is None:
         return own.ack_due_at, own.resolve_due_at, own
-    inside = deadlines.child_due(matter.edition, deadlines.Due(parent.ack_due_at, parent.resolve_due_at), now)
+    inside = deadlines.child_due(edition, parent, now)
     resolve = min(own.resolve_due_at, inside.resolve or own.resolve_due_at)
     return min(own.ack_due_at or resolve, inside.ack or resolve, resolve), resolve, own
 
 
-def _case_row(numbers: Mapping[int, int], n: int, matter: Matter, dues: Dues) -> tuple:
+def _case_row(number: int, matter: Matter, dues: Dues, above: Mapping[int, int | None]) -> tuple:
     ack, resolve, own = dues
     group = matter.group
-    parent = numbers.get(matter.parent) if matter.parent is not None else None
+    parent = above.get(matter.parent) if matter.parent is not None else None
     next_due = min(filter(None, (ack, resolve)), default=own.desk_due_at)
     return (
-        numbers[n],
+        number,
         group.customer,
         group.service,
         parent,
@@ -266,15 +285,24 @@ def _write_journal(entries: pl.DataFrame, now: datetime) -> None:
     )
 
 
-def refresh(cases: pl.DataFrame, shares: pl.DataFrame, feeds: pl.DataFrame, now: datetime) -> None:
-    """Refresh cases (columns of REFRESH), and say which reports (SHARES) and feeds (FEEDS) speak of which case."""
+def refresh(
+    cases: pl.DataFrame, shares: pl.DataFrame, feeds: pl.DataFrame, now: datetime, late: AbstractSet[int] = frozenset()
+) -> None:
+    """Refresh cases (columns of REFRESH), and say which reports (SHARES) and feeds (FEEDS) speak of which case.
+
+    All but the ``late`` ones must be open still; Overtaken when one was closed meanwhile, so that nothing new is filed away
+    unseen with a case that somebody has just finished.
+    """
     if len(cases):
-        _update(cases, _fresh_reporters(shares), now)
+        closed = _update(cases, _fresh_reporters(shares), now) - late
+        if closed:
+            raise Overtaken(f"cases {sorted(closed)} were closed meanwhile")
         _write_journal(cases.select("case_id", pl.lit("events").alias("kind"), "text", pl.lit("{}").alias("detail")), now)
     _follow(shares, feeds, now)
 
 
-def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> None:
+def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> set[int]:
+    """Write the refreshment; returns which of the cases are closed."""
     fresh = [reporters.get(case, 0) for case in cases["case_id"].to_list()]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -284,7 +312,7 @@ def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> No
                    window_until = CASE WHEN c.closed_at IS NULL THEN greatest(c.window_until, g.until) ELSE c.window_until END
                FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
                    AS g(id, events, reports, reporters, first_at, last_at, until)
-               WHERE c.id = g.id""",
+               WHERE c.id = g.id RETURNING CASE WHEN c.closed_at IS NOT NULL THEN c.id END""",
             [
                 now,
                 *[bulk.array_of(cases[name]) for name in ("case_id", "events", "reports")],
@@ -292,6 +320,7 @@ def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> No
                 *[bulk.array_of(cases[name]) for name in ("first_at", "last_at", "until")],
             ],
         )
+        return {row[0] for row in cursor.fetchall()} - {None}
 
 
 def _fresh_reporters(shares: pl.DataFrame) -> dict[int, int]:

@@ -10,7 +10,6 @@ from django.conf import settings
 
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 
-
 GONE = {"NoSuchKey", "404", "InvalidRange", "416"}
 
 

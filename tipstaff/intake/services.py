@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 from psycopg.types.json import Jsonb
 
 from tipstaff.evidence.services import Plain, keep
 from tipstaff.intake.models import Correction, Source, Submission
 from tipstaff.intake.spool import Accepted
 from tipstaff.kernel.errors import Refused
+from tipstaff.kernel.text import storable, storable_document
 
 CLAIM = timedelta(minutes=10)
 FEED_SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".jsonl", ".ndjson")
@@ -52,11 +54,11 @@ def _insert(fresh: Sequence[Accepted], blobs: list[int], sources: dict[str, Sour
         (
             item.id,
             sources[item.source].pk,
-            item.source_ref,
+            storable(item.source_ref),
             blob,
-            item.filename,
+            storable(item.filename),
             item.received_at,
-            item.envelope,
+            storable_document(item.envelope),
             claimed_by,
             until,
         )
@@ -77,15 +79,33 @@ def _insert(fresh: Sequence[Accepted], blobs: list[int], sources: dict[str, Sour
     return [item.id for item in fresh if item.id in inserted]
 
 
-def claim(*, by: str, most: int, now: datetime) -> list[Submission]:
-    """Take waiting submissions for this worker, oldest first. A claim lapses, so what a killed worker held comes back."""
+def claim(*, by: str, most: int, now: datetime, most_bytes: int = 64 << 20) -> list[Submission]:
+    """Take waiting submissions for this worker, oldest first, at most so many and so large (one always).
+
+    A claim lapses, so what a killed worker held comes back.
+    """
     with transaction.atomic():
         waiting = Submission.objects.filter(state="received").exclude(claimed_until__gt=now)
-        chosen = list(
-            waiting.select_for_update(skip_locked=True, of=("self",)).order_by("received_at")[:most].select_related("blob")
-        )
+        found = waiting.select_for_update(skip_locked=True, of=("self",)).order_by("received_at")[:most]
+        chosen: list[Submission] = []
+        size = 0
+        for submission in found.select_related("blob", "source"):
+            size += submission.blob.size
+            if chosen and size > most_bytes:
+                break
+            chosen.append(submission)
         Submission.objects.filter(pk__in=[s.pk for s in chosen]).update(claimed_by=by, claimed_until=now + CLAIM)
     return chosen
+
+
+def attempt(*, submissions: Sequence[UUID]) -> None:
+    """Count one more try, committed before it begins: what kills its worker again and again is found by the count."""
+    Submission.objects.filter(pk__in=submissions).update(attempts=F("attempts") + 1)
+
+
+def release_claims(*, by: str) -> int:
+    """Give back what this worker holds and cannot go on with, because the database went away in the middle."""
+    return Submission.objects.filter(state="received", claimed_by=by).update(claimed_by="", claimed_until=None)
 
 
 def correct(*, submission: Submission, field: str, before: Any, after: Any, by: str, now: datetime, note: str = "") -> Correction:
@@ -123,12 +143,12 @@ def decide(*, submission: Submission, state: str, reason: str, by: str, now: dat
 def fail(*, submission_id: UUID, reason: str, trace: list[dict[str, Any]], due_at: datetime, now: datetime) -> None:
     """The culprit of a failing batch goes to a person, with what was found so far."""
     Submission.objects.filter(pk=submission_id).update(
-        state="failed", reason=reason[:2000], trace=trace, due_at=due_at, claimed_by="", claimed_until=None
+        state="failed", reason=storable(reason)[:2000], trace=trace, due_at=due_at, claimed_by="", claimed_until=None
     )
 
 
 def release_dead_claims(*, host: str, alive: Callable[[int], bool]) -> int:
     """Give back what workers of this host held when they were killed, without waiting for the claim to lapse."""
     held = Submission.objects.filter(state="received", claimed_by__startswith=f"{host}:").values_list("claimed_by", flat=True)
-    dead = [name for name in set(held) if not alive(int(name.rpartition(":")[2]))]
+    dead = [name for name in set(held) if not (pid := name.rpartition(":")[2]).isdecimal() or not alive(int(pid))]
     return Submission.objects.filter(state="received", claimed_by__in=dead).update(claimed_by="", claimed_until=None)

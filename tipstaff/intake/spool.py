@@ -3,6 +3,7 @@
 One file each, ``ID.msg``: a line of JSON (the envelope), then the bytes as received. A file appears whole or not at all.
 """
 
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,12 @@ import orjson
 
 from tipstaff.evidence.stores import sync_directory
 from tipstaff.kernel.ids import derived_id, new_id
+from tipstaff.kernel.text import storable, storable_document
 
+log = logging.getLogger(__name__)
 SUFFIX = ".msg"
+BROKEN = ".broken"
+LONGEST_REFERENCE = 500
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,28 @@ def accepted(
 ) -> Accepted:
     """An acceptance: with ``ref`` the id is derived from (source, ref), without it every call is a new submission."""
     number = derived_id(source, ref) if ref else new_id(now)
-    return Accepted(number, source, kind, ref or str(number), now, content, filename, envelope)
+    return Accepted(
+        number,
+        storable(source),
+        kind,
+        reference(ref) if ref else str(number),
+        now,
+        content,
+        storable(filename)[:1000],
+        storable_document(envelope),
+    )
+
+
+def reference(ref: str) -> str:
+    """``ref`` as a column with a unique index takes it: what is too long ends in its digest."""
+    clean = storable(ref)
+    return clean if clean == ref and len(ref) <= LONGEST_REFERENCE else f"{clean[:LONGEST_REFERENCE]}…{derived_id(ref)}"
+
+
+def _item(head: bytes, content: bytes) -> Accepted:
+    values = orjson.loads(head)
+    values |= {"id": UUID(values["id"]), "received_at": datetime.fromisoformat(values["received_at"]), "content": content}
+    return Accepted(**values)
 
 
 class Spool:
@@ -48,15 +74,20 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._lock = threading.Lock()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def put(self, items: Sequence[Accepted]) -> None:
-        """Write all, then make the names durable with one fsync of the directory. On failure none stays."""
+        """Write all, then make the names durable with one fsync of the directory.
+
+        On failure nothing stays that would be taken twice when it is sent again. What has a reference may stay: sent again it
+        is the same submission, and its file may be one that somebody was told of before.
+        """
         written: list[Path] = []
         try:
             for item in items:
-                written.append(self._write(item))
+                path = self._write(item)
+                if item.source_ref == str(item.id):
+                    written.append(path)
             sync_directory(self.directory)
         except BaseException:
             for path in written:
@@ -65,6 +96,8 @@ class Spool:
 
     def _write(self, item: Accepted) -> Path:
         path = self.directory / f"{item.id}{SUFFIX}"
+        if path.exists():
+            return path  # accepted before: what was said to be kept is not written over
         fresh = self.directory / f"{item.id}.{os.getpid()}.{threading.get_ident()}.new"
         head = asdict(item) | {"content": None}
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -103,13 +136,13 @@ class Spool:
                 head, _, content = path.read_bytes().partition(b"\n")
             except FileNotFoundError:
                 continue
-            values = orjson.loads(head)
-            values |= {
-                "id": UUID(values["id"]),
-                "received_at": datetime.fromisoformat(values["received_at"]),
-                "content": content,
-            }
-            yield Accepted(**values)
+            try:
+                item = _item(head, content)
+            except (ValueError, TypeError, KeyError):
+                log.exception("spool file %s cannot be read; it is set aside as %s", path.name, BROKEN)
+                path.replace(path.with_suffix(BROKEN))
+                continue
+            yield item
 
     def done(self, items: Sequence[Accepted]) -> None:
         """Forget what the database has committed."""
@@ -124,7 +157,11 @@ class Spool:
         """Remove half-written files of a killed acceptor; nobody was told that they were accepted."""
         gone = 0
         for path in self.directory.glob("*.new"):
-            if path.stat().st_mtime < older_than.timestamp():
+            try:
+                old = path.stat().st_mtime < older_than.timestamp()
+            except FileNotFoundError:
+                continue  # it was whole a moment later
+            if old:
                 path.unlink(missing_ok=True)
                 gone += 1
         return gone

@@ -26,7 +26,7 @@ def copy_frame(table: str, frame: pl.DataFrame) -> None:
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
     )
     content = frame.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00").encode()
-    with native().cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.wrap_database_errors, native().cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(content)
 
 
@@ -38,7 +38,7 @@ def copy_binary(table: str, frame: pl.DataFrame, types: Mapping[str, str]) -> No
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    with native().cursor() as cursor, cursor.copy(statement) as copy:
+    with connection.wrap_database_errors, native().cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(content)
 
 

@@ -18,7 +18,7 @@ def new_id(now: datetime) -> UUID:
 
 def derived_id(*parts: str) -> UUID:
     """The version 8 UUID (RFC 9562) that belongs to ``parts``: the same parts give the same id everywhere."""
-    digest = hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).digest()
+    digest = hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).digest()
     value = int.from_bytes(digest, "big")
     value = value & ~(0xF << 76) | 0x8 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62

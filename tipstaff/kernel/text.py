@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_CONTROLS = {code: " " for code in (*range(32), 127, 0x85, 0x2028, 0x2029)}
+_CONTROLS = dict.fromkeys((*range(32), 127, 133, 8232, 8233), " ")
 DEEPEST = 60  # levels of a document that are kept
 _BIGGEST = 1 << 63
 

@@ -23,6 +23,7 @@ from tipstaff.reports.identity import event_keys
 from tipstaff.reports.rules import Action
 
 HELD, NOT_ASSIGNED, AMBIGUOUS = 1, 2, 4
+LOOKS = 5  # times that a batch looks again when a person closes a case in the same moment
 
 
 @dataclass
@@ -41,6 +42,15 @@ def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
     """Write everything that the batch means, or nothing of it."""
     items = items_of(batch)
     table = prepare(items, context)
+    for _ in range(LOOKS):
+        try:
+            return _commit(batch, items, table, context, now)
+        except cases.Overtaken as error:  # a person was quicker
+            overtaken = error
+    raise overtaken
+
+
+def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame, context: Context, now: datetime) -> Outcome:
     with transaction.atomic():
         reports.lock_writer()
         known_reporters = reports.reporters(rows=filing.reporter_rows(items), now=now)

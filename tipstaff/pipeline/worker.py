@@ -11,19 +11,21 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connection
 
+from tipstaff.evidence.models import Blob
 from tipstaff.evidence.services import read_many
 from tipstaff.intake import services as intake
 from tipstaff.intake.models import Submission
 from tipstaff.intake.spool import Accepted, Spool
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
+from tipstaff.kernel.errors import TipstaffError
 from tipstaff.pipeline import batch, context, reattribution, sweeping
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.pipeline.filing import INTAKE_TIME
@@ -36,6 +38,7 @@ MOST_BYTES = 64 << 20
 RELOAD = 5.0  # seconds between looks at rules and inventory
 SWEEP = 60.0
 LOST = (OperationalError, InterfaceError)
+ALONE, GIVEN_UP = 2, 4  # tries after which a submission is handled by itself, and after which a person looks
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,7 @@ class Worker:
         self.loaded_at = self.swept_at = self.began_at = now()
         self.submissions = self.events = 0
         self.step_size = MOST
+        self.interrupted = False  # the database went away: what was in hand is claimed, but nobody goes on with it
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop``. A database that is away is waited for; the spool keeps what arrives meanwhile."""
@@ -74,6 +78,7 @@ class Worker:
             except LOST as error:
                 log.warning("database away, retrying: %s", error)
                 connection.close()
+                self.interrupted = True
                 busy, pause = False, min(pause * 2, 5)
             if not busy:
                 stop.wait(pause)
@@ -81,6 +86,9 @@ class Worker:
     def step(self) -> bool:
         """One look at the spool and at waiting rows; True when there was work."""
         self.prepare()
+        if self.interrupted:
+            intake.release_claims(by=self.name)
+            self.interrupted = False
         done = self._from_spool() or self._from_rows()
         return bool(done)
 
@@ -108,26 +116,55 @@ class Worker:
             items = list(self.spool.read(self.spool.waiting(most=self.step_size, most_bytes=MOST_BYTES)))
             if not items:
                 return 0
-            added = set(intake.accept(items=items, claimed_by=self.name, now=now()))
+            added = self._accept(items)
             self.spool.done(items)
         self.finish([_taken(item) for item in items if item.id in added])
         return len(items)
 
+    def _accept(self, items: Sequence[Accepted]) -> set[UUID]:
+        """Commit what lies in the spool; what cannot be committed with its envelope is committed without it."""
+        try:
+            return set(intake.accept(items=items, claimed_by=self.name, now=now()))
+        except LOST:
+            raise
+        except (DatabaseError, ValueError, TypeError):
+            if len(items) > 1:
+                half = len(items) // 2
+                return self._accept(items[:half]) | self._accept(items[half:])
+            log.exception("submission %s is accepted without its envelope", items[0].id)
+            bare = replace(items[0], source_ref=str(items[0].id), filename="", envelope={})
+            return set(intake.accept(items=[bare], claimed_by=self.name, now=now()))
+
     def _from_rows(self) -> int:
-        waiting = intake.claim(by=self.name, most=self.step_size, now=now())
-        if not waiting:
-            return 0
+        waiting = intake.claim(by=self.name, most=self.step_size, most_bytes=MOST_BYTES, now=now())
+        together = [submission for submission in waiting if submission.attempts < ALONE]
+        if together:
+            self._try(together)
+        for submission in waiting:
+            if submission.attempts >= GIVEN_UP:
+                self._give_up(submission.pk, f"its worker died {submission.attempts} times while handling it")
+            elif submission.attempts >= ALONE:
+                self._try([submission])
+        return len(waiting)
+
+    def _try(self, waiting: Sequence[Submission]) -> None:
+        """Read the evidence of claimed submissions and finish them; unreadable evidence goes to a person."""
+        intake.attempt(submissions=[submission.pk for submission in waiting])
         by_blob: dict[int, list[Submission]] = {}
         for submission in waiting:
             by_blob.setdefault(submission.blob_id, []).append(submission)
+
+        def unreadable(blob: Blob, error: TipstaffError) -> None:
+            for submission in by_blob[blob.pk]:
+                self._give_up(submission.pk, f"its evidence cannot be read: {error}")
+
         blobs = {submission.blob_id: submission.blob for submission in waiting}
-        taken = [
-            _retaken(submission, content)
-            for blob, content in read_many(blobs=blobs.values(), actor=self.name, now=now())
-            for submission in by_blob[blob.pk]
-        ]
-        self.finish(taken)
-        return len(taken)
+        found = read_many(blobs=blobs.values(), actor=self.name, now=now(), on_fault=unreadable)
+        self.finish([_retaken(submission, content) for blob, content in found for submission in by_blob[blob.pk]])
+
+    def _give_up(self, number: UUID, reason: str) -> None:
+        moment = now()
+        intake.fail(submission_id=number, reason=reason, trace=[], due_at=moment + INTAKE_TIME, now=moment)
 
     def finish(self, taken: Sequence[Taken]) -> None:
         """Parse and commit; a failing batch is halved until its culprit stands alone, and that one goes to a person."""
@@ -148,14 +185,7 @@ class Worker:
                 self.finish(taken[half:])
                 return
             log.exception("submission %s cannot be handled", taken[0].id)
-            moment = now()
-            intake.fail(
-                submission_id=taken[0].id,
-                reason=f"handling it failed: {type(error).__name__}: {error}",
-                trace=[],
-                due_at=moment + INTAKE_TIME,
-                now=moment,
-            )
+            self._give_up(taken[0].id, f"handling it failed: {type(error).__name__}: {error}")
 
 
 def _taken(item: Accepted) -> Taken:
