@@ -148,7 +148,7 @@ def _looks_like_outlook(lines: list[Line], index: int) -> bool:
 
 def _HEADER_OPENER(text: str) -> bool:
     match = _HEADER.match(text)
-    return bool(match) and match.group(1).lower() in _OPENERS
+    return match is not None and match.group(1).lower() in _OPENERS
 
 
 def _forward(lines: list[Line], index: int) -> int:

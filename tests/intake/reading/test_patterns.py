@@ -1,0 +1,42 @@
+"""Our way to RE2 answers as the library's own does, whatever the script."""
+
+import re2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tipstaff.intake.reading.patterns import pattern
+
+TEXTS = st.text(alphabet="aAbß9 .:\nжЖ中🙂-", max_size=40)
+FORMS = (r"(?i)(a+)|(?P<digit>\d)", r"\b\w+\b", r"", r"^a|b$", r"(?m)^\s*(.)(.)?", r"[^\x00-\x7f]+(\.)?", r"ж|中*")
+
+
+@given(TEXTS)
+def test_text_matches_are_the_librarys(text: str) -> None:
+    for written in FORMS:
+        ours, theirs = pattern(written), re2.compile(written)
+        for name in ("search", "match", "fullmatch"):
+            one, other = getattr(ours, name)(text), getattr(theirs, name)(text)
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                _same(one, other)
+        for one, other in zip(ours.finditer(text), theirs.finditer(text), strict=True):
+            _same(one, other)
+        assert ours.findall(text) == theirs.findall(text)
+        assert ours.sub("<>", text) == theirs.sub("<>", text)
+
+
+@given(st.binary(max_size=40))
+def test_bytes_matches_are_the_librarys(content: bytes) -> None:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    for written in (rb"[\x80-\xff]+|a", rb"", rb"(.)\n"):
+        ours, theirs = pattern(written), re2.compile(written, options)
+        for one, other in zip(ours.finditer(content), theirs.finditer(content), strict=True):
+            _same(one, other)
+
+
+def _same(one, other) -> None:
+    assert one.groups() == other.groups() and one.groupdict() == other.groupdict() and one.group() == other.group()
+    numbers = range(len(other.groups()) + 1)
+    assert [one.span(n) for n in numbers] == [other.span(n) for n in numbers]
+    assert (one.start(), one.end(), one[0], one.group(0)) == (other.start(), other.end(), other[0], other.group(0))
