@@ -40,7 +40,7 @@ def load(request: HttpRequest, dry_run: bool = False) -> HttpResponse:
     body = _read(request, WRITE)
     if unknown := sorted(set(body) - set(facts.SECTIONS) - OPTIONS):
         advice = f"known are {', '.join([*facts.SECTIONS, *sorted(OPTIONS)])}"
-        raise InputError([Problem(name, "is no field", advice) for name in unknown])
+        raise InputError([Problem(name or "(no name)", "is no field", advice) for name in unknown])
     return _load(request, body, dry_run)
 
 
