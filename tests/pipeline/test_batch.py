@@ -351,3 +351,33 @@ def test_a_report_of_unknown_kind_goes_to_a_person():
     row = Submission.objects.get()
     assert (row.state, row.reason) == ("needs_person", "its kind is not known")
     assert Event.objects.get().case_id is None and not Case.objects.exists()
+
+
+def test_held_events_wait_until_somebody_releases_them():
+    from tipstaff.audit.models import Entry
+    from tipstaff.pipeline import context as contexts
+    from tipstaff.pipeline import held
+
+    provider()
+    rule("hold", category=["phishing"])
+    deliver(report(event(CAROL), event(CAROL, at=NOW - timedelta(hours=1))))
+    assert not Case.objects.exists()
+    (row,) = held.waiting()
+    assert (row.category, row.events) == ("phishing", 2)
+    known = contexts.load(NOW)
+    assert held.release(customer=row.customer, category="phishing", context=known, by="alice", now=NOW) == 2
+    assert held.release(customer=row.customer, category="phishing", context=known, by="alice", now=NOW) == 0
+    case = Case.objects.get()
+    assert case.events == 2 and set(Event.objects.values_list("case_id", "action")) == {(case.pk, 0)}
+    assert Entry.objects.filter(action="reports.release", actor="alice").count() == 1
+
+
+def test_held_events_can_be_set_aside_with_a_reason():
+    from tipstaff.pipeline import held
+
+    provider()
+    rule("hold", category=["phishing"])
+    deliver(report(event(CAROL)))
+    (row,) = held.waiting()
+    assert held.set_aside(customer=row.customer, category="phishing", by="alice", reason="a drill", now=NOW) == 1
+    assert not held.waiting() and not Case.objects.exists()

@@ -29,7 +29,7 @@ MARK = "reattribution"
 OVERLAP = timedelta(minutes=10)  # events committed with the table of a moment ago are looked at once more
 MOST = 20_000
 ACTOR = "system:reattribution"
-_EVENT = """e.key::text, e.received_at, e.case_id, e.report_id, e.occurred_at, e.earliest, e.latest, host(e.ip), e.port, e.domain,
+EVENT = """e.key::text, e.received_at, e.case_id, e.report_id, e.occurred_at, e.earliest, e.latest, host(e.ip), e.port, e.domain,
     e.url, e.category, e.report_type, e.customer_id, e.service_id, e.assignment_id, e.attribution, e.provisional, e.action,
     e.details->>'mailbox'"""
 _NAMES = (
@@ -90,13 +90,13 @@ def _pages(query: str, since: datetime) -> Iterator[pl.DataFrame]:
             cursor.execute(query, {"since": since, "last": last, "most": MOST})
             rows = cursor.fetchall()
         if rows:
-            yield _frame(rows)
+            yield frame(rows)
         if len(rows) < MOST:
             return
         last = rows[-1][0]
 
 
-def _frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+def frame(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
     moment = pl.Datetime("us", "UTC")
     types: dict[str, Any] = dict.fromkeys(_NAMES, pl.String)
     types |= dict.fromkeys(("received", "occurred_at", "earliest", "latest"), moment)
@@ -114,13 +114,13 @@ _IN_CHANGED_SPANS = f"""
             lower(period) AS start, upper(period) AS finish
         FROM accounts_assignment WHERE recorded_at > %(since)s OR superseded_at > %(since)s OR service_id IN (
             SELECT service_id FROM accounts_servicename WHERE recorded_at > %(since)s OR superseded_at > %(since)s))
-    SELECT DISTINCT ON (e.key) {_EVENT} FROM spans s JOIN reports_event e ON e.ip >= s.first AND e.ip <= s.last
+    SELECT DISTINCT ON (e.key) {EVENT} FROM spans s JOIN reports_event e ON e.ip >= s.first AND e.ip <= s.last
     WHERE (s.finish IS NULL OR coalesce(e.occurred_at, e.earliest, '-infinity') < s.finish)
       AND (s.start IS NULL OR coalesce(e.occurred_at, e.latest, e.received_at) >= s.start) AND e.key > %(last)s::uuid
     ORDER BY e.key LIMIT %(most)s
 """  # noqa: S608 - a fixed column list
 _PROVISIONAL = f"""
-    SELECT {_EVENT} FROM reports_event e WHERE e.provisional AND e.key > %(last)s::uuid ORDER BY e.key LIMIT %(most)s
+    SELECT {EVENT} FROM reports_event e WHERE e.provisional AND e.key > %(last)s::uuid ORDER BY e.key LIMIT %(most)s
 """  # noqa: S608
 
 
@@ -159,7 +159,7 @@ def _move(differs: pl.DataFrame, context: Context, now: datetime) -> Corrected:
         | pl.col("service").ne_missing(pl.col("service_before"))
         | (pl.col("attribution") != pl.col("attribution_before"))
     )
-    facts = _report_facts(movers)
+    facts = report_facts(movers)
     events = movers.join(facts.select("report_id", "report", "trust"), on="report_id", how="left", maintain_order="left").drop(
         "case_id"
     )
@@ -182,7 +182,7 @@ def _move(differs: pl.DataFrame, context: Context, now: datetime) -> Corrected:
     return _tell(after, now)
 
 
-def _report_facts(events: pl.DataFrame) -> pl.DataFrame:
+def report_facts(events: pl.DataFrame) -> pl.DataFrame:
     """What grouping wants to know of the reports of these events, from their rows."""
     ids = events["report_id"].unique().to_list()
     rows = list(

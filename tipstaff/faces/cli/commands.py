@@ -4,6 +4,7 @@ COMMANDS = {
     "case": "tipstaff.faces.cli.case:case",
     "evidence": "tipstaff.faces.cli.evidence:evidence",
     "export": "tipstaff.faces.cli.inventory:export",
+    "held": "tipstaff.faces.cli.held:held",
     "import": "tipstaff.faces.cli.inventory:import_",
     "parse": "tipstaff.faces.cli.parse:parse",
     "policy": "tipstaff.faces.cli.policy:policy",
