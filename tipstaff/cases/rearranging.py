@@ -20,6 +20,7 @@ TIMES = ("closed_at", "next_due_at", "first_event_at", "last_event_at")
 @transaction.atomic
 def merge(*, cases: Sequence[int], into: int, by: str, now: datetime, reason: str = "") -> CaseChange:
     """Carry everything of ``cases`` into one. All must be open and of one customer (a wrong merge accuses the wrong one)."""
+    _hold([into, *cases])
     target = _open(into)
     others = [_open(number) for number in sorted(set(cases) - {target.pk})]
     if not others:
@@ -68,14 +69,16 @@ def split(*, case: int, event_keys: Sequence[UUID], by: str, now: datetime, reas
     fresh.pk, fresh.owner_id, fresh.opened_by, fresh.opened_at = None, source.owner_id, by, now
     fresh.group_key = group_key(source.customer_id, source.service_id, source.category, source.brand, part=f"split {change.pk}")
     fresh.save(force_insert=True)
-    _carry(change, source.pk, fresh.pk, event_keys)
+    count = _carry(change, source.pk, fresh.pk, event_keys)
+    if not count:
+        raise InputError(Problem("events", f"are not in case {source.pk}", "choose events of this case"))
     recount([source.pk, fresh.pk])
     CaseLink.objects.create(case=fresh, other=source, kind="split_from", at=now, by=by)
     journal(case=fresh, kind="opened", text=f"split from case {source.pk}: {reason}", by=by, now=now, change=change.pk)
     journal(
         case=source,
         kind="split",
-        text=f"{len(event_keys)} events split into case {fresh.pk}: {reason}",
+        text=f"{count} events split into case {fresh.pk}: {reason}",
         by=by,
         now=now,
         change=change.pk,
@@ -88,8 +91,9 @@ def split(*, case: int, event_keys: Sequence[UUID], by: str, now: datetime, reas
 @transaction.atomic
 def move(*, event_keys: Sequence[UUID], to: int, by: str, now: datetime, reason: str) -> CaseChange:
     """Carry events to another open case, also of another customer: a person has decided whose they are."""
-    target = _open(to)
     _reasoned(reason)
+    _hold([to, *_cases_of(event_keys)])
+    target = _open(to)
     sources = _cases_of(event_keys) - {target.pk}
     if not sources:
         raise InputError(Problem("events", "are in that case already, or in none", "choose events of another case"))
@@ -114,9 +118,12 @@ def undo(*, change: int, by: str, now: datetime) -> CaseChange:
         raise NotFound(f"there is no change {change}")
     if found.undone_at is not None:
         raise Refused(f"change {change} was undone by {found.undone_by}")
-    later = CaseChange.objects.filter(pk__gt=found.pk, undone_at__isnull=True, before__has_any_keys=list(found.before)).first()
+    made = {str(number) for number in MovedEvent.objects.filter(change=found).values_list("to_case", flat=True)}
+    about = sorted(made | set(found.before))
+    later = CaseChange.objects.filter(pk__gt=found.pk, undone_at__isnull=True, before__has_any_keys=about).first()
     if later is not None:
         raise Refused(f"undo the later {later.kind} (change {later.pk}) of these cases first")
+    _hold([int(number) for number in about])
     touched = _carry_back(found)
     for number, fields in found.before.items():
         case = Case.objects.select_for_update().get(pk=int(number))
@@ -124,6 +131,8 @@ def undo(*, change: int, by: str, now: datetime) -> CaseChange:
             setattr(case, name, fields[name])
         for name in TIMES:
             setattr(case, name, datetime.fromisoformat(fields[name]) if fields[name] else None)
+        if case.accepting and Case.objects.filter(group_key=case.group_key, accepting=True).exclude(pk=case.pk).exists():
+            case.accepting = False  # a newer case of the same group has taken its place meanwhile
         case.save()
         journal(case=case, kind=found.kind, text=f"{found.kind} undone", by=by, now=now, change=found.pk)
     for number in touched - {int(number) for number in found.before}:  # the case that a split had made
@@ -136,6 +145,11 @@ def undo(*, change: int, by: str, now: datetime) -> CaseChange:
     found.save(update_fields=["undone_at", "undone_by"])
     record(by=by, action=f"case.{found.kind}.undo", subject=f"change:{found.pk}", now=now)
     return found
+
+
+def _hold(numbers: Sequence[int]) -> None:
+    """Lock these cases in one order, so that two people never wait for each other."""
+    list(Case.objects.select_for_update().filter(pk__in=sorted(set(numbers))).order_by("pk").values_list("pk"))
 
 
 def _open(number: int) -> Case:
@@ -189,24 +203,39 @@ def _carry_back(change: CaseChange) -> set[int]:
     return {number for pair in pairs for number in pair}
 
 
+#: Whose events count for a case: its own, those of its clients' cases, and of what was merged into it with its clients.
+_HOLDERS = """
+    WITH RECURSIVE up AS (
+        SELECT unnest(%(cases)s::bigint[]) AS id
+        UNION SELECT unnest(ARRAY[c.parent_id, c.merged_into_id]) FROM up JOIN cases_case c ON c.id = up.id),
+    holders AS (
+        SELECT id AS root, id AS holder FROM up WHERE id IS NOT NULL
+        UNION SELECT h.root, c.id FROM holders h JOIN cases_case c ON c.parent_id = h.holder OR c.merged_into_id = h.holder)
+"""
+
+
 def recount(cases: Sequence[int]) -> None:
-    """Events, reports, reporters and the times of these cases, from the events themselves."""
+    """Events, reports, reporters and the times of these cases and of those above them, from the events themselves."""
+    values = {"cases": list(cases)}
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM cases_casereport WHERE case_id = ANY(%s)", [list(cases)])
+        cursor.execute(_HOLDERS + "SELECT DISTINCT root FROM holders", values)  # noqa: S608 - fixed words
+        values = {"cases": [row[0] for row in cursor.fetchall()]}
+        cursor.execute("DELETE FROM cases_casereport WHERE case_id = ANY(%(cases)s)", values)
         cursor.execute(
-            """INSERT INTO cases_casereport (case_id, report_id, reporter_id, events, at)
-               SELECT e.case_id, e.report_id, r.reporter_id, count(*), min(e.received_at)
-               FROM reports_event e JOIN reports_report r ON r.id = e.report_id WHERE e.case_id = ANY(%s) GROUP BY 1, 2, 3""",
-            [list(cases)],
+            f"""{_HOLDERS} INSERT INTO cases_casereport (case_id, report_id, reporter_id, events, at)
+               SELECT h.root, e.report_id, r.reporter_id, count(*), min(e.received_at)
+               FROM holders h JOIN reports_event e ON e.case_id = h.holder JOIN reports_report r ON r.id = e.report_id
+               WHERE h.root = ANY(%(cases)s) GROUP BY 1, 2, 3""",  # noqa: S608
+            values,
         )
         cursor.execute(
-            """UPDATE cases_case c SET events = coalesce(g.events, 0), reports = coalesce(g.reports, 0),
+            f"""{_HOLDERS} UPDATE cases_case c SET events = coalesce(g.events, 0), reports = coalesce(g.reports, 0),
                    reporters = coalesce(g.reporters, 0), first_event_at = g.first_at, last_event_at = g.last_at
                FROM unnest(%(cases)s::bigint[]) AS n(id) LEFT JOIN (
-                   SELECT e.case_id, count(*) AS events, count(DISTINCT e.report_id) AS reports, min(e.occurred_at) AS first_at,
+                   SELECT h.root, count(*) AS events, count(DISTINCT e.report_id) AS reports, min(e.occurred_at) AS first_at,
                           max(e.occurred_at) AS last_at, count(DISTINCT r.reporter_id) AS reporters
-                   FROM reports_event e JOIN reports_report r ON r.id = e.report_id
-                   WHERE e.case_id = ANY(%(cases)s) GROUP BY 1) AS g ON g.case_id = n.id
-               WHERE c.id = n.id""",
-            {"cases": list(cases)},
+                   FROM holders h JOIN reports_event e ON e.case_id = h.holder JOIN reports_report r ON r.id = e.report_id
+                   GROUP BY 1) AS g ON g.root = n.id
+               WHERE c.id = n.id""",  # noqa: S608
+            values,
         )
