@@ -2,7 +2,7 @@
 
 blake2b over reporter, report type, normalised address (or domain), port, time and the keys that the parser lists for its
 type, led by the hour of the event: keys of one day lie together, so that deduplication stays in a few index pages
-(measured: docs/decisions/0003).
+(measured: docs/decisions/0030-events-and-identity.md).
 """
 
 from hashlib import blake2b
