@@ -63,14 +63,13 @@ def group_key(customer: int, service: int | None, category: str, brand: str, par
 def place(group: Group, known: Iterable[Known]) -> Placement:
     """Where the group's events go."""
     cases = sorted(known, key=lambda case: case.id)
+    if group.last_at is not None:  # what happened before a closing is no new offence, even where a newer case is open
+        for case in cases:
+            if case.closed_at is not None and group.last_at <= case.closed_at:
+                return Placement(Fate.LATE, case.id)
     for case in cases:
         if case.accepting and case.closed_at is None and group.received_at <= case.window_until:
             return Placement(Fate.JOIN, case.id)
-    closed = [case for case in cases if case.closed_at is not None]
-    if group.last_at is not None:
-        for case in closed:
-            if case.closed_at is not None and group.last_at <= case.closed_at:
-                return Placement(Fate.LATE, case.id)
     if cases:
         return Placement(Fate.CONTINUE, cases[-1].id)
     return Placement(Fate.NEW)

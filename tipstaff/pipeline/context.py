@@ -28,9 +28,10 @@ class Editions:
         """The edition in force for ``brand`` at ``moment``; a brand without its own uses the provider's. None: none was."""
         if moment is None:
             return None
-        for effective_from, number, edition in self.by_brand.get(brand) or self.by_brand.get("", []):
-            if effective_from <= moment:
-                return number, edition
+        for rows in (self.by_brand.get(brand, []), self.by_brand.get("", []) if brand else []):
+            for effective_from, number, edition in rows:
+                if effective_from <= moment:
+                    return number, edition
         return None
 
 

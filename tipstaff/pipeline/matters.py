@@ -12,8 +12,9 @@ import polars as pl
 from tipstaff.cases import bulk as cases
 from tipstaff.cases.bulk import MOMENT, Matter, Settled
 from tipstaff.cases.grouping import Group, group_key
-from tipstaff.cases.opening import Evidence
+from tipstaff.cases.opening import ENOUGH_TRUST, Evidence
 from tipstaff.kernel import addresses
+from tipstaff.kernel.text import one_line
 from tipstaff.pipeline import filing, tallies
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.context import Context
@@ -22,6 +23,8 @@ from tipstaff.reports.rules import Action
 
 HELD = 1
 KEYS = ("customer", "service", "category", "brand")
+SPEAKING = ("structured", "experimental", "trust", "verified")
+LONGEST_HEADLINE = 250  # it is indexed, and goes into subjects
 Shares = dict[int, list[tuple[int, int, int]]]
 
 
@@ -80,7 +83,7 @@ def gather(events: pl.DataFrame, facts: pl.DataFrame, context: Context, now: dat
     if not len(wanted):
         return found
     wanted = wanted.join(facts, on="report", how="left", maintain_order="left", suffix="_of_report")
-    found.groups = _groups(wanted, context)
+    found.groups = _groups(wanted, context, now)
     numbered = wanted.join(found.groups.select("group", *KEYS), on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
     found.shares = numbered.group_by("group", "report_id", "reporter_id", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("events")
@@ -107,8 +110,9 @@ def item_facts(items: Sequence[Item], report_ids: Sequence[int], reporters: Mapp
     )
 
 
-def _groups(wanted: pl.DataFrame, context: Context) -> pl.DataFrame:
+def _groups(wanted: pl.DataFrame, context: Context, now: datetime) -> pl.DataFrame:
     """One row for each customer, service, category and brand, with all that its case needs to know."""
+    wanted = wanted.with_columns(_merit().alias("merit"))
     groups = wanted.group_by(*KEYS, maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("events"),
         _moment_of(pl.col("occurred_at").min()).alias("first_at"),
@@ -116,10 +120,8 @@ def _groups(wanted: pl.DataFrame, context: Context) -> pl.DataFrame:
         pl.coalesce("ip", "domain", "url").drop_nulls().first().alias("headline"),
         pl.col("provisional").any(),
         (pl.col("protected_class").fill_null("") != "").any().alias("protected"),
-        pl.col("structured").all(),
-        pl.col("experimental").any(),
-        pl.col("trust").max(),
-        pl.col("verified").any(),
+        # The best single report speaks for the case: nothing borrows its trust from another one's.
+        *[pl.col(name).get(pl.col("merit").arg_max()) for name in SPEAKING],
         pl.col("report").unique().alias("reports_in"),
         pl.col("report").n_unique().cast(pl.Int64).alias("reports"),
         pl.col("kind").unique().sort().head(3).str.join(", ").alias("kinds"),
@@ -133,7 +135,7 @@ def _groups(wanted: pl.DataFrame, context: Context) -> pl.DataFrame:
     words = pl.format(
         "{} report{} ({})", "reports", pl.when(pl.col("reports") == 1).then(pl.lit("")).otherwise(pl.lit("s")), "kinds"
     )
-    windows = _windows(groups, context)
+    windows = _windows(groups, context, now)
     return groups.with_columns(
         pl.int_range(pl.len(), dtype=pl.Int64).alias("group"),
         pl.Series("key", keys, dtype=pl.String),
@@ -143,25 +145,42 @@ def _groups(wanted: pl.DataFrame, context: Context) -> pl.DataFrame:
     )
 
 
+def _merit() -> pl.Expr:
+    """How many of the conditions for acting by itself an event's report meets; the reporter's trust decides between equals."""
+    met = [
+        pl.col("structured"),
+        ~pl.col("experimental"),
+        pl.col("trust") >= ENOUGH_TRUST,
+        pl.col("verified"),
+        ~pl.col("provisional"),
+    ]
+    return pl.sum_horizontal([condition.cast(pl.Int32) * 100 for condition in met]) + pl.col("trust").fill_null(0)
+
+
 def _moment_of(column: pl.Expr) -> pl.Expr:
     return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def _windows(groups: pl.DataFrame, context: Context) -> list[timedelta | None]:
-    """The grouping window of each group by its edition; null where no edition speaks of it."""
+def _windows(groups: pl.DataFrame, context: Context, now: datetime) -> list[timedelta | None]:
+    """The grouping window of each group by the edition in force; null where it does not speak of it."""
     found: dict[tuple[str, str], timedelta | None] = {}
     rows = list(groups.select("brand", "category").iter_rows())
     for brand, category in set(rows):
-        editions = context.editions.by_brand.get(brand or "") or context.editions.by_brand.get("", [])
-        entry = editions[0][2].categories.get(category) if editions else None
+        in_force = context.editions.at(brand or "", now)
+        entry = in_force[1].categories.get(category) if in_force else None
         found[(brand, category)] = entry.grouping_window if entry else None
     return [found[row] for row in rows]
 
 
 def _joins(groups: pl.DataFrame, known: pl.DataFrame, context: Context, now: datetime) -> pl.DataFrame:
-    """The groups whose case is open and within its window; a reseller's client takes the longer way."""
+    """The groups whose case is open and within its window. A reseller's client takes the longer way, and so does what happened
+    before a case of the group was closed."""
     open_ = known.filter(pl.col("accepting") & pl.col("closed_at").is_null() & (pl.col("window_until") >= now)).unique("group_key")
-    able = groups.filter(~pl.col("child") & pl.col("window").is_not_null())
+    closings = known.group_by("group_key").agg(pl.col("closed_at").max().alias("last_closed_at"))
+    able = groups.filter(~pl.col("child") & pl.col("window").is_not_null()).join(
+        closings, left_on="key", right_on="group_key", how="left", maintain_order="left"
+    )
+    able = able.filter((pl.col("last_at") > pl.col("last_closed_at")).fill_null(True)).drop("last_closed_at")
     return able.join(open_, left_on="key", right_on="group_key", how="inner").with_columns(
         (pl.lit(now).cast(MOMENT) + pl.col("window")).alias("until"),
         pl.format("{} more events from {}", "events", "words").alias("text"),
@@ -285,7 +304,7 @@ def _one(
         edition=edition,
         at_event=at_event[1] if at_event else None,
         evidence=evidence,
-        headline=row["headline"] or "",
+        headline=one_line(row["headline"] or "", LONGEST_HEADLINE),
         reports=tuple(shares),
         feeds=tuple(sorted(row["feeds"])),
         words=row["words"],
@@ -307,7 +326,13 @@ def _remind(joins: pl.DataFrame, context: Context, now: datetime) -> int:
         recipient, in_force = context.recipients.get(row["customer"]), context.editions.at(row["brand"] or "", now)
         if recipient and in_force and in_force[1].categories[row["category"]].customer_told:
             every = in_force[1].categories[row["category"]].notice_every
-            wanted[row["case_id"]] = (every, row["category"], in_force[1], row["headline"] or "", recipient)
+            wanted[row["case_id"]] = (
+                every,
+                row["category"],
+                in_force[1],
+                one_line(row["headline"] or "", LONGEST_HEADLINE),
+                recipient,
+            )
     return cases.remind(wanted, now)
 
 
