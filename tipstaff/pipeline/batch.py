@@ -64,8 +64,9 @@ def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame,
         placed = found.place(fresh, settled)
         # Partitions are by the time the database took the row, so that one batch fills one partition.
         reports.store_events(_storable(placed, numbers.ids, now), now)
-        filing.file_reports(items, numbers, known_reporters, placed, duplicates, now)
-        filing.settle_submissions(batch, items, placed, settled, found, now)
+        standing = filing.standing(numbers, placed, found.reasons)
+        filing.file_reports(items, numbers, known_reporters, placed, duplicates, standing.answers, now)
+        filing.settle_submissions(batch, items, standing, now)
         sealed.seal(batch, context, now)
         answers.file_replies(items, now)
         answers.write_back(items, known_reporters, context.own_addresses, now)

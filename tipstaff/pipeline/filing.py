@@ -14,12 +14,14 @@ from django.db.models import F
 from tipstaff.consent.models import OptOut
 from tipstaff.intake.drafts import Disposition
 from tipstaff.kernel import bulk
-from tipstaff.pipeline.columns import Item, Parsed
+from tipstaff.pipeline.columns import Item, Parsed, microseconds
 from tipstaff.reports.models import Report
+from tipstaff.reports.rules import Action
 
 INTAKE_TIME = timedelta(hours=4)  # the desk's own clock for what a machine cannot decide
 ANSWERS = ("nothing to attribute", "held", "not assigned then", "not ours", "ambiguous")
-UNMATCHED = (0, 2, 4)
+UNMATCHED = ("nothing to attribute", "not assigned then", "ambiguous")
+ASK_PERSON = int(Action.ASK_PERSON)
 CONFIGURED_SOURCES = ("files", "pull", "api", "sensor")  # an operator connected them: they are known
 
 
@@ -90,19 +92,50 @@ def number_reports(batch: Sequence[Parsed], items: Sequence[Item]) -> Numbers:
     return Numbers(ids, frozenset(known.values()) & frozenset(ids), tuple(sorted(set(known.values()) - set(ids))))
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What the inventory answered about each report's events (by its place), and why a person must look at it."""
+
+    answers: dict[int, Counter[str]]
+    reasons: dict[int, str]
+
+
+def standing(numbers: Numbers, events: pl.DataFrame, reasons: Mapping[int, str]) -> Standing:
+    """From the batch's new events; of a report that was read again, from all of its stored ones."""
+    answers: dict[int, Counter[str]] = {}
+    asked: dict[int, str] = {}
+    counts = events.group_by("report", "attribution", pl.col("action") == ASK_PERSON, pl.col("category").is_null()).len()
+    rows = list(counts.iter_rows())
+    if numbers.again:
+        places = {number: place for place, number in enumerate(numbers.ids) if number in numbers.again}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """SELECT report_id, attribution, action = %s AND case_id IS NULL, category = '', count(*) FROM reports_event
+                   WHERE report_id = ANY(%s) GROUP BY 1, 2, 3, 4""",
+                [ASK_PERSON, list(places)],
+            )
+            repeated = [(places[number], *row) for number, *row in cursor.fetchall()]
+        rows = [row for row in rows if row[0] not in places.values()] + repeated
+    for place, state, is_asked, is_unknown, count in rows:
+        answers.setdefault(place, Counter())[ANSWERS[state]] += count
+        if is_asked:
+            asked[place] = "a rule asks a person"
+        elif is_unknown and ANSWERS[state] == "held":
+            asked.setdefault(place, "what kind of abuse it is was not recognised")
+    return Standing(answers, asked | dict(reasons))
+
+
 def file_reports(
     items: Sequence[Item],
     numbers: Numbers,
     reporters: Mapping[str, tuple[int, int]],
     events: pl.DataFrame,
     duplicates: Mapping[int, int],
+    answers: Mapping[int, Counter[str]],
     now: datetime,
 ) -> None:
     """Store one row for each report, and a delivery for each that belongs to a feed."""
     stored = dict(events.group_by("report").len().iter_rows())
-    answers: dict[int, Counter[str]] = {}
-    for place, state, count in events.group_by("report", "attribution").len().iter_rows():
-        answers.setdefault(place, Counter())[ANSWERS[state]] += count
     rows = [
         _report_row(item, number, reporters, stored.get(place, 0), duplicates.get(place, 0), answers.get(place, Counter()), now)
         for place, (item, number) in enumerate(zip(items, numbers.ids, strict=True))
@@ -170,6 +203,8 @@ def _report_row(
         "needs": _json(draft.needs),
         "copyright": _json(draft.copyright),
         "verification": _json(met),
+        "trust": trust_of(item, reporters[reporter_key(item)][1]),
+        "experimental": draft.experimental,
     }
 
 
@@ -193,8 +228,13 @@ def _deliveries(filed: Sequence[tuple[Item, int]], events: pl.DataFrame, items: 
     feeds = [(item.draft.feed, number, places[id(item)]) for item, number in filed if item.draft.feed]
     if not feeds:
         return
-    newest = dict(events.group_by("report").agg(pl.col("occurred_at").max()).iter_rows())
-    rows = [(feed, number, newest.get(place), _rows(items[place])) for feed, number, place in feeds]
+    # A clock that runs ahead must not make every later delivery look stale, nor may a forged one speak of absence.
+    past = events.filter(pl.col("occurred_at") <= microseconds(now))
+    newest = dict(past.group_by("report").agg(pl.col("occurred_at").max()).iter_rows())
+    rows = [
+        (feed, number, newest.get(place) if is_vouched_for(items[place]) else None, _rows(items[place]))
+        for feed, number, place in feeds
+    ]
     with connection.cursor() as cursor:
         # A delivery is fresh when it has an event newer than any delivery of the feed before it had.
         cursor.execute(
@@ -210,15 +250,8 @@ def _rows(item: Item) -> int:
     return len(item.draft.table) if item.draft.table is not None else len(item.draft.events)
 
 
-def settle_submissions(
-    batch: Sequence[Parsed], items: Sequence[Item], events: pl.DataFrame, settled: Sequence[Any], found: Any, now: datetime
-) -> None:
+def settle_submissions(batch: Sequence[Parsed], items: Sequence[Item], found: Standing, now: datetime) -> None:
     """Each submission's last word: parsed, waiting for a person with a reason, sealed, or set aside."""
-    unmatched: dict[int, Counter[str]] = {}
-    for place, state, count in events.group_by("report", "attribution").len().iter_rows():
-        if state in UNMATCHED:
-            unmatched.setdefault(place, Counter())[ANSWERS[state]] += count
-    asked = set(events.filter(pl.col("action") == 3)["report"].to_list())
     places: dict[Any, list[int]] = {}
     for place, item in enumerate(items):
         places.setdefault(item.parsed.submission, []).append(place)
@@ -227,8 +260,8 @@ def settle_submissions(
         mine = places.get(parsed.submission, [])
         state, reason = _standing(
             [items[p] for p in mine],
-            [unmatched.get(p, Counter()) for p in mine],
-            [found.reasons.get(p, "a rule asks a person" if p in asked else "") for p in mine],
+            [found.answers.get(p, Counter()) for p in mine],
+            [found.reasons.get(p, "") for p in mine],
         )
         rows.append(_submission_row(parsed, [items[p] for p in mine], state, reason, now))
     _update(rows)
@@ -246,7 +279,10 @@ def _standing(items: Sequence[Item], unmatched: Sequence[Counter[str]], reasons:
     ]
     needs += [reason for reason in reasons if reason]
     needs += [
-        f"{count} {'event is' if count == 1 else 'events are'} {answer}" for counts in unmatched for answer, count in counts.items()
+        f"{counts[answer]} {'event is' if counts[answer] == 1 else 'events are'} {answer}"
+        for counts in unmatched
+        for answer in UNMATCHED
+        if counts[answer]
     ]
     if needs:
         return "needs_person", "; ".join(dict.fromkeys(needs))[:2000]

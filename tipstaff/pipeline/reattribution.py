@@ -187,7 +187,7 @@ def report_facts(events: pl.DataFrame) -> pl.DataFrame:
     ids = events["report_id"].unique().to_list()
     rows = list(
         Report.objects.filter(pk__in=ids).values_list(
-            "id", "reporter_id", "category_from", "format", "report_type", "verification", "reporter__trust"
+            "id", "reporter_id", "category_from", "format", "report_type", "verification", "trust", "experimental"
         )
     )
     feeds: Mapping[int, str] = {}
@@ -201,13 +201,13 @@ def report_facts(events: pl.DataFrame) -> pl.DataFrame:
                 pk,
                 reporter,
                 origin.startswith(("structure", "person")),
-                False,
+                experimental,
                 all((met or {}).values()),
                 f"{form} {kind}".strip(),
                 feeds.get(pk),
                 trust,
             )
-            for place, (pk, reporter, origin, form, kind, met, trust) in enumerate(rows)
+            for place, (pk, reporter, origin, form, kind, met, trust, experimental) in enumerate(rows)
         ],
         schema={
             "report": pl.Int32,

@@ -50,6 +50,8 @@ class Report(models.Model):
     needs = models.JSONField(default=list)
     copyright = models.JSONField(null=True)
     verification = models.JSONField(default=dict)  # name, locator, description: G2–G4, each met or missing
+    trust = models.SmallIntegerField(default=0, db_default=0)  # that counted for this report: a forged sender has none
+    experimental = models.BooleanField(default=False, db_default=False)  # its format never acts by itself
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["submission", "ordinal"], name="report_once")]
