@@ -3,13 +3,14 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
 
 from tests.faces.desk import factory
+from tipstaff.kernel.clock import now as clock_now
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -30,7 +31,7 @@ def evidence(settings, tmp_path):
 @pytest.fixture
 def now() -> datetime:
     """The present moment: live pages read the real clock."""
-    return datetime.now(UTC)
+    return clock_now()
 
 
 @pytest.fixture

@@ -96,8 +96,13 @@ class Sample:
 def staff(now: datetime) -> dict[str, StaffMember]:
     """Alice (analyst), Bob (lead), Sam and Sofia (the sealed queue's two), Amir (auditor)."""
     made = {}
-    for name, roles in (("alice", ["analyst"]), ("bob", ["analyst", "lead"]), ("sam", ["analyst", "sealed"]),
-                        ("sofia", ["lead", "sealed"]), ("amir", ["auditor"])):  # fmt: skip
+    for name, roles in (
+        ("alice", ["analyst"]),
+        ("bob", ["analyst", "lead"]),
+        ("sam", ["analyst", "sealed"]),
+        ("sofia", ["lead", "sealed"]),
+        ("amir", ["auditor"]),
+    ):
         member = StaffMember(username=name, first_name=name.capitalize(), roles=roles, timezone="Europe/Berlin")
         member.set_password(PASSWORD)
         member.save()
@@ -113,9 +118,16 @@ def sample(now: datetime, *, filler: int = 40) -> Sample:
     _partitions(now)
     _customers(made)
     rita = Reporter.objects.create(
-        key="rita@reports.example.org", name="Rita Reporter", email="rita@reports.example.org", organisation="Reports Ltd",
-        authenticated_as="reports.example.org", trust=2, first_seen=now - 90 * 24 * H, last_seen=now, reports=14,
-    )  # fmt: skip
+        key="rita@reports.example.org",
+        name="Rita Reporter",
+        email="rita@reports.example.org",
+        organisation="Reports Ltd",
+        authenticated_as="reports.example.org",
+        trust=2,
+        first_seen=now - 90 * 24 * H,
+        last_seen=now,
+        reports=14,
+    )
     _sources(made)
     for place, row in enumerate(CASES):
         _case(made, edition, rita, place, row)
@@ -125,12 +137,25 @@ def sample(now: datetime, *, filler: int = 40) -> Sample:
         _case(made, edition, rita, len(CASES) + number, (*row[:4], 24 * (number + 2) * 1.3, closed, "alice", "us"))
     _intake(made, rita)
     Rule.objects.create(
-        position=1, name="Open resolvers: only above ten a week", action="record_only", enabled=True, by="bob", at=now,
+        position=1,
+        name="Open resolvers: only above ten a week",
+        action="record_only",
+        enabled=True,
+        by="bob",
+        at=now,
         conditions={"category": ["vulnerable"], "fewer_than": 10, "days": 7},
-        replay={"opened": 312, "instead_of": 4100, "events": 52340, "days": 30}, replayed_at=now - 3 * H,
-    )  # fmt: skip
-    Rule.objects.create(position=2, name="Spam from unknown reporters: ask", action="ask_person", enabled=False, by="alice",
-                        at=now, conditions={"category": ["spam"], "trust_below": 1})  # fmt: skip
+        replay={"opened": 312, "instead_of": 4100, "events": 52340, "days": 30},
+        replayed_at=now - 3 * H,
+    )
+    Rule.objects.create(
+        position=2,
+        name="Spam from unknown reporters: ask",
+        action="ask_person",
+        enabled=False,
+        by="alice",
+        at=now,
+        conditions={"category": ["spam"], "trust_below": 1},
+    )
     return made
 
 
@@ -138,10 +163,18 @@ def published_edition(now: datetime) -> StoredEdition:
     """The packaged default, drafted by Bob, published by Erik, in force for a year."""
     content = loading.canonical(loading.load_packaged("default"))
     return StoredEdition.objects.create(
-        pack="default", version="1", content=content, content_hash=loading.hash_of(content), effective_from=now - 400 * 24 * H,
-        state="published", intake_address="abuse@northgate.example", drafted_by="bob", published_by="erik",
-        created_at=now - 401 * 24 * H, published_at=now - 400 * 24 * H,
-    )  # fmt: skip
+        pack="default",
+        version="1",
+        content=content,
+        content_hash=loading.hash_of(content),
+        effective_from=now - 400 * 24 * H,
+        state="published",
+        intake_address="abuse@northgate.example",
+        drafted_by="bob",
+        published_by="erik",
+        created_at=now - 401 * 24 * H,
+        published_at=now - 400 * 24 * H,
+    )
 
 
 def _partitions(now: datetime) -> None:
@@ -155,69 +188,148 @@ def _customers(made: Sample) -> None:
     netbox = InventorySource.objects.create(name="NetBox", kind="netbox", last_word_at=now - H / 6, last_ok_at=now - H / 6)
     always = TimestamptzRange(now - 300 * 24 * H, None)
     for name, reference, brand in (("Larkfield Web GmbH", "C-1087", "carol"), ("Ostrava Data", "C-2044", "dave")):
-        customer = Customer.objects.create(name=name, external_id=reference, source=netbox, language="de",
-                                           timezone="Europe/Berlin", created_at=now - 400 * 24 * H)  # fmt: skip
+        customer = Customer.objects.create(
+            name=name, external_id=reference, source=netbox, language="de", timezone="Europe/Berlin", created_at=now - 400 * 24 * H
+        )
         person = brand.capitalize()
-        Contact.objects.create(customer=customer, name=f"{person} Meyer", email=f"abuse@{brand}.example", language="de",
-                               phone="+49 30 5550 100", confirmed_at=now - 60 * 24 * H)  # fmt: skip
+        Contact.objects.create(
+            customer=customer,
+            name=f"{person} Meyer",
+            email=f"abuse@{brand}.example",
+            language="de",
+            phone="+49 30 5550 100",
+            confirmed_at=now - 60 * 24 * H,
+        )
         Service.objects.create(customer=customer, name=f"web-{brand}", external_id=f"S-{reference}", started_at=now - 300 * 24 * H)
-        Acceptance.objects.create(customer=customer, edition="default/2026-01", content_hash="0" * 64,
-                                  accepted_at=now - 150 * 24 * H, actor=f"{person} Meyer", method="contract")  # fmt: skip
+        Acceptance.objects.create(
+            customer=customer,
+            edition="default/2026-01",
+            content_hash="0" * 64,
+            accepted_at=now - 150 * 24 * H,
+            actor=f"{person} Meyer",
+            method="contract",
+        )
         setattr(made, brand, customer)
     for prefix in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"):
         OwnPrefix.objects.create(prefix=ip_network(prefix), source=netbox)
-    held = {made.carol: ("203.0.113.0/25", "203.0.113.128/26", "192.0.2.0/26", "2001:db8:40::/48"),
-            made.dave: ("198.51.100.0/24", "192.0.2.128/25")}  # fmt: skip
+    held = {
+        made.carol: ("203.0.113.0/25", "203.0.113.128/26", "192.0.2.0/26", "2001:db8:40::/48"),
+        made.dave: ("198.51.100.0/24", "192.0.2.128/25"),
+    }
     moved = now - 7 * H
     for customer, start, end in ((made.carol, None, moved), (made.dave, moved, None)):
         Assignment.objects.create(
-            prefix=ip_network("203.0.113.192/26"), period=TimestamptzRange(start or always.lower, end), source=netbox,
-            service=customer.services.get(), external_id=f"nb-moved-{customer.pk}", recorded_at=moved,
-        )  # fmt: skip
+            prefix=ip_network("203.0.113.192/26"),
+            period=TimestamptzRange(start or always.lower, end),
+            source=netbox,
+            service=customer.services.get(),
+            external_id=f"nb-moved-{customer.pk}",
+            recorded_at=moved,
+        )
     for customer, prefixes in held.items():
         service = customer.services.get()
-        ServiceName.objects.create(service=service, kind="domain", value=f"{'carol' if customer == made.carol else 'dave'}.example",
-                                   period=always, source=netbox, recorded_at=now - 300 * 24 * H)  # fmt: skip
+        ServiceName.objects.create(
+            service=service,
+            kind="domain",
+            value=f"{'carol' if customer == made.carol else 'dave'}.example",
+            period=always,
+            source=netbox,
+            recorded_at=now - 300 * 24 * H,
+        )
         for prefix in prefixes:
-            Assignment.objects.create(prefix=ip_network(prefix), period=always, service=service, source=netbox,
-                                      external_id=f"nb-{prefix}", recorded_at=now - 300 * 24 * H)  # fmt: skip
+            Assignment.objects.create(
+                prefix=ip_network(prefix),
+                period=always,
+                service=service,
+                source=netbox,
+                external_id=f"nb-{prefix}",
+                recorded_at=now - 300 * 24 * H,
+            )
 
 
 def _sources(made: Sample) -> None:
     now = made.now
-    for name, kind, last, every in (("abuse@ mailbox", "imap", 2, 60), ("XARF feed", "api", 4, 120),
-                                    ("Shadowserver", "pull", 97, 60), ("Public form", "form", 300, None)):  # fmt: skip
-        Source.objects.create(name=name, kind=kind, created_at=now - 90 * 24 * H, last_ok_at=now,
-                              last_received_at=now - timedelta(minutes=last),
-                              expected_every=timedelta(minutes=every) if every else None)  # fmt: skip
+    for name, kind, last, every in (
+        ("abuse@ mailbox", "imap", 2, 60),
+        ("XARF feed", "api", 4, 120),
+        ("Shadowserver", "pull", 97, 60),
+        ("Public form", "form", 300, None),
+    ):
+        Source.objects.create(
+            name=name,
+            kind=kind,
+            created_at=now - 90 * 24 * H,
+            last_ok_at=now,
+            last_received_at=now - timedelta(minutes=last),
+            expected_every=timedelta(minutes=every) if every else None,
+        )
 
 
-def submission(made: Sample, text: bytes, *, subject: str, state: str, at: datetime, reason: str = "", due: datetime | None = None,
-               trace: list | None = None, sender: str = "rita@reports.example.org") -> Submission:  # fmt: skip
+def submission(
+    made: Sample,
+    text: bytes,
+    *,
+    subject: str,
+    state: str,
+    at: datetime,
+    reason: str = "",
+    due: datetime | None = None,
+    trace: list | None = None,
+    sender: str = "rita@reports.example.org",
+) -> Submission:
     blob = keep(items=[Plain(text, "message/rfc822", "sealed" if state == "sealed" else "mail")], now=at)[0]
     number = new_id(at)
     return Submission.objects.create(
-        id=number, source=Source.objects.get(name="abuse@ mailbox"), source_ref=str(number), blob_id=blob, received_at=at,
-        state=state, subject=subject, sender=sender, reason=reason, trace=trace or [], due_at=due,
+        id=number,
+        source=Source.objects.get(name="abuse@ mailbox"),
+        source_ref=str(number),
+        blob_id=blob,
+        received_at=at,
+        state=state,
+        subject=subject,
+        sender=sender,
+        reason=reason,
+        trace=trace or [],
+        due_at=due,
         filename=f"{str(number)[:8]}.eml",
-    )  # fmt: skip
+    )
 
 
 def report(made: Sample, received: Submission, reporter: Reporter, category: str, events: int) -> Report:
     return Report.objects.create(
-        submission=received, reporter=reporter, format="free-text", disposition="report", state="merged", category=category,
-        category_from="keyword 'failed password' (en)", subject=received.subject, received_at=received.received_at,
-        description="Login attempts on our server since yesterday.", events=events,
+        submission=received,
+        reporter=reporter,
+        format="free-text",
+        disposition="report",
+        state="merged",
+        category=category,
+        category_from="keyword 'failed password' (en)",
+        subject=received.subject,
+        received_at=received.received_at,
+        description="Login attempts on our server since yesterday.",
+        events=events,
         verification={"name": True, "locator": True, "description": True},
-    )  # fmt: skip
+    )
 
 
 def event(case: Case, found: Report, address: str, row: int, at: datetime, **more) -> Event:
     key = UUID(bytes=blake2b(f"{found.pk}/{row}/{address}".encode(), digest_size=16).digest())
-    return Event.objects.create(key=key, received_at=found.received_at, case_id=case.pk if case else None, report_id=found.pk,
-                                row=row, occurred_at=at, time_as_written="Jun 14 11:50:12", ip=address, port=51514,
-                                category=found.category, report_type="login-attack", attribution=1,
-                                customer_id=case.customer_id if case else None, **more)  # fmt: skip
+    return Event.objects.create(
+        key=key,
+        received_at=found.received_at,
+        case_id=case.pk if case else None,
+        report_id=found.pk,
+        row=row,
+        occurred_at=at,
+        time_as_written="Jun 14 11:50:12",
+        ip=address,
+        port=51514,
+        category=found.category,
+        report_type="login-attack",
+        attribution=1,
+        customer_id=case.customer_id if case else None,
+        **more,
+    )
 
 
 def _case(made: Sample, edition: StoredEdition, rita: Reporter, place: int, row: tuple) -> Case:
@@ -236,16 +348,37 @@ def _case(made: Sample, edition: StoredEdition, rita: Reporter, place: int, row:
         following = ack or opened + 4 * H
     reporters = 1 + place % 4
     case = Case.objects.create(
-        customer=customer, service=customer.services.get(), category=category, clause=edition.content["categories"][category]["clause"], severity=severity,
-        edition=edition, state=state, group_key=new_id(now), accepting=closed is None, headline=headline, opened_at=opened,
-        first_event_at=opened - H, last_event_at=opened, refreshed_at=opened + H / 2, window_until=opened + 720 * H,
-        events=reporters * 3, reports=reporters, reporters=reporters,
+        customer=customer,
+        service=customer.services.get(),
+        category=category,
+        clause=edition.content["categories"][category]["clause"],
+        severity=severity,
+        edition=edition,
+        state=state,
+        group_key=new_id(now),
+        accepting=closed is None,
+        headline=headline,
+        opened_at=opened,
+        first_event_at=opened - H,
+        last_event_at=opened,
+        refreshed_at=opened + H / 2,
+        window_until=opened + 720 * H,
+        events=reporters * 3,
+        reports=reporters,
+        reporters=reporters,
         needs_person="the kind was read from words, not from structure" if state == "TRIAGE" else "",
-        owner=made.staff.get(owner), waiting_on=turn, last_word_by={"us": "customer", "customer": "us"}.get(turn, "us"),
-        last_word_at=opened + timedelta(hours=hours) * 0.6, desk_due_at=opened + 4 * H, ticketed_at=ticketed, ack_due_at=ack,
-        resolve_due_at=resolve, next_due_at=None if closed else following, closed_at=closed,
+        owner=made.staff.get(owner),
+        waiting_on=turn,
+        last_word_by={"us": "customer", "customer": "us"}.get(turn, "us"),
+        last_word_at=opened + timedelta(hours=hours) * 0.6,
+        desk_due_at=opened + 4 * H,
+        ticketed_at=ticketed,
+        ack_due_at=ack,
+        resolve_due_at=resolve,
+        next_due_at=None if closed else following,
+        closed_at=closed,
         outcome=state if closed else "",
-    )  # fmt: skip
+    )
     made.cases.append(case)
     for number in range(min(reporters, 2)):
         at = opened + number * H / 5
@@ -271,8 +404,14 @@ def _journal(made: Sample, case: Case) -> None:
     if case.owner:
         entry(case.opened_at + H / 2, case.owner.username, "owner", "took the case")
     if case.waiting_on == "us" and case.ticketed_at:
-        entry(case.last_word_at, "carol", "mail", "We took the directory down. Looking into how it got there.", internal=False,
-              waiting_on="us")  # fmt: skip
+        entry(
+            case.last_word_at,
+            "carol",
+            "mail",
+            "We took the directory down. Looking into how it got there.",
+            internal=False,
+            waiting_on="us",
+        )
         entry(case.last_word_at + H / 30, "bob", "note", "Same kit as last week. Ask for the plugin list before accepting a plan.")
     if case.closed_at:
         entry(case.closed_at, "alice", "state", f"closed the case: {case.state}")
@@ -304,19 +443,50 @@ def _intake(made: Sample, rita: Reporter) -> None:
             ],
         },
     ]
-    for number, (subject, reason, state) in enumerate((
-        ("SSH login attempts, 203.0.113.201", "address changed hands near that time", "needs_person"),
-        ("Copyright notice, no address given", "no address or URL of ours found", "needs_person"),
-        ("", "attachment is a picture of a log", "needs_person"),
-        ("Scan report", "the CSV has no column that is a time", "failed"),
-    )):  # fmt: skip
+    for number, (subject, reason, state) in enumerate(
+        (
+            ("SSH login attempts, 203.0.113.201", "address changed hands near that time", "needs_person"),
+            ("Copyright notice, no address given", "no address or URL of ours found", "needs_person"),
+            ("", "attachment is a picture of a log", "needs_person"),
+            ("Scan report", "the CSV has no column that is a time", "failed"),
+        )
+    ):
         text = LETTER.replace(b"203.0.113.7", b"203.0.113.201").replace(b"0643", f"i{number}".encode())
-        made.waiting.append(submission(made, text, subject=subject, state=state, reason=reason, trace=trace,
-                                       at=now - timedelta(minutes=24 + 40 * number), due=now + timedelta(hours=1 + number)))  # fmt: skip
+        made.waiting.append(
+            submission(
+                made,
+                text,
+                subject=subject,
+                state=state,
+                reason=reason,
+                trace=trace,
+                at=now - timedelta(minutes=24 + 40 * number),
+                due=now + timedelta(hours=1 + number),
+            )
+        )
         if number == 0:
             found = report(made, made.waiting[0], rita, "intrusion", 1)
-            Event.objects.create(key=new_id(now), received_at=found.received_at, report_id=found.pk, row=1, ip="203.0.113.201",
-                                 earliest=now - 8 * H, latest=now - 6 * H, time_as_written="Jun 14 11:50:12", attribution=4,
-                                 category="intrusion", report_type="login-attack", action=3)  # fmt: skip
-    made.sealed = submission(made, b"From: x@trap.example\n\nharmless placeholder", subject="", sender="", state="sealed",
-                             at=now - H, reason="keywords", due=now + H)  # fmt: skip
+            Event.objects.create(
+                key=new_id(now),
+                received_at=found.received_at,
+                report_id=found.pk,
+                row=1,
+                ip="203.0.113.201",
+                earliest=now - 8 * H,
+                latest=now - 6 * H,
+                time_as_written="Jun 14 11:50:12",
+                attribution=4,
+                category="intrusion",
+                report_type="login-attack",
+                action=3,
+            )
+    made.sealed = submission(
+        made,
+        b"From: x@trap.example\n\nharmless placeholder",
+        subject="",
+        sender="",
+        state="sealed",
+        at=now - H,
+        reason="keywords",
+        due=now + H,
+    )

@@ -7,9 +7,29 @@ from tests.faces.desk import factory
 from tipstaff.audit.models import Entry
 from tipstaff.evidence.models import Opening
 
-SCREENS = ["/", "/queue/", "/queue/cases.csv", "/intake/", "/intake/?view=all", "/customers/", "/rules/", "/rules/risks/", "/settings/",
-           "/settings/staff/", "/settings/editions/", "/settings/keywords/", "/settings/profiles/", "/jobs/", "/addresses/", "/me/",
-           "/search/?q=trap", "/search/?q=203.0.113.", "/cases/new/", "/home/clauses.csv", "/addresses/all.csv"]  # fmt: skip
+SCREENS = [
+    "/",
+    "/queue/",
+    "/queue/cases.csv",
+    "/intake/",
+    "/intake/?view=all",
+    "/customers/",
+    "/rules/",
+    "/rules/risks/",
+    "/settings/",
+    "/settings/staff/",
+    "/settings/editions/",
+    "/settings/keywords/",
+    "/settings/profiles/",
+    "/jobs/",
+    "/addresses/",
+    "/me/",
+    "/search/?q=trap",
+    "/search/?q=203.0.113.",
+    "/cases/new/",
+    "/home/clauses.csv",
+    "/addresses/all.csv",
+]
 
 
 def test_without_signing_in_every_screen_leads_to_the_login(desk) -> None:

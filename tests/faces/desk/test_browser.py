@@ -11,8 +11,22 @@ from tipstaff.kernel.clock import now as clock_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
-EMPTY = ["/", "/queue/", "/intake/", "/customers/", "/rules/", "/rules/risks/", "/settings/", "/settings/keywords/", "/settings/profiles/",
-         "/settings/editions/", "/jobs/", "/addresses/", "/search/?q=nothing", "/search/"]  # fmt: skip
+EMPTY = [
+    "/",
+    "/queue/",
+    "/intake/",
+    "/customers/",
+    "/rules/",
+    "/rules/risks/",
+    "/settings/",
+    "/settings/keywords/",
+    "/settings/profiles/",
+    "/settings/editions/",
+    "/jobs/",
+    "/addresses/",
+    "/search/?q=nothing",
+    "/search/",
+]
 ERRORS = ["/cases/999999/", "/queue/?due=never", "/sealed/", "/addresses/nonsense/"]
 
 
@@ -20,12 +34,35 @@ def screens(made: factory.Sample) -> list[str]:
     open_case, triage, closed = made.cases[6].pk, made.cases[8].pk, made.cases[-1].pk
     rule = factory.Rule.objects.order_by("position")[0].pk
     return [
-        "/", "/queue/", "/queue/?status=all&clause=4.*", f"/cases/{open_case}/", f"/cases/{open_case}/?view=raw",
-        f"/cases/{open_case}/?view=customer&show=evidence", f"/cases/{triage}/", f"/cases/{closed}/", "/intake/", "/intake/?view=all",
-        "/customers/", f"/customers/{made.carol.pk}/", "/rules/", f"/rules/{rule}/", "/rules/new/", "/rules/risks/", "/settings/",
-        "/settings/staff/", "/settings/editions/", "/settings/keywords/", "/settings/profiles/", "/search/?q=203.0.113.",
-        "/search/?q=rita", "/addresses/", "/addresses/203.0.113.0/24/", "/cases/new/", "/jobs/", "/me/",
-    ]  # fmt: skip
+        "/",
+        "/queue/",
+        "/queue/?status=all&clause=4.*",
+        f"/cases/{open_case}/",
+        f"/cases/{open_case}/?view=raw",
+        f"/cases/{open_case}/?view=customer&show=evidence",
+        f"/cases/{triage}/",
+        f"/cases/{closed}/",
+        "/intake/",
+        "/intake/?view=all",
+        "/customers/",
+        f"/customers/{made.carol.pk}/",
+        "/rules/",
+        f"/rules/{rule}/",
+        "/rules/new/",
+        "/rules/risks/",
+        "/settings/",
+        "/settings/staff/",
+        "/settings/editions/",
+        "/settings/keywords/",
+        "/settings/profiles/",
+        "/search/?q=203.0.113.",
+        "/search/?q=rita",
+        "/addresses/",
+        "/addresses/203.0.113.0/24/",
+        "/cases/new/",
+        "/jobs/",
+        "/me/",
+    ]
 
 
 def check(page, address: str) -> list[str]:

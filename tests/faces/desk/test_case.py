@@ -13,8 +13,18 @@ from tipstaff.policy.categories import CATEGORIES
 def test_the_page_says_what_is_owed_to_whom_and_from_which_fact(desk, alice) -> None:
     case = desk.cases[6]
     text = alice.get(f"/cases/{case.pk}/").content.decode()
-    for needed in (f"#{case.pk}", "Malware distribution", "203.0.113.7", "the customer owes an answer", "Larkfield Web GmbH", "abuse@carol.example",
-                   "203.0.113.0/25", "NetBox", "not before", "clause 11.6"):  # fmt: skip
+    for needed in (
+        f"#{case.pk}",
+        "Malware distribution",
+        "203.0.113.7",
+        "the customer owes an answer",
+        "Larkfield Web GmbH",
+        "abuse@carol.example",
+        "203.0.113.0/25",
+        "NetBox",
+        "not before",
+        "clause 11.6",
+    ):
         assert needed in text, needed
 
 
@@ -36,8 +46,9 @@ def test_parsed_evidence_opens_nothing_raw_and_customer_views_are_on_the_record(
     for secret in ("rita@", "Rita", "5550", "203.0.113.201", "99812"):
         assert secret not in shown, secret
     assert [(row.actor, row.view, row.grant) for row in Opening.objects.order_by("pk")] == [
-        ("alice", "raw", f"case:{case.pk} desk"), ("alice", "customer", f"case:{case.pk} desk"),
-    ]  # fmt: skip
+        ("alice", "raw", f"case:{case.pk} desk"),
+        ("alice", "customer", f"case:{case.pk} desk"),
+    ]
 
 
 @pytest.mark.parametrize("kind", [b"image/png", b"video/mp4", b"image/svg+xml", b"text/html"])
@@ -107,8 +118,9 @@ def test_a_message_to_the_customer_waits_in_the_outbox(desk, alice) -> None:
 
 def test_reporters_are_written_to_one_by_one(desk, alice) -> None:
     case = desk.cases[6]
-    second = factory.Reporter.objects.create(key="ron@x.example", email="ron@x.example", authenticated_as="x.example",
-                                             first_seen=desk.now, last_seen=desk.now)  # fmt: skip
+    second = factory.Reporter.objects.create(
+        key="ron@x.example", email="ron@x.example", authenticated_as="x.example", first_seen=desk.now, last_seen=desk.now
+    )
     found = factory.report(desk, desk.waiting[1], second, "malware", 0)
     factory.CaseReport.objects.create(case=case, report_id=found.pk, reporter_id=second.pk, events=0, at=desk.now)
     alice.post(f"/cases/{case.pk}/write/", {"text": "Is it still live?", "to": "reporter", "send": "mail"})

@@ -161,5 +161,7 @@ def _merged(job: BulkJob, numbers: list[int], now: datetime) -> dict[str, Any]:
 def said(job: BulkJob) -> str:
     """What was done, for the toast."""
     word = WHOLE.get(job.action) or ACTIONS[job.action][2]
-    name = f"#{job.subjects[0]}" if len(job.subjects) == 1 and isinstance(job.subjects[0], int) else f"{job.done} rows"
-    return f"{name} {word}"
+    cases = all(isinstance(subject, int) for subject in job.subjects)
+    if cases and len(job.subjects) == 1:
+        return f"#{job.subjects[0]} {word}"
+    return f"{job.done} {'case' if cases else 'submission'}{'' if job.done == 1 else 's'} {word}"
