@@ -34,11 +34,11 @@ def claims(message: Message) -> Confidence:
 def parse(message: Message) -> list[ReportDraft]:
     """One draft with an event for each address, domain or URL that was entered."""
     document = _document(message)
-    stated = document.get("reporter") if isinstance(document.get("reporter"), dict) else {}
+    stated = document.get("reporter")
     category = _text(document, "category") or None
     draft = ReportDraft(
         format="web-form",
-        reporter=Reporter(_text(stated, "name") or None, _text(stated, "email").lower() or None, _text(stated, "organisation") or None),
+        reporter=_reporter(stated),
         category=category,
         category_from="structure of the web form" if category else None,
         report_type=category,
@@ -63,6 +63,12 @@ def _document(message: Message) -> dict[str, Any]:
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise ParseError("web form: schema", f"is not {SCHEMA}", "send it through the form")
     return document
+
+
+def _reporter(stated: Any) -> Reporter:
+    if not isinstance(stated, dict):
+        return Reporter()
+    return Reporter(*(_text(stated, key) or None for key in ("name", "email", "organisation")))
 
 
 def _events(document: dict[str, Any]) -> list[EventDraft]:
@@ -102,7 +108,9 @@ def _event(row: dict[str, Any], where: str) -> EventDraft | None:
 
 def _text(values: dict[str, Any], key: str) -> str:
     value = values.get(key)
-    return value.strip()[:LONGEST] if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    return (value.strip().lower() if key == "email" else value.strip())[:LONGEST]
 
 
 def _moment(text: str) -> datetime | None:

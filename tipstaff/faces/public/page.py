@@ -1,0 +1,46 @@
+"""What every public page carries: who runs it, the edition in force, how to write to us; and pages that say no."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from tipstaff.kernel.clock import now as clock_now
+from tipstaff.policy import queries as policy
+from tipstaff.policy.models import StoredEdition
+
+KEPT_FOR = 30  # seconds that the edition's name in the foot may be old
+NONE = "none"
+TITLES = {400: "That could not be read", 404: "Nothing here", 405: "Not like this", 410: "No longer valid", 429: "Too many at once"}
+
+
+def operator() -> str:
+    """The provider's name, as configured; a plain word where it is not."""
+    return getattr(settings, "OPERATOR_NAME", "") or "Abuse desk"
+
+
+def in_force(now: datetime) -> StoredEdition | None:
+    """The edition that the public sees: published, with an intake address (G1). A few seconds old at most."""
+    known = cache.get("public:edition")
+    if known is None:
+        known = policy.stored_in_force("", now) or NONE
+        cache.set("public:edition", known, KEPT_FOR)
+    return None if known == NONE or not known.intake_address else known
+
+
+def page(request: HttpRequest, template: str, context: dict[str, Any] | None = None, status: int = 200) -> HttpResponse:
+    """Render a whole public page; nothing of it belongs into a shared cache."""
+    now = (context or {}).get("now") or clock_now()
+    known = in_force(now)
+    base = {"operator": operator(), "stored": known, "intake_address": known.intake_address if known else "", "now": now}
+    response = render(request, template, base | (context or {}), status=status)
+    response.headers.setdefault("Cache-Control", "no-store" if request.method == "POST" else "private, max-age=0")
+    return response
+
+
+def refusal(request: HttpRequest, status: int, text: str, then: str = "") -> HttpResponse:
+    """A page that says no, why, and what to do instead."""
+    return page(request, "public/refusal.html", {"title": TITLES.get(status, "Not now"), "text": text, "then": then}, status)

@@ -1,0 +1,97 @@
+"""The policy for everybody to read: the edition in force, every published one, permalinks, and what changed."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_safe
+
+from tipstaff.faces.public.page import in_force, page, refusal
+from tipstaff.kernel.clock import now as clock_now
+from tipstaff.kernel.errors import NotFound
+from tipstaff.policy import queries
+from tipstaff.policy.diff import Change, text_changes
+from tipstaff.policy.queries import PolicyPage
+from tipstaff.policy.shapes import duration_text
+
+LONG = 60  # characters from which a change is shown word by word
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One difference: a heading, and the way from one wording to the other, or a line that says it."""
+
+    heading: str
+    pieces: tuple[tuple[str, str], ...] = ()
+    line: str = ""
+    anchor: str = ""
+
+
+@require_safe
+def current(request: HttpRequest) -> HttpResponse:
+    """The edition in force; without an intake address nothing is published (G1), and the page says so."""
+    stored = in_force(clock_now())
+    return _edition(request, "") if stored else page(request, "public/policy_none.html", {"screen": "policy"}, status=404)
+
+
+@require_safe
+def edition(request: HttpRequest, pack: str, version: str) -> HttpResponse:
+    return _edition(request, f"{pack}/{version}")
+
+
+@require_safe
+def clause(request: HttpRequest, pack: str, version: str, clause: str) -> HttpResponse:
+    """A clause's permanent address."""
+    found = _found(f"{pack}/{version}")
+    if found is None or clause not in found.edition.clauses:
+        return refusal(request, 404, f"There is no published clause {clause[:20]} in {pack}/{version}.", "Look at the policy.")
+    return redirect(f"/policy/{pack}/{version}/#clause-{clause}")
+
+
+@require_safe
+def versions(request: HttpRequest) -> HttpResponse:
+    found = _found("")
+    if found is None:
+        return page(request, "public/policy_none.html", {"screen": "policy"}, status=404)
+    return page(request, "public/versions.html", {"found": found, "screen": "policy"})
+
+
+@require_safe
+def changes(request: HttpRequest, pack: str, version: str) -> HttpResponse:
+    """What changed with an edition, against the one before it, word by word."""
+    found = _found(f"{pack}/{version}")
+    if found is None:
+        return refusal(request, 404, f"There is no published edition {pack}/{version}.", "Look at the policy.")
+    older = [row for row in found.versions if row.effective_from < found.stored.effective_from]
+    shown = [_shown(change) for change in found.changes if change.section not in {"version", "pack"}]
+    context = {"found": found, "before": older[0] if older else None, "shown": shown, "screen": "policy"}
+    return page(request, "public/changes.html", context)
+
+
+def _found(name: str) -> PolicyPage | None:
+    try:
+        found = queries.page("", clock_now(), name)
+    except NotFound:
+        return None
+    return found if found.stored.intake_address else None
+
+
+def _edition(request: HttpRequest, name: str) -> HttpResponse:
+    found = _found(name)
+    if found is None:
+        return refusal(request, 404, f"There is no published edition {name}.", "Look at the policy that is in force.")
+    kinds = [
+        (entry, duration_text(entry.resolve) if entry.resolve else "")
+        for entry in found.edition.categories.values()
+        if entry.customer_told
+    ]
+    return page(request, "public/policy.html", {"found": found, "kinds": kinds, "screen": "policy"})
+
+
+def _shown(change: Change) -> Shown:
+    subject = f"Clause {change.key}" if change.section == "clauses" else " ".join((change.section.capitalize(), change.key)).strip()
+    anchor = f"clause-{change.key}" if change.section == "clauses" and change.after is not None else ""
+    before, after = change.before, change.after
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) >= LONG:
+        return Shown(f"{subject}, {change.field}", tuple(text_changes(before, after)), anchor=anchor)
+    return Shown(subject, line=str(change), anchor=anchor)
