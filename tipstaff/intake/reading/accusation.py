@@ -167,4 +167,4 @@ def _enumerate_backwards(letter: str, mentions: list[Mention]) -> None:
         gap = letter[mention.found.end : following.found.start]
         if mention.role is None and following.role is not None and "\n" not in gap and LIST_GAP.match(gap):
             mention.role, mention.strength, mention.cue = following.role, following.strength, following.cue
-            mention.points, mention.inherited = following.points, True
+            mention.points, mention.inherited, mention.said_at = following.points, True, following.said_at

@@ -7,6 +7,7 @@ from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.accusation import accuse
 from tipstaff.intake.reading.complaint_events import Reading, events_of
+from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
 from tipstaff.intake.reading.links import judge_links
@@ -110,6 +111,7 @@ def read_letter(facts: Facts) -> Reading:
         reading.warnings.append(f"the letter names more than {MAX_MENTIONS} addresses; the rest was not weighed")
     _from_subject(reading)
     _from_headers(reading)
+    keep_proved(reading)
     return reading
 
 
@@ -184,11 +186,22 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
         if reading.points == 0 and not any(link.defanged for link in reading.links):
             return Disposition.NOT_A_REPORT, ["nothing in it complains of anything"]
         return Disposition.NEEDS_A_PERSON, ["the text does not say what is complained of"]
+    bearing = bearing_of(reading)
+    if not bearing.stands:
+        return _does_not_stand(bearing)
     if facts.kinds("resolved"):
         return Disposition.NEEDS_A_PERSON, ["it seems to say that something was solved"]
     if facts.kinds("customer_attacked") and not reading.accusation.accused:
         return Disposition.NEEDS_A_PERSON, ["somebody reports that they are attacked themselves"]
     return _weighed(reading, events, bool(complaint))
+
+
+def _does_not_stand(bearing: Bearing) -> tuple[Disposition, list[str]]:
+    if bearing.ordinary >= 2 and bearing.complaint < ENOUGH and not bearing.shown:
+        return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(bearing.topics[:3])]
+    if bearing.ordinary:
+        return Disposition.NEEDS_A_PERSON, ["it may be ordinary mail: " + ", ".join(bearing.topics[:3])]
+    return Disposition.NEEDS_A_PERSON, ["it hardly complains of anything"]
 
 
 def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tuple[Disposition, list[str]]:
@@ -206,8 +219,6 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
         return Disposition.NEEDS_A_PERSON, ["an address is named, but not what is complained of"]
     if reading.category is None:
         return Disposition.NEEDS_A_PERSON, ["the kind of abuse is not clear from the text"]
-    if _is_weak(reading, complaint):
-        return Disposition.NEEDS_A_PERSON, ["it names an address and complains of nothing"]
     asks = "?" in reading.facts.own_words
     plain_link = any(event.url for event in events) and not any(
         link.defanged or link.why.startswith("named in") for link in reading.links if link.verdict == "accused"
@@ -229,12 +240,6 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
     ):
         return Disposition.NEEDS_A_PERSON, ["an address is named in passing"]
     return Disposition.REPORT, []
-
-
-def _is_weak(reading: Reading, complaint: bool) -> bool:
-    """Nobody asks for anything, no log, no defanged link, no clear word about an address: support questions look like this."""
-    shown = reading.accusation.logs or reading.spam_source or any(link.defanged for link in reading.links)
-    return not (complaint or shown or reading.accusation.strength >= SAYS or reading.points >= 7)
 
 
 def _nothing(reading: Reading) -> str:

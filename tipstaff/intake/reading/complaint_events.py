@@ -62,6 +62,7 @@ class Reading:
     category_from: str | None
     points: float
     spam_source: str | None = None  # from pasted or attached headers
+    proved: bool = False  # a field, a column or a sentence of the letter accuses
     needs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 

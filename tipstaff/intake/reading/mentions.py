@@ -42,6 +42,8 @@ class Mention:
     inherited: bool = False
     service_port: int | None = None  # from a column that says only "port"
     points: bool = False  # the cue gives a direction, or labels the address; a bare "the address" does not
+    said_at: int | None = None  # where the cue begins; None: no cue, or the heading of a table
+    in_table: bool = False  # under a heading that names its role
 
     @property
     def ip(self) -> str:
@@ -105,6 +107,7 @@ def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Me
         mention.service_port = port_in_row(mention.line, columns[mention.line.number], PLAIN_PORTS)
         if cell[2] is not None:
             mention.role, mention.strength, mention.cue, mention.points = cell[2], max(cell[3], LIKELY), cell[4], True
+            mention.in_table = True
         return
     others = [other for other in near if other is not mention]
     left = _before(mention, letter, lines, before, after, others)
@@ -112,7 +115,7 @@ def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Me
     best = _better(left, right)
     if best is not None:
         hit, strength, _ = best
-        mention.role, mention.strength, mention.cue = ROLES[hit.value.kind], strength, hit.phrase
+        mention.role, mention.strength, mention.cue, mention.said_at = ROLES[hit.value.kind], strength, hit.phrase, hit.start
         mention.points = strength >= SAYS or hit.phrase in DIRECTED or letter[hit.end : start].strip()[:1] in (":", "=", ":")
     strong_left = left is not None and left[1] >= LIKELY
     if (
@@ -124,7 +127,7 @@ def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Me
         and (best is None or best[1] < SAYS or (best is right and best[2] > 20))
     ):
         mention.role, mention.strength, mention.cue, mention.inherited = previous.role, previous.strength, previous.cue, True
-        mention.points = previous.points
+        mention.points, mention.said_at, mention.in_table = previous.points, previous.said_at, previous.in_table
 
 
 def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit], after: list[Hit], others: list[Mention]):

@@ -139,4 +139,5 @@ def packaged() -> Vocabulary:
     def text(name: str) -> str:
         return (folder / name).read_text(encoding="utf-8")
 
-    return Vocabulary(read_keywords(text("keywords.toml")), read_cues(text("phrases.toml")), read_profiles(text("reporters.toml")))
+    cues = read_cues(text("phrases.toml")) + read_cues(text("ordinary.toml"), "ordinary.toml")
+    return Vocabulary(read_keywords(text("keywords.toml")), cues, read_profiles(text("reporters.toml")))

@@ -1,0 +1,186 @@
+"""Whether an accusation stands: positive evidence for each address, and whether the letter complains more than it is ordinary mail.
+
+An address is accused only on a ground of its own: a log line, a labelled field, a column, headers of the offending mail, or a
+sentence that accuses. Whatever else is named stays a candidate for a person.
+"""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
+
+from tipstaff.intake.reading.complaint_events import Reading
+from tipstaff.intake.reading.letter_facts import Facts
+from tipstaff.intake.reading.mentions import Mention
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
+from tipstaff.intake.reading.sections import Zone
+
+_SENTENCE = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n")
+_LABEL = pattern(r"^[\s>*|#•·\-–\d.)(]{0,10}[^\n.!?:=:]{1,60}?\s?(?:\([^)]{0,40}\))?[*\"]{0,2}\s?[:=:|\t][\s:=:|*\"'`\[(<]{0,30}$")
+_YOURS = pattern(
+    r"(?i)\b(?:you|your|yours|ihnen|vous|ustedes|usted|voi|u|pan|vocês|vós|вам|вас|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\w{0,4}|seu|sua|seus|suas|ваш\w{0,3})\b|贵|您|你们|貴社|貴殿|御社"
+)
+_ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
+MIN_WEIGHT = 1.5  # of a keyword that charges a sentence
+_NEVER = frozenset(("receipt", "solved", "a mailing's headers"))  # topics of mail that a person must see whatever it shows
+ORDINARY = "ordinary_"  # kinds of phrases that each stand for a topic of ordinary mail
+ENOUGH = 4.0  # points of complaint below which nobody is accused
+LEAD = 4.0  # and so much it must outweigh what is ordinary in the letter
+
+
+@dataclass
+class Bearing:
+    """How much a letter complains and how much it is ordinary mail, in points, with the topics found."""
+
+    complaint: float = 0.0
+    ordinary: float = 0.0
+    topics: list[str] = field(default_factory=list)
+    shown: bool = False  # it shows evidence: log lines, headers, a defanged link
+
+    @property
+    def stands(self) -> bool:
+        """Whether it complains enough, and clearly more than it is something else."""
+        return (
+            self.complaint >= ENOUGH
+            and not _NEVER.intersection(self.topics)
+            and (not self.ordinary or self.complaint >= self.ordinary + LEAD)
+        )
+
+
+def bearing_of(reading: Reading) -> Bearing:
+    """Weighs the letter as a whole."""
+    facts, accusation = reading.facts, reading.accusation
+    bearing = Bearing()
+    bearing.topics, bearing.ordinary = _ordinary(facts)
+    attacks = [entry for _, entry in accusation.logs if entry.attack and not entry.good]
+    bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
+    demands = facts.kinds("complaint")
+    points = reading.points
+    bearing.complaint = (
+        min(4.0, 2.0 * len(demands))
+        + (0.0 if points < 2 else 1.0 if points < 4 else 2.0 if points < 8 else 3.0)
+        + (3.0 if attacks else 1.5 if accusation.logs else 0.0)
+        + (3.0 if reading.spam_source else 0.0)
+        + (2.0 if any(link.defanged for link in reading.links) else 0.0)
+        + (1.5 if _YOURS.search(facts.own_words) and accusation.strength >= SAYS else 0.0)
+        + (2.0 if reading.proved else 0.0)
+        + (1.0 if any(link.verdict == "accused" for link in reading.links) else 0.0)
+        + (1.0 if facts.kinds("victim_before") else 0.0)
+        + (1.0 if facts.vocabulary.keyword_index.find(facts.subject) else 0.0)
+        + (1.0 if "abuse" in facts.subject.lower() else 0.0)
+    )
+    return bearing
+
+
+def _ordinary(facts: Facts) -> tuple[list[str], float]:
+    message = facts.sender or facts.message
+    points: dict[str, float] = {}
+    zones = (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT)
+    body: dict[str, set[str]] = {}
+    for hit in facts.hits:
+        if hit.value.kind.startswith(ORDINARY) and facts.line_at(hit.start).zone in zones:
+            body.setdefault(hit.value.kind, set()).add(hit.phrase)
+    for kind, phrases in body.items():
+        points[kind] = 2.0 if len(phrases) == 1 else 3.0
+    for hit in facts.vocabulary.cue_index.find(facts.subject):
+        if hit.value.kind.startswith(ORDINARY):
+            points[hit.value.kind] = max(points.get(hit.value.kind, 0.0), 1.0) + 1.5
+    plain = facts.kinds("ordinary")
+    if plain:
+        points["ordinary"] = min(2.0, 1.0 * len(plain))
+    if facts.kinds("mailing"):
+        points["ordinary_mailing"] = points.get("ordinary_mailing", 0.0) + 2.0
+    if facts.kinds("resolved"):
+        points["ordinary_solved"] = max(points.get("ordinary_solved", 0.0), 2.0)
+    if any(message.header(name) for name in ("list-unsubscribe", "list-id", "list-post", "feedback-id", "x-campaign-id")):
+        points["a mailing's headers"] = 4.0
+    elif message.header("precedence").strip().lower() in ("bulk", "list", "junk"):
+        points["a mailing's headers"] = 1.0
+    if _ANSWERS.match(message.header("subject")):
+        points["an answer"] = 1.0
+    names = sorted(points, key=lambda name: -points[name])
+    return [name.removeprefix(ORDINARY) for name in names], sum(points.values())
+
+
+def keep_proved(reading: Reading) -> None:
+    """Leaves accused only the addresses that have a ground of their own."""
+    accusation = reading.accusation
+    if not accusation.accused or accusation.accused == [reading.spam_source]:
+        return
+    sentences = _Sentences(reading)
+    proved = {entry.src for _, entry in accusation.logs if not entry.good}
+    for mention in accusation.mentions:
+        if mention.ip not in proved and mention.ip in accusation.accused and _is_proved(mention, reading, sentences):
+            proved.add(mention.ip)
+            reading.proved = True
+    left = [ip for ip in accusation.accused if ip in proved]
+    if not left:
+        accusation.why = accusation.why or "an address is named, but nothing shows that it is the accused one"
+    elif len(left) < len(accusation.accused):
+        reading.warnings.append("named without being accused: " + ", ".join(ip for ip in accusation.accused if ip not in left))
+    accusation.accused = left
+
+
+class _Sentences:
+    """The letter's sentences, and where words of abuse or a demand stand."""
+
+    def __init__(self, reading: Reading) -> None:
+        facts = reading.facts
+        self.text = facts.text
+        self._stops = [match.start() + 1 for match in _SENTENCE.finditer(facts.text)]
+        self._charges = [hit.start for hit in facts.vocabulary.keyword_index.find(facts.text) if hit.value.weight >= MIN_WEIGHT]
+        self._charges += [link.found.start for link in reading.links if link.verdict == "accused"]
+        self._charges.sort()
+        self._demands = [hit.start for hit in facts.hits if hit.value.kind == "complaint"]
+        self.subject_charged = any(hit.value.weight >= MIN_WEIGHT for hit in facts.vocabulary.keyword_index.find(facts.subject))
+
+    def bounds(self, start: int, end: int) -> tuple[int, int]:
+        """The sentence, or sentences, that hold ``start`` to ``end``."""
+        first = bisect_right(self._stops, start)
+        last = bisect_left(self._stops, end)
+        return (
+            self._stops[first - 1] if first else 0,
+            self._stops[last] if last < len(self._stops) else len(self.text),
+        )
+
+    def paragraph(self, start: int, end: int) -> tuple[int, int]:
+        """From the blank line before to the blank line behind."""
+        low, high = self.text.rfind("\n\n", 0, start), self.text.find("\n\n", end)
+        return max(low, 0), high if high >= 0 else len(self.text)
+
+    def charged(self, low: int, high: int) -> bool:
+        """Whether abuse is spoken of between the two."""
+        return bisect_left(self._charges, low) < bisect_left(self._charges, high)
+
+    def demands(self, low: int, high: int) -> bool:
+        return bisect_left(self._demands, low) < bisect_left(self._demands, high)
+
+    @property
+    def any_charge(self) -> bool:
+        return bool(self._charges) or self.subject_charged
+
+
+def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> bool:
+    """Whether what stands around this mention accuses the address, not only names it."""
+    text, start, end = sentences.text, mention.found.start, mention.found.end
+    if text[start:end] != mention.found.as_written:  # of the subject
+        return sentences.subject_charged
+    if mention.in_table:
+        return mention.role is Role.ACCUSED and (sentences.any_charge or reading.category is not None)
+    said_at = mention.said_at if mention.said_at is not None else start
+    low, high = sentences.bounds(min(said_at, start), max(end, said_at))
+    charged = sentences.charged(low, high)
+    only = len({one.ip for one in reading.accusation.mentions}) == 1
+    if mention.role is None:  # the only address of a letter, in a sentence or under a subject that speaks of abuse
+        alone = text[mention.line.start : mention.line.end].strip() == mention.found.as_written.strip()
+        return only and (charged or (alone and sentences.subject_charged))
+    if mention.role is not Role.ACCUSED:
+        return mention.role is Role.NEUTRAL and only and charged
+    if charged and (mention.strength >= LIKELY or mention.points or only):
+        return True
+    if mention.strength >= LIKELY and _LABEL.match(text[mention.line.start : start]):
+        return sentences.any_charge or mention.strength >= SAYS
+    if mention.strength >= SAYS or (mention.strength >= LIKELY and mention.points):
+        if sentences.demands(low, high) or (bool(_YOURS.search(text[low:high])) and sentences.any_charge):
+            return True
+        return sentences.charged(*sentences.paragraph(low, high))
+    return False
