@@ -1,5 +1,6 @@
 """A whole Tipstaff of one's own, for tests that kill parts of it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -97,7 +98,8 @@ class Instance:
         deadline = time.monotonic() + 10
         while (left := self.processes()) and time.monotonic() < deadline:
             for found in left:
-                found.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    found.kill()
             time.sleep(0.1)
         if self.supervisor.poll() is None:
             self.supervisor.kill()

@@ -69,15 +69,22 @@ class LateGroup(click.Group):
             formatter.write_dl(rows)
 
 
-@click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("tipstaff"), prog_name="tipstaff")
-@click.option("--state", type=click.Path(), help="State directory of this instance (or TIPSTAFF_STATE).")
-def tipstaff(state: str | None) -> None:
-    """An abuse desk for the people who run networks."""
+def _choose_state(ctx: click.Context, option: click.Parameter, state: str | None) -> None:
+    """While the words are read: a command is looked up, and Django loaded for it, before the group's function runs."""
     if state:
         from tipstaff.project import environment
 
         environment.choose_state(state)
+
+
+@click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("tipstaff"), prog_name="tipstaff")
+@click.option(
+    "--state", type=click.Path(), expose_value=False, callback=_choose_state, is_eager=True,
+    help="State directory of this instance (or TIPSTAFF_STATE).",
+)  # fmt: skip
+def tipstaff() -> None:
+    """An abuse desk for the people who run networks."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
