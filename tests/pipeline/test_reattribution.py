@@ -98,3 +98,75 @@ def test_the_first_look_ever_only_remembers_the_moment():
     deliver(report(event(CAROL)))
     assert catch_up().events == 0
     assert Mark.objects.get().at == LATER
+
+
+def moves_to_dave():
+    Assignment.objects.create(
+        prefix="192.0.2.7/32",
+        period=(NOW - timedelta(days=14), None),
+        service=Service.objects.get(name="dave-1"),
+        recorded_at=LATER,
+    )
+    _changed()
+
+
+def test_a_forged_report_does_not_borrow_trust_when_it_is_attributed_again():
+    from tipstaff.reports.models import Reporter
+
+    provider()
+    Reporter.objects.create(key="rita@example.org", email="rita@example.org", trust=3, first_seen=NOW, last_seen=NOW)
+    deliver(report(event(CAROL)), kind="smtp")
+    moves_to_dave()
+    catch_up()
+    assert Case.objects.get(customer__name="Dave").state == "TRIAGE"
+
+
+def test_an_experimental_format_does_not_act_when_it_is_attributed_again():
+    provider()
+    deliver(report(event(CAROL), experimental=True))
+    moves_to_dave()
+    catch_up()
+    dave = Case.objects.get(customer__name="Dave")
+    assert dave.state == "TRIAGE" and "experimental" in dave.needs_person
+
+
+def test_a_person_who_moved_an_event_is_not_overruled():
+    from tipstaff.cases import rearranging
+
+    provider()
+    deliver(report(event(CAROL)), report(event("192.0.2.8"), category="malware"))
+    other = Case.objects.get(category="malware")
+    rearranging.move(event_keys=[Event.objects.get(ip=CAROL).key], to=other.pk, by="alice", now=NOW, reason="one break-in")
+    moves_to_dave()
+    catch_up()
+    stored = Event.objects.get(ip=CAROL)
+    assert stored.case_id == other.pk and stored.customer_id != other.customer_id
+    assert not Case.objects.filter(customer__name="Dave").exists()
+
+
+def test_what_another_worker_has_moved_is_not_moved_again(monkeypatch):
+    provider()
+    deliver(report(event(CAROL)))
+    moves_to_dave()
+    known = context.load(LATER)
+    pages = list(reattribution._pages(reattribution._IN_CHANGED_SPANS, NOW - timedelta(days=1)))
+    for _ in range(2):  # both read the same rows before either wrote
+        for rows in pages:
+            reattribution._correct(rows, known, LATER)
+    assert {case.customer.name: case.events for case in Case.objects.all()} == {"Carol": 0, "Dave": 1}
+    assert Attributed.objects.count() == 1
+
+
+def test_a_reseller_is_recounted_when_its_client_loses_events():
+    from tests.pipeline.given import EMMA
+
+    provider()
+    deliver(report(event(EMMA), event(EMMA, at=NOW - timedelta(hours=1))))
+    Assignment.objects.create(
+        prefix=f"{EMMA}/32", period=(NOW - timedelta(minutes=90), None), service=Service.objects.get(name="rory-1"), recorded_at=LATER
+    )
+    _changed()
+    catch_up()
+    assert sum(Case.objects.filter(customer__name="Emma").values_list("events", flat=True)) == 1
+    family = Case.objects.get(customer__name="Rory", service=None)
+    assert family.events == 1

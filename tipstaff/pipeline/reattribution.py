@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from tipstaff.audit.services import record
 from tipstaff.cases import bulk as cases
+from tipstaff.cases.rearranging import recount
 from tipstaff.kernel import bulk
 from tipstaff.pipeline import matters
 from tipstaff.pipeline.attributing import attribute
@@ -28,6 +29,7 @@ from tipstaff.reports.models import Report
 MARK = "reattribution"
 OVERLAP = timedelta(minutes=10)  # events committed with the table of a moment ago are looked at once more
 MOST = 20_000
+LOOKS = 5
 ACTOR = "system:reattribution"
 EVENT = """e.key::text, e.received_at, e.case_id, e.report_id, e.occurred_at, e.earliest, e.latest, host(e.ip), e.port, e.domain,
     e.url, e.category, e.report_type, e.customer_id, e.service_id, e.assignment_id, e.attribution, e.provisional, e.action,
@@ -137,11 +139,40 @@ def _correct(rows: pl.DataFrame, context: Context, now: datetime) -> Corrected:
     settled = known.filter(pl.col("provisional_before") & ~pl.col("provisional"))
     if not len(differs) and not len(settled):
         return Corrected()
-    with transaction.atomic():
-        lock_writer()
-        done = _move(differs, context, now) if len(differs) else Corrected()
-        _settle_provisional(settled)
-    return done
+    for _ in range(LOOKS):
+        try:
+            with transaction.atomic():
+                lock_writer()
+                unchanged = _unchanged(differs)
+                done = _move(unchanged, context, now) if len(unchanged) else Corrected()
+                _settle_provisional(settled)
+            return done
+        except cases.Overtaken as error:  # a person closed a case in the same moment
+            overtaken = error
+    raise overtaken
+
+
+def _unchanged(rows: pl.DataFrame) -> pl.DataFrame:
+    """Without the events that another worker or a person has dealt with since they were read; the next look finds the rest."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT key::text, case_id, customer_id, attribution FROM reports_event WHERE key = ANY(%s::uuid[]) FOR UPDATE""",
+            [bulk.array_of(rows["key"])],
+        )
+        schema = {"key": pl.String, "case_id": pl.Int64, "customer_before": pl.Int64, "attribution_before": pl.Int16}
+        there = pl.DataFrame(cursor.fetchall(), schema=schema, orient="row")
+    return rows.join(there, on=list(schema), how="semi", nulls_equal=True, maintain_order="left")
+
+
+def _placed_by_hand(keys: pl.Series) -> list[str]:
+    """Which of these events a person put into their case: a machine does not overrule that."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT DISTINCT m.event_key::text FROM cases_movedevent m JOIN cases_casechange c ON c.id = m.change_id
+               WHERE c.kind = 'move' AND c.undone_at IS NULL AND m.event_key = ANY(%s::uuid[])""",
+            [bulk.array_of(keys)],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _questions(rows: pl.DataFrame) -> pl.DataFrame:
@@ -159,6 +190,7 @@ def _move(differs: pl.DataFrame, context: Context, now: datetime) -> Corrected:
         | pl.col("service").ne_missing(pl.col("service_before"))
         | (pl.col("attribution") != pl.col("attribution_before"))
     )
+    movers = movers.filter(~pl.col("key").is_in(_placed_by_hand(movers["key"])))
     facts = report_facts(movers)
     events = movers.join(facts.select("report_id", "report", "trust"), on="report_id", how="left", maintain_order="left").drop(
         "case_id"
@@ -277,12 +309,13 @@ def _tell(after: pl.DataFrame, now: datetime) -> Corrected:
     lost = after.filter(pl.col("case_id").is_not_null() & pl.col("case_id").ne_missing(pl.col("case_after")))
     counts = dict(lost.group_by("case_id").len().iter_rows())
     joined = set(after.filter(pl.col("case_after").is_not_null())["case_after"].to_list()) - set(counts)
+    recount(sorted(counts))
     with connection.cursor() as cursor:
         for case, count in sorted(counts.items()):
             cursor.execute(
-                """UPDATE cases_case SET events = greatest(0, events - %s), needs_person = CASE WHEN closed_at IS NULL THEN %s
-                       ELSE needs_person END WHERE id = %s RETURNING events""",
-                [count, f"{count} of its events belong to another customer, as the inventory says since {now:%Y-%m-%d}", case],
+                """UPDATE cases_case SET needs_person = CASE WHEN closed_at IS NULL THEN %s ELSE needs_person END
+                   WHERE id = %s RETURNING events""",
+                [f"{count} of its events belong to another customer, as the inventory says since {now:%Y-%m-%d}", case],
             )
             left = cursor.fetchone()
             text = f"{count} events re-attributed to whoever held the address then" + (
