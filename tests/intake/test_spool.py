@@ -1,0 +1,230 @@
+"""What the spool acknowledged is on the disk, whole, whatever happens next."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies
+
+from tests.house.source import ROOT
+from tipstaff.intake import spool as spools
+from tipstaff.intake.spool import Spool, accepted
+from tipstaff.kernel.ids import derived_id
+
+NOW = datetime(2026, 6, 15, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    return Spool(tmp_path / "spool")
+
+
+def one(content=b"mail", **more):
+    return accepted(**{"source": "smtp", "kind": "smtp", "content": content, "now": NOW} | more)
+
+
+def there(spool):
+    return list(spool.read(spool.waiting()))
+
+
+def remains(spool):
+    return sorted(path.name for path in spool.directory.iterdir() if not path.name.endswith(spools.SUFFIX))
+
+
+text = strategies.text(strategies.characters(codec=None), max_size=30)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(strategies.binary(max_size=300), text, text, strategies.dictionaries(text, text, max_size=3))
+def test_whatever_comes_from_outside_is_accepted_and_comes_back(tmp_path, content, ref, filename, extra):
+    spool = Spool(tmp_path / os.urandom(8).hex())
+    item = one(content, ref=ref, filename=filename, mail_from=filename, more=extra)
+    spool.put([item])
+    (back,) = there(spool)
+    assert back == item and back.content == content and back.received_at == NOW
+    json.dumps(back.envelope).encode()
+    assert "\0" not in back.filename + back.source_ref + str(back.envelope)
+
+
+def test_an_id_follows_from_the_reference_or_is_new_each_time():
+    assert one(ref="INBOX/1/7").id == one(b"other bytes", ref="INBOX/1/7").id == derived_id("smtp", "INBOX/1/7")
+    assert one(ref="INBOX/1/7").id != one(ref="INBOX/1/8").id != one(ref="INBOX/1/8", source="imap").id
+    assert one().id != one().id
+    assert one(ref="x" * 9000).source_ref != one(ref="x" * 8999).source_ref
+    assert len(one(ref="x" * 9000).source_ref) < 600
+
+
+def test_new_ids_sort_by_time():
+    ids = [one(now=NOW + timedelta(milliseconds=n)).id for n in range(50)]
+    assert ids == sorted(ids) and {number.version for number in ids} == {7}
+    assert one(ref="x").id.version == 8
+
+
+def test_the_same_reference_is_there_once_and_the_first_bytes_stand(spool):
+    spool.put([one(b"first", ref="1")])
+    spool.put([one(b"second", ref="1"), one(b"third", ref="2")])
+    assert sorted(item.content for item in there(spool)) == [b"first", b"third"]
+
+
+def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_word(spool, monkeypatch):
+    calls = []
+    for name in ("fdatasync", "fsync"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda fd, real=real, name=name: (calls.append((name, len(there_now()))), real(fd))[1])
+
+    def there_now():
+        return [path for path in spool.directory.iterdir() if path.name.endswith(spools.SUFFIX)]
+
+    spool.put([one(), one()])
+    # each file is synced before its name exists; the directory once, when both names do
+    assert calls == [("fdatasync", 0), ("fdatasync", 1), ("fsync", 2)]
+
+
+@pytest.mark.parametrize("failing", ["fdatasync", "fsync"])
+def test_a_failing_disk_leaves_nothing_that_would_come_twice(spool, monkeypatch, failing):
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(OSError, match="No space"):
+        spool.put([one(), one()])
+    assert there(spool) == [] and remains(spool) == []
+
+
+def test_a_failure_does_not_take_back_what_was_acknowledged_before(spool, monkeypatch):
+    spool.put([one(b"told", ref="key-1")])
+
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(OSError, match="No space"):
+        spool.put([one(b"told", ref="key-1"), one(b"new", ref="key-2")])
+    assert [item.content for item in there(spool)] == [b"told"]
+
+
+def test_waiting_is_bounded_in_number_and_size_but_takes_one_always(spool):
+    spool.put([one(b"x" * 1000, ref=str(n)) for n in range(10)])
+    assert len(spool.waiting(most=4)) == 4
+    assert 1 <= len(spool.waiting(most_bytes=2500)) <= 2
+    assert len(spool.waiting(most_bytes=10)) == 1
+    assert spool.count() == 10
+
+
+def test_what_is_done_is_forgotten_and_what_vanished_is_skipped(spool):
+    items = [one(ref=str(n)) for n in range(3)]
+    spool.put(items)
+    paths = spool.waiting()
+    spool.done(items[:1])
+    spool.done(items[:1])
+    assert {item.id for item in spool.read(paths)} == {items[1].id, items[2].id}
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"{}\nmail", b'{"id": "x"}\n', b"\xff\xfe\n"])
+def test_a_file_that_cannot_be_read_is_set_aside_and_does_not_stop_the_others(spool, content):
+    spool.put([one(b"good", ref="1")])
+    (spool.directory / f"00000000-dead{spools.SUFFIX}").write_bytes(content)
+    assert [item.content for item in there(spool)] == [b"good"]
+    assert remains(spool) == [f"00000000-dead{spools.BROKEN}"]
+    assert spool.count() == 1
+
+
+def test_the_remains_of_a_killed_acceptor_are_cleared_in_time(spool):
+    fresh = spool.directory / "1.2.3.new"
+    fresh.write_bytes(b"half")
+    moment = datetime.fromtimestamp(fresh.stat().st_mtime, UTC)
+    assert spool.clear_remains(older_than=moment - timedelta(hours=1)) == 0
+    assert there(spool) == []
+    assert spool.clear_remains(older_than=moment + timedelta(seconds=1)) == 1
+
+
+def test_only_the_services_account_reads_what_was_received(spool):
+    spool.put([one()])
+    assert spool.directory.stat().st_mode & 0o077 == 0
+    assert spool.waiting()[0].stat().st_mode & 0o077 == 0
+
+
+def test_many_writers_at_once_lose_nothing_and_a_reader_sees_only_whole_files(spool):
+    sizes, seen, stop = {}, [], threading.Event()
+
+    def write(number):
+        for turn in range(40):
+            item = one(bytes([number]) * (turn * 500), ref=f"{number}/{turn}")
+            spool.put([item])
+            sizes[item.id] = len(item.content)
+
+    def look():
+        while not stop.is_set():
+            seen.extend((item.id, len(item.content)) for item in there(spool))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(5)]
+    for thread in writers:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    reader.join()
+    assert {item.id: len(item.content) for item in there(spool)} == sizes and len(sizes) == 200
+    assert set(seen) <= set(sizes.items())
+    assert remains(spool) == []
+
+
+def test_two_writers_of_one_reference_leave_one_whole_file(spool):
+    threads = [threading.Thread(target=spool.put, args=([one(b"x" * 100_000, ref="same")],)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (item,) = there(spool)
+    assert item.content == b"x" * 100_000 and remains(spool) == []
+
+
+WRITER = """
+    import hashlib, os, sys
+    from datetime import UTC, datetime
+    from pathlib import Path
+    from tipstaff.intake.spool import Spool, accepted
+    spool = Spool(Path(sys.argv[1]))
+    turn = 0
+    while True:
+        turn += 1
+        content = os.urandom(turn * 37 % 50_000)
+        item = accepted(source="smtp", kind="smtp", content=content, now=datetime(2026, 6, 15, tzinfo=UTC))
+        spool.put([item])
+        sys.stdout.write(f"{item.id} {hashlib.sha256(content).hexdigest()}\\n")
+        sys.stdout.flush()
+"""
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_survives_kill_9_at_any_moment(spool):
+    import hashlib
+
+    told = {}
+    for turn in range(12):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(WRITER), str(spool.directory)], stdout=subprocess.PIPE, cwd=ROOT
+        )
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
+        time.sleep(random.Random(turn).uniform(0.01, 0.25))
+        os.kill(writer.pid, signal.SIGKILL)
+        lines = (first + writer.stdout.read()).decode().splitlines()
+        writer.wait()
+        writer.stdout.close()
+        told |= dict(line.split() for line in lines if len(line) == 101)
+    whole = {str(item.id): hashlib.sha256(item.content).hexdigest() for path in [spool.waiting(most=10**6, most_bytes=1 << 40)]
+             for item in spool.read(path)}  # fmt: skip
+    assert len(told) > 100 and told.items() <= whole.items()
+    assert len(whole) - len(told) <= 12  # at most the one in hand at each kill
+    assert not [path for path in spool.directory.iterdir() if path.suffix == spools.BROKEN]
