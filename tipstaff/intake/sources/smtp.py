@@ -10,13 +10,13 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from tipstaff.intake.sources.admission import Caps, Door, Recipients
+from tipstaff.intake.sources.admission import TRUSTED, Caps, Door, Recipients
 from tipstaff.intake.sources.committing import Committer
 from tipstaff.intake.sources.protocol import GuardedLMTP, GuardedSMTP
 from tipstaff.intake.spool import Spool, accepted
@@ -42,11 +42,15 @@ class Listening:
     certificate: Path | None = None
     key: Path | None = None
     hostname: str = ""
-    caps: Caps = field(default_factory=Caps)
+    caps: Caps | None = None  # None: by whether strangers can reach it
 
     @property
     def is_local(self) -> bool:
         return self.path is not None or self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+    @property
+    def limits(self) -> Caps:
+        return self.caps or (TRUSTED if self.is_local else Caps())
 
     def __str__(self) -> str:
         return f"{'LMTP' if self.lmtp else 'SMTP'} on {self.path or f'{self.host}:{self.port}'}"
@@ -68,7 +72,7 @@ class Reception:
     def __init__(self, listening: Listening, committer: Committer) -> None:
         self.listening, self.committer = listening, committer
         self.recipients = Recipients.of(listening.recipients, anyone=listening.is_local)
-        self.door, self.tally = Door(listening.caps), Tally()
+        self.door, self.tally = Door(listening.limits), Tally()
 
     async def handle_MAIL(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
         if not self.door.message(peer_of(session), time.monotonic()):
@@ -82,7 +86,7 @@ class Reception:
         if not self.recipients.covers(address):
             self.tally.refused += 1
             return "550 5.1.1 no such mailbox here; this server takes mail for its own desk only"
-        if len(envelope.rcpt_tos) >= self.listening.caps.recipients:
+        if len(envelope.rcpt_tos) >= self.listening.limits.recipients:
             return "452 4.5.3 too many recipients for one message, send the rest separately"
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
