@@ -81,7 +81,7 @@ def _is_ours(message: Message, text: str) -> bool:
 
 def _returned(message: Message) -> Verdict | None:
     reason = bounce_reason(message)
-    if reason is None and _SNS.match(message.letter):
+    if reason is None and "notificationType" in message.letter and _SNS.match(message.letter):
         reason = "a delivery notification of a mail service"
     return Verdict(Disposition.BOUNCE, reason, "bounce", case_reference(message)) if reason else None
 
@@ -97,7 +97,7 @@ def _dmarc(message: Message) -> Verdict | None:
 
 
 def _is_aggregate(start: bytes) -> bool:
-    return bool(_FEEDBACK_ROOT.search(start[:2_000])) and (b"<report_metadata" in start or b"<policy_published" in start)
+    return (b"<report_metadata" in start or b"<policy_published" in start) and bool(_FEEDBACK_ROOT.search(start[:2_000]))
 
 
 def _structured(message: Message) -> Verdict | None:
@@ -117,10 +117,11 @@ def _automatic(message: Message) -> Verdict | None:
 def _counter_notice(message: Message) -> Verdict | None:
     """17 U.S.C. 512(g)(3): names itself, or says what only a counter-notice must say."""
     letter = fold(own_words(message)[:20_000])
-    titled = phrase_in("counter_notice", plain_subject(message), "titles") or phrase_in("counter_notice", letter[:1_500], "titles")
     elements = {hit.phrase for hit in index("counter_notice", "elements").find(letter, folded=True)}
-    claims = phrase_in("counter_notice", letter, "claims")
-    if ((titled and elements) or len(elements) >= 3) and not claims:
+    if not elements:
+        return None
+    titled = phrase_in("counter_notice", plain_subject(message), "titles") or phrase_in("counter_notice", letter[:1_500], "titles")
+    if (titled or len(elements) >= 3) and not phrase_in("counter_notice", letter, "claims"):
         return Verdict(
             Disposition.COUNTER_NOTICE,
             "it states the elements of a counter-notice (17 U.S.C. 512(g))",

@@ -1,8 +1,12 @@
 """A submission opened up: headers, leaf parts in reading order, nested messages. Plain values, no parsing of meaning."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
@@ -42,6 +46,11 @@ class Part:
 
         return decode(self.content, self.charset)
 
+    @cached_property
+    def low(self) -> str:
+        """The text in lower case: what cheap questions before a closer look are asked of."""
+        return self.text.lower()
+
 
 @dataclass
 class Message:
@@ -78,3 +87,17 @@ class Message:
         from tipstaff.intake.reading.letters import letter_of
 
         return letter_of(self)
+
+    @cached_property
+    def folded(self) -> str:
+        """The letter as ``phrases.fold`` makes it: of the same length."""
+        from tipstaff.intake.reading.phrases import fold
+
+        return fold(self.letter)
+
+    def once(self, find: Callable[["Message"], Answer]) -> Answer:
+        """What ``find`` answers about this message, asked only the first time: several parsers ask the same."""
+        known: dict[Any, Any] = self.__dict__.setdefault("_known", {})
+        if find not in known:
+            known[find] = find(self)
+        return known[find]

@@ -76,10 +76,9 @@ def read_message(message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
 
 def _carried(message: Message) -> list[Message]:
     """Complaints that a cover letter brings as attached mails; otherwise the mail servers that they passed would be accused."""
-    if message.kind != "mail" or not message.embedded or _best_claim(message) >= Confidence.STRUCTURE:
+    if message.kind != "mail" or not message.embedded or _has_structure(message):
         return []
-    inside = [inner for inner in message.embedded[:MAX_CARRIED] if inner.kind == "mail"]
-    return [inner for inner in inside if _best_claim(inner) >= Confidence.STRUCTURE]
+    return [inner for inner in message.embedded[:MAX_CARRIED] if inner.kind == "mail" and _has_structure(inner)]
 
 
 def _forwarded(inner: Message, message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
@@ -90,8 +89,12 @@ def _forwarded(inner: Message, message: Message, vocabulary: Vocabulary) -> list
     return drafts
 
 
-def _best_claim(message: Message) -> Confidence:
-    return max((parser.claims(message) for parser in PARSERS), default=Confidence.NONE)
+def _has_structure(message: Message) -> bool:
+    return any(claim >= Confidence.STRUCTURE for claim, _ in message.once(_structured_claims))
+
+
+def _structured_claims(message: Message) -> list[tuple[Confidence, ModuleType]]:
+    return [(claim, parser) for parser in STRUCTURED if (claim := parser.claims(message)) > Confidence.NONE]
 
 
 def _use_zone(message: Message, profile: Profile | None) -> None:
@@ -131,12 +134,11 @@ def _is_ordinary(message: Message) -> bool:
 
 def claimants(message: Message) -> Iterator[ModuleType]:
     """The parsers that claim the message, surest first. Those that read prose are asked only where no structure is claimed."""
-    waiting: list[tuple[Confidence, ModuleType]] = []
-    for tier, below in ((STRUCTURED, Confidence.LIKELY), (PROSE, Confidence.NONE)):
-        waiting += [(claim, parser) for parser in tier if (claim := parser.claims(message)) > Confidence.NONE]
-        waiting.sort(key=lambda pair: -pair[0])
-        while waiting and waiting[0][0] > below:
-            yield waiting.pop(0)[1]
+    waiting = sorted(message.once(_structured_claims), key=lambda pair: -pair[0])
+    while waiting and waiting[0][0] > Confidence.LIKELY:
+        yield waiting.pop(0)[1]
+    waiting += [(claim, parser) for parser in PROSE if (claim := parser.claims(message)) > Confidence.NONE]
+    yield from (parser for _, parser in sorted(waiting, key=lambda pair: -pair[0]))
 
 
 def _finished(draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary) -> ReportDraft:

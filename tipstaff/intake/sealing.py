@@ -15,13 +15,14 @@ from tipstaff.intake.message import Message
 from tipstaff.intake.reading.authentication import authenticated_domains
 from tipstaff.intake.reading.mailboxes import addresses_of
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.phrases import Hit, PhraseIndex, fold
+from tipstaff.intake.reading.phrases import Hit, PhraseIndex, fold, starting_within
 from tipstaff.intake.vocabulary.load import Vocabulary, packaged
 from tipstaff.kernel.errors import InputError, Problem
 
 MAX_PART = 200_000  # characters of each text part that are searched
 MAX_PARTS = 60
 NEAR = 45  # characters between a child word and an act word
+LONGEST = 300  # characters of a phrase
 AROUND = 160  # characters before a hit in which a policy's words excuse it
 AFTER = 80
 
@@ -44,10 +45,7 @@ _TEXTS = (
 class SealingWords:
     """The words of ``sealing.toml``, ready to search."""
 
-    plain: PhraseIndex
-    about: PhraseIndex
-    act: PhraseIndex
-    allowed: PhraseIndex
+    phrases: PhraseIndex  # of (what it is, language): 'plain', 'about' (a child), 'act', 'allowed'
     types: frozenset[str]
 
 
@@ -55,11 +53,10 @@ def read_sealing_words(text: str, name: str = "sealing.toml") -> SealingWords:
     """The words from TOML. Raises InputError naming the table that is missing."""
     try:
         tables: dict[str, Any] = tomllib.loads(text)
+        plain = [(word, ("plain", language)) for language, words in tables["plain"].items() for word in words]
+        others = [(word, (kind, "")) for kind in ("about", "act", "allowed") for word in tables[kind]["words"]]
         return SealingWords(
-            PhraseIndex((word, language) for language, words in tables["plain"].items() for word in words),
-            PhraseIndex((word, "about") for word in tables["about"]["words"]),
-            PhraseIndex((word, "act") for word in tables["act"]["words"]),
-            PhraseIndex((word, "allowed") for word in tables["allowed"]["words"]),
+            PhraseIndex([*plain, *others]),
             frozenset(_squeezed(one) for one in tables["structure"]["types"]),
         )
     except tomllib.TOMLDecodeError as error:
@@ -82,15 +79,16 @@ def must_seal(message: Message, vocabulary: Vocabulary | None = None, words: Sea
     if _by_sender(message, vocabulary):
         return "its sender belongs to a hotline network"
     bulk = bool(message.header("List-Unsubscribe") or message.header("List-Id"))
-    for text, place in _texts(message):
-        language = _by_words(text, words)
+    for low, place in _texts(message):
+        language = _by_words(low, words)
         if language is not None and not (bulk and place == "text"):
             return f"words in its {place} ({language})" if language != "near" else f"words in its {place}"
     return None
 
 
+@lru_cache(maxsize=4_096)
 def _squeezed(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())
+    return "".join(filter(str.isalnum, text.lower()))
 
 
 def _by_structure(message: Message, words: SealingWords) -> bool:
@@ -99,15 +97,18 @@ def _by_structure(message: Message, words: SealingWords) -> bool:
             if part.content_type.startswith(("image/", "video/", "audio/")):
                 continue
             text = part.text[:MAX_PART]
-            if any(mark in text for mark in (":", "=", "<")):
-                for match in (*_TYPE.finditer(text), *_ELEMENT.finditer(text)):
-                    said = match.group(1)
-                    if any(
-                        _squeezed(piece) in words.types
-                        for piece in (said, said.rpartition("/")[2], said.split("\n")[0].partition(",")[0], *said.split("/"))
-                    ):
-                        return True
+            matches = [
+                *(_TYPE.finditer(text) if ":" in text or "=" in text else ()),
+                *(_ELEMENT.finditer(text) if "<" in text else ()),
+            ]
+            if any(_names_it(match.group(1), words) for match in matches):
+                return True
     return False
+
+
+def _names_it(said: str, words: SealingWords) -> bool:
+    pieces = (said, said.split("\n")[0].partition(",")[0], *(said.split("/") if "/" in said else ()))
+    return any(_squeezed(piece) in words.types for piece in pieces)
 
 
 def _by_sender(message: Message, vocabulary: Vocabulary) -> bool:
@@ -128,35 +129,35 @@ def _messages(message: Message) -> list[Message]:
 
 
 def _texts(message: Message):
-    """(text, where): subjects and file names first, then the letters and every text part."""
+    """(folded text, where): subjects and file names first, then the letters and every text part."""
     for each in _messages(message):
-        yield each.header("Subject"), "subject"
-        yield (
-            " ".join(part.filename.replace("_", " ").replace("-", " ") for part in each.parts[:MAX_PARTS] if part.filename),
-            "file names",
-        )
+        yield fold(each.header("Subject")), "subject"
+        names = [part.filename.replace("_", " ").replace("-", " ") for part in each.parts[:MAX_PARTS] if part.filename]
+        if names:
+            yield fold(" ".join(names)), "file names"
     for each in _messages(message):
-        yield each.letter[:MAX_PART], "text"
+        yield each.folded, "text"
         for part in each.parts[:MAX_PARTS]:
             if part.content_type.startswith(_TEXTS) and (
                 part.attachment or each.kind != "mail" or not part.content_type.startswith("text/")
             ):
-                yield part.text[:MAX_PART], "text"
+                yield fold(part.text[:MAX_PART]), "text"
 
 
-def _by_words(text: str, words: SealingWords) -> str | None:
+def _by_words(low: str, words: SealingWords) -> str | None:
     """The language of a hit that is no policy or news, 'near' for a child word near an act word, None for neither."""
-    if not text.strip():
+    hits = words.phrases.find(low, folded=True, limit=MAX_PART)
+    if not hits:
         return None
-    low = fold(text)
-    allowed = words.allowed.find(low, folded=True)
-    for hit in words.plain.find(low, folded=True):
-        if not _is_excused(hit.start, hit.end, allowed, low):
-            return hit.value
-    acts = words.act.find(low, folded=True)
+    allowed = [hit for hit in hits if hit.value[0] == "allowed"]
+    for hit in hits:
+        if hit.value[0] == "plain" and not _is_excused(hit.start, hit.end, allowed, low):
+            return hit.value[1]
+    acts = [hit for hit in hits if hit.value[0] == "act"]
     if acts:
-        for hit in words.about.find(low, folded=True):
-            near = next((act for act in acts if _gap(hit, act) <= NEAR and not _crosses(low, hit, act)), None)
+        for hit in (one for one in hits if one.value[0] == "about"):
+            around = starting_within(acts, hit.start - NEAR - LONGEST, hit.end + NEAR)
+            near = next((act for act in around if _gap(hit, act) <= NEAR and not _crosses(low, hit, act)), None)
             if near is not None and not _is_excused(min(hit.start, near.start), max(hit.end, near.end), allowed, low):
                 return "near"
     return None
@@ -177,4 +178,4 @@ def _is_excused(start: int, end: int, allowed: list[Hit], low: str) -> bool:
     around = low[max(0, start - AROUND) : end + AFTER]
     if "http" in around or "hxxp" in around or "[.]" in around:
         return False
-    return any(start - AROUND <= hit.start and hit.end <= end + AFTER for hit in allowed)
+    return any(hit.end <= end + AFTER for hit in starting_within(allowed, start - AROUND, end + AFTER))

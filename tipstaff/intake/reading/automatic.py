@@ -88,6 +88,10 @@ def index(group: str, kind: str) -> PhraseIndex:
 
 def plain_subject(message: Message) -> str:
     """The subject without Re:, Fwd: and the like, folded."""
+    return message.once(_plain_subject)
+
+
+def _plain_subject(message: Message) -> str:
     return fold(_PREFIX.sub("", message.header("subject"))).strip()
 
 
@@ -102,7 +106,7 @@ def phrase_in(group: str, text: str, kind: str = "bodies") -> str | None:
 
 
 def first_lines(message: Message) -> str:
-    return fold(message.letter[:FIRST_LINES])
+    return message.folded[:FIRST_LINES]
 
 
 def null_path(message: Message) -> bool:
@@ -131,6 +135,10 @@ def auto_submitted(message: Message) -> str:
 
 def declared_report(message: Message) -> str:
     """The ``report-type`` of a multipart/report, else ''."""
+    return message.once(_declared_report)
+
+
+def _declared_report(message: Message) -> str:
     main, given = parameters(message.header("content-type"))
     return given.get("report-type", "").lower() if main.startswith("multipart/") else ""
 
@@ -154,12 +162,17 @@ def _is_report(message: Message) -> bool:
 def _loose_bounce(message: Message, machine: bool) -> str | None:
     """A bounce without the standard's parts: somebody who can be a mail system, and the words of one."""
     subject, letter = plain_subject(message), first_lines(message)
-    by_subject, by_body = begins_with("bounce", subject), phrase_in("bounce", letter)
-    if not machine and not (by_subject and by_body and _says_nothing_else(message, subject, letter)):
+    by_subject = begins_with("bounce", subject)
+    if not machine and not by_subject:
+        return None
+    by_body = phrase_in("bounce", letter)
+    if not machine and not (by_body and _says_nothing_else(message, subject, letter)):
+        return None
+    if not by_subject and not by_body:
         return None
     weight = daemon_weight(message) + null_path(message) + 2 * bool(by_subject) + 2 * bool(by_body) + bool(_STATUS.search(letter))
     needed = 4 if by_subject or not phrase_in("complaint", subject, "subjects") else 6
-    if (by_subject or by_body) and weight >= needed:
+    if weight >= needed:
         return f"a returned mail: it says {(by_subject or by_body)!r} and comes from a mail system"
     return None
 

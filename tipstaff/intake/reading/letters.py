@@ -129,6 +129,10 @@ _QUOTE_HEADS = pattern(
 
 def own_words(message: Message) -> str:
     """What the writer of the mail wrote: quoted lines and everything below a quoted or forwarded message's heading left out."""
+    return message.once(_own_words)
+
+
+def _own_words(message: Message) -> str:
     text = message.letter[:100_000]
     head = _QUOTE_HEADS.search(text)
     if head:

@@ -6,11 +6,11 @@ Chinese, Japanese and other scripts without spaces need no boundary.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
 
-from ahocorasick_rs import AhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, MatchKind
 
 MAX_TEXT = 200_000  # characters that are ever searched
 MAX_HITS = 10_000  # occurrences in one text that are kept
@@ -22,8 +22,7 @@ _SAME = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """``text[start:end]`` is an occurrence of ``phrase``; ``value`` is what the index keeps for it."""
 
     start: int
@@ -41,6 +40,23 @@ def fold(text: str) -> str:
     return low.translate(_SAME)
 
 
+class _Phrase(NamedTuple):
+    """A phrase without its ``*`` and what is kept for it: (may begin earlier, may go on, what follows, value) each."""
+
+    text: str
+    starts_spaced: bool
+    ends_spaced: bool
+    must_begin: bool  # no entry may begin earlier
+    must_end: bool  # no entry may go on, nor has a tail
+    entries: list[tuple[bool, bool, tuple[str, ...], Any]]
+
+
+def _phrase(text: str, entries: list[tuple[bool, bool, tuple[str, ...], Any]]) -> _Phrase:
+    begins = not any(open_left for open_left, _, _, _ in entries)
+    ends = not any(open_right or tail for _, open_right, tail, _ in entries)
+    return _Phrase(text, _is_spaced(text[0]), _is_spaced(text[-1]), begins, ends, entries)
+
+
 class PhraseIndex:
     """An immutable set of phrases with a value each; equal phrases may stand more than once."""
 
@@ -50,26 +66,69 @@ class PhraseIndex:
             core, *tail = fold(phrase.strip("*")).split("*")
             if core.strip():
                 values.setdefault(core, []).append((phrase.startswith("*"), phrase.endswith("*"), tuple(tail), value))
-        self._phrases = list(values)
-        self._values = list(values.values())
-        self._automaton = AhoCorasick(self._phrases, matchkind=MatchKind.Standard) if self._phrases else None
+        self._phrases = [_phrase(*item) for item in values.items()]
 
-    def find(self, text: str, *, folded: bool = False) -> list[Hit]:
+    def find(self, text: str, *, folded: bool = False, limit: int = MAX_HITS) -> list[Hit]:
         """Every occurrence, overlapping ones too, in reading order; ``folded`` says that ``text`` went through ``fold``."""
-        if self._automaton is None:
+        if not text or not self._phrases:
             return []
         text = text if folded else fold(text)
-        hits = []
-        for number, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            goes_left = _goes_on_left(text, start)
-            for open_left, open_right, tail, value in self._values[number]:
+        hits: list[Hit] = []
+        length, words = len(text), _WORDS
+        for phrase, start, end in self._in_ascii(text) if text.isascii() else self._in_any(text):
+            core, starts_spaced, ends_spaced, must_begin, must_end, entries = phrase
+            goes_left = starts_spaced and start > 0 and text[start - 1] in words
+            if goes_left and must_begin:
+                continue
+            goes_right = ends_spaced and end < length and text[end] in words
+            if goes_right and must_end:
+                continue
+            for open_left, open_right, tail, value in entries:
                 stop = _after_tail(text, end, tail) if tail else end
-                if stop and (open_left or not goes_left) and (open_right or not _goes_on_right(text, stop)):
-                    hits.append(Hit(start, stop, self._phrases[number], value))
-            if len(hits) >= MAX_HITS:
+                goes_on = _goes_on_right(text, stop) if tail else goes_right
+                if stop and (open_left or not goes_left) and (open_right or not goes_on):
+                    hits.append(Hit(start, stop, core, value))
+            if len(hits) >= limit:
                 break
-        hits.sort(key=lambda hit: (hit.start, -hit.end))
+        hits.sort(key=_order)
         return hits
+
+    def _in_any(self, text: str) -> Iterator[tuple[_Phrase, int, int]]:
+        phrases = self._phrases
+        for number, start, end in self._everywhere.find_matches_as_indexes(text, overlapping=True):
+            yield phrases[number], start, end
+
+    @cached_property
+    def _everywhere(self) -> AhoCorasick:
+        return AhoCorasick([phrase.text for phrase in self._phrases], matchkind=MatchKind.Standard)
+
+    def _in_ascii(self, text: str) -> Iterator[tuple[_Phrase, int, int]]:
+        """In a copy of the text that has blanks between words and around: short words inside longer ones are no matches there."""
+        automaton, phrases = self._between_blanks
+        if automaton is None:
+            return
+        for number, start, _ in automaton.find_matches_as_indexes(b" %b " % text.encode().translate(_BLANKED), overlapping=True):
+            phrase, shift = phrases[number]
+            start += shift
+            end = start + len(phrase.text)
+            if text.startswith(phrase.text, start):
+                yield phrase, start, end
+
+    @cached_property
+    def _between_blanks(self) -> tuple[BytesAhoCorasick | None, list[tuple[_Phrase, int]]]:
+        """The ASCII phrases with blanks where a word must begin or end, and where each begins behind its match's begin."""
+        phrases, patterns = [], []
+        for phrase in self._phrases:
+            if phrase.text.isascii():
+                before, behind = phrase.starts_spaced and phrase.must_begin, phrase.ends_spaced and phrase.must_end
+                core = phrase.text.encode().translate(_BLANKED)
+                patterns.append(b"%b%b%b" % (b" " * before, core, b" " * behind))
+                phrases.append((phrase, before - 1))
+        return (BytesAhoCorasick(patterns, matchkind=MatchKind.Standard) if patterns else None), phrases
+
+
+def _order(hit: Hit) -> tuple[int, int]:
+    return hit[0], -hit[1]
 
 
 def _after_tail(text: str, end: int, tail: tuple[str, ...]) -> int:
@@ -89,8 +148,10 @@ def _is_spaced(c: str) -> bool:
     return c.isalnum() and c < "\u0e00"
 
 
-def _goes_on_left(text: str, start: int) -> bool:
-    return start > 0 and _is_spaced(text[start]) and (_is_spaced(text[start - 1]) or text[start - 1] == "_")
+#: Characters that a word before or behind them goes on with.
+_WORDS = frozenset(c for c in map(chr, range(0xE00)) if c.isalnum()) | {"_"}
+#: ASCII with a blank for everything that is in no word.
+_BLANKED = bytes(byte if chr(byte) in _WORDS else 32 for byte in range(256))
 
 
 def _goes_on_right(text: str, end: int) -> bool:
