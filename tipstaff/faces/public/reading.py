@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from tipstaff.attribution.matching import State
 from tipstaff.attribution.queries import own_prefixes, who
@@ -10,9 +10,11 @@ from tipstaff.intake.drafts import EventDraft, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.read import read_submission
 from tipstaff.intake.reading.indicators import find_addresses, find_urls, host_of, normal_domain, normal_ip, normal_url
+from tipstaff.intake.reading.open import looks_like_mail
 
 LONGEST = 200_000  # characters of a paste that are read
 MOST = 12  # places that are asked about
+COMPLAINS = b"\n\nThis is a complaint about abuse from your network.\n"
 OURS, NOT_OURS, UNKNOWN = "ours", "not-ours", "unknown"
 
 
@@ -56,7 +58,7 @@ def read_paste(text: str, now: datetime) -> Reading:
     """Read a URL, an address, log lines, a mail source or a XARF document. Never raises on content."""
     networks = tuple(str(prefix) for prefix in own_prefixes())
     hints = Hints(source="Web form", received_at=now, own_networks=networks)
-    drafts = read_submission(text[:LONGEST].encode(), hints)
+    drafts = read_submission(_as_complaint(text[:LONGEST]), hints)
     if any(draft.sealed for draft in drafts):
         return Reading(category="csam", category_from="words in it", sealed=True, places=_places(text, [], now))
     events = [event for draft in drafts for event in draft.events]
@@ -72,6 +74,13 @@ def read_paste(text: str, now: datetime) -> Reading:
         email=first.reporter.email or "",
         lines=_lines(drafts),
     )
+
+
+def _as_complaint(text: str) -> bytes:
+    """What is pasted here complains by being here; bare log lines do not say so. Mails and documents stay as they are."""
+    raw = text.encode()
+    whole = looks_like_mail(raw) or raw.lstrip()[:1] in (b"{", b"[", b"<")
+    return raw if whole else raw + COMPLAINS
 
 
 def _plain(source: str) -> str:
@@ -101,7 +110,7 @@ def read_places(text: str, at: datetime) -> tuple[list[Place], list[str]]:
     """The lines of the field: places that can be read, and lines that cannot."""
     places: list[Place] = []
     wrong: list[str] = []
-    for line in [part for line in text.splitlines() for part in line.replace(",", " ").split()][:MOST]:
+    for line in text.replace(",", " ").split()[:MOST]:
         ip, port = _ip_and_port(line)
         url = normal_url(line) if "://" in line else None
         domain = None if ip or url else normal_domain(line.partition("/")[0])
@@ -138,15 +147,11 @@ def look_up(ip: str | None, port: int | None, url: str | None, domain: str | Non
     return Place(text, standing, ip, port, url, domain or name, answer.abuse_contact if standing == NOT_OURS else "")
 
 
+PRIVATE = tuple(ip_network(net) for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+
+
 def is_public(text: str) -> bool:
-    """Whether an address can be reached from elsewhere: documentation addresses count, private ones do not."""
+    """Whether an address can be reached from elsewhere. Documentation addresses count, so that the sample can be tried."""
     found = ip_address(text)
-    return not (found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified or _is_private(text))
-
-
-def _is_private(text: str) -> bool:
-    from ipaddress import ip_network
-
-    address = ip_address(text)
-    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
-    return any(address.version == net.version and address in net for net in map(ip_network, private))
+    private = any(found.version == net.version and found in net for net in PRIVATE)
+    return not (private or found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified)
