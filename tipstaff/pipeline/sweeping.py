@@ -1,6 +1,6 @@
 """What time itself brings about: silent sources, findings that are gone, months that expire. Idempotent; any worker may."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import F, Q
@@ -8,11 +8,15 @@ from django.db.models import F, Q
 from tipstaff.cases import services as cases
 from tipstaff.evidence import services as evidence
 from tipstaff.intake.models import Source
+from tipstaff.kernel.errors import Refused
 from tipstaff.kernel.models import Heartbeat
+from tipstaff.pipeline import holds
 from tipstaff.pipeline.digests import write_digests
 from tipstaff.reports import bulk as reports
 
-SWEEP_LOCK = 7_114_002
+SWEEP_LOCK, EXPIRY_LOCK = 7_114_002, 7_114_003
+ERASED_AT_ONCE = 1000
+ORPHANED = timedelta(days=2)
 ABSENT_DELIVERIES = 3  # fresh deliveries without the finding that close a case
 EVENTS_KEPT = timedelta(days=400)
 GONE = timedelta(days=1)
@@ -58,7 +62,11 @@ def close_absent_findings(*, now: datetime, deliveries: int = ABSENT_DELIVERIES)
             [deliveries],
         )
         gone = [row[0] for row in cursor.fetchall()]
-    for case in gone:
+    return sum(_close_absent(case, deliveries, now) for case in gone)
+
+
+def _close_absent(case: int, deliveries: int, now: datetime) -> bool:
+    try:
         cases.close(
             case=case,
             outcome="CLOSED_ABSENT",
@@ -66,17 +74,31 @@ def close_absent_findings(*, now: datetime, deliveries: int = ABSENT_DELIVERIES)
             now=now,
             reason=f"absent from {deliveries} fresh deliveries of its feeds",
         )
-    return len(gone)
+    except Refused:  # a person was quicker
+        return False
+    return True
 
 
 def expire(*, now: datetime, keep: timedelta = EVENTS_KEPT) -> list[str]:
-    """Drop the event partitions that are past their time; held events survive. Erase evidence past its retention."""
-    last = f"reports_event_{now - keep:%Y_%m}"
-    gone = []
-    for part in reports.partitions():
-        if part < last:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT reports_expire_partition(%s)", [part])
-                gone.append(part)
-    evidence.expire(now=now)
+    """Drop the event partitions that are past their time; held events survive. Erase evidence past its retention, and remove
+    packs that nobody names. Whoever holds the lock does it; the others find it done."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [EXPIRY_LOCK])
+            if not cursor.fetchone()[0]:
+                return []
+        held = holds.in_force()
+        gone = _expire_partitions(f"reports_event_{(now - keep).astimezone(UTC):%Y_%m}", held)
+    while evidence.expire(held=held.blobs, now=now, limit=ERASED_AT_ONCE) == ERASED_AT_ONCE:
+        held = holds.in_force()
+    evidence.sweep_orphans(older_than=now - ORPHANED)
     return gone
+
+
+def _expire_partitions(last: str, held: holds.Held) -> list[str]:
+    """Those before ``last``; a partition with held events stays with these alone."""
+    due = [part for part in reports.partitions() if part < last]
+    with connection.cursor() as cursor:
+        for part in due:
+            cursor.execute("SELECT reports_expire_partition(%s, %s, %s)", [part, held.cases, held.customers])
+    return due

@@ -37,6 +37,7 @@ MOST = 500  # submissions a batch
 MOST_BYTES = 64 << 20
 RELOAD = 5.0  # seconds between looks at rules and inventory
 SWEEP = 60.0
+EXPIRE = 3600.0
 LOST = (OperationalError, InterfaceError)
 ALONE, GIVEN_UP = 2, 4  # tries after which a submission is handled by itself, and after which a person looks
 
@@ -62,7 +63,7 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self.reader = Reader()
         self.context: context.Context | None = None
-        self.loaded_at = self.swept_at = self.began_at = now()
+        self.loaded_at = self.swept_at = self.expired_at = self.began_at = now()
         self.submissions = self.events = 0
         self.step_size = MOST
         self.interrupted = False  # the database went away: what was in hand is claimed, but nobody goes on with it
@@ -108,6 +109,18 @@ class Worker:
             self.swept_at = moment
             sweeping.sweep(now=moment)
             reattribution.catch_up(self.context, moment)
+        if (moment - self.expired_at).total_seconds() > EXPIRE:
+            self.expired_at = moment
+            self._expire(moment)
+
+    def _expire(self, moment: datetime) -> None:
+        """What is past its time goes. A store that is away delays that, and nothing else."""
+        try:
+            sweeping.expire(now=moment)
+        except LOST:
+            raise
+        except Exception:
+            log.exception("expiry failed; it is tried again in an hour")
 
     def _from_spool(self) -> int:
         with _turn(self.spool) as mine:

@@ -14,10 +14,11 @@ from tipstaff.reports.models import Reporter
 WRITER_LOCK = 7_114_001  # advisory: one batch at a time looks and writes, so identities hold across partitions
 #: The columns of an event with their PostgreSQL types, in the order of the table.
 EVENT_COLUMNS = {
-    "key": "uuid", "received_at": "timestamptz", "case_id": "int8", "report_id": "int8", "row": "int4", "occurred_at": "timestamptz",
-    "earliest": "timestamptz", "latest": "timestamptz", "time_as_written": "text", "ip": "inet", "port": "int4", "domain": "text",
-    "url": "text", "category": "text", "report_type": "text", "count": "int4", "customer_id": "int4", "service_id": "int4",
-    "assignment_id": "int8", "attribution": "int2", "provisional": "bool", "action": "int2", "details": "jsonb",
+    "key": "uuid", "received_at": "timestamptz", "case_id": "int8", "report_id": "int8", "row": "int4",
+    "occurred_at": "timestamptz", "earliest": "timestamptz", "latest": "timestamptz", "time_as_written": "text",
+    "ip": "inet", "port": "int4", "domain": "text", "url": "text", "category": "text", "report_type": "text", "count": "int4",
+    "customer_id": "int4", "service_id": "int4", "assignment_id": "int8", "attribution": "int2", "provisional": "bool",
+    "action": "int2", "details": "jsonb",
 }  # fmt: skip
 
 
@@ -103,7 +104,8 @@ def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: 
             """INSERT INTO reports_reporter AS r (key, name, email, organisation, trust, reports, authenticated_as, first_seen,
                    last_seen, unfounded)
                SELECT k, n, e, o, t, c, a, %s, %s, 0
-               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[]) AS u(k, n, e, o, t, c, a)
+               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::int[], %s::text[])
+                   AS u(k, n, e, o, t, c, a)
                ON CONFLICT (key) DO UPDATE SET last_seen = excluded.last_seen, reports = r.reports + excluded.reports,
                    name = coalesce(nullif(excluded.name, ''), r.name),
                    authenticated_as = coalesce(nullif(excluded.authenticated_as, ''), r.authenticated_as)
