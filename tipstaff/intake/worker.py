@@ -149,6 +149,8 @@ class Intake:
         moment = now()
         for reception in self.receptions:
             tally, name = reception.tally, "lmtp" if reception.listening.lmtp else "smtp"
+            own = reception.listening.recipients
+            services.ensure_listener(name=smtp.SOURCE, kind="smtp", own_addresses=own, now=moment)
             line = f"{reception.listening}: {tally.accepted} accepted, {tally.refused} refused, {tally.failed} failed"
             heartbeat.beat(
                 name=name, line=line, now=moment, started_at=self.board.began_at,

@@ -81,7 +81,7 @@ def test_received_files_are_told_what_became_of_them(tmp_path: Path) -> None:
     assert first["reports"][0]["format"] == "arf" and first["reports"][0]["reporter"] == "rita@example.org"
     assert [one["events"] + one["duplicates"] for one in (first, second, third)] == [1, 1, 1]
     assert sum(one["events"] for one in (first, second, third)) == 2
-    assert all(one["cases"] for one in (first, third))
+    assert all(bool(one["cases"]) == bool(one["events"]) for one in (first, second, third))
     again = lines(run(receive, mail, mbox, "--wait", "--json"))
     assert [one["id"] for one in again] == [first["id"], second["id"], third["id"]]
     assert Submission.objects.count() == 3
@@ -144,6 +144,12 @@ def test_sources_are_added_tried_and_listed(tmp_path: Path, site: Site) -> None:
     assert {one["name"] for one in json.loads(run(source, "list", "--json").stdout)} == {"feed", "drop"}
     assert run(source, "switch", "drop", "off").exit_code == 0 and not Source.objects.get(name="drop").enabled
     assert isinstance(run(source, "test", "nothing").exception, NotFound)
+    Source.objects.create(name="smtp", kind="smtp", created_at=made.created_at)
+    assert run(source, "set", "smtp", "--set", 'trusted_authserv=["mx.example.net"]', "--expect-every", "2h").exit_code == 0
+    assert Source.objects.get(name="smtp").settings == {"trusted_authserv": ["mx.example.net"]}
+    wrong = run(source, "set", "smtp", "--set", "trusted_authserv=mx.example.net", "--set", "url=x").exception
+    assert isinstance(wrong, InputError) and len(wrong.problems) == 2
+    assert isinstance(run(source, "set", "nothing").exception, NotFound)
 
 
 @pytest.mark.parametrize(

@@ -53,10 +53,21 @@ def list_(as_json: bool) -> None:
 def add(name: str, kind: str, pairs: tuple[str, ...], expect_every: str | None) -> None:
     """Add a source called NAME. Passwords are named, never given: password=TIPSTAFF_SECRET_MAIL."""
     settings = dict(_pair(text) for text in pairs)
-    catalogue.check(name=name, kind=kind, settings=settings)
     period = _period(expect_every) if expect_every else None
     services.add(name=name, kind=kind, settings=settings, expected_every=period, by=_actor(), now=clock.now())
     click.echo(f"added {name}; `tipstaff source test {name}` tries it, a running intake begins within 15 s")
+
+
+@source.command("set")
+@click.argument("name")
+@click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting; null removes it. May be repeated.")
+@click.option("--expect-every", metavar="PERIOD", help="Longer silence is an alarm: 30m, 24h, 7d.")
+def set_(name: str, pairs: tuple[str, ...], expect_every: str | None) -> None:
+    """Change settings of the source NAME, such as trusted_authserv=["mx.example.net"] of the mail listener."""
+    changes = dict(_pair(text) for text in pairs)
+    period = _period(expect_every) if expect_every else None
+    services.configure(name=name, changes=changes, expected_every=period, by=_actor(), now=clock.now())
+    click.echo(f"changed {name}")
 
 
 @source.command()

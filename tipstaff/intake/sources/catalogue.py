@@ -97,15 +97,18 @@ KINDS = (
     ),
     Kind("files", "a folder that files are dropped into", ("folder",), ("settle",), (), _check_folder),
 )
+FED = ("smtp", "lmtp", "api", "form", "sensor")  # made by what arrives; they take the hints only
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
 def check(*, name: str, kind: str, settings: Mapping[str, Any]) -> None:
     """Raise InputError naming each setting that is missing, unknown or wrong."""
     where = f"source {name}"
-    known = BY_NAME.get(kind)
+    known = BY_NAME.get(kind) or (Kind(kind, "", (), ()) if kind in FED else None)
     if known is None:
         raise InputError(Problem(where, f"{kind!r} is no kind of source", f"use one of {', '.join(BY_NAME)}"))
+    if kind == "files" and "folder" not in settings and settings and settings.keys() <= {*ANY}:
+        known = Kind(kind, "", (), ())  # what `tipstaff receive` takes is filed under such a source
     problems = [
         Problem(f"{where}: {one}", "is missing", f"give {', '.join(known.needed)}") for one in known.needed if not settings.get(one)
     ]
@@ -115,6 +118,9 @@ def check(*, name: str, kind: str, settings: Mapping[str, Any]) -> None:
         for one in settings
         if one not in allowed
     ]
+    for one in ("trusted_authserv", "own_domains", "own_addresses"):
+        if not isinstance(settings.get(one, []), list):
+            problems.append(Problem(f"{where}: {one}", "is not a list", f'write {one}=["example.net"]'))
     for one in known.credentials:
         if settings.get(one) and (problem := wrong_name(str(settings[one]), where=f"{where}: {one}")):
             problems.append(problem)

@@ -1,7 +1,7 @@
 """What the ways in note about themselves: where they stand, whether they work, whose turn a pull is."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from tipstaff.audit.services import record
 from tipstaff.intake.models import Source
+from tipstaff.intake.sources.catalogue import check
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 
 LEASE = timedelta(minutes=15)  # a pull whose worker was killed comes back after this
@@ -59,8 +60,34 @@ def pulled(*, source: Source, cursor: Mapping[str, Any], due_at: datetime, now: 
     return bool(mine.update(cursor=dict(cursor), due_at=due_at, **outcome))
 
 
+def ensure_listener(*, name: str, kind: str, own_addresses: Sequence[str], now: datetime) -> None:
+    """The source of a listener from its start on, so that it has a health line and can be given settings.
+
+    What mail is taken for tells the reading our own addresses, unless an operator said otherwise.
+    """
+    own = {"own_addresses": [address for address in own_addresses if "@" in address]} if own_addresses else {}
+    source, made = Source.objects.get_or_create(name=name, defaults={"kind": kind, "settings": own, "created_at": now})
+    if not made and own and "own_addresses" not in source.settings:
+        Source.objects.filter(pk=source.pk).update(settings=source.settings | own)
+
+
+def configure(*, name: str, changes: Mapping[str, Any], expected_every: timedelta | None, by: str, now: datetime) -> Source:
+    """Change settings (None removes one) and the time after which silence is an alarm (None: as it was)."""
+    with transaction.atomic():
+        source = Source.objects.select_for_update().filter(name=name).first()
+        if source is None:
+            raise NotFound(f"there is no source {name!r}; `tipstaff source list` shows them")
+        merged = {key: value for key, value in (source.settings | dict(changes)).items() if value is not None}
+        check(name=name, kind=source.kind, settings=merged)
+        source.settings, source.expected_every = merged, expected_every or source.expected_every
+        source.save(update_fields=["settings", "expected_every"])
+        record(by=by, action="source.configure", subject=f"source:{name}", now=now, changed=sorted(changes))
+    return source
+
+
 def add(*, name: str, kind: str, settings: Mapping[str, Any], expected_every: timedelta | None, by: str, now: datetime) -> Source:
-    """A new way in; its settings have been checked (see sources.catalogue)."""
+    """A new way in. Raises InputError naming each setting that is missing, unknown or wrong."""
+    check(name=name, kind=kind, settings=settings)
     with transaction.atomic():
         if Source.objects.filter(name=name).exists():
             advice = "choose another name, or change the settings of that one"
