@@ -37,6 +37,8 @@ OPTIONS = (
     Option("secret_key", "", "signs sessions and links; empty: STATE/secret.key", secret=True),
     Option("listen", "127.0.0.1:8700", "where the web server listens"),
     Option("public_url", "", "how people reach the web server, for links and cookies; empty: http:// and `listen`"),
+    Option("operator_name", "", "the provider's name, as customers and reporters read it"),
+    Option("security_contact", "", "mail address or URL for /.well-known/security.txt; empty: none is published"),
     Option("allowed_hosts", "", "more host names the web answers to, separated by commas"),
     Option("web_threads", "4", "blocking threads of the web server"),
     Option("workers", "1", "pipeline workers that `tipstaff up` starts"),

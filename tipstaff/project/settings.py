@@ -143,6 +143,8 @@ X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
+OPERATOR_NAME = environment.get("operator_name")
+SECURITY_CONTACT = environment.get("security_contact")
 SPOOL = STATE / "spool"
 MAIL_LISTENERS = environment.mail_listeners()
 CREDENTIAL = environment.credential  # a function: what a source's settings name is looked up when it is used

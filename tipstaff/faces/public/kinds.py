@@ -29,7 +29,7 @@ class Kind:
 FIELDS: Mapping[str, Field] = {
     field.name: field
     for field in (
-        Field("destination_ip", "Your address that was attacked", "A public address, or leave it empty.", "address"),
+        Field("destination_ip", "Your attacked address", "As seen from outside.", "address"),
         Field("destination_port", "Port on your side", "", "port"),
         Field(
             "sample_headers", "The message with all its headers", "“Show original” or “View source” in your mail program.", "area"

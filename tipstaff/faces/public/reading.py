@@ -69,7 +69,7 @@ def read_paste(text: str, now: datetime) -> Reading:
         category=first.category,
         category_from=_plain(first.category_from or ""),
         occurred_at=dated.occurred_at if dated else None,
-        time_from=dated.found_in.get("occurred_at", "what you pasted") if dated else "",
+        time_from=_place_of_time(dated),
         name=first.reporter.name or "",
         email=first.reporter.email or "",
         lines=_lines(drafts),
@@ -81,6 +81,10 @@ def _as_complaint(text: str) -> bytes:
     raw = text.encode()
     whole = looks_like_mail(raw) or raw.lstrip()[:1] in (b"{", b"[", b"<")
     return raw if whole else raw + COMPLAINS
+
+
+def _place_of_time(event: EventDraft | None) -> str:
+    return event.found_in.get("occurred_at", "what you pasted").removeprefix("letter ") if event else ""
 
 
 def _plain(source: str) -> str:
