@@ -175,3 +175,10 @@ def test_every_category_can_open_a_case_by_hand(desk, alice) -> None:
         )
         assert answer.status_code == 302
     assert Case.objects.filter(opened_by="alice").count() == 3
+
+
+def test_evidence_too_large_for_a_page_is_not_opened(desk, alice, monkeypatch) -> None:
+    monkeypatch.setattr("tipstaff.faces.desk.showing.MOST_BYTES", 100)
+    assert alice.get(f"/cases/{desk.cases[6].pk}/?view=raw").status_code == 409
+    assert b"too much for a page" in alice.get("/intake/").content
+    assert not Opening.objects.exists()

@@ -13,11 +13,13 @@ from tipstaff.evidence.access import Grant
 from tipstaff.evidence.models import Blob
 from tipstaff.evidence.services import read
 from tipstaff.intake.reading.open import open_message
+from tipstaff.kernel.errors import Refused
 from tipstaff.reports import queries as reports
 from tipstaff.reports.models import Event, Report
 from tipstaff.reports.redaction import Section, as_customer_sees
 from tipstaff.reports.scrubbing import Scope, networks
 
+MOST_BYTES = 32 * 1024 * 1024  # evidence that is opened on a page; more is a matter for the command line
 MOST_RAW = 120_000  # characters shown; the rest is said to be there
 _BLOCK = re2.compile(r"(?m)(?:^[A-Za-z0-9+/]{60,100}\r?\n){3}(?:^[A-Za-z0-9+/=]{1,100}\r?\n?)*")
 
@@ -32,6 +34,7 @@ class Stretch:
 
 def raw(*, blob: Blob, grant: Grant, values: Iterable[str], now: datetime) -> tuple[list[Stretch], str]:
     """The bytes as text with the found values marked, and what was left out, in words. The opening is recorded."""
+    _fits(blob)
     content = read(blob=blob, grant=grant, view="raw", now=now)
     text = content[: MOST_RAW * 4].decode("utf-8", "replace")
     text = _BLOCK.sub(lambda block: f"[{len(block.group(0)):,} characters of an attachment, not shown]\n", text)
@@ -55,8 +58,15 @@ def marked(text: str, values: Iterable[str]) -> list[Stretch]:
     return [*out, Stretch(text[at:])]
 
 
+def _fits(blob: Blob) -> None:
+    if blob.size > MOST_BYTES:
+        size = blob.size // 1024 // 1024
+        raise Refused(f"This evidence has {size} MB: too much for a page. Its events are on the case; the bytes are kept.")
+
+
 def customer_view(*, case: Case, found: Report, blob: Blob, grant: Grant, now: datetime) -> list[Section]:
     """The redacted copy, made on the server from the bytes. The opening is recorded."""
+    _fits(blob)
     content = read(blob=blob, grant=grant, view="customer", now=now)
     return as_customer_sees(open_message(content), scope_of(case, found, now))
 
