@@ -1,6 +1,7 @@
 """What a batch needs to know beside its reports: who holds which address, the editions, the operator's rules. Read once,
 kept while nothing changed."""
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -11,11 +12,14 @@ from tipstaff.attribution import snapshot
 from tipstaff.cases.notices import Recipient
 from tipstaff.cases.opening import contract_time
 from tipstaff.intake.models import Source
+from tipstaff.kernel.errors import InputError
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition, Opening
 from tipstaff.policy.models import StoredEdition
 from tipstaff.reports.models import AcceptedRisk, Rule
 from tipstaff.reports.rules import Action, RuleSpec, parse_rule
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,24 @@ def load(now: datetime, before: "Context | None" = None) -> Context:
         recipients=before.recipients if same and before else _recipients(),
         contracts=before.contracts if same and before else _contracts(),
         editions=editions,
-        rules=[_spec(rule) for rule in Rule.objects.filter(enabled=True)],
+        rules=_specs(),
         risks=list(AcceptedRisk.objects.filter(expires_at__gt=now)),
         own_addresses=_own_addresses(),
         defaults=_defaults(editions, now),
     )
 
 
-def _spec(rule: Rule) -> RuleSpec:
-    spec = parse_rule(rule.name, rule.action, rule.conditions)
-    return RuleSpec(spec.name, spec.action, spec.conditions, rule.pk)
+def _specs() -> list[RuleSpec]:
+    """The rules that are switched on. One that cannot be understood any more is left out: it must not stop all the others."""
+    found = []
+    for rule in Rule.objects.filter(enabled=True):
+        try:
+            spec = parse_rule(rule.name, rule.action, rule.conditions)
+        except InputError as error:
+            log.error("rule %s (%s) is left out: %s", rule.pk, rule.name, error)
+            continue
+        found.append(RuleSpec(spec.name, spec.action, spec.conditions, rule.pk))
+    return found
 
 
 def _customers() -> pl.DataFrame:

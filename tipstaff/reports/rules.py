@@ -29,6 +29,8 @@ class Action(IntEnum):
 
 
 TEXT_CONDITIONS = ("source", "format", "category", "report_type", "customer_class", "protected_class")
+#: Conditions that take one whole number, from and to.
+WHOLE = {"trust_below": (-9, 9), "trust_at_least": (-9, 9), "fewer_than": (0, 2**31), "at_least": (0, 2**31), "days": (1, 3660)}
 CONDITIONS = (*TEXT_CONDITIONS, "trust_below", "trust_at_least", "port", "prefix", "customer", "fewer_than", "at_least", "days")
 
 
@@ -53,17 +55,34 @@ def check(conditions: Mapping[str, Any], where: str = "conditions") -> list[Prob
         for name in conditions
         if name not in CONDITIONS
     ]
-    for name in ("trust_below", "trust_at_least", "fewer_than", "at_least", "days"):
-        if name in conditions and not isinstance(conditions[name], int):
-            problems.append(Problem(f"{where}.{name}", f"{conditions[name]!r} is not a whole number"))
+    problems += [problem for name in WHOLE if name in conditions for problem in _whole(name, conditions[name], where)]
+    problems += [
+        Problem(f"{where}.{name}", f"{value!r} is not {'text' if kind is str else 'a whole number'}")
+        for names, kind in ((TEXT_CONDITIONS, str), (("port", "customer"), int))
+        for name in names
+        for value in _values(conditions.get(name))
+        if not isinstance(value, kind) or isinstance(value, bool)
+    ]
     if ("fewer_than" in conditions or "at_least" in conditions) and "days" not in conditions:
         problems.append(Problem(f"{where}.days", "is missing", "say over how many days events are counted"))
-    for text in _values(conditions.get("prefix")):
-        try:
-            ip_network(text)
-        except ValueError as error:
-            problems.append(Problem(f"{where}.prefix", f"{text!r} is no prefix: {error}", "such as 192.0.2.0/24"))
-    return problems
+    return problems + [problem for value in _values(conditions.get("prefix")) for problem in _prefix(value, where)]
+
+
+def _whole(name: str, value: Any, where: str) -> list[Problem]:
+    least, most = WHOLE[name]
+    if not isinstance(value, int) or isinstance(value, bool):
+        return [Problem(f"{where}.{name}", f"{value!r} is not a whole number")]
+    if not least <= value <= most:
+        return [Problem(f"{where}.{name}", f"{value} is out of range", f"from {least} to {most}")]
+    return []
+
+
+def _prefix(value: Any, where: str) -> list[Problem]:
+    try:
+        ip_network(value if isinstance(value, str) else "")
+    except ValueError as error:
+        return [Problem(f"{where}.prefix", f"{value!r} is no prefix: {error}", "such as 192.0.2.0/24")]
+    return []
 
 
 def counted_days(rules: Sequence[RuleSpec]) -> int:
