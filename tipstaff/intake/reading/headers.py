@@ -2,6 +2,7 @@
 
 import binascii
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from tipstaff.intake.reading.charsets import decode
 from tipstaff.intake.reading.patterns import pattern
@@ -32,11 +33,13 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
     """Header block and body at the first empty line; without one everything is header."""
     if raw.startswith((b"\n", b"\r\n")):
         return b"", raw[1 if raw[:1] == b"\n" else 2 :]
-    cuts = [(at, len(mark)) for mark in (b"\n\n", b"\r\n\r\n", b"\n\r\n") if (at := raw.find(mark)) >= 0]
-    if not cuts:
+    at = raw.find(b"\n\r\n")
+    first = raw.find(b"\n\n", 0, at + 1 if at >= 0 else len(raw))
+    if first >= 0:
+        return raw[:first], raw[first + 2 :]
+    if at < 0:
         return raw, b""
-    at, length = min(cuts)
-    return raw[:at], raw[at + length :]
+    return raw[: at - 1 if raw[at - 1 : at] == b"\r" else at], raw[at + 3 :]
 
 
 def read_headers(head: bytes) -> HeaderBlock:
@@ -47,12 +50,12 @@ def read_headers(head: bytes) -> HeaderBlock:
         block.defects.append(f"headers longer than {MAX_HEADER_BLOCK} bytes were cut")
     name, pieces = "", []
     for line in head.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
-        if line[:1] in (b" ", b"\t"):
+        if line.startswith((b" ", b"\t")):
             pieces.append(line)
             continue
         label, colon, rest = line.partition(b":")
-        label = label.rstrip()
-        if not colon or not 0 < len(label) <= MAX_NAME or not label.isascii() or len(label.split()) != 1:
+        following = _name(label) if colon and len(label) < 2 * MAX_NAME else None
+        if following is None:
             if line.strip() and not line.startswith((b"From ", b">From ")):
                 _note(block, "a header line without a name was passed over")
             continue
@@ -60,9 +63,17 @@ def read_headers(head: bytes) -> HeaderBlock:
         if len(block.fields) >= MAX_HEADERS:
             block.defects.append(f"more than {MAX_HEADERS} headers; the rest was left out")
             return block
-        name, pieces = label.decode("ascii"), [rest]
+        name, pieces = following, [rest]
     _store(block, name, pieces)
     return block
+
+
+@lru_cache(maxsize=4_096)
+def _name(label: bytes) -> str | None:
+    """A header's name from what stands before its colon, or None where that can be none."""
+    label = label.rstrip()
+    good = 0 < len(label) <= MAX_NAME and label.isascii() and len(label.split()) == 1
+    return label.decode("ascii") if good else None
 
 
 def _note(block: HeaderBlock, text: str) -> None:
@@ -133,8 +144,10 @@ def loose_base64(content: bytes) -> tuple[bytes, bool]:
 
 def parameters(value: str) -> tuple[str, dict[str, str]]:
     """``text/plain; charset=x; name*0*=…`` as the lower-case main value and its parameters (RFC 2045; RFC 2231 joined)."""
-    main, _, rest = value[:MAX_VALUE].partition(";")
+    main, more, rest = value[:MAX_VALUE].partition(";")
     found: dict[str, str] = {}
+    if not more:
+        return main.strip().lower().strip('"'), found
     for piece in _split_parameters(rest):
         name, mark, text = piece.partition("=")
         name = name.strip().lower()
@@ -152,6 +165,8 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
 def _split_parameters(text: str) -> list[str]:
     if '"' not in text:
         return text.split(";")
+    if "\\" not in text:
+        return _split_outside(text.split('"'))
     pieces, start, quoted = [], 0, False
     for at, char in enumerate(text):
         if char == '"' and text[at - 1 : at] != "\\":
@@ -160,6 +175,19 @@ def _split_parameters(text: str) -> list[str]:
             pieces.append(text[start:at])
             start = at + 1
     return [*pieces, text[start:]]
+
+
+def _split_outside(runs: list[str]) -> list[str]:
+    """The pieces between semicolons; every second one of ``runs`` stood in quotes."""
+    pieces = [""]
+    for number, run in enumerate(runs):
+        if number % 2:
+            pieces[-1] += f'"{run}"' if number + 1 < len(runs) else f'"{run}'  # the last quote may have no end
+        else:
+            first, *others = run.split(";")
+            pieces[-1] += first
+            pieces += others
+    return pieces
 
 
 def _join_continued(found: dict[str, str]) -> dict[str, str]:

@@ -1,8 +1,10 @@
 """Trace headers: who handed the mail to whom, newest first, and which hop is the origin on the accused side."""
 
 import ipaddress
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.indicators import find_addresses, normal_domain, normal_ip
@@ -93,6 +95,7 @@ def _peer(given: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4_096)
 def is_global(ip: str | None) -> bool:
     """Whether an address is one that a foreign server can have seen: not private, loopback, link-local or unspecified.
 
@@ -116,14 +119,30 @@ def within(ip: str | None, networks: tuple[str, ...]) -> bool:
     if ip is None or not networks:
         return False
     address = ipaddress.ip_address(ip)
+    starts, ends = _ranges(networks)[address.version]
+    at = bisect_right(starts, int(address)) - 1
+    return at >= 0 and int(address) <= ends[at]
+
+
+@lru_cache(maxsize=8)
+def _ranges(networks: tuple[str, ...]) -> dict[int, tuple[list[int], list[int]]]:
+    """First and last addresses of the networks as numbers, by IP version, in order and joined where they overlap."""
+    found: dict[int, tuple[list[int], list[int]]] = {4: ([], []), 6: ([], [])}
+    bounds = []
     for text in networks:
         try:
             network = ipaddress.ip_network(text, strict=False)
         except ValueError:
             continue
-        if network.version == address.version and address in network:
-            return True
-    return False
+        bounds.append((network.version, int(network.network_address), int(network.broadcast_address)))
+    for version, start, end in sorted(bounds):
+        starts, ends = found[version]
+        if ends and start <= ends[-1]:
+            ends[-1] = max(ends[-1], end)
+        else:
+            starts.append(start)
+            ends.append(end)
+    return found
 
 
 def source_hop(message: Message, own_networks: tuple[str, ...] = ()) -> Hop | None:
