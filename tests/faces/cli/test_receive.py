@@ -18,7 +18,7 @@ from tipstaff.faces.cli.evidence import evidence
 from tipstaff.faces.cli.receive import receive
 from tipstaff.faces.cli.source import source
 from tipstaff.intake.models import Source, Submission
-from tipstaff.kernel.errors import InputError, NotFound
+from tipstaff.kernel.errors import InputError, NotFound, Refused
 
 pytestmark = pytest.mark.django_db
 ARF = """From: Rita <rita@example.org>
@@ -150,6 +150,7 @@ def test_sources_are_added_tried_and_listed(tmp_path: Path, site: Site) -> None:
     wrong = run(source, "set", "smtp", "--set", "trusted_authserv=mx.example.net", "--set", "url=x").exception
     assert isinstance(wrong, InputError) and len(wrong.problems) == 2
     assert isinstance(run(source, "set", "nothing").exception, NotFound)
+    assert isinstance(run(source, "switch", "smtp", "off").exception, Refused)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from django.db.models import Q
 
 from tipstaff.audit.services import record
 from tipstaff.intake.models import Source
-from tipstaff.intake.sources.catalogue import check
-from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.intake.sources.catalogue import FED, check
+from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 
 LEASE = timedelta(minutes=15)  # a pull whose worker was killed comes back after this
 ERROR = 500  # characters of an error that are kept
@@ -100,6 +100,11 @@ def add(*, name: str, kind: str, settings: Mapping[str, Any], expected_every: ti
 def switch(*, name: str, enabled: bool, by: str, now: datetime) -> None:
     """Turn a way in on or off; what it took is kept."""
     with transaction.atomic():
-        if not Source.objects.filter(name=name).update(enabled=enabled):
+        source = Source.objects.filter(name=name).first()
+        if source is None:
             raise NotFound(f"there is no source {name!r}; `tipstaff source list` shows them")
+        if source.kind in FED:
+            advice = "revoke its token, or set the listener to `off` (TIPSTAFF_SMTP_LISTEN, TIPSTAFF_LMTP_LISTEN)"
+            raise Refused(f"source {name!r} is fed by others and has no switch: {advice}")
+        Source.objects.filter(pk=source.pk).update(enabled=enabled)
         record(by=by, action="source.switch", subject=f"source:{name}", now=now, enabled=enabled)

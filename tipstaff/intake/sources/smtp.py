@@ -222,6 +222,7 @@ async def serve(
         for server in servers:
             server.close()
         await committer.close()
+        await asyncio.sleep(0.05)  # what is on the disk gets its 250, or it would be sent again
 
 
 def run(
