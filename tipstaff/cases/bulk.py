@@ -272,6 +272,8 @@ def _journal_openings(
             journal.append((case, "link", f"continues case {before}", orjson.dumps({"case": before}).decode()))
         if own.ticketed_at and matter.notice and matter.edition.categories[matter.group.category].customer_told:
             told = notices.Dues(own.clause, ack, resolve)
+            said = f"notice to {matter.notice.name or matter.notice.address} waits in the outbox"
+            journal.append((case, "mail", said, orjson.dumps({"audience": "customer", "to": matter.notice.name}).decode()))
             outbox.append(notices.opening(case, matter.group.category, told, matter.edition, matter.headline, matter.notice, now))
     _write_journal(pl.DataFrame(journal, schema=["case_id", "kind", "text", "detail"], orient="row"), now)
     bulk.copy_frame("cases_caselink", pl.DataFrame(links, infer_schema_length=None))

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from tipstaff.accounts.models import Contact
 from tipstaff.cases import notices
-from tipstaff.cases.models import Case
+from tipstaff.cases.models import Case, JournalEntry
 from tipstaff.cases.notices import Recipient
 from tipstaff.policy.edition import Edition
 
@@ -23,4 +23,6 @@ def announce(*, case: Case, edition: Edition, by: str, now: datetime) -> bool:
         return False
     dues = notices.Dues(case.clause, case.ack_due_at, case.resolve_due_at)
     notices.promise([notices.opening(case.pk, case.category, dues, edition, case.headline, to, now)])
+    said = f"notice to {to.name or to.address} waits in the outbox"
+    JournalEntry.objects.create(case=case, at=now, actor=by, kind="mail", text=said, detail={"audience": "customer", "to": to.name})
     return True

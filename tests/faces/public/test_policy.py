@@ -26,10 +26,14 @@ def newer(provider) -> StoredEdition:
     """A second edition whose first clause has one word more."""
     full = loading.load_packaged("default")
     number, first = next(iter(full.clauses.items()))
-    edition = replace(full, version="2", clauses={**full.clauses, number: replace(first, text=first.text + " Zweitens gilt das Obige.")})
+    edition = replace(
+        full, version="2", clauses={**full.clauses, number: replace(first, text=first.text + " Zweitens gilt das Obige.")}
+    )
     edition = loading.from_content(loading.canonical(edition))
     now = clock_now()
-    stored = services.draft(edition=edition, effective_from=now + timedelta(hours=1), by="alice", now=now, intake_address="abuse@example.net")
+    stored = services.draft(
+        edition=edition, effective_from=now + timedelta(hours=1), by="alice", now=now, intake_address="abuse@example.net"
+    )
     cache.clear()
     return services.publish(stored=stored.pk, by="bob", now=now)
 
@@ -84,7 +88,10 @@ def test_a_clause_is_text_and_lists_and_never_markup():
 
 def test_figures_and_their_csv(client, provider):
     for number in range(7):
-        deliver(report(event(at=clock_now() - timedelta(hours=number + 1)), category="phishing", by=f"r{number}@example.org"), now=clock_now())
+        deliver(
+            report(event(at=clock_now() - timedelta(hours=number + 1)), category="phishing", by=f"r{number}@example.org"),
+            now=clock_now(),
+        )
     Case.objects.update(opened_at=clock_now() - timedelta(minutes=1))
     cache.clear()
     page = client.get("/transparency/")

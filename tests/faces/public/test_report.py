@@ -164,7 +164,15 @@ def test_each_thing_that_is_wrong_is_named_where_it_is(client, provider, change,
 
 
 def test_whoever_reports_child_abuse_need_not_give_a_name_and_sends_no_media(client, provider, settings):
-    bare = {"kind": "csam", "places": "http://192.0.2.7/placeholder", "at": "", "zone": "", "name": "", "email": "", "description": ""}
+    bare = {
+        "kind": "csam",
+        "places": "http://192.0.2.7/placeholder",
+        "at": "",
+        "zone": "",
+        "name": "",
+        "email": "",
+        "description": "",
+    }
     media = "MIME-Version: 1.0\nFrom: a@b.example\nContent-Type: image/jpeg\nContent-Transfer-Encoding: base64\n\nAAAA\n"
     refused = client.post("/report/", entered(**bare, paste=media) | {"step": "preview"})
     assert refused.status_code == 422 and "Do not send it to anybody" in refused.content.decode()
@@ -211,7 +219,9 @@ def test_too_many_from_one_network_wait(client, provider, monkeypatch):
 
 
 def test_a_network_of_ipv6_counts_as_one(rf):
-    peers = {limits.peer_of(rf.get("/", REMOTE_ADDR=address)) for address in ("2001:db8::1", "2001:db8::ffff:1", "::ffff:192.0.2.1")}
+    peers = {
+        limits.peer_of(rf.get("/", REMOTE_ADDR=address)) for address in ("2001:db8::1", "2001:db8::ffff:1", "::ffff:192.0.2.1")
+    }
     assert peers == {"2001:db8::/64", "192.0.2.1"}
 
 

@@ -65,7 +65,11 @@ def test_a_merged_case_answers_with_the_one_it_went_into(client, token, settings
 
 @pytest.mark.parametrize(
     ("level", "reached"),
-    [(ReporterNotice.LEGAL_ONLY, "Received done"), (ReporterNotice.RECEIPT, "Checked done"), (ReporterNotice.OUTCOME, "Customer told done")],
+    [
+        (ReporterNotice.LEGAL_ONLY, "Received done"),
+        (ReporterNotice.RECEIPT, "Checked done"),
+        (ReporterNotice.OUTCOME, "Customer told done"),
+    ],
 )
 def test_the_policy_decides_how_much_is_told(client, token, settings, monkeypatch, level, reached):
     work(settings)
@@ -79,7 +83,9 @@ def test_the_policy_decides_how_much_is_told(client, token, settings, monkeypatc
 
 
 def test_the_law_has_whoever_claims_a_copyright_know_the_outcome(client, provider, settings, monkeypatch):
-    answer = sent(client, kind="copyright", places="http://192.0.2.7/a", work="A book", good_faith="yes", perjury="yes", signature="Rita R.")
+    answer = sent(
+        client, kind="copyright", places="http://192.0.2.7/a", work="A book", good_faith="yes", perjury="yes", signature="Rita R."
+    )
     work(settings)
     monkeypatch.setattr(standing, "_level", lambda now: ReporterNotice.LEGAL_ONLY)
     assert "Checked done" in steps(client, answer.url.rstrip("/").rpartition("/")[2])
