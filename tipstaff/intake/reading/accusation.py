@@ -11,6 +11,7 @@ from tipstaff.intake.reading.mentions import LIST_GAP, Mention, is_possible, men
 from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.received import within
 from tipstaff.intake.reading.roles import HINT, LIKELY, ROLES, SAYS, Role, longest
+from tipstaff.intake.reading.rows import rows_of
 from tipstaff.intake.reading.sections import Line, Zone
 from tipstaff.intake.reading.tables import columns_of
 
@@ -61,6 +62,10 @@ def _logs(lines: list[Line], zone: str | None, reference) -> list[tuple[Line, Lo
             found.append((line, entry))
             if len(found) >= 5_000:
                 break
+    for line, entry in rows_of(lines, zone, reference):
+        line.zone = Zone.LOG
+        found.append((line, entry))
+    found.sort(key=lambda pair: pair[0].number)
     return found
 
 
@@ -102,10 +107,13 @@ def _leads(roles: dict[Role, int], role: Role) -> int:
 
 def _log_sides(logs: list[tuple[Line, LogLine]]) -> tuple[set[str], set[str]]:
     """Addresses that came, and addresses that they came to. Where a flow log shows both ways, who came first came."""
+    attackers = {entry.src for _, entry in logs if entry.attack and not entry.good}
     sources: dict[str, None] = {}
     targets: dict[str, None] = {}
     for _, entry in logs:
         if entry.good or not is_possible(entry.src):
+            continue
+        if attackers and entry.src not in attackers:  # beside lines that show an attack, others show something else
             continue
         if entry.src not in targets:
             sources.setdefault(entry.src)

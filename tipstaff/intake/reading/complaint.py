@@ -7,7 +7,7 @@ from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.accusation import accuse
 from tipstaff.intake.reading.complaint_events import Reading, events_of
-from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved
+from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
 from tipstaff.intake.reading.links import judge_links
@@ -55,6 +55,10 @@ def read_complaint(message: Message, form: str, *, category: tuple[str, str] | N
 
 def has_log(message: Message) -> bool:
     """Whether the message shows log lines that name a source: then ``log_excerpt`` reads it, else ``free_text``."""
+    return message.once(_has_log)
+
+
+def _has_log(message: Message) -> bool:
     texts = [message.letter]
     texts += [
         part.text[:50_000]
@@ -117,6 +121,8 @@ def read_letter(facts: Facts) -> Reading:
 
 def _from_log(logs: list[tuple[Line, LogLine]]) -> tuple[str | None, str | None]:
     counts = Counter(entry.attack for _, entry in logs if entry.attack and not entry.good)
+    if not counts and any(entry.dport and entry.kind in ("table", "pair") for _, entry in logs):
+        return "scan", "rows that name the port that was tried"
     return (counts.most_common(1)[0][0], "log lines") if counts else (None, None)
 
 
@@ -184,10 +190,12 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
         return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
     if reading.category is None and not reading.accusation.logs and not complaint:
         if reading.points == 0 and not any(link.defanged for link in reading.links):
+            if speaks_of_yours(facts) and (reading.accusation.candidates or not ordinary):
+                return Disposition.NEEDS_A_PERSON, ["it speaks of something of ours and does not say what is wrong"]
             return Disposition.NOT_A_REPORT, ["nothing in it complains of anything"]
         return Disposition.NEEDS_A_PERSON, ["the text does not say what is complained of"]
     bearing = bearing_of(reading)
-    if not bearing.stands:
+    if not bearing.stands and not (facts.message.kind == "text" and bearing.shown):  # a log on its own
         return _does_not_stand(bearing)
     if facts.kinds("resolved"):
         return Disposition.NEEDS_A_PERSON, ["it seems to say that something was solved"]

@@ -88,7 +88,7 @@ def events_of(reading: Reading) -> list[EventDraft]:
 
 def _rows_of_a_notice(reading: Reading, ip: str) -> list[EventDraft]:
     """Peer-to-peer notices list the same address with several ports and times: each row is an act of its own, maybe another subscriber's."""
-    if reading.category != "copyright":
+    if reading.category != "copyright" or any(entry.src == ip for _, entry in reading.accusation.logs):
         return []
     facts = reading.facts
     rows = [mention for mention in reading.accusation.mentions if mention.ip == ip and mention.found.start < len(facts.text)]
@@ -205,7 +205,7 @@ def _from_mentions(reading: Reading, event: EventDraft, mentions: list[Mention])
         event.port = port
     if event.port is None and reading.category in _OWN_SERVICE:
         event.port = next((mention.service_port for mention in mentions if mention.service_port), None)
-    if event.port is None and len(reading.accusation.accused) == 1:
+    if event.port is None and (len(reading.accusation.accused) == 1 or reading.category == "ddos_origin"):
         event.port = _labelled_port(reading)
     if event.port:
         event.found_in["port"] = event.found_in["ip"]

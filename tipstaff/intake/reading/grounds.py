@@ -19,6 +19,11 @@ _LABEL = pattern(r"^[\s>*|#•·\-–\d.)(]{0,10}[^\n.!?:=:]{1,60}?\s?(?:\([^)]{
 _YOURS = pattern(
     r"(?i)\b(?:you|your|yours|ihnen|vous|ustedes|usted|voi|u|pan|vocês|vós|вам|вас|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\w{0,4}|seu|sua|seus|suas|ваш\w{0,3})\b|贵|您|你们|貴社|貴殿|御社"
 )
+_OWNED = pattern(
+    r"(?i)\b(?:your|ihr(?:e[mnrs]?)?|votre|vos|su|sus|vostr[aeio]|uw|jullie|wasz\pL{0,3}|państwa|seu|sua|seus|suas|ваш\pL{0,3})\s(?:ip|network|netz\pL{0,6}|server|host|customer|kunde\pL{0,2}|range|réseau|serveur|client\pL?|red|servidor|cliente|"
+    r"rete|netwerk|klant|sieci|serwer\pL?|klient\pL?|rede|сет\pL{1,3}|сервер\pL?|клиент\pL?)\b|贵司|贵公司|貴社|御社"
+)
+_NOT = pattern(r"(?i)(?:\b(?:not|n't|never|nicht|nie|pas|no|non|niet|não|не|has yet to)\s(?:\pL{1,8}\s)?|没有?|未|ない)$")
 _ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
 MIN_WEIGHT = 1.5  # of a keyword that charges a sentence
 _NEVER = frozenset(("receipt", "solved", "a mailing's headers"))  # topics of mail that a person must see whatever it shows
@@ -35,6 +40,7 @@ class Bearing:
     ordinary: float = 0.0
     topics: list[str] = field(default_factory=list)
     shown: bool = False  # it shows evidence: log lines, headers, a defanged link
+    demands: bool = False  # it reports or asks for something, in the words of complaints
 
     @property
     def stands(self) -> bool:
@@ -42,6 +48,7 @@ class Bearing:
         return (
             self.complaint >= ENOUGH
             and not _NEVER.intersection(self.topics)
+            and (self.ordinary < 2 or self.shown or self.demands)
             and (not self.ordinary or self.complaint >= self.ordinary + LEAD)
         )
 
@@ -54,6 +61,7 @@ def bearing_of(reading: Reading) -> Bearing:
     attacks = [entry for _, entry in accusation.logs if entry.attack and not entry.good]
     bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
     demands = facts.kinds("complaint")
+    bearing.demands = bool(demands)
     points = reading.points
     bearing.complaint = (
         min(4.0, 2.0 * len(demands))
@@ -77,7 +85,11 @@ def _ordinary(facts: Facts) -> tuple[list[str], float]:
     zones = (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT)
     body: dict[str, set[str]] = {}
     for hit in facts.hits:
-        if hit.value.kind.startswith(ORDINARY) and facts.line_at(hit.start).zone in zones:
+        if (
+            hit.value.kind.startswith(ORDINARY)
+            and facts.line_at(hit.start).zone in zones
+            and not _NOT.search(facts.text[max(0, hit.start - 12) : hit.start])
+        ):
             body.setdefault(hit.value.kind, set()).add(hit.phrase)
     for kind, phrases in body.items():
         points[kind] = 2.0 if len(phrases) == 1 else 3.0
@@ -101,10 +113,19 @@ def _ordinary(facts: Facts) -> tuple[list[str], float]:
     return [name.removeprefix(ORDINARY) for name in names], sum(points.values())
 
 
+def speaks_of_yours(facts: Facts) -> bool:
+    """Whether the writer speaks of the reader's own addresses: such mail is not set aside unseen."""
+    return bool(_OWNED.search(facts.own_words))
+
+
 def keep_proved(reading: Reading) -> None:
     """Leaves accused only the addresses that have a ground of their own."""
     accusation = reading.accusation
     if not accusation.accused or accusation.accused == [reading.spam_source]:
+        return
+    if reading.facts.kinds("controller") and any(entry.dst for _, entry in accusation.logs):
+        accusation.why = "it speaks of a controller: whether the source or the target of its rows is accused is not clear"
+        accusation.accused = []
         return
     sentences = _Sentences(reading)
     proved = {entry.src for _, entry in accusation.logs if not entry.good}
@@ -131,7 +152,10 @@ class _Sentences:
         self._charges += [link.found.start for link in reading.links if link.verdict == "accused"]
         self._charges.sort()
         self._demands = [hit.start for hit in facts.hits if hit.value.kind == "complaint"]
-        self.subject_charged = any(hit.value.weight >= MIN_WEIGHT for hit in facts.vocabulary.keyword_index.find(facts.subject))
+        self.subject_demands = any(hit.value.kind == "complaint" for hit in facts.vocabulary.cue_index.find(facts.subject))
+        self.subject_charged = self.subject_demands or any(
+            hit.value.weight >= MIN_WEIGHT for hit in facts.vocabulary.keyword_index.find(facts.subject)
+        )
 
     def bounds(self, start: int, end: int) -> tuple[int, int]:
         """The sentence, or sentences, that hold ``start`` to ``end``."""
@@ -182,5 +206,8 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
     if mention.strength >= SAYS or (mention.strength >= LIKELY and mention.points):
         if sentences.demands(low, high) or (bool(_YOURS.search(text[low:high])) and sentences.any_charge):
             return True
-        return sentences.charged(*sentences.paragraph(low, high))
+        paragraph = sentences.paragraph(low, high)
+        if mention.strength >= SAYS and sentences.subject_charged:
+            return True
+        return sentences.charged(*paragraph) or (only and sentences.demands(*paragraph))
     return False

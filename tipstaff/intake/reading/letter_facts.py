@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.indicators import find_mailboxes, find_urls
+from tipstaff.intake.reading.indicators import find_addresses, find_mailboxes, find_urls
 from tipstaff.intake.reading.languages import language_of
 from tipstaff.intake.reading.letters import html_to_text
 from tipstaff.intake.reading.links import FREEMAIL, site_of
@@ -22,6 +22,8 @@ from tipstaff.intake.vocabulary.load import Vocabulary, packaged
 
 MAX_LETTER = 120_000  # characters of a letter that are judged
 MAX_ATTACHED = 120_000  # characters of attached logs
+_UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # characters of no width, which tear addresses apart
+_UNSEEN_GONE = dict.fromkeys(map(ord, _UNSEEN))
 _REPORT_TIME = pattern(
     r"(?i)(?:report(?:ed)?(?: was)? (?:generated|created|date|time|sent)|generated(?: on| at)?|date of report|report date|reported(?: on| at)?|sent(?: on| at)?|printed|created(?: on| at)?|until|deadline|"
     r"before|no later than|by|expires?|valid|updated|registered|gesendet|erstellt(?: am)?|gemeldet(?: am)?|bis(?: zum)?|frist|généré le|envoyé le|avant le|generado el|enviado el|antes del|generato il|entro il|"
@@ -120,8 +122,9 @@ class Facts:
 
 def _as_mail(block: list[Line]) -> Message:
     headers: list[tuple[str, str]] = []
+    margin = block[0].text[: len(block[0].text) - len(block[0].text.lstrip(" "))]
     for line in block:
-        text = line.text.lstrip(">").strip("\r")
+        text = line.text.removeprefix(margin).lstrip(">").strip("\r")
         text = text.removeprefix(" ") if line.text.startswith("> ") else text
         name, colon, value = text.partition(":")
         if text[:1].isspace() or not colon or " " in name.strip():
@@ -143,6 +146,8 @@ def facts_of(
     attached: list[tuple[int, str]] = []
     if message.kind == "mail":
         letter, attached = _with_logs(letter, message)
+    if any(c in letter for c in _UNSEEN):
+        letter = letter.translate(_UNSEEN_GONE)
     hits = vocabulary.cue_index.find(folded(letter), folded=True)
     lines = sections(letter, hits)
     for offset, _ in attached:
@@ -151,6 +156,8 @@ def facts_of(
                 line.zone = Zone.SIGNATURE  # of an attached file only the log lines speak
     _set_samples_apart(letter, lines, hits, vocabulary)
     subject = (sender or message).header("Subject")
+    if not find_addresses(subject):
+        _take_quoted_complaint(lines)
     moment = read_time((sender or message).header("Date"))
     reference = moment.at if moment and moment.at else message.hints.received_at
     language = language_of("\n".join((subject, letter[:6_000])))
@@ -173,12 +180,27 @@ def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]
         ):
             continue
         text = part.text[:room]
-        if text.strip() and text.strip() not in letter and any(read_log_line(line) for line in text.split("\n")[:200]):
+        named = name.endswith((".log", ".txt")) and any(find_addresses(line) for line in text.split("\n")[:200])
+        if text.strip() and text.strip() not in letter and (named or any(read_log_line(line) for line in text.split("\n")[:200])):
             letter = letter.rstrip("\n") + "\n\n"
             attached.append((len(letter), part.where))
             letter += text
             room -= len(text)
     return letter, attached
+
+
+def _take_quoted_complaint(lines: list[Line]) -> None:
+    """A desk passes on what it was sent: its own words name nothing, the quoted ones are the complaint."""
+    quoted = [line for line in lines if line.zone is Zone.QUOTED]
+    if not quoted or any(line.zone in (Zone.BODY, Zone.LOG) and _names_something(line.text) for line in lines):
+        return
+    if any(_names_something(line.text) for line in quoted):
+        for line in quoted:
+            line.zone = Zone.BODY
+
+
+def _names_something(text: str) -> bool:
+    return bool(find_addresses(text) or find_urls(text))
 
 
 def _set_samples_apart(letter: str, lines: list[Line], hits: list[Hit], vocabulary: Vocabulary) -> None:

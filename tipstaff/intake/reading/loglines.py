@@ -20,7 +20,7 @@ _BARE_CLOCK = pattern(r"^\s*\[?\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?\]?\s")
 #: Programs whose line says ``from ADDRESS port N`` or ``rhost=ADDRESS``.
 _SSHD = pattern(
     rf"(?i)\b(?:sshd(?:-session)?|dropbear|in\.telnetd|telnetd|vsftpd|pure-ftpd|proftpd|in\.ftpd|ftpd|xrdp(?:-sesman)?|pam_unix|login|su)(?:\[\d+\]|\([^)\s]{{1,40}}\)|:)"
-    rf".{{0,400}}?(?:\bfrom\s+(?:\S+@)?|rhost=(?:::ffff:)?|@)(?P<src>{_IP})(?:[\s:]+port\s+(?P<sport>\d{{1,5}}))?"
+    rf".{{0,400}}?(?:\bfrom\s+(?:\S+@)?|rhost=(?:::ffff:)?|@|\buser\s(?:\S{{1,64}}\s)?)(?P<src>{_IP})(?:[\s:]+port\s+(?P<sport>\d{{1,5}}))?"
 )
 _LITERAL = r"\[(?:IPv6:)?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{2,40})\]"
 _MAIL = pattern(
@@ -49,14 +49,17 @@ _CISCO_PLAIN = pattern(
     rf"(?i)%(?:ASA|PIX|FTD)-.{{0,120}}?\bfrom\s+(?P<src>{_IP})/(?P<sport>\d{{1,5}})\s+to\s+(?P<dst>{_IP})/(?P<dport>\d{{1,5}})"
 )
 _KEY = pattern(
-    r"(?i)(?:^|[\s,;{(\"'|])\"?(src|srcip|src_ip|srcaddr|source|source_ip|sourceip|saddr|sip|s_ip|c-ip|client_ip|clientip|attacker|attacker_ip|remote_ip|remote_addr|src-ip|"
-    r"dst|dstip|dst_ip|dstaddr|destination|dest_ip|destination_ip|destip|daddr|dip|target|target_ip|dst-ip|server_ip|serverip|local_ip|host_ip|dest|"
-    r"spt|sport|srcport|src_port|source_port|s_port|src-port|dpt|dport|dstport|dst_port|destination_port|dest_port|dst-port|proto|protocol)\"?\s?[=:]\s?\"?([^\s\",;})|]{1,60})"
+    r"(?i)(?:^|[\s,;{(\"'|])\"?(xff|x_forwarded_for|x-forwarded-for|forwarded_for|real_ip|x_real_ip|x-real-ip|src|srcip|src_ip|srcaddr|src_addr|source|source_ip|sourceip|source_addr|sourceaddress|source\.ip|saddr|sip|s_ip|c-ip|client|client_ip|clientip|client_addr|client\.ip|attacker|attacker_ip|attackerip|remote|remote_ip|remote_addr|remote_host|remoteip|remoteaddr|remotehost|rhost|src-ip|ip_src|offender|peer|peer_ip|"
+    r"dst|dstip|dst_ip|dstaddr|destination|dest_ip|destination_ip|destip|daddr|dip|target|target_ip|dst-ip|server_ip|serverip|server_addr|local_ip|host_ip|dest|destination\.ip|dst_addr|dest_addr|ip_dst|victim|victim_ip|"
+    r"spt|sport|srcport|src_port|source_port|sourceport|source\.port|client_port|remote_port|peer_port|cport|c_port|s_port|src-port|dpt|dport|dstport|dst_port|destination_port|dest_port|dst-port|proto|protocol)\"?\s?[=:]\s?\"?([^\s\",;})|]{1,60})"
 )
 _SIP = pattern(
     rf"(?i)(?:chan_sip|chan_pjsip|res_pjsip|asterisk|Registration from|sip:|kamailio|opensips|freeswitch|sofia|SecurityEvent).{{0,500}}?(?:failed for\s+'?(?P<src1>{_IP})(?::(?P<sport1>\d{{1,5}}))?|RemoteAddress=\"IPV[46]/\w+/(?P<src2>[^/\"]+)/(?P<sport2>\d{{1,5}})|from ip (?P<src3>{_IP}))"
 )
 _BIND = pattern(rf"(?i)\bclient\s(?:@0x[0-9a-f]+\s)?(?P<src>{_IP})#(?P<sport>\d{{1,5}})\b")
+_CISCO_USER = pattern(
+    rf"(?i)%(?:ASA|PIX|FTD|FWSM)-.{{0,400}}?\b(?:user|peer|client|remote)\s?IP(?:\saddress)?\s?[=:]\s?(?P<src>{_IP})"
+)
 _FAIL2BAN = pattern(rf"(?i)fail2ban\S*\s.{{0,80}}?\]?:?\s(?:\w+\s+)?\[[\w.-]+\]\s(?:Ban|Found|Restore Ban)\s(?P<src>{_IP})")
 _HONEYPOT = pattern(
     rf"(?i)(?:cowrie|HoneyPotSSHTransport|New connection:).{{0,120}}?[,\s](?P<src>{_IP}):(?P<sport>\d{{1,5}})\s\((?P<dst>{_IP}):(?P<dport>\d{{1,5}})\)"
@@ -69,7 +72,7 @@ _ATTACKS = (  # (words in the line, category it speaks for)
     (
         "intrusion",
         pattern(
-            r"(?i)failed password|invalid user|authentication fail|auth failed|sasl|authenticator failed|wrong password|login fail|failed login|wp-login|xmlrpc|union.{1,10}select|\.\./|sqlmap|did not receive identification|maximum authentication|no matching peer|log4j|exploit|/etc/passwd|\.env\b|phpmyadmin|failed for|illegal user|connection closed by.{0,60}preauth|too many authentication|bad password|eval\(|FAIL LOGIN"
+            r"(?i)failed password|invalid password|invalid user|authentication rejected|login failure|result=fail|authentication fail|auth failed|sasl|authenticator failed|wrong password|login fail|failed login|wp-login|xmlrpc|union.{1,10}select|\.\./|sqlmap|did not receive identification|maximum authentication|no matching peer|log4j|exploit|/etc/passwd|\.env\b|phpmyadmin|failed for|illegal user|connection closed by.{0,60}preauth|too many authentication|bad password|eval\(|FAIL LOGIN"
         ),
     ),
     ("ddos_origin", pattern(r"(?i)\bflood|amplif|ntpv2, reserved|\bddos\b")),
@@ -99,17 +102,25 @@ class LogLine:
 
 def read_log_line(line: str, *, zone: str | None = None, reference: datetime | None = None) -> LogLine | None:
     """The line as a log line, or None. ``reference`` (the mail's date) gives syslog its year, ``zone`` serves where there is none."""
-    if not len(line) >= 12:
+    if len(line) < 12 or (not _may_name_address(line) and not any(mark in line for mark in "[({")):
         return None
     line = refang(line[:MAX_LINE])
+    if not _may_name_address(line):
+        return None
     found = _ends(line)
     if found is None:
         return None
     kind, src, sport, dst, dport, protocol = found
     attack = next((category for category, words in _ATTACKS if words.search(line)), None)
+    if kind == "mail" and attack == "scan":  # a mail server rejects and blocks honest senders too
+        attack = None
     return LogLine(
         src, _port(sport), dst, _port(dport), time_of(line, zone, reference), kind, protocol, bool(_GOOD.search(line)), attack
     )
+
+
+def _may_name_address(line: str) -> bool:
+    return line.count(".") >= 3 or line.count(":") >= 2
 
 
 def time_of(line: str, zone: str | None, reference: datetime | None) -> Moment | None:
@@ -155,6 +166,12 @@ def _from_keys(line: str):
     keys: dict[str, str] = {}
     for match in _KEY.finditer(line):
         keys.setdefault(_NAMES[match.group(1).lower()], match.group(2))
+    if normal_ip(keys.get("behind", "")):  # a proxy wrote for whom it asks: the peer is the reporter's own machine
+        keys = {
+            "src": keys["behind"],
+            "peer": keys.get("src", ""),
+            **{key: keys[key] for key in ("dst", "dport", "proto") if key in keys},
+        }
     if "src" not in keys or not (len(keys) > 1):
         return None
     src, sport = _split(keys["src"])
@@ -169,6 +186,12 @@ def _from_keys(line: str):
     )
 
 
+def from_fields(fields: dict[str, str]) -> LogLine | None:
+    """A line from named values, as a JSON object holds them."""
+    line = " ".join(f'{key}="{value}"' for key, value in fields.items() if value and '"' not in value)
+    return read_log_line(line)
+
+
 def _split(text: str) -> tuple[str, str | None]:
     if normal_ip(text):
         return text, None
@@ -180,21 +203,26 @@ def _split(text: str) -> tuple[str, str | None]:
 
 
 _NAMES = {
+    **dict.fromkeys("xff x_forwarded_for x-forwarded-for forwarded_for real_ip x_real_ip x-real-ip".split(), "behind"),
     **dict.fromkeys(
         (
             "src srcip src_ip srcaddr source source_ip sourceip saddr sip s_ip c-ip client_ip clientip attacker attacker_ip "
-            "remote_ip remote_addr src-ip"
+            "remote_ip remote_addr src-ip src_addr source_addr sourceaddress source.ip client client_addr client.ip attackerip remote "
+            "remote_host remoteip remoteaddr remotehost rhost ip_src offender peer peer_ip"
         ).split(),
         "src",
     ),
     **dict.fromkeys(
         (
             "dst dstip dst_ip dstaddr destination dest_ip destination_ip destip daddr dip target target_ip dst-ip server_ip "
-            "serverip local_ip host_ip dest"
+            "serverip local_ip host_ip dest server_addr destination.ip dst_addr dest_addr ip_dst victim victim_ip"
         ).split(),
         "dst",
     ),
-    **dict.fromkeys(["spt", "sport", "srcport", "src_port", "source_port", "s_port", "src-port"], "sport"),
+    **dict.fromkeys(
+        "spt sport srcport src_port source_port s_port src-port sourceport source.port client_port remote_port peer_port cport c_port".split(),
+        "sport",
+    ),
     **dict.fromkeys(["dpt", "dport", "dstport", "dst_port", "destination_port", "dest_port", "dst-port"], "dport"),
     **dict.fromkeys(("proto", "protocol"), "proto"),
 }
@@ -230,6 +258,7 @@ _READERS = (
     ("firewall", _from_keys),
     ("cisco", _grouped(_CISCO, ("%ASA", "%PIX", "%FWSM", "%FTD"))),
     ("cisco", _grouped(_CISCO_PLAIN, ("%ASA", "%PIX", "%FTD"))),
+    ("cisco", _grouped(_CISCO_USER, ("%ASA", "%PIX", "%FTD", "%FWSM"))),
     ("honeypot", _grouped(_HONEYPOT, ("onnection", "cowrie", "HoneyPot"))),
     ("sip", _grouped(_SIP)),
     ("arrow", _arrow),

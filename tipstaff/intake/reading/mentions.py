@@ -25,7 +25,29 @@ _RANGE = pattern(r"(?i)^\s{0,2}(?:-|–|—|bis|~|～|\.\.\.?)\s{0,2}$")
 _PORT = pattern(r"^:(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
 BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
 _POINTS = pattern(
-    r"(?i)following|these|listed below|folgend|suivant|siguient|seguent|volgende|następuj|poniższ|seguintes|следующ|以下|下列|下記"
+    r"(?i)following|these|below|seen in our|abaixo|ci-dessous|unten|abajo|qui sotto|hieronder|poniż|ниже|folgend|suivant|siguient|seguent|volgende|następuj|poniższ|seguintes|следующ|以下|下列|下記"
+)
+
+
+#: "on your network (", "your customer at": the reader's side right before an address; and the writer's own side.
+_LINK = r"(?:[\s,:(\[\"'–-]+[\pL-]{1,24}){0,3}[\s,:=(\[\"'–-]*$"
+_THEIRS = pattern(
+    r"(?i)(?:\b(?:your|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|waszej|waszym|waszego|seu|sua|seus|suas|vosso|vossa|ваш\pL{0,3})|贵[司方公]?|貴社|御社)"
+    + _LINK
+)
+_YOUR_LIST = pattern(
+    r"(?i)\b(?:your|yours|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\pL{0,3}|seu|sua|seus|suas|vosso|vossas?|ваш\pL{0,3})\b|贵|貴社|御社"
+)
+_CONNECTED = r"(?:\s[\pL-]{1,24}){0,3}?(?:\s(?:at|on|ip|address|is|ist|lautet|est|es|è|jest|é|—|–|-|mit|auf|unter|mit der ip|à|sur|en|con|su|all'|op|met|na|pod|em|no|на|по|с адресом)\s|\s?[(（=]\s?)(?:ip[\s:-]*|адрес[\s:]*)?[\s(]*$"
+_MINE = pattern(
+    r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|nos|mon|ma|nuestr[ao]s?|mi|nostr[aeio]|mi[oa]|onze|ons|mijn|nasz\pL{0,3}|mój|moj\pL{1,3}|noss[ao]s?|meu|minha|наш\pL{0,3}|мо[йяеюи]\pL{0,2})\s[\pL-]{2,24}|我[方司们]\S{0,6}|本[社公]\S{0,4}|弊社\S{0,12}|当[社方]\S{0,12})"
+    + _CONNECTED
+)
+_MINE_NEXT = pattern(
+    r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|mon|nuestr[ao]|mi|nostr[ao]|onze|ons|mijn|nasz\pL{0,3}|mój|noss[ao]|meu|наш\pL{0,3}|мой)\s[\pL-]{2,24})\s$"
+)
+_DOING = pattern(
+    r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|banned|recorded|observed|noticed|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
 )
 
 
@@ -67,7 +89,9 @@ def mentions_of(letter: str, lines: list[Line]) -> list[Mention]:
                 break
     found = _without_ranges(letter, found)
     own_words = [mention for mention in found if mention.line.zone is not Zone.QUOTED]
-    return own_words or found
+    if all(mention.line.zone is Zone.CLOSING and not _is_item(mention.line.text) for mention in own_words):
+        return found
+    return own_words
 
 
 def _without_ranges(letter: str, found: list[Mention]) -> list[Mention]:
@@ -118,6 +142,7 @@ def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Me
         mention.role, mention.strength, mention.cue, mention.said_at = ROLES[hit.value.kind], strength, hit.phrase, hit.start
         mention.points = strength >= SAYS or hit.phrase in DIRECTED or letter[hit.end : start].strip()[:1] in (":", "=", ":")
     strong_left = left is not None and left[1] >= LIKELY
+    _by_owner(mention, letter, left)
     if (
         previous is not None
         and not strong_left
@@ -128,6 +153,32 @@ def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Me
     ):
         mention.role, mention.strength, mention.cue, mention.inherited = previous.role, previous.strength, previous.cue, True
         mention.points, mention.said_at, mention.in_table = previous.points, previous.said_at, previous.in_table
+
+
+def _by_owner(mention: Mention, letter: str, left) -> None:
+    """Whose the address is, where a possessive right before it says so: that counts more than what stands behind."""
+    start = mention.found.start
+    lead = letter[max(0, start - 70) : start]
+    mine, theirs = _MINE.search(lead) or _MINE_NEXT.search(lead), _THEIRS.search(lead)
+    if mine and not _DOING.search(mine.group()) and not (theirs and theirs.start() > mine.start()):
+        nearer = left is not None and left[0].start > max(0, start - 70) + mine.start()
+        if not nearer or left[1] < SAYS or ROLES[left[0].value.kind] is not Role.ACCUSED:
+            mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, mine.group().strip(), True
+    elif theirs and (mention.role is None or (mention.role is Role.ACCUSED and mention.strength < SAYS)):
+        mention.role, mention.strength, mention.points = Role.ACCUSED, SAYS, True
+        mention.cue, mention.said_at = theirs.group().strip(), max(0, start - 70) + theirs.start()
+    elif mention.role is None and BULLET.match(letter[mention.line.start : start]) and (said := _handed_over(letter, mention)):
+        mention.role, mention.strength, mention.points, mention.said_at = Role.ACCUSED, SAYS, True, said
+        mention.cue = "a list of yours"
+
+
+def _handed_over(letter: str, mention: Mention) -> int | None:
+    """Where the line begins that introduces a list as the reader's: ``Your contributors (top 2):``."""
+    above = letter[max(0, mention.line.start - 3 * REACH) : mention.line.start].rstrip()
+    line = above.rpartition("\n")[2]
+    if not line.endswith((":", ":")) or not _YOUR_LIST.search(line) or find_addresses(line):
+        return None
+    return mention.line.start - 1 if len(above) == 0 else max(0, mention.line.start - 3 * REACH) + len(above) - len(line)
 
 
 def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit], after: list[Hit], others: list[Mention]):
@@ -142,6 +193,10 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
         stop = start
         if ":" in lead and len(lead) < 45:  # a labelled line speaks for itself
             floor = line.start
+    if stop == line.start and floor < stop:
+        pointing = [hit for hit in ending_within(before, floor, stop) if hit.value.strength >= SAYS and _POINTS.search(hit.phrase)]
+        if pointing:
+            return _from_lead_in(before, after, pointing[-1].start, stop)
     floor = _last_stop(letter, floor, stop, bool(BULLET.match(lead)))
     if stop == line.start and floor < stop:
         return _from_lead_in(before, after, floor, stop)
@@ -224,8 +279,16 @@ def _lead_in(lines: list[Line], line: Line, floor: int) -> int:
             continue
         if _is_item(above.text[:200]):
             continue
-        return max(above.start, above.end - 3 * REACH)
+        return max(_paragraph_start(lines, above), above.end - 3 * REACH)
     return line.start
+
+
+def _paragraph_start(lines: list[Line], line: Line) -> int:
+    """Where the paragraph of a line begins."""
+    number = line.number - 1
+    while number > 0 and lines[number - 1].text.strip() and lines[number - 1].zone in READ_ZONES and line.number - number < 6:
+        number -= 1
+    return lines[number].start
 
 
 def _after(mention: Mention, letter: str, after: list[Hit], others: list[Mention]):

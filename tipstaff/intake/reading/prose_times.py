@@ -15,16 +15,17 @@ MAX_FOUND = 3_000
 
 _MONTH = r"[\pL]{3,12}\.?"
 _DATE = (
-    r"(?P<ymd>\d{4}[-/.]\d{1,2}[-/.]\d{1,2})"
+    r"(?P<asc>[A-Z][a-z]{2},? [A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d(?: [A-Z]{3,4}| [+-]\d{4})? \d{4})"
+    r"|(?P<ymd>\d{4}[-/.]\d{1,2}[-/.]\d{1,2})"
     r"|(?P<cjk>\d{4}\s?年\s?\d{1,2}\s?月\s?\d{1,2}\s?[日号])"
     rf"|(?P<apache>\d{{1,2}}/[A-Za-z]{{3}}/\d{{4}}:\d\d:\d\d:\d\d(?:\s?[+-]\d{{4}})?)"
     r"|(?P<dmy>\d{1,2}[./-]\d{1,2}[./-]\d{4})"
     rf"|(?P<named>\d{{1,2}}(?:st|nd|rd|th|\.|er|º|-го)?[\s-](?:of\s|de\s)?{_MONTH},?[\s-](?:de\s)?\d{{4}})(?:\sг(?:ода|\.))?"
     rf"|(?P<us>{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}})"
 )
-_JOIN = r"(?:[\s,;T(|_-]{0,4}(?i:at|um|gegen|à|a las|alle ore|alle|ore|om|o godz\.|o godzinie|godz\.|godzina|às|as|в|время|time|zeit|uhrzeit|heure|hora|ora|tijd|czas)?[\s:|]{0,3})"
+_JOIN = r"(?:[\s,;T(|_-]{0,4}(?i:at|between|from|since|starting at|zwischen|seit|ab|entre|tra le|tra|dalle|tussen|między|od|desde las|desde|das|с|между|um|gegen|à|a las|alle ore|alle|ore|om|o godz\.|o godzinie|godz\.|godzina|às|as|в|время|time|zeit|uhrzeit|heure|hora|ora|tijd|czas)?[\s:|]{0,3})"
 _CLOCK = (
-    r"(?P<half1>午前|午後|上午|下午|凌晨|晚上)?\s?(?:(?P<h>\d{1,2})[:h](?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,]\d{1,9})?)?"
+    r"(?P<half1>午前|午後|上午|下午|凌晨|晚上)?\s?(?:(?P<h>\d{1,2})(?::|\s?h\s?)(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,]\d{1,9})?)?(?:\s?(?:-|–|to|bis|à|a|al|do|tot|até)\s?\d{1,2}:\d{2}(?::\d{2})?)?"
     r"|(?P<ch>\d{1,2})\s?[時时点]\s?(?P<cm>\d{1,2})\s?分\s?(?:(?P<cs>\d{1,2})\s?秒)?)(?:\s?(?P<half2>[AaPp]\.?[Mm]\.?))?(?:\s?(?:Uhr|hrs|uur|ч\.?|h)\b)?"
 )
 _ZONE = (
@@ -74,6 +75,11 @@ _STATED = pattern(
     r"[\s:=(（\"]((?:UTC|GMT)?\s?[+-]\d{1,2}:?\d{2}|(?:UTC|GMT)\s?[+-]\s?\d{1,2}|(?:Europe|America|Asia|Africa|Australia)/[A-Za-z_]+|UTC|GMT|CEST|CET|MESZ|MEZ|EST|EDT|CDT|PST|PDT|MSK|JST|"
     r"BST|EET|EEST|AEST|AEDT|HKT|SGT|KST|BRT|WET|WEST|по московскому времени|мск|московское|北京时间|日本時間)(?:[^\pL\d/+-]|$)"
 )
+#: A zone that stands before the only kind of time: ``北京时间 2026年…``, ``Moscow time: …``, ``Timezone: America/Sao_Paulo``.
+_BEFORE = pattern(
+    r"(?i)(北京时间|北京時間|日本時間|по московскому времени|московское время|heure de paris|ora italiana|hora peninsular|hora de madrid|hora de brasília|"
+    r"horário de brasília|hora de lisboa|czasu? polskiego|nederlandse tijd|\b(?:Europe|America|Asia|Africa|Australia|Pacific)/[A-Za-z_]{3,30})"
+)
 _GIVEN = pattern(
     r"(?i)(?:^|[\s(（])[(（](?:all )?(?:times? |zeiten |in |heure |hora |ora |czas |tijd |время )*((?:UTC|GMT)(?:\s?[+-]\s?\d{1,2}(?::?\d{2})?)?|CEST|CET|MESZ|MEZ|EST|EDT|PST|PDT|MSK|МСК|JST|北京时间|日本時間)[)）]"
 )
@@ -100,6 +106,8 @@ def stated_zone(text: str) -> str | None:
     zones = {_plain_zone(match.group(1)) for match in (*_STATED.finditer(text[:MAX_TEXT]), *_GIVEN.finditer(text[:MAX_TEXT]))}
     zones.discard("")
     zones = {_EQUAL.get(zone, zone) for zone in zones}
+    if not zones:
+        zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text[:MAX_TEXT])}
     return zones.pop() if len(zones) == 1 else None
 
 
@@ -131,6 +139,12 @@ def _moment(parts: dict, written: str, language: str | None, zone: str | None, r
     if parts["apache"]:
         moment = read_time(
             parts["apache"] + ("" if parts["apache"][-5] in "+-" else f" {zone}" if zone else ""), reference=reference
+        )
+        return moment and Moment(moment.at, written, moment.earliest, moment.latest, moment.note)
+    if parts["asc"]:
+        _, month, number, clock, *own, year = parts["asc"].split()
+        moment = read_time(
+            f"{number} {month} {year} {clock} {_plain_zone(own[0]) if own else zone or ''}".strip(), reference=reference
         )
         return moment and Moment(moment.at, written, moment.earliest, moment.latest, moment.note)
     day = _day(parts, language)

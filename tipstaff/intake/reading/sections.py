@@ -1,6 +1,7 @@
 # ruff: noqa: E501, SIM905 - patterns and lists of words read better whole
 """What each line of a letter is: the writer's own words, a quotation, pasted headers, a log, a signature, small print."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,10 +46,12 @@ _FORWARDED = pattern(
     r"inoltrato|messaggio originale|doorgestuurd|oorspronkelijk bericht|przekazana|wiadomość oryginalna|encaminhada|mensagem original|пересланное|пересылаемое|исходное сообщение|转发|原始邮件|转发的邮件|転送|元のメッセージ).{0,40}-{0,}\s*$"
     r"|begin forwarded message:|anfang der weitergeleiteten|début du message transféré|inizio messaggio inoltrato)"
 )
-_MAIL_FIELD = pattern(
-    r"(?i)^[\s*>]{0,4}(?:from|to|cc|bcc|subject|date|sent|reply-to|von|an|betreff|datum|gesendet|de|à|objet|envoyé|para|asunto|enviado|fecha|da|a|oggetto|inviato|data|van|aan|onderwerp|verzonden|"
-    r"od|do|temat|wysłano|assunto|от|кому|тема|дата|отправлено|发件人|收件人|主题|日期|发送时间|抄送|差出人|宛先|件名|日時|送信日時)\s?[*]?\s?[::]\s"
+_MAIL_FIELDS = (
+    "from|to|cc|bcc|subject|date|sent|reply-to|von|an|betreff|datum|gesendet|de|à|objet|envoyé|para|asunto|enviado|fecha|da|a|oggetto|inviato|data|van|aan|onderwerp|verzonden|"
+    "od|do|temat|wysłano|assunto|от|кому|тема|дата|отправлено|发件人|收件人|主题|日期|发送时间|抄送|差出人|宛先|件名|日時|送信日時"
 )
+_MAIL_FIELD = pattern(rf"(?i)^[\s*>]{{0,4}}(?:{_MAIL_FIELDS})\s?[*]?\s?[::]\s")
+_FORWARD_STARTS = frozenset("-bBaAdDiI")
 _HEADER = pattern(r"^[>\s]{0,3}([A-Za-z][A-Za-z0-9-]{1,60}):(?:\s|$)")
 _OPENERS = frozenset(
     (
@@ -66,14 +69,21 @@ _FIELDS = _OPENERS | frozenset(
 _WROTE = pattern(
     r"(?i)^\s*(?:on .{6,120} wrote:|am .{6,120} schrieb.{0,80}:|le .{6,120} a écrit\s?:|el .{6,120} escribió:|il .{6,120} ha scritto:|op .{6,120} schreef.{0,80}:|.{6,120} pisze:|.{0,60}napisał.{0,40}:|em .{6,120} escreveu:|.{6,120} (?:написал|пишет).{0,20}:|.{4,120}写道[::]|.{4,120}のメッセージ[::]|.{4,120}wrote:)\s*$"
 )
-_WHOIS = pattern(
-    r"(?i)^\s*(?:%|#\s|(?:inetnum|inet6num|netname|descr|country|admin-c|tech-c|status|mnt-by|mnt-lower|mnt-routes|created|last-modified|nic-hdl|abuse-mailbox|abuse-c|nserver|route|route6|netrange|cidr|orgname|orgid|orgabuseemail|orgabusephone|orgtechemail|nethandle|nettype|originas|refer|whois|role|fax-no|regdate|updated|stateprov|postalcode|city|ref|parent|organization|changed|remarks|irt|org|org-name|org-type)\s*:\s)"
-)
+_WHOIS_FIELDS = "inetnum|inet6num|netname|descr|country|admin-c|tech-c|status|mnt-by|mnt-lower|mnt-routes|created|last-modified|nic-hdl|abuse-mailbox|abuse-c|nserver|route|route6|netrange|cidr|orgname|orgid|orgabuseemail|orgabusephone|orgtechemail|nethandle|nettype|originas|refer|whois|role|fax-no|regdate|updated|stateprov|postalcode|city|ref|parent|organization|changed|remarks|irt|org|org-name|org-type"
+_WHOIS = pattern(rf"(?i)^\s*(?:%|#\s|(?:{_WHOIS_FIELDS})\s*:\s)")
 _HOP = pattern(
     r"^\s*\d{1,2}:?\s+(?:\S.{0,120}?\d(?:[.,]\d+)?\s?ms\b|\*(?:\s+\*)+)|^\s*(?:\d+ bytes from |PING |traceroute to |tracert )"
 )
+_RULES = frozenset("-=_*#~")
 _RULE = pattern(r"^\s*[-=_*#~]{5,}\s*$")
 _DASHES = ("-- ", "--")
+_LABELS = _FIELDS | frozenset(f"{_MAIL_FIELDS}|{_WHOIS_FIELDS}".split("|"))
+
+
+def _is_labelled(text: str) -> bool:
+    """Whether what stands before the colon is a field of mail or whois: only then the patterns of such lines are tried."""
+    label, colon, _ = text.partition(":")
+    return bool(colon) and label.strip(" \t\n\f\r*>").lower() in _LABELS
 
 
 def sections(letter: str, hits: list[Hit]) -> list[Line]:
@@ -84,9 +94,22 @@ def sections(letter: str, hits: list[Hit]) -> list[Line]:
         start += len(text) + 1
     marks = {kind: [hit for hit in hits if hit.value.kind == kind] for kind in ("closing", "disclaimer")}
     _zones(lines, _numbers(lines, marks["closing"], at_start=True), _numbers(lines, marks["disclaimer"], at_start=False))
-    _blocks(lines, _WHOIS, Zone.WHOIS, 3)
-    _blocks(lines, _HOP, Zone.TRACE, 1)
+    _blocks(lines, _is_whois, Zone.WHOIS, 3)
+    _blocks(lines, _is_hop, Zone.TRACE, 1)
     return lines
+
+
+def _is_whois(text: str) -> bool:
+    return (text.lstrip()[:1] in ("%", "#") or _is_labelled(text)) and _WHOIS.match(text) is not None
+
+
+def _is_hop(text: str) -> bool:
+    first = text.lstrip()[:1]
+    return (first.isdigit() or first in ("P", "t")) and _HOP.match(text) is not None
+
+
+def _is_forwarded(text: str) -> bool:
+    return text.lstrip()[:1] in _FORWARD_STARTS and _FORWARDED.match(text) is not None
 
 
 def _numbers(lines: list[Line], hits: list[Hit], *, at_start: bool) -> set[int]:
@@ -110,17 +133,18 @@ def _zones(lines: list[Line], closings: set[int], small: set[int]) -> None:
     while index < len(lines):
         line = lines[index]
         text = line.text.strip()
-        if _FORWARDED.match(line.text) or _looks_like_outlook(lines, index):
+        labelled = _is_labelled(line.text)
+        if _is_forwarded(line.text) or (labelled and _looks_like_outlook(lines, index)):
             index, zone = _forward(lines, index), Zone.BODY
             continue
-        if (end := _header_block(lines, index)) > index:
+        if labelled and (end := _header_block(lines, index)) > index:
             for one in lines[index:end]:
                 one.zone = Zone.HEADERS
             index, zone = end, Zone.SAMPLE
             continue
         if line.text in _DASHES:
             zone = Zone.SIGNATURE
-        elif _WROTE.match(line.text):
+        elif text.endswith(":") and _WROTE.match(line.text):
             zone = Zone.QUOTED
         elif zone is Zone.QUOTED and text and not text.startswith((">", "|")) and index and not lines[index - 1].text.strip():
             zone = Zone.BODY
@@ -128,7 +152,7 @@ def _zones(lines: list[Line], closings: set[int], small: set[int]) -> None:
         if line.number in small and line.zone in (Zone.BODY, Zone.CLOSING, Zone.SAMPLE):
             line.zone = Zone.SMALL_PRINT
         if (line.number in closings and zone in (Zone.BODY, Zone.SAMPLE)) or (
-            zone in (Zone.CLOSING, Zone.SIGNATURE) and _RULE.match(line.text)
+            zone in (Zone.CLOSING, Zone.SIGNATURE) and text[:1] in _RULES and _RULE.match(line.text)
         ):
             zone = Zone.CLOSING
         index += 1
@@ -179,8 +203,9 @@ def _header_block(lines: list[Line], index: int) -> int:
     if not first or first.group(1).lower() not in _FIELDS:
         return index
     names, end = [], index
+    margin = lines[index].text[: len(lines[index].text) - len(lines[index].text.lstrip(" "))]  # a block that is set in as a whole
     while end < len(lines):
-        text = lines[end].text.lstrip("> ") if lines[index].text.startswith(">") else lines[end].text
+        text = lines[end].text.lstrip("> ") if lines[index].text.startswith(">") else lines[end].text.removeprefix(margin)
         match = _HEADER.match(text)
         if match and (not text[:1].isspace()):
             names.append(match.group(1).lower())
@@ -192,11 +217,11 @@ def _header_block(lines: list[Line], index: int) -> int:
     return end if enough else index
 
 
-def _blocks(lines: list[Line], expression, zone: Zone, least: int) -> None:
+def _blocks(lines: list[Line], fits: Callable[[str], bool], zone: Zone, least: int) -> None:
     """Runs of at least ``least`` lines of a kind, blank lines in between allowed."""
     run: list[Line] = []
     for line in [*lines, None]:
-        if line is not None and line.zone in (Zone.BODY, Zone.CLOSING) and expression.match(line.text):
+        if line is not None and line.zone in (Zone.BODY, Zone.CLOSING) and fits(line.text):
             run.append(line)
         elif line is None or line.text.strip():
             if len(run) >= least:
