@@ -9,7 +9,7 @@ from tipstaff.project import environment
 # Loops that ``tipstaff run NAME`` runs: a function ``run(stop: threading.Event) -> None`` that returns soon after
 # ``stop`` is set. Django is loaded and the database is up and migrated when it is called, save for WITHOUT_DATABASE.
 LOOPS = {
-    "worker": "tipstaff.pipeline.worker:run",
+    "worker": "tipstaff.project.worker:run",
     "intake": "tipstaff.intake.worker:run",
 }
 WITHOUT_DATABASE = {"intake"}  # mail is accepted into the spool while the database is away, from the first moment on
