@@ -87,8 +87,8 @@ def test_pages_to_read(scripted, desk, settings, width, dark):
     page = scripted(width, dark)
     rita = Reporter.objects.first()
     link = f"/confirm/{signing.dumps(rita.pk, salt=CONFIRM_SALT)}"
-    for name, path in (("policy", "/policy/"), ("versions", "/policy/versions/"), ("figures", "/transparency/"), ("ask", "/status/"),
-                       ("confirm", link), ("refusal", "/status/nothing"), ("none", "/policy/no/such/")):  # fmt: skip
+    paths = {"policy": "/policy/", "versions": "/policy/versions/", "figures": "/transparency/", "ask": "/status/", "confirm": link}
+    for name, path in (paths | {"refusal": "/status/nothing", "none": "/policy/no/such/"}).items():
         page.goto(path)
         fine(page, name, width, dark)
 

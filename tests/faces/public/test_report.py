@@ -1,7 +1,7 @@
 """The report form: paste, fill in, look, send; and everything that it refuses."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import orjson
 import pytest
@@ -69,6 +69,15 @@ def test_a_bare_url_or_address_is_enough(client, provider, paste):
     assert b"<b>Ours.</b>" in client.post("/report/", {"step": "check", "paste": paste}).content
 
 
+def test_a_url_that_is_there_now_is_dated_now(client, provider, settings):
+    page = client.post("/report/", {"step": "check", "paste": "http://192.0.2.7/login"}).content
+    assert hidden(page, "nonce") == "" and "you see it now" in page.decode()
+    at = re.search(r'id="at" name="at" type="text" value="([^"]*)"', page.decode())[1]
+    sent(client, kind="phishing", places="http://192.0.2.7/login", at=at, zone="UTC")
+    work(settings)
+    assert Event.objects.get().customer_id, "without a time it would be ambiguous"
+
+
 def test_what_is_not_ours_says_where_to_report(client, provider):
     page = client.post("/report/", {"step": "check", "paste": "2001:db8::44"})
     assert "<b>Not ours.</b>" in page.content.decode()
@@ -95,7 +104,7 @@ def test_a_report_goes_through_the_spool_to_a_case(client, provider, settings):
 
 
 def test_the_time_keeps_its_zone(client, provider, settings):
-    at = datetime.now(UTC).replace(hour=9, minute=2, second=11, microsecond=0) - timedelta(days=2)
+    at = clock_now().replace(hour=9, minute=2, second=11, microsecond=0) - timedelta(days=2)
     sent(client, at=f"{at:%Y-%m-%d %H:%M:%S}", zone="+02:00")
     work(settings)
     assert Event.objects.get().occurred_at == at - timedelta(hours=2)

@@ -112,7 +112,7 @@ def problems_of(filled: Filled, places: list[Place], wrong: list[str], edition: 
         found["places"] = "Give the address or the URL: without it nobody can find out whose it is."
     elif "url" in must and not any(place.url for place in places) and not is_sealed(kind.code, edition):
         found["places"] = "For this kind we need the full URL, beginning with http:// or https://."
-    found |= _wrong_time(filled, "event_time" in must, now)
+    found |= _wrong_time(filled, not is_sealed(kind.code, edition), now)
     found |= _wrong_contact(filled, may_be_anonymous(kind.code, edition))
     found |= _wrong_extras(filled, kind, must)
     if not filled.description and not filled.paste and not is_sealed(kind.code, edition):

@@ -64,8 +64,11 @@ def read_paste(text: str, now: datetime) -> Reading:
     events = [event for draft in drafts for event in draft.events]
     first = next((draft for draft in drafts if draft.events), drafts[0])
     dated = next((event for event in events if event.occurred_at), None)
+    places = _places(text, events, now)
+    if dated is None and len(text.split()) == 1 and places and places[0].url:
+        dated = EventDraft(occurred_at=now, found_in={"occurred_at": "the clock: you see it now"})
     return Reading(
-        places=_places(text, events, now),
+        places=places,
         category=first.category,
         category_from=_plain(first.category_from or ""),
         occurred_at=dated.occurred_at if dated else None,

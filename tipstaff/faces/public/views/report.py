@@ -140,7 +140,7 @@ def _shown(
         "ours": [place for place in places if place.answer == OURS], "unknown": [place for place in places if place.answer == UNKNOWN],
         "elsewhere": [place for place in places if place.answer == NOT_OURS],
         "fields": [_field(name, filled, problems, must) for name in (chosen.fields if chosen else ())],
-        "anonymous": may_be_anonymous(code, edition), "sealed": is_sealed(code, edition), "time_needed": "event_time" in must,
+        "anonymous": may_be_anonymous(code, edition), "sealed": is_sealed(code, edition), "time_needed": not is_sealed(code, edition),
         "screen": "report",
     }  # fmt: skip
     return page(request, "public/report.html", context | more, status=status or (422 if problems else 200))
