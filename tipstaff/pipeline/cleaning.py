@@ -17,6 +17,7 @@ LONGEST = {
 OF_DRAFT = ("format", "category", "category_from", "report_type", "external_id", "feed", "subject", "description")
 OF_REPORTER = ("name", "email", "organisation", "authenticated_as")
 OF_EVENT = ("ip", "protocol", "domain", "url", "mailbox", "time_as_written", "category", "report_type")
+LARGEST = 2**31 - 1
 MOST_LINES = 1000  # warnings and needs
 
 
@@ -35,9 +36,15 @@ def cleaned(draft: ReportDraft) -> ReportDraft:
 
 def _clean_event(event: EventDraft) -> None:
     _clean(event, OF_EVENT)
+    event.port, event.row = _within(event.port, 65_535), _within(event.row, LARGEST)
+    event.count = min(max(1, event.count), LARGEST)
     event.identity = tuple(map(storable, event.identity))
     event.details = storable_document(event.details)
     event.found_in = storable_document(event.found_in)
+
+
+def _within(number: int | None, most: int) -> int | None:
+    return number if number is not None and 0 <= number <= most else None
 
 
 def _clean(holder: Any, names: tuple[str, ...]) -> None:

@@ -38,9 +38,8 @@ LONGEST_DETAILS = 65_536
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 #: What both Python and PostgreSQL can say: the years 1 to 9999.
 FIRST_MOMENT = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
-LAST_MOMENT = (datetime(9999, 12, 31, tzinfo=UTC) - EPOCH) // MICROSECOND
+LAST_MOMENT = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
 MOMENTS = ("occurred_at", "earliest", "latest")
-LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +111,9 @@ def _row(place: int, draft: ReportDraft, event: EventDraft) -> tuple[Any, ...]:
         details.setdefault("mailbox", event.mailbox)  # asked again when the inventory is corrected
     return (
         place,
-        _within(event.row, LARGEST),
+        event.row,
         event.ip,
-        _within(event.port, 65535),
+        event.port,
         event.domain,
         event.url,
         event.mailbox,
@@ -122,16 +121,12 @@ def _row(place: int, draft: ReportDraft, event: EventDraft) -> tuple[Any, ...]:
         _microseconds(event.earliest),
         _microseconds(event.latest),
         event.time_as_written,
-        min(max(1, event.count), LARGEST),
+        event.count,
         event.category or draft.category,
         event.report_type or draft.report_type or draft.format,
         "\x1f".join(event.identity) or None,
         _details(details) if details else None,
     )
-
-
-def _within(number: int | None, most: int) -> int | None:
-    return number if number is not None and 0 <= number <= most else None
 
 
 def _details(details: dict[str, Any]) -> str:
