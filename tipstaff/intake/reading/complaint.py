@@ -11,7 +11,7 @@ from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_pr
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
 from tipstaff.intake.reading.links import judge_links
-from tipstaff.intake.reading.loglines import LogLine, read_log_line
+from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_line
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.mentions import MAX_MENTIONS
 from tipstaff.intake.reading.patterns import pattern
@@ -69,6 +69,7 @@ def _has_log(message: Message) -> bool:
         for line in text[:60_000].split("\n")[:1_500]:
             if (
                 len(line) > 25
+                and may_be_log_line(line)
                 and any(c.isdigit() for c in line[:200])
                 and (entry := read_log_line(line.lstrip("> "))) is not None
                 and (entry.moment or entry.sport or entry.attack)

@@ -68,6 +68,8 @@ def refang(text: str) -> str:
         text = _REFANG_AT.sub("@", text)
         text = _REFANG_HALF.sub(r"\1.\2", text)
     low = text.lower()
+    if "p" not in low:  # no scheme at all
+        return text
     if "hxx" in low or "h**" in low or "htx" in low or "hxt" in low or "h__" in low:
         text = _REFANG_SCHEME.sub(r"http\1://", text)
     return _REFANG_FTP.sub(r"ftp\1://", text) if "fxp" in low else text
@@ -84,8 +86,13 @@ def normal_ip(text: str | None) -> str | None:
     if text[:5].lower() == "ipv6:":
         text = text[5:]
     text = text.partition("%")[0]
-    if ":" not in text and not (text[:1].isdigit() and text[-1:].isdigit()):
+    if text.count(":") < 2 and (text.count(".") != 3 or not (text[0].isdigit() and text[-1].isdigit())):
         return None  # most texts asked about are names: no need to try both families on them
+    return _address(text)
+
+
+@lru_cache(maxsize=20_000)
+def _address(text: str) -> str | None:
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -225,7 +232,7 @@ def find_urls(text: str) -> list[Found]:
         if cut := _SENTENCE.search(written):
             written = _trim(written[: cut.start()])
         value = normal_url(refang(written))
-        if value is None and (cut := _GLUED.search(written)):   # running text without blanks goes on behind it
+        if value is None and (cut := _GLUED.search(written)):  # running text without blanks goes on behind it
             written = _trim(written[: cut.start()])
             value = normal_url(refang(written))
         if value:
@@ -305,6 +312,11 @@ def _has_known_suffix(domain: str) -> bool:
 
 def registered_domain(domain: str) -> str | None:
     """The name under the public suffix (``a.b.example.co.uk`` → ``example.co.uk``), None where there is none."""
+    return _registered(domain) if len(domain) <= 253 else _suffixes()(domain).top_domain_under_public_suffix or None
+
+
+@lru_cache(maxsize=20_000)
+def _registered(domain: str) -> str | None:
     return _suffixes()(domain).top_domain_under_public_suffix or None
 
 

@@ -1,5 +1,6 @@
 """Which of the eleven languages a letter is written in, from its commonest words; enough to know who writes the day first."""
 
+import re
 from collections import Counter
 
 from tipstaff.intake.reading.phrases import fold
@@ -18,6 +19,8 @@ _COMMON = {
 _WORDS = {
     word: [code for code, words in _COMMON.items() if word in words.split()] for words in _COMMON.values() for word in words.split()
 }
+_KANA, _HAN = re.compile("[\u3040-\u30ff]"), re.compile("[\u4e00-\u9fff]")
+_APART = str.maketrans(",.'", "   ")
 #: Languages whose writers put the day before the month.
 DAY_FIRST = frozenset(("de", "fr", "es", "it", "nl", "pl", "pt", "ru"))
 
@@ -25,14 +28,16 @@ DAY_FIRST = frozenset(("de", "fr", "es", "it", "nl", "pl", "pt", "ru"))
 def language_of(text: str) -> str | None:
     """'en', 'de' … or None where the text says too little."""
     sample = fold(text[:6_000])
-    if sum("\u3040" <= c <= "\u30ff" for c in sample) > 3:
-        return "ja"
-    if sum("\u4e00" <= c <= "\u9fff" for c in sample) > 5:
-        return "zh"
+    if not sample.isascii():
+        if len(_KANA.findall(sample)) > 3:
+            return "ja"
+        if len(_HAN.findall(sample)) > 5:
+            return "zh"
     votes: Counter[str] = Counter()
-    for word in sample.replace(",", " ").replace(".", " ").replace("'", " ").split():
-        for code in _WORDS.get(word, ()):
-            votes[code] += 1
+    counts = Counter(sample.translate(_APART).split())
+    for word in counts.keys() & _WORDS.keys():
+        for code in _WORDS[word]:
+            votes[code] += counts[word]
     best = votes.most_common(2)
     if not best or best[0][1] < 2 or (len(best) > 1 and best[0][1] == best[1][1]):
         return None

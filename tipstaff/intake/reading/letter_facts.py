@@ -49,17 +49,16 @@ class Facts:
 
     def kinds(self, kind: str, *, own_words: bool = True) -> set[str]:
         """The distinct phrases of a kind in the writer's own words and the subject."""
-        zones = {line.number: line.zone for line in self.lines}
-        found = set()
+        found = {hit.phrase for hit in self.subject_hits if hit.value.kind == kind}
         for hit in self.hits:
-            if hit.value.kind == kind:
-                line = self.line_at(hit.start)
-                if not own_words or zones.get(line.number) in (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT):
+            if hit.value.kind == kind and hit.phrase not in found:
+                if not own_words or self.line_at(hit.start).zone in (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT):
                     found.add(hit.phrase)
-        for hit in self.vocabulary.cue_index.find(self.subject):
-            if hit.value.kind == kind:
-                found.add(hit.phrase)
         return found
+
+    @cached_property
+    def subject_hits(self) -> list[Hit]:
+        return self.vocabulary.cue_index.find(self.subject)
 
     def line_at(self, position: int) -> Line:
         low, high = 0, len(self.lines) - 1

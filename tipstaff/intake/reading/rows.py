@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from tipstaff.intake.reading.indicators import normal_ip, refang
-from tipstaff.intake.reading.loglines import LogLine, from_fields, time_of
+from tipstaff.intake.reading.loglines import LogLine, from_fields, may_be_log_line, time_of
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import fold
 from tipstaff.intake.reading.sections import Line, Zone
@@ -117,6 +117,8 @@ def rows_of(lines: list[Line], zone: str | None, reference: datetime | None) -> 
 
 
 def _has_address(text: str) -> bool:
+    if not may_be_log_line(text):
+        return False
     return any(c.isdigit() for c in text) and any(
         _cell_ip(word) for word in text.replace("|", " ").replace(",", " ").replace(";", " ").split()[:40]
     )

@@ -1,6 +1,9 @@
 # ruff: noqa: SIM905 - patterns and lists of words read better whole
 """Tables in letters: which column of addresses is the source's, which the target's, and where the ports stand."""
 
+import re
+from bisect import bisect_left
+
 from tipstaff.intake.reading.indicators import find_addresses
 from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.roles import READ_ZONES, ROLES
@@ -29,6 +32,10 @@ SOURCE_PORTS = frozenset(
 PLAIN_PORTS = frozenset(("infringer port|ip port|poort|port|porta|ports|puerto|порт|ポート|端口").split("|"))
 
 
+_WORD = re.compile(r"\S+")
+_END = (".", ":", "!", "?")
+
+
 def columns_of(lines: list[Line], cues: list[Hit]) -> dict[int, list[tuple]]:
     """For each line of a table, by number: its heading's cells as (start, end, role, strength, words, style).
 
@@ -37,18 +44,19 @@ def columns_of(lines: list[Line], cues: list[Hit]) -> dict[int, list[tuple]]:
     tables: dict[int, list] = {}
     heading: list | None = None
     style = ""
+    naming = sorted((hit for hit in cues if hit.value.kind.endswith("_before")), key=lambda hit: hit.start)
     for line in lines:
         if not line.text.strip() or line.zone not in READ_ZONES:
             if line.text.strip() or (heading is not None and tables and line.number - 1 in tables):
                 heading = None
             continue
-        if any(c.isdigit() for c in line.text) and heading is not None and find_addresses(line.text[:400]):
+        if heading is not None and any(c.isdigit() for c in line.text) and find_addresses(line.text[:400]):
             if style != "columns" and line.text.count(style) < 1:
                 heading = None
                 continue
             tables[line.number] = heading
             continue
-        roles = _heading(line, cues)
+        roles = _heading(line, naming)
         if roles is not None:
             heading, style = roles
         elif line.text.strip(" |+-=\t"):
@@ -56,12 +64,19 @@ def columns_of(lines: list[Line], cues: list[Hit]) -> dict[int, list[tuple]]:
     return tables
 
 
-def _heading(line: Line, cues: list[Hit]):
+def _heading(line: Line, naming: list[Hit]):
+    """``naming``: cues of the kinds ``…_before``, by their start. A line that holds none of them names no column of addresses."""
     text = line.text
-    if len(text) > 300 or text.rstrip().endswith((".", ":", "!", "?")) or find_addresses(text):
+    at = bisect_left(naming, line.start, key=lambda hit: hit.start)
+    if len(text) > 300 or at == len(naming) or naming[at].start > line.end or text.rstrip().endswith(_END):
         return None
-    style = next((mark for mark in ("|", "\t", ";", ",") if text.count(mark) >= 1), "columns")
-    inside = [hit for hit in cues if line.start <= hit.start and hit.end <= line.end and hit.value.kind.endswith("_before")]
+    inside = []
+    while at < len(naming) and naming[at].start <= line.end:
+        inside += [naming[at]] if naming[at].end <= line.end else []
+        at += 1
+    if not inside or find_addresses(text):
+        return None
+    style = next((mark for mark in ("|", "\t", ";", ",") if mark in text), "columns")
     cells = (
         _cells(text, style)
         if style != "columns"
@@ -115,14 +130,7 @@ def _cells(text: str, style: str) -> list[tuple[int, int]]:
 
 def _spaced_cells(text: str) -> list[tuple[int, int]]:
     """The words of a line as (start, end)."""
-    cells, start = [], None
-    for at, c in enumerate(text + " "):
-        if start is None and not c.isspace():
-            start = at
-        elif start is not None and c.isspace():
-            cells.append((start, at))
-            start = None
-    return cells
+    return [match.span() for match in _WORD.finditer(text)]
 
 
 def cell_of(line: Line, start: int, end: int, columns):

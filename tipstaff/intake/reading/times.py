@@ -66,7 +66,12 @@ def read_time(text: str | None, *, zone: str | None = None, reference: datetime 
     asctime, seconds or milliseconds since 1970, and dates alone (``at`` None). ``zone`` (IANA name) is the writer's usual zone;
     it is used only where the text has none. Day and month in figures (``03/04/2025``) stay bounds where both readings are possible.
     """
-    written = " ".join((text or "")[:MAX_TEXT].split())
+    return _read((text or "")[:MAX_TEXT], zone, reference)
+
+
+@lru_cache(maxsize=4_096)
+def _read(text: str, zone: str | None, reference: datetime | None) -> Moment | None:
+    written = " ".join(text.split())
     clean = written.strip("[]<>\"' ,;.")
     clean = (
         (clean[1:-1].strip() if clean.startswith("(") and clean.endswith(")") else clean)

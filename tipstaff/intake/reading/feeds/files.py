@@ -6,12 +6,12 @@ from typing import Any
 
 import orjson
 import polars as pl
-import re2
 
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.feeds.mapping import guess_mapping
 from tipstaff.intake.reading.feeds.separated import DELIMITERS, MOST_COLUMNS, Head, Rows, normal_header, read_head, read_rows
 from tipstaff.intake.reading.open import json_documents
+from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.walk import every_part
 from tipstaff.kernel.errors import ParseError
 
@@ -26,7 +26,7 @@ TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".log")
 MOST_LETTER = 1_000_000  # characters of a letter that are looked at for tables
 MOST_INLINE = 20  # tables in one letter
 MOST_TRIED = 500  # lines of a letter that are looked at as a header
-_ADDRESS_WORD = re2.compile(
+_ADDRESS_WORD = pattern(
     r"(?i)(?:^|[^a-z])(?:ip|ipv[46]|addr\w*|adres\w*|src\w*|source\w*|attacker|offender|client|remote|host)(?:[^a-z]|$)"
 )
 GAP = 3  # empty lines that may stand between the rows of a table in a letter
@@ -82,6 +82,8 @@ def _find_tables(message: Message) -> list[TableFile]:
 
 def inline_tables(letter: str) -> list[TableFile]:
     """Tables written into a letter: a line of well-known column names, and lines with as many values below it."""
+    if not _ADDRESS_WORD.search(letter[:MOST_LETTER]):
+        return []
     lines = letter[:MOST_LETTER].split("\n")
     found: list[TableFile] = []
     at = tried = 0
