@@ -162,7 +162,7 @@ def _refresh_row(case: int, matter: Matter, now: datetime) -> tuple:
         group.first_at,
         group.last_at,
         until,
-        f"{group.events} more events from {matter.words}",
+        f"{group.events} more event{'s' if group.events != 1 else ''} from {matter.words}",
     )
 
 
@@ -266,7 +266,14 @@ def _journal_openings(
         matter, (ack, resolve, own), before = matters[n], dues[n], placements[n].case
         then = "ticketed at once" if own.ticketed_at else "a person decides: " + "; ".join(own.doubts)
         detail = orjson.dumps({"reports": [report for report, _, _ in matter.reports], "state": own.state}).decode()
-        journal.append((case, "opened", f"{matter.group.events} events from {matter.words}; {then}", detail))
+        journal.append(
+            (
+                case,
+                "opened",
+                f"{matter.group.events} event{'s' if matter.group.events != 1 else ''} from {matter.words}; {then}",
+                detail,
+            )
+        )
         if placements[n].fate is Fate.CONTINUE and before is not None:
             links.append({"case_id": case, "other_id": before, "kind": "continues", "at": now, "by": "system"})
             journal.append((case, "link", f"continues case {before}", orjson.dumps({"case": before}).decode()))

@@ -132,9 +132,7 @@ def _groups(wanted: pl.DataFrame, context: Context, now: datetime) -> pl.DataFra
         str(group_key(customer, service, category, brand or ""))
         for customer, service, category, brand in groups.select(KEYS).iter_rows()
     ]
-    words = pl.format(
-        "{} report{} ({})", "reports", pl.when(pl.col("reports") == 1).then(pl.lit("")).otherwise(pl.lit("s")), "kinds"
-    )
+    words = pl.format("{} report{} ({})", "reports", _plural("reports"), "kinds")
     windows = _windows(groups, context, now)
     return groups.with_columns(
         pl.int_range(pl.len(), dtype=pl.Int64).alias("group"),
@@ -155,6 +153,10 @@ def _merit() -> pl.Expr:
         ~pl.col("provisional"),
     ]
     return pl.sum_horizontal([condition.cast(pl.Int32) * 100 for condition in met]) + pl.col("trust").fill_null(0)
+
+
+def _plural(count: str) -> pl.Expr:
+    return pl.when(pl.col(count) == 1).then(pl.lit("")).otherwise(pl.lit("s"))
 
 
 def _moment_of(column: pl.Expr) -> pl.Expr:
@@ -183,7 +185,7 @@ def _joins(groups: pl.DataFrame, known: pl.DataFrame, context: Context, now: dat
     able = able.filter((pl.col("last_at") > pl.col("last_closed_at")).fill_null(True)).drop("last_closed_at")
     return able.join(open_, left_on="key", right_on="group_key", how="inner").with_columns(
         (pl.lit(now).cast(MOMENT) + pl.col("window")).alias("until"),
-        pl.format("{} more events from {}", "events", "words").alias("text"),
+        pl.format("{} more event{} from {}", "events", _plural("events"), "words").alias("text"),
     )
 
 
