@@ -118,9 +118,7 @@ def problems_of(filled: Filled, places: list[Place], wrong: list[str], edition: 
     if not filled.description and not filled.paste and not is_sealed(kind.code, edition):
         found["description"] = "Say in a sentence what happened."
     if is_sealed(kind.code, edition) and has_media(f"{filled.paste}\n{filled.description}"):
-        found["paste"] = (
-            "There is a picture or a video in it. Do not send it to anybody: give the address only, and delete the rest here."
-        )
+        found["paste"] = "There is a picture or a video in it. Do not send it to anybody: give the address only."
     return found
 
 
@@ -186,12 +184,18 @@ def document(filled: Filled, places: list[Place], edition: Edition | None, now: 
     details = {name: filled.extra[name] for name in kind.fields if filled.extra.get(name) and FIELDS[name].kind != "tick"}
     first = next((place for place in places if place.answer == OURS), places[0])
     content: dict[str, Any] = {
-        "schema": SCHEMA, "category": kind.code, "sent_at": now.isoformat(timespec="seconds"), "subject": f"{kind.title}: {first.text}"[:200],
+        "schema": SCHEMA,
+        "category": kind.code,
+        "sent_at": now.isoformat(timespec="seconds"),
+        "subject": f"{kind.title}: {first.text}"[:200],
         "description": filled.description or ("" if sealed else f"{kind.title}, see the text below."),
-        "occurred_at": written_time(filled) if filled.at else "", "locators": [place.as_row() for place in places], "details": details,
-        "reporter": {"name": filled.name, "email": filled.email, "organisation": filled.organisation}, "wants_word": filled.tell == "yes",
+        "occurred_at": written_time(filled) if filled.at else "",
+        "locators": [place.as_row() for place in places],
+        "details": details,
+        "reporter": {"name": filled.name, "email": filled.email, "organisation": filled.organisation},
+        "wants_word": filled.tell == "yes",
         "text": "" if sealed else filled.paste,
-    }  # fmt: skip
+    }
     if kind.code == "copyright":
         content["copyright"] = _notice(filled, places)
     return content
@@ -201,9 +205,13 @@ def _notice(filled: Filled, places: list[Place]) -> dict[str, Any]:
     """The elements of a notice (17 U.S.C. 512(c)(3)(A)), as the form has them."""
     extra = filled.extra
     elements = {
-        "signature": bool(extra.get("signature")), "work": bool(extra.get("work")), "material_and_location": bool(places),
-        "contact": bool(filled.email), "good_faith": bool(extra.get("good_faith")), "accuracy_under_perjury": bool(extra.get("perjury")),
-    }  # fmt: skip
+        "signature": bool(extra.get("signature")),
+        "work": bool(extra.get("work")),
+        "material_and_location": bool(places),
+        "contact": bool(filled.email),
+        "good_faith": bool(extra.get("good_faith")),
+        "accuracy_under_perjury": bool(extra.get("perjury")),
+    }
     missing = [name for name, there in elements.items() if not there]
     return {"kind": "copyright", "work": extra.get("work", ""), "claimant": filled.name, "elements": elements, "missing": missing}
 

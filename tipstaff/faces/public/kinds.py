@@ -31,20 +31,16 @@ FIELDS: Mapping[str, Field] = {
     for field in (
         Field("destination_ip", "Your attacked address", "As seen from outside.", "address"),
         Field("destination_port", "Port on your side", "", "port"),
-        Field(
-            "sample_headers", "The message with all its headers", "“Show original” or “View source” in your mail program.", "area"
-        ),
+        Field("sample_headers", "The message with all its headers", "“Show original” in your mail program.", "area"),
         Field("brand", "Who is imitated", "A bank, a shop, a person."),
         Field("work", "The work that was copied", "Title, and what it is."),
         Field("original", "Where the original can be seen", "A URL, if there is one."),
         Field("mark", "The trademark and its registration"),
         Field("rule_url", "Where the rule can be read", "A URL."),
         Field(
-            "good_faith", "I believe in good faith that this use is not authorised by the owner, its agent or the law.", "", "tick"
+            "good_faith", "I believe in good faith that the owner, its agent or the law does not authorise this use.", "", "tick"
         ),
-        Field(
-            "perjury", "The above is accurate, and under penalty of perjury I am the owner or may act for the owner.", "", "tick"
-        ),
+        Field("perjury", "This is accurate, and under penalty of perjury I am the owner or may act for the owner.", "", "tick"),
         Field("signature", "Signature", "Type your full name."),
     )
 }

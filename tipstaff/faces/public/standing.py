@@ -56,9 +56,7 @@ def standing_of(number: UUID, now: datetime) -> Standing | None:
         return Standing(_steps(0, None), "It arrived safely and is about to be read.") if waiting else None
     level = _level(now)
     if found.state == "sealed":
-        told = (
-            "It went unseen to the two people who are trained for such matters. They do not write back; thank you for reporting it."
-        )
+        told = "It went unseen to the two people who are trained for such matters. They do not write back; thank you."
         return Standing(_steps(0, found.received_at), told, limited="sealed", received_at=found.received_at)
     reports = list(Report.objects.filter(submission=found).order_by("-revision"))
     if level is not ReporterNotice.OUTCOME and not any(report.category in LEGAL for report in reports):

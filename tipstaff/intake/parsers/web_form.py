@@ -100,7 +100,9 @@ def _event(row: dict[str, Any], where: str) -> EventDraft | None:
     if ip is None and host and normal_ip(host):
         values["ip"], places["ip"] = normal_ip(host), f"{where}.url"
     return EventDraft(
-        **values,
+        ip=values["ip"],
+        url=values["url"],
+        domain=values["domain"],
         port=port if isinstance(port, int) and 0 <= port <= 65535 else None,
         found_in={key: place for key, place in places.items() if values[key]},
     )

@@ -1,4 +1,4 @@
-"""A reporter confirms by the link in our mail. Opening the page changes nothing, since mail scanners open links; the button does."""
+"""A reporter confirms by our link. Opening the page changes nothing, since mail scanners open links; the button does."""
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponse

@@ -120,9 +120,14 @@ def _previewed(request: HttpRequest, filled: Filled, edition: Edition | None, no
 def _sent(request: HttpRequest, filled: Filled, content: dict[str, Any], now: datetime) -> HttpResponse:
     """On the disk before we say thank you. The same form sent twice is one report."""
     item = accepted(
-        source=SOURCE, kind=KIND, content=orjson.dumps(content), now=now, ref=f"{filled.nonce}:{filled.seen}" if filled.nonce else "",
-        filename="web-form.json", peer=limits.digest_of(limits.peer_of(request)),
-    )  # fmt: skip
+        source=SOURCE,
+        kind=KIND,
+        content=orjson.dumps(content),
+        now=now,
+        ref=f"{filled.nonce}:{filled.seen}" if filled.nonce else "",
+        filename="web-form.json",
+        peer=limits.digest_of(limits.peer_of(request)),
+    )
     Spool(settings.SPOOL).put([item])
     return redirect(f"/report/thanks/{token_of(item.id)}/")
 
@@ -136,13 +141,21 @@ def _shown(
     code = chosen.code if chosen else ""
     must = needed(code, edition)
     context = {
-        "now": now, "filled": filled, "problems": problems, "opened": opened, "kinds": offered(edition), "zones": ZONES,
-        "ours": [place for place in places if place.answer == OURS], "unknown": [place for place in places if place.answer == UNKNOWN],
+        "now": now,
+        "filled": filled,
+        "problems": problems,
+        "opened": opened,
+        "kinds": offered(edition),
+        "zones": ZONES,
+        "ours": [place for place in places if place.answer == OURS],
+        "unknown": [place for place in places if place.answer == UNKNOWN],
         "elsewhere": [place for place in places if place.answer == NOT_OURS],
         "fields": [_field(name, filled, problems, must) for name in (chosen.fields if chosen else ())],
-        "anonymous": may_be_anonymous(code, edition), "sealed": is_sealed(code, edition), "time_needed": not is_sealed(code, edition),
+        "anonymous": may_be_anonymous(code, edition),
+        "sealed": is_sealed(code, edition),
+        "time_needed": not is_sealed(code, edition),
         "screen": "report",
-    }  # fmt: skip
+    }
     return page(request, "public/report.html", context | more, status=status or (422 if problems else 200))
 
 
