@@ -139,6 +139,7 @@ def _flush_as_owner(address: str) -> None:
         with psycopg.connect(address) as connection:
             for statement in sql_list:
                 connection.execute(statement)
+            connection.execute("TRUNCATE reports_event")  # Django does not manage it, and so does not list it
 
     DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
 
