@@ -112,3 +112,12 @@ def test_a_note_is_internal_whatever_is_written(triage):
     entry = services.note(case=triage.pk, text=" ask Bob ", by="alice", now=LATER)
     assert entry.internal and entry.text == "ask Bob"
     assert not OutboxMessage.objects.exists()
+
+
+def test_the_journal_of_owners_does_not_repeat_who_acted(triage, alice):
+    bob = StaffMember.objects.create(username="bob", roles=["analyst"])
+    services.take(case_ids=[triage.pk], by=bob, now=LATER)
+    services.take(case_ids=[triage.pk], by=alice, now=LATER)
+    services.release(case_ids=[triage.pk], by=alice, now=LATER)
+    lines = triage.journal.filter(kind="owner").order_by("id").values_list("actor", "text")
+    assert list(lines) == [("bob", "took the case"), ("alice", "took the case from bob"), ("alice", "gave the case back")]

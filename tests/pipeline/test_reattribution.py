@@ -163,7 +163,10 @@ def test_a_reseller_is_recounted_when_its_client_loses_events():
     provider()
     deliver(report(event(EMMA), event(EMMA, at=NOW - timedelta(hours=1))))
     Assignment.objects.create(
-        prefix=f"{EMMA}/32", period=(NOW - timedelta(minutes=90), None), service=Service.objects.get(name="rory-1"), recorded_at=LATER
+        prefix=f"{EMMA}/32",
+        period=(NOW - timedelta(minutes=90), None),
+        service=Service.objects.get(name="rory-1"),
+        recorded_at=LATER,
     )
     _changed()
     catch_up()
