@@ -66,7 +66,7 @@ def take(*, case_ids: Sequence[int], by: StaffMember, now: datetime) -> dict[int
             journal(
                 case=case,
                 kind="owner",
-                text=f"{by.username} took the case" + (f" from {before}" if before else ""),
+                text="took the case" + (f" from {before}" if before else ""),
                 by=by.username,
                 now=now,
                 before=before,
@@ -80,7 +80,7 @@ def release(*, case_ids: Sequence[int], by: StaffMember, now: datetime) -> None:
     for case in Case.objects.select_for_update().filter(pk__in=case_ids, owner=by):
         case.owner = None
         case.save(update_fields=["owner"])
-        journal(case=case, kind="owner", text=f"{by.username} gave the case back", by=by.username, now=now)
+        journal(case=case, kind="owner", text="gave the case back", by=by.username, now=now)
 
 
 @transaction.atomic
