@@ -7,13 +7,14 @@ Chinese, Japanese and other scripts without spaces need no boundary.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, MatchKind
 
 MAX_TEXT = 200_000  # characters that are ever searched
 MAX_HITS = 10_000  # occurrences in one text that are kept
+LONG = 400  # characters from which on the answer for a text is remembered for a while
 _SAME = {
     ord(a): b
     for a, b in zip(
@@ -33,11 +34,17 @@ class Hit(NamedTuple):
 
 def fold(text: str) -> str:
     """Lower case with plain quotes, dashes and blanks, of the same length, so that positions stay true."""
-    text = text[:MAX_TEXT]
+    return _fold(text[:MAX_TEXT]) if len(text) < LONG else _fold_once(text[:MAX_TEXT])
+
+
+def _fold(text: str) -> str:
     low = text.lower()
     if len(low) != len(text):  # 'İ' becomes two characters
         low = "".join(one if len(one := c.lower()) == 1 else c for c in text)
     return low.translate(_SAME)
+
+
+_fold_once = lru_cache(maxsize=8)(_fold)  # several readers ask for the same letter
 
 
 class _Phrase(NamedTuple):
@@ -73,6 +80,9 @@ class PhraseIndex:
         if not text or not self._phrases:
             return []
         text = text if folded else fold(text)
+        return list(_find_once(self, text, limit)) if len(text) >= LONG else self._find(text, limit)
+
+    def _find(self, text: str, limit: int) -> list[Hit]:
         hits: list[Hit] = []
         length, words = len(text), _WORDS
         for phrase, start, end in self._in_ascii(text) if text.isascii() else self._in_any(text):
@@ -125,6 +135,11 @@ class PhraseIndex:
                 patterns.append(b"%b%b%b" % (b" " * before, core, b" " * behind))
                 phrases.append((phrase, before - 1))
         return (BytesAhoCorasick(patterns, matchkind=MatchKind.Standard) if patterns else None), phrases
+
+
+@lru_cache(maxsize=12)
+def _find_once(index: PhraseIndex, text: str, limit: int) -> list[Hit]:
+    return index._find(text, limit)
 
 
 def _order(hit: Hit) -> tuple[int, int]:

@@ -4,8 +4,10 @@ Nothing is constructed: the parser's events are read one by one, so ``!!python/â
 and deep nesting costs no stack. What YAML refuses (an unquoted colon, a tab, cut-off text) is read line by line.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import yaml
 
@@ -16,6 +18,8 @@ MAX_FIELDS = 400  # fields of one mapping
 MAX_MAPPINGS = 5_000  # mappings of one part
 MAX_BRACKETS = 1_000  # libyaml's time grows with the square of open brackets; beyond this, lines are read instead
 _LINE = pattern(r"^([A-Za-z][A-Za-z0-9 _/.-]{0,60}?)[ \t]*:(?:[ \t]+(.*)|)$")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,60}\Z")
+_PLAIN_STARTS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789<(/.+=_$;")
 _TAG = pattern(r"^!{1,2}[A-Za-z0-9/_.:-]{0,60}[ \t]+")
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -26,29 +30,40 @@ class Fields:
 
     pairs: list[tuple[str, str]] = field(default_factory=list)
     line: int = 1
+    _known: dict[str, str] | None = field(default=None, repr=False, compare=False)  # the first non-empty value by key, once asked
 
     def get(self, *names: str) -> str:
         """The first non-empty value of the first of ``names`` that is there; case, '-' and '_' do not matter; '' where absent."""
-        for name in names:
-            wanted = _key(name)
-            for key, value in self.pairs:
-                if _key(key) == wanted and value:
-                    return value
-        return ""
+        known = self._by_key()
+        return next((value for name in names if (value := known.get(_asked(name)))), "")
 
     def has(self, *names: str) -> int:
         """How many of ``names`` are fields."""
-        keys = {_key(key) for key, _ in self.pairs}
-        return sum(_key(name) in keys for name in names)
+        known = self._by_key()
+        return sum([_asked(name) in known for name in names])
+
+    def _by_key(self) -> dict[str, str]:
+        if self._known is None:
+            self._known = {}
+            for key, value in self.pairs:
+                short = _key(key)
+                self._known[short] = self._known.get(short) or value
+        return self._known
 
 
 def _key(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
+_asked = lru_cache(maxsize=1_024)(_key)  # for the names that parsers ask for
+
+
 def read_mappings(text: str) -> list[Fields]:
     """Every top-level mapping in ``text`` (several documents, or a list of mappings); [] where there is none."""
     text = text[:MAX_TEXT].lstrip("\ufeff\n \t")
+    flat = _flat(text)
+    if flat is not None:
+        return [flat]
     try:
         found = list(_from_events(text)) if text.count("[") + text.count("{") <= MAX_BRACKETS else []
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -56,6 +71,31 @@ def read_mappings(text: str) -> list[Fields]:
     if found and all(len(one.pairs) > 1 for one in found):
         return found
     return _from_lines(text) or found
+
+
+def _flat(text: str) -> Fields | None:
+    """The one mapping of a text that holds nothing but ``Name: value`` lines in plain style, as nearly all do; else None.
+
+    What YAML could read in another way (quotes, comments, lists, marks, a second colon, a line set in) is left to YAML.
+    """
+    if not text.isascii() or "\t" in text or text.count("[") + text.count("{") > MAX_BRACKETS:
+        return None
+    lines = text.split("\n")
+    found = Fields(line=0)
+    for number, line in enumerate(lines, 1):
+        if not line or (number == 1 and line == "---"):
+            continue
+        name, colon, value = line.partition(": ") if not line.endswith(":") else (line[:-1], ":", "")
+        value = value.strip(" ")
+        if not colon or not _NAME.match(name) or not line.isprintable() or (value and not _is_plain(value)):
+            return None
+        found.line = found.line or number
+        found.pairs.append((name, value))
+    return found if 1 < len(found.pairs) < MAX_FIELDS else None
+
+
+def _is_plain(value: str) -> bool:
+    return value[0] in _PLAIN_STARTS and ": " not in value and " #" not in value and value[-1] != ":"
 
 
 def _from_events(text: str) -> Iterator[Fields]:

@@ -65,12 +65,17 @@ class Found:
 
 def find_reports(message: Message) -> list[Found]:
     """Every X-ARF report in ``message``, told by its fields and not by names of parts; the same text is read once."""
+    return message.once(_find_reports)
+
+
+def _find_reports(message: Message) -> list[Found]:
     found: list[Found] = []
     seen: set[tuple] = set()
     for part in message.parts:
         if (
             part.content_type in ("text/html", "message/rfc822")
             or b"\0" in part.content[:4096]
+            or not any(word in part.low for word in ("report", "source-type", "schema-url"))
             or not _HINT.search(part.text[:131_072])
         ):
             continue
@@ -88,7 +93,7 @@ def find_reports(message: Message) -> list[Found]:
 
 def mentions(message: Message, word: str) -> bool:
     """Whether any text part says ``word`` (lower case) near its beginning: cheap to ask before looking closer."""
-    return any(word in part.text[:131_072].lower() for part in message.parts)
+    return any([word in part.low[:131_072] for part in message.parts])
 
 
 def _mappings(text: str) -> list[Fields]:
