@@ -93,7 +93,7 @@ def _find_reports(message: Message) -> list[Found]:
 
 def mentions(message: Message, word: str) -> bool:
     """Whether any text part says ``word`` (lower case) near its beginning: cheap to ask before looking closer."""
-    return any([word in part.low[:131_072] for part in message.parts])
+    return any(word in part.low[:131_072] for part in message.parts)
 
 
 def _mappings(text: str) -> list[Fields]:
