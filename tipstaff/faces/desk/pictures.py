@@ -11,12 +11,16 @@ from django.core.cache import cache
 from tipstaff.accounts import lookups as accounts
 from tipstaff.cases import figures
 from tipstaff.faces.desk.hilbert import Frame, border, frame_for, frames, place
+from tipstaff.faces.desk.labels import Label, labels_of
 from tipstaff.reports import queries as reports
 
 SINCE = timedelta(days=30)
 KEPT = 60  # seconds
 SHADES = ((30, "a4"), (10, "a3"), (3, "a2"), (1, "a1"))
 MOST_ON_HOME = 6
+FEW = 2  # so many pictures are drawn larger
+#: Size of the letters in squares, so that they come out at 12 px: many pictures, a few, a single one (see the style sheet).
+LETTERS = {"many": 0.79, "few": 0.52, "one": 0.31}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class Picture:
 
     frame: Frame
     squares: list[Square]
-    outlines: list[tuple[str, str, int, int]]  # path, holder, x, y of its label
+    outlines: list[tuple[str, str]]  # path, what it is in words
+    labels: list[Label]
     free: list[str]  # paths that are ours and assigned to nobody
     events: int = 0
     holders: dict[str, str] = field(default_factory=dict)
@@ -78,7 +83,8 @@ def for_home(now: datetime) -> tuple[list[Picture], list[Row], int]:
 def _for_home(now: datetime) -> tuple[list[Picture], list[Row], int]:
     four, six = own()
     wanted = frames(four)
-    pictures = [picture(frame, four, now) for frame in wanted[:MOST_ON_HOME]]
+    letters = LETTERS["few" if len(wanted) <= FEW else "many"]
+    pictures = [picture(frame, four, now, letters=letters) for frame in wanted[:MOST_ON_HOME]]
     rows = [row for drawn in pictures for row in table(drawn)] + sixes(six, now)
     rows.sort(key=lambda row: -row.events)
     return pictures, rows, len(wanted)
@@ -87,41 +93,27 @@ def _for_home(now: datetime) -> tuple[list[Picture], list[Row], int]:
 def of_block(text: IPv4Network, now: datetime) -> Picture:
     """The picture of one block, for drilling down."""
     four, _ = own()
-    return picture(frame_for(text), four, now, letters=3.8)
+    return picture(frame_for(text), four, now, letters=LETTERS["one"])
 
 
-def picture(frame: Frame, ours: Sequence[IPv4Network], now: datetime, *, letters: float = 2.05) -> Picture:
-    """One block with its squares, outlines and free stretches; ``letters`` of a label fit into a square."""
+def picture(frame: Frame, ours: Sequence[IPv4Network], now: datetime, *, letters: float) -> Picture:
+    """One block with its squares, outlines and free stretches; ``letters`` is the size of a label's letters in squares."""
     counted = reports.counted_in(frame.network, cell=frame.cell, since=now - SINCE)
     standing = figures.standing_of([number for row in counted for number in row.cases])
     squares = [_square(frame, row, standing, now) for row in counted]
-    held = accounts.within(frame.network, now)
-    outlines, holders = [], {}
-    covered = []
-    for row in held:
-        network = row.prefix
-        if not isinstance(network, IPv4Network):
-            continue
-        covered.append(network)
-        holders[str(network)] = row.service.customer.name
-        if network.prefixlen < frame.cell:
-            path = border(frame, network)
-            x, y = _corner(path)
-            outlines.append((path, _label(path, row.service.customer.name, letters), x, y))
+    held = [(row.prefix, row.service.customer.name) for row in accounts.within(frame.network, now)]
+    four = [(network, name) for network, name in held if isinstance(network, IPv4Network)]
+    drawn = [(network, name) for network, name in four if network.prefixlen < frame.cell]
     inside = [network for network in ours if network.overlaps(frame.network)]
-    return Picture(frame, squares, outlines, _free(frame, inside, covered), sum(row.events for row in counted), holders)
-
-
-def _corner(path: str) -> tuple[int, int]:
-    x, y = path[1 : path.index("H")].split(" ")
-    return int(x), int(y)
-
-
-def _label(path: str, name: str, letters: float) -> str:
-    """As much of the holder's name as fits into an outline; nothing where it is narrow."""
-    left, right = int(path[1 : path.index(" ")]), int(path[path.index("H") + 1 : path.index("V")])
-    room = int((right - left) * letters)
-    return "" if right - left < 4 else name if len(name) <= room else name[: room - 1].rstrip() + "…"
+    return Picture(
+        frame=frame,
+        squares=squares,
+        outlines=[(border(frame, network), f"{network} {name}") for network, name in drawn],
+        labels=labels_of(frame, drawn, {(square.x, square.y) for square in squares}, letters),
+        free=_free(frame, inside, [network for network, _ in four]),
+        events=sum(row.events for row in counted),
+        holders={str(network): name for network, name in four},
+    )
 
 
 def _square(frame: Frame, row: reports.AddressCount, standing: dict[int, Any], now: datetime) -> Square:
