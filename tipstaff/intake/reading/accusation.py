@@ -94,10 +94,16 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
     likely = {ip for ip, roles in weight.items() if ip not in named and roles.get(Role.ACCUSED) and ip not in targets - sources}
     pointed = {mention.ip for mention in outcome.mentions if mention.points}
     accused, outcome.strength, outcome.why = _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed)
+    if any(not _is_private(ip) for ip in says | from_logs | likely | unresolved):
+        accused = {ip for ip in accused if not _is_private(ip)}  # nobody outside can be reached at a private address
     accused, outcome.why = _ours(accused, says | from_logs | likely | unresolved | torn, set(weight), own, outcome.why)
     order = [mention.ip for mention in outcome.mentions] + [entry.src for _, entry in outcome.logs]
     outcome.accused = [ip for ip in dict.fromkeys(order) if ip in accused]
     outcome.candidates = [ip for ip in dict.fromkeys(order) if ip not in outcome.victims]
+
+
+def _is_private(ip: str) -> bool:
+    return ip.startswith(("10.", "192.168.", "fc", "fd", "100.64.")) or (ip.startswith("172.") and 16 <= int(ip.split(".")[1]) < 32)
 
 
 def _leads(roles: dict[Role, int], role: Role) -> int:
@@ -108,6 +114,9 @@ def _leads(roles: dict[Role, int], role: Role) -> int:
 def _log_sides(logs: list[tuple[Line, LogLine]]) -> tuple[set[str], set[str]]:
     """Addresses that came, and addresses that they came to. Where a flow log shows both ways, who came first came."""
     attackers = {entry.src for _, entry in logs if entry.attack and not entry.good}
+    senders = {entry.src for _, entry in logs if entry.kind == "mail" and not entry.good}
+    if not attackers and len(senders) > 1:  # a mail log names everybody who came, honest or not
+        logs = [pair for pair in logs if pair[1].kind != "mail"]
     sources: dict[str, None] = {}
     targets: dict[str, None] = {}
     for _, entry in logs:

@@ -23,6 +23,7 @@ MAX_DESCRIPTION = 2_000
 _MASKED = pattern(
     r"(?i)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3}|\?{1,3})|\b\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3})\.(?:x{1,3}|\*{1,3})"
 )
+_ASKS = pattern(r"\?(?:[\s)\"'!?.]|$)|[？]")
 _NUMBERS = pattern(r"\b\d{1,3}(?:\.\d{1,3}){3,4}\b")
 
 
@@ -214,6 +215,8 @@ def _does_not_stand(bearing: Bearing) -> tuple[Disposition, list[str]]:
 
 
 def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tuple[Disposition, list[str]]:
+    if len(reading.accusation.accused) > 1 and reading.facts.kinds("exception"):
+        return Disposition.NEEDS_A_PERSON, ["it excepts some of the addresses that it lists"]
     if _doubtful_number(reading):
         return Disposition.NEEDS_A_PERSON, ["the address is masked or impossible"]
     if reading.accusation.why and not any(event.url or event.domain for event in events):
@@ -228,7 +231,7 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
         return Disposition.NEEDS_A_PERSON, ["an address is named, but not what is complained of"]
     if reading.category is None:
         return Disposition.NEEDS_A_PERSON, ["the kind of abuse is not clear from the text"]
-    asks = "?" in reading.facts.own_words
+    asks = bool(_ASKS.search(reading.facts.own_words))
     plain_link = any(event.url for event in events) and not any(
         link.defanged or link.why.startswith("named in") for link in reading.links if link.verdict == "accused"
     )

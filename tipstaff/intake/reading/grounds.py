@@ -15,9 +15,13 @@ from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
 from tipstaff.intake.reading.sections import Zone
 
 _SENTENCE = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n")
-_LABEL = pattern(r"^[\s>*|#•·\-–\d.)(]{0,10}[^\n.!?:=:]{1,60}?\s?(?:\([^)]{0,40}\))?[*\"]{0,2}\s?[:=:|\t][\s:=:|*\"'`\[(<]{0,30}$")
+_LABEL = pattern(r"^[\s>*|#•·\-–\d.)(]{0,10}[^\n.!?:=:]{1,60}?\s?(?:\([^)]{0,40}\))?[*\"]{0,2}\s?[:=:|\t][\s:=:|*\"'`\[(<.]{0,30}$")
 _YOURS = pattern(
     r"(?i)\b(?:you|your|yours|ihnen|vous|ustedes|usted|voi|u|pan|vocês|vós|вам|вас|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\w{0,4}|seu|sua|seus|suas|ваш\w{0,3})\b|贵|您|你们|貴社|貴殿|御社"
+)
+_OURS = pattern(
+    r"(?i)\b(?:our|my|we|unser\pL{0,2}|mein\pL{0,2}|wir|notre|nos|mon|nous|nuestr[ao]s?|mi|nostr[aeio]|mi[oa]|onze|mijn|wij|nasz\pL{0,3}|mój|noss[ao]s?|meu|minha|наш\pL{0,3}|мой|мы)\s(?:own\s)?(?:checks?|tests?|scan\pL*|quer\pL+|monitor\pL*|"
+    r"prüfung\pL*|messung\pL*|überprüfung\pL*|vérification\pL*|comprobaci\pL+|verific\pL+|controle\pL*|провер\pL+|desk|resolver\pL*|sensor\pL*|address|adresse|dirección|indirizzo|adres|endereço|адрес|old|previous|mx|mail|provider|provedor|isp)"
 )
 _OWNED = pattern(
     r"(?i)\b(?:your|ihr(?:e[mnrs]?)?|votre|vos|su|sus|vostr[aeio]|uw|jullie|wasz\pL{0,3}|państwa|seu|sua|seus|suas|ваш\pL{0,3})\s(?:ip|network|netz\pL{0,6}|server|host|customer|kunde\pL{0,2}|range|réseau|serveur|client\pL?|red|servidor|cliente|"
@@ -66,7 +70,7 @@ def bearing_of(reading: Reading) -> Bearing:
     bearing.complaint = (
         min(4.0, 2.0 * len(demands))
         + (0.0 if points < 2 else 1.0 if points < 4 else 2.0 if points < 8 else 3.0)
-        + (3.0 if attacks else 1.5 if accusation.logs else 0.0)
+        + (4.0 if len(attacks) > 1 else 3.0 if attacks else 1.5 if accusation.logs else 0.0)
         + (3.0 if reading.spam_source else 0.0)
         + (2.0 if any(link.defanged for link in reading.links) else 0.0)
         + (1.5 if _YOURS.search(facts.own_words) and accusation.strength >= SAYS else 0.0)
@@ -199,10 +203,17 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
         return only and (charged or (alone and sentences.subject_charged))
     if mention.role is not Role.ACCUSED:
         return mention.role is Role.NEUTRAL and only and charged
+    if any(
+        link.verdict == "accused" and 0 <= start - link.found.end <= 24 and "\n\n" not in text[link.found.end : start]
+        for link in reading.links
+    ):
+        return True  # ``LINK on ADDRESS``
     if charged and (mention.strength >= LIKELY or mention.points or only):
         return True
     if mention.strength >= LIKELY and _LABEL.match(text[mention.line.start : start]):
         return sentences.any_charge or mention.strength >= SAYS
+    if not charged and _OURS.search(text[low:start]):  # what the writer says of his own side accuses nobody by the next sentence
+        return False
     if mention.strength >= SAYS or (mention.strength >= LIKELY and mention.points):
         if sentences.demands(low, high) or (bool(_YOURS.search(text[low:high])) and sentences.any_charge):
             return True

@@ -15,7 +15,7 @@ from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.prose_times import Said, find_said, stated_zone
-from tipstaff.intake.reading.received import Hop, source_hop
+from tipstaff.intake.reading.received import Hop, hops, is_global, source_hop
 from tipstaff.intake.reading.sections import Line, Zone, folded, sections
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.vocabulary.load import Vocabulary, packaged
@@ -51,9 +51,10 @@ class Facts:
         """The distinct phrases of a kind in the writer's own words and the subject."""
         found = {hit.phrase for hit in self.subject_hits if hit.value.kind == kind}
         for hit in self.hits:
-            if hit.value.kind == kind and hit.phrase not in found:
-                if not own_words or self.line_at(hit.start).zone in (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT):
-                    found.add(hit.phrase)
+            if hit.value.kind != kind or hit.phrase in found:
+                continue
+            if not own_words or self.line_at(hit.start).zone in (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT):
+                found.add(hit.phrase)
         return found
 
     @cached_property
@@ -104,6 +105,19 @@ class Facts:
         names = {site_of(host) for host in hosts}
         return frozenset(name for name in names if name and name not in FREEMAIL)
 
+    def _into_reporters_side(self, mail: Message) -> Hop | None:
+        """The oldest handover to a server under the reporter's own name: what stands newer was forwarded by machines of his."""
+        if self.message.hints.own_networks:
+            return None
+        taken = [
+            hop
+            for hop in hops(mail)
+            if is_global(hop.from_ip)
+            and site_of((hop.by or "").split(" ")[0].lower()) in self.reporter_domains
+            and site_of((hop.from_name or "").lower()) not in self.reporter_domains
+        ]
+        return taken[-1] if taken else None
+
     @cached_property
     def pasted_hop(self) -> tuple[Hop, Line] | None:
         """Who handed the offending mail over, from headers pasted into the letter, and the line where they begin."""
@@ -115,7 +129,8 @@ class Facts:
                 break
         if not block:
             return None
-        hop = source_hop(_as_mail(block), self.message.hints.own_networks)
+        mail = _as_mail(block)
+        hop = self._into_reporters_side(mail) or source_hop(mail, self.message.hints.own_networks)
         return (hop, block[0]) if hop is not None else None
 
 
@@ -188,6 +203,12 @@ def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]
     return letter, attached
 
 
+def _accuses(text: str, vocabulary: Vocabulary) -> bool:
+    """Whether a forwarded mail is itself a complaint: it speaks of attacks, as no offending mail does, and names an address."""
+    attacks = {hit.value.category for hit in vocabulary.keyword_index.find(text)} & {"intrusion", "scan", "ddos_origin"}
+    return bool(attacks and find_addresses(text))
+
+
 def _take_quoted_complaint(lines: list[Line]) -> None:
     """A desk passes on what it was sent: its own words name nothing, the quoted ones are the complaint."""
     quoted = [line for line in lines if line.zone is Zone.QUOTED]
@@ -215,6 +236,7 @@ def _set_samples_apart(letter: str, lines: list[Line], hits: list[Hit], vocabula
     if (
         complains
         and len(inside) < 2
+        and not _accuses(letter[cut.start :], vocabulary)
         and not any("[.]" in found.as_written or found.as_written[:2].lower() == "hx" for found in find_urls(letter[cut.start :]))
     ):
         for line in lines:

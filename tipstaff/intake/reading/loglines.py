@@ -60,6 +60,16 @@ _BIND = pattern(rf"(?i)\bclient\s(?:@0x[0-9a-f]+\s)?(?P<src>{_IP})#(?P<sport>\d{
 _CISCO_USER = pattern(
     rf"(?i)%(?:ASA|PIX|FTD|FWSM)-.{{0,400}}?\b(?:user|peer|client|remote)\s?IP(?:\saddress)?\s?[=:]\s?(?P<src>{_IP})"
 )
+#: A line of a log by its form (a time, a level or a tag stands first or last), which says that something from an address failed.
+_LOGGED = pattern(
+    r"^(?:L |\[|<\d|time=|ts=|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{10}|[A-Za-z]{3}[ /]\s?\d|\*\*\* )|\d{1,2}:\d{2}:\d{2}(?: ?[AP]M)?\s*$"
+)
+_FAILED = pattern(
+    r"(?i)fail|denied|invalid|bad password|wrong|block|reject|refus|unauthori[sz]ed|illegal|banned|too many|brute|attack|exceed|flood"
+)
+_FROM = pattern(
+    rf"(?i)\b(?:from|for|by|ip|host|address|client|peer|remote)\s?(?:[=:]\s?)?[\[\"'(]{{0,2}}(?:::ffff:)?(?P<src>\d{{1,3}}(?:\.\d{{1,3}}){{3}}|[0-9a-fA-F]{{1,4}}:[0-9a-fA-F:]{{3,40}})(?::(?P<sport>\d{{1,5}}))?(?:\sport\s(?P<sport_p>\d{{1,5}}))?(?:[\]\"'),:;\s]|$)"
+)
 _FAIL2BAN = pattern(rf"(?i)fail2ban\S*\s.{{0,80}}?\]?:?\s(?:\w+\s+)?\[[\w.-]+\]\s(?:Ban|Found|Restore Ban)\s(?P<src>{_IP})")
 _HONEYPOT = pattern(
     rf"(?i)(?:cowrie|HoneyPotSSHTransport|New connection:).{{0,120}}?[,\s](?P<src>{_IP}):(?P<sport>\d{{1,5}})\s\((?P<dst>{_IP}):(?P<dport>\d{{1,5}})\)"
@@ -72,14 +82,14 @@ _ATTACKS = (  # (words in the line, category it speaks for)
     (
         "intrusion",
         pattern(
-            r"(?i)failed password|invalid password|invalid user|authentication rejected|login failure|result=fail|authentication fail|auth failed|sasl|authenticator failed|wrong password|login fail|failed login|wp-login|xmlrpc|union.{1,10}select|\.\./|sqlmap|did not receive identification|maximum authentication|no matching peer|log4j|exploit|/etc/passwd|\.env\b|phpmyadmin|failed for|illegal user|connection closed by.{0,60}preauth|too many authentication|bad password|eval\(|FAIL LOGIN"
+            r"(?i)failed password|invalid password|failed to log in|login failure|critical login|\battacker(?:_?ip)?\s?[=:]|ET EXPLOIT|ET WEB|GPL ATTACK|ET TROJAN|invalid user|authentication rejected|login failure|result=fail|authentication fail|auth failed|sasl|authenticator failed|wrong password|login fail|failed login|wp-login|xmlrpc|union.{1,10}select|\.\./|sqlmap|did not receive identification|maximum authentication|no matching peer|log4j|exploit|/etc/passwd|\.env\b|phpmyadmin|failed for|illegal user|connection closed by.{0,60}preauth|too many authentication|bad password|eval\(|FAIL LOGIN"
         ),
     ),
     ("ddos_origin", pattern(r"(?i)\bflood|amplif|ntpv2, reserved|\bddos\b")),
     (
         "scan",
         pattern(
-            r"(?i)ufw block|\bdpt=|denied? |\bdeny\b|\bdrop|\bblock|reject|firewall|portscan|accessgroup|access-group|dstport=|iptables|\bSYN\b|flags \[s\]"
+            r"(?i)ET SCAN|ET POLICY|ET DROP|\[\*\*\]|exceeding rate|ufw block|\bdpt=|denied? |\bdeny\b|\bdrop|\bblock|reject|firewall|portscan|accessgroup|access-group|dstport=|iptables|\bSYN\b|flags \[s\]"
         ),
     ),
 )
@@ -251,6 +261,16 @@ def _grouped(expression, needs: tuple[str, ...] = ()):
     return read
 
 
+def _failed_from(line: str):
+    """``… failed … from ADDRESS`` in a line that has the form of a log's: exactly one address stands so."""
+    if not (_LOGGED.search(line) and _FAILED.search(line)):
+        return None
+    found = [match for match in _FROM.finditer(line) if normal_ip(match["src"])]
+    if len({match["src"] for match in found}) != 1:
+        return None
+    return found[0]["src"], found[0]["sport"] or found[0]["sport_p"], None, None, None
+
+
 def _arrow(line: str):
     found = _grouped(_ARROW, (">", "→", "⇒", "»"))(line)
     if found is None:
@@ -275,6 +295,7 @@ _READERS = (
     ("sshd", _grouped(_SSHD)),
     ("ftp", _grouped(_VSFTPD, ("Client",))),
     ("dns", _grouped(_BIND, ("#",))),
+    ("other", _failed_from),
 )
 
 

@@ -22,7 +22,7 @@ LIST_GAP = pattern(
     r"(?i)^[\s,;/&|()•*·–\-\[\]'\"`]*(?::\d{1,5})?[\s,;/&|()•*·–\-\[\]'\"`]*(?:and|und|et|y|e|en|i|и|и также|oraz|as well as|sowie|ainsi que|和|与|及|と|、|or)?[\s,;/&|()•*·–\-\[\]'\"、,:]*$"
 )
 _RANGE = pattern(r"(?i)^\s{0,2}(?:-|–|—|bis|~|～|\.\.\.?)\s{0,2}$")
-_PORT = pattern(r"^:(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
+_PORT = pattern(r"^\s?:\s?(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
 BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
 _POINTS = pattern(
     r"(?i)following|these|below|seen in our|abaixo|ci-dessous|unten|abajo|qui sotto|hieronder|poniż|ниже|folgend|suivant|siguient|seguent|volgende|następuj|poniższ|seguintes|следующ|以下|下列|下記"
@@ -38,16 +38,16 @@ _THEIRS = pattern(
 _YOUR_LIST = pattern(
     r"(?i)\b(?:your|yours|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\pL{0,3}|seu|sua|seus|suas|vosso|vossas?|ваш\pL{0,3})\b|贵|貴社|御社"
 )
-_CONNECTED = r"(?:\s[\pL-]{1,24}){0,3}?(?:\s(?:at|on|ip|address|is|ist|lautet|est|es|è|jest|é|—|–|-|mit|auf|unter|mit der ip|à|sur|en|con|su|all'|op|met|na|pod|em|no|на|по|с адресом)\s|\s?[(（=]\s?)(?:ip[\s:-]*|адрес[\s:]*)?[\s(]*$"
+_CONNECTED = r"(?:\s[\pL-]{1,24}){0,3}?(?:\s(?:at|on|ip|address|is|ist|lautet|est|es|è|jest|é|—|–|-|mit|auf|unter|mit der ip|à|sur|en|con|su|all'|op|met|na|pod|em|no|на|по|с адресом)\s|\s?[(（=]\s?(?:\pL{2,16}\s){0,3})(?:ip[\s:-]*|адрес[\s:]*)?[\s(]*$"
 _MINE = pattern(
     r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|nos|mon|ma|nuestr[ao]s?|mi|nostr[aeio]|mi[oa]|onze|ons|mijn|nasz\pL{0,3}|mój|moj\pL{1,3}|noss[ao]s?|meu|minha|наш\pL{0,3}|мо[йяеюи]\pL{0,2})\s[\pL-]{2,24}|我[方司们]\S{0,6}|本[社公]\S{0,4}|弊社\S{0,12}|当[社方]\S{0,12})"
     + _CONNECTED
 )
 _MINE_NEXT = pattern(
-    r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|mon|nuestr[ao]|mi|nostr[ao]|onze|ons|mijn|nasz\pL{0,3}|mój|noss[ao]|meu|наш\pL{0,3}|мой)\s[\pL-]{2,24})\s$"
+    r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|mon|nuestr[ao]|mi|nostr[ao]|onze|ons|mijn|nasz\pL{0,3}|mój|noss[ao]|meu|наш\pL{0,3}|мой)(?:\s[\pL-]{2,24}){1,2})\s$"
 )
 _DOING = pattern(
-    r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|banned|recorded|observed|noticed|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
+    r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
 )
 
 
@@ -161,9 +161,7 @@ def _by_owner(mention: Mention, letter: str, left) -> None:
     lead = letter[max(0, start - 70) : start]
     mine, theirs = _MINE.search(lead) or _MINE_NEXT.search(lead), _THEIRS.search(lead)
     if mine and not _DOING.search(mine.group()) and not (theirs and theirs.start() > mine.start()):
-        nearer = left is not None and left[0].start > max(0, start - 70) + mine.start()
-        if not nearer or left[1] < SAYS or ROLES[left[0].value.kind] is not Role.ACCUSED:
-            mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, mine.group().strip(), True
+        mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, mine.group().strip(), True
     elif theirs and (mention.role is None or (mention.role is Role.ACCUSED and mention.strength < SAYS)):
         mention.role, mention.strength, mention.points = Role.ACCUSED, SAYS, True
         mention.cue, mention.said_at = theirs.group().strip(), max(0, start - 70) + theirs.start()
@@ -176,7 +174,7 @@ def _handed_over(letter: str, mention: Mention) -> int | None:
     """Where the line begins that introduces a list as the reader's: ``Your contributors (top 2):``."""
     above = letter[max(0, mention.line.start - 3 * REACH) : mention.line.start].rstrip()
     line = above.rpartition("\n")[2]
-    if not line.endswith((":", ":")) or not _YOUR_LIST.search(line) or find_addresses(line):
+    if not line.endswith((":", ":")) or not (_YOUR_LIST.search(line) or _POINTS.search(line)) or find_addresses(line):
         return None
     return mention.line.start - 1 if len(above) == 0 else max(0, mention.line.start - 3 * REACH) + len(above) - len(line)
 

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - lists of words read better whole
+# ruff: noqa: E501, SIM905 - lists of words read better whole
 """Rows of evidence that no program's grammar explains: tables under a heading, JSON over several lines, pairs of sockets.
 
 A heading names its columns in any of the languages; a row is read only where its cells fit the heading, so nothing is guessed.
@@ -11,7 +11,7 @@ from datetime import datetime
 from tipstaff.intake.reading.indicators import normal_ip, refang
 from tipstaff.intake.reading.loglines import LogLine, from_fields, may_be_log_line, time_of
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.phrases import fold
+from tipstaff.intake.reading.phrases import MAX_TEXT, fold
 from tipstaff.intake.reading.sections import Line, Zone
 from tipstaff.intake.reading.times import Moment, read_time
 
@@ -77,7 +77,7 @@ _PORT_WORDS = frozenset("port ports puerto porta porte poort порт порта
 _HOST_WORDS = frozenset(
     "ip ips ipv4 ipv6 address addr host adresse adres adress indirizzo dirección endereço адрес ip-adresse addresses".split()
 )
-_APART = str.maketrans(dict.fromkeys(" |\t;,_-.()'\"`*:[]<>", " "))
+_APART = str.maketrans(dict.fromkeys(" \n|\t;,_-.()'\"`*:[]<>", " "))
 #: Of each name of the source's column its words, those aside that stand with other columns as well: one of these is in a heading.
 _SOURCE_WORDS = frozenset(
     word
@@ -91,6 +91,8 @@ Heading = tuple[str, list[str]]
 def rows_of(lines: list[Line], zone: str | None, reference: datetime | None) -> Iterator[tuple[Line, LogLine]]:
     """Each row that names who came, with its line. ``zone`` and ``reference`` as for ``read_log_line``."""
     heading: Heading | None = None
+    whole = "\n".join(line.text for line in lines)
+    may_head = len(whole) > MAX_TEXT or _may_head(whole)
     index = read = 0
     while index < len(lines) and read < MAX_ROWS:
         line = lines[index]
@@ -108,7 +110,7 @@ def rows_of(lines: list[Line], zone: str | None, reference: datetime | None) -> 
                 read += len(found)
                 yield from ((line, entry) for entry in found)
                 continue
-            heading = _heading(text) or (heading if heading is not None and _is_rule(text) else None)
+            heading = (_heading(text) if may_head else None) or (heading if heading is not None and _is_rule(text) else None)
             continue
         row = (_row(text, heading, zone, reference) if heading is not None else None) or _pair(text, zone, reference)
         if row is not None:
@@ -142,17 +144,26 @@ def _is_rule(text: str) -> bool:
     return not any(c.isalnum() for c in text)
 
 
+def _may_head(text: str) -> bool:
+    return not _SOURCE_WORDS.isdisjoint(fold(text).translate(_APART).split())
+
+
 def _heading(text: str) -> Heading | None:
     """The style and the columns' roles, where one column is the source's by name."""
     text = text.strip().lstrip("#").strip()
-    if len(text) > 300 or text.endswith((".", "!", "?")) or _SOURCE_WORDS.isdisjoint(fold(text).translate(_APART).split()):
+    if len(text) > 300 or text.endswith((".", "!", "?")) or not _may_head(text):
         return None
     for style in ("|", "\t", ";", ",", "  ", " "):
         if style not in text:
             continue
         roles = _named_words(text) if style == " " else [_role(cell) for cell in split(text, style)]
         roles = _ports_beside(roles)
-        if len(roles) >= 2 and roles.count("src") == 1 and (sum(map(bool, roles)) >= 2) and (style != " " or all_named(roles)):
+        if (
+            len(roles) >= 2
+            and roles.count("src") == 1
+            and ((style in ("|", "  ") and len(roles) >= 3) or sum(map(bool, roles)) >= 2)
+            and (style != " " or all_named(roles))
+        ):
             return style, roles
     return None
 
@@ -237,7 +248,7 @@ def _line(fields: dict[str, str], text: str, zone: str | None, reference: dateti
     if src is None:
         return None
     dst = _cell_ip(fields.get("dst", ""))
-    sport = fields.get("sport") or (_socket(fields["src"]) or ("", ""))[1]
+    sport = fields.get("sport") or fields.get("psport", "").rpartition("/")[2] or (_socket(fields["src"]) or ("", ""))[1]
     dport = fields.get("dport") or (_socket(fields.get("dst", "")) or ("", ""))[1]
     return LogLine(
         src,
