@@ -1,4 +1,4 @@
-"""What is kept of a sealed mail where counsel chose digests over media: headers, text, and hash, size and type of the rest. Pure."""
+"""What is kept of a sealed mail where counsel chose digests over media: headers, text, and digests of the rest. Pure."""
 
 import hashlib
 
