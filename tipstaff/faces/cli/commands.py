@@ -10,6 +10,7 @@ COMMANDS = {
     "policy": "tipstaff.faces.cli.policy:policy",
     "receive": "tipstaff.faces.cli.receive:receive",
     "source": "tipstaff.faces.cli.source:source",
+    "staff": "tipstaff.faces.cli.staff:staff",
     "token": "tipstaff.faces.api.commands:token",
     "who": "tipstaff.faces.cli.who:who",
 }
