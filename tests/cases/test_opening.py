@@ -48,7 +48,8 @@ def test_what_was_no_breach_at_the_time_is_for_a_person():
 @given(
     strategies.sampled_from(sorted(EDITION.categories)),
     strategies.builds(Evidence, strategies.booleans(), strategies.booleans(), strategies.integers(-2, 3), strategies.booleans(),
-                      strategies.booleans(), strategies.booleans(), strategies.frozensets(strategies.sampled_from(sorted(EDITION.facts))),
+                      strategies.booleans(), strategies.booleans(),
+                      strategies.frozensets(strategies.sampled_from(sorted(EDITION.facts))),
                       strategies.none() | strategies.timedeltas(timedelta(hours=1), timedelta(days=90))),
     strategies.sampled_from([None, EDITION]),
 )  # fmt: skip
