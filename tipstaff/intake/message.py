@@ -3,10 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 Answer = TypeVar("Answer")
+
+
+class kept(Generic[Answer]):
+    """``functools.cached_property`` without the lock that it takes up to Python 3.11: a message is read by one thread."""
+
+    def __init__(self, find: Callable[[Any], Answer]) -> None:
+        self.find, self.name, self.__doc__ = find, find.__name__, find.__doc__
+
+    @overload
+    def __get__(self, owner: None, kind: Any = None) -> "kept[Answer]": ...
+    @overload
+    def __get__(self, owner: object, kind: Any = None) -> Answer: ...
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        if owner is None:
+            return self
+        found = owner.__dict__[self.name] = self.find(owner)
+        return found
 
 
 @dataclass(slots=True)
@@ -14,39 +30,39 @@ class Hints:
     """What the source knows beside the bytes. All optional; never taken from the message itself."""
 
     filename: str | None = None
-    source: str | None = None               # name of the intake source
-    source_kind: str | None = None          # smtp, imap, api, form …
+    source: str | None = None  # name of the intake source
+    source_kind: str | None = None  # smtp, imap, api, form …
     received_at: datetime | None = None
-    envelope_from: str | None = None        # SMTP MAIL FROM; '' for the null path
+    envelope_from: str | None = None  # SMTP MAIL FROM; '' for the null path
     envelope_to: tuple[str, ...] = ()
     trusted_authserv: tuple[str, ...] = ()  # authserv-ids whose Authentication-Results count
-    own_domains: tuple[str, ...] = ()       # domains the desk sends from: its own mail coming back
-    own_addresses: tuple[str, ...] = ()     # the desk's mailboxes
-    own_networks: tuple[str, ...] = ()      # our prefixes, where known: they tell the accused from the victim
-    zone: str | None = None                 # the known reporter's usual time zone, IANA name
+    own_domains: tuple[str, ...] = ()  # domains the desk sends from: its own mail coming back
+    own_addresses: tuple[str, ...] = ()  # the desk's mailboxes
+    own_networks: tuple[str, ...] = ()  # our prefixes, where known: they tell the accused from the victim
+    zone: str | None = None  # the known reporter's usual time zone, IANA name
 
 
 @dataclass
 class Part:
     """A leaf: transfer-decoded bytes with what is said about them."""
 
-    content_type: str                        # lower case, 'text/plain' where nothing is said
+    content_type: str  # lower case, 'text/plain' where nothing is said
     content: bytes
-    where: str                               # '2', '2.1', '2/report.zip/report.csv': names the place to a person
+    where: str  # '2', '2.1', '2/report.zip/report.csv': names the place to a person
     filename: str | None = None
     charset: str | None = None
     attachment: bool = False
-    depth: int = 0                           # message/rfc822 levels above it
+    depth: int = 0  # message/rfc822 levels above it
     headers: dict[str, str] = field(default_factory=dict)  # the part's own, lower-case names
 
-    @cached_property
+    @kept
     def text(self) -> str:
         """The content as text (NUL removed, newlines as \\n), decoded by its charset, then by a guess; never fails."""
         from tipstaff.intake.reading.charsets import decode
 
         return decode(self.content, self.charset)
 
-    @cached_property
+    @kept
     def low(self) -> str:
         """The text in lower case: what cheap questions before a closer look are asked of."""
         return self.text.lower()
@@ -56,13 +72,13 @@ class Part:
 class Message:
     """A mail, a document (JSON, XML, CSV, text) or one member of an archive."""
 
-    kind: str                                # 'mail', 'json', 'xml', 'csv', 'text', 'unknown'
+    kind: str  # 'mail', 'json', 'xml', 'csv', 'text', 'unknown'
     raw: bytes
     headers: list[tuple[str, str]] = field(default_factory=list)  # in order, RFC 2047 decoded, unfolded, capped
-    parts: list[Part] = field(default_factory=list)               # leaves in reading order, archives unpacked
-    embedded: list["Message"] = field(default_factory=list)       # message/rfc822 and text/rfc822-headers
+    parts: list[Part] = field(default_factory=list)  # leaves in reading order, archives unpacked
+    embedded: list["Message"] = field(default_factory=list)  # message/rfc822 and text/rfc822-headers
     hints: Hints = field(default_factory=Hints)
-    defects: list[str] = field(default_factory=list)              # caps hit, broken encodings: in words, for a person
+    defects: list[str] = field(default_factory=list)  # caps hit, broken encodings: in words, for a person
     where: str = ""
 
     def header(self, name: str, default: str = "") -> str:
@@ -73,7 +89,7 @@ class Message:
     def all_headers(self, name: str) -> list[str]:
         return list(self._by_name.get(name.lower(), ()))
 
-    @cached_property
+    @kept
     def _by_name(self) -> dict[str, list[str]]:
         """Header values by lower-case name; the headers of a message do not change once it is opened."""
         found: dict[str, list[str]] = {}
@@ -81,14 +97,14 @@ class Message:
             found.setdefault(key.lower(), []).append(value)
         return found
 
-    @cached_property
+    @kept
     def letter(self) -> str:
         """What a person would read: text/plain bodies that are not attachments, else HTML as text. As written, not refanged."""
         from tipstaff.intake.reading.letters import letter_of
 
         return letter_of(self)
 
-    @cached_property
+    @kept
     def folded(self) -> str:
         """The letter as ``phrases.fold`` makes it: of the same length."""
         from tipstaff.intake.reading.phrases import fold

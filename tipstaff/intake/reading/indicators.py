@@ -325,7 +325,12 @@ def normal_domain(text: str | None) -> str | None:
 
     At least two labels of 1..63 characters, at most 253 in all, the last one not numeric (RFC 1035, RFC 5890).
     """
-    text = refang((text or "").strip().strip("\"'<>()[] ,;")).rstrip(".").lower()
+    text = text or ""
+    return _normal_domain(text) if len(text) < 300 else _read_domain(text)
+
+
+def _read_domain(text: str) -> str | None:
+    text = refang(text.strip().strip("\"'<>()[] ,;")).rstrip(".").lower()
     if not 3 <= len(text) <= 253 or "." not in text:
         return None
     if not text.isascii():
@@ -336,6 +341,9 @@ def normal_domain(text: str | None) -> str | None:
     labels = text.split(".")
     good = all(0 < len(label) <= 63 and label.replace("-", "").replace("_", "").isalnum() and label[0] != "-" for label in labels)
     return text if good and not labels[-1].isdigit() and len(labels[-1]) > 1 else None
+
+
+_normal_domain = lru_cache(maxsize=20_000)(_read_domain)
 
 
 def find_domains(text: str) -> list[Found]:

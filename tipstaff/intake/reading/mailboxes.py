@@ -1,5 +1,7 @@
 """Mailbox headers (RFC 5322 section 3.4): who wrote, to whom."""
 
+from functools import lru_cache
+
 from tipstaff.intake.drafts import Reporter
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.patterns import pattern
@@ -11,7 +13,12 @@ _BARE = pattern(r"([^\s<>\",;:()\[\]]{1,128}@[^\s<>\",;:()\[\]]{1,190})")
 
 def mailbox(text: str) -> tuple[str | None, str | None]:
     """Display name and address of the first mailbox in ``text``; either may be None."""
-    text = text[:1_000].strip()
+    return _mailbox(text[:1_000])
+
+
+@lru_cache(maxsize=2_048)
+def _mailbox(text: str) -> tuple[str | None, str | None]:
+    text = text.strip()
     if "@" not in text:
         return (text.strip("\"' <>") or None), None
     match = _ADDRESS.search(text) or _BARE.search(text)

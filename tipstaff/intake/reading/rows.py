@@ -19,7 +19,7 @@ MAX_ROWS = 5_000
 MAX_OBJECT = 60  # lines of a JSON object that is put together
 
 _SOURCE = (
-    "src|source|src ip|src_ip|srcip|source ip|source_ip|sourceip|source address|source host|src addr|srcaddr|src address|saddr|attacker|attacker ip|attacking ip|attacking host|offender|"
+    "id.orig_h|orig_h|src|source|src ip|src_ip|srcip|source ip|source_ip|sourceip|source address|source host|src addr|srcaddr|src address|saddr|attacker|attacker ip|attacking ip|attacking host|offender|"
     "offending ip|abuser|abusive ip|origin|origin ip|originating ip|remote|remote ip|remote host|remote address|client|client ip|peer|from|from ip|reflector|amplifier|bot|bot ip|infected ip|scanner|"
     "quelle|quell-ip|quelladresse|quell-adresse|quelle ip|absender-ip|angreifer|angreifer-ip|angreifende ip|von|source ip adresse|ip source|adresse source|adresse ip source|attaquant|ip attaquante|origine|"
     "ip d'origine|origen|ip origen|ip de origen|dirección origen|atacante|ip atacante|ip del atacante|sorgente|ip sorgente|indirizzo sorgente|ip di origine|attaccante|ip attaccante|bron|bron-ip|bronadres|"
@@ -27,17 +27,17 @@ _SOURCE = (
     "адрес источника|атакующий|ip атакующего|源|源ip|源地址|源 ip|攻击ip|攻击源|攻击源ip|攻击者|攻击者ip|来源ip|来源|送信元|送信元ip|送信元アドレス|送信元 ip|攻撃元|攻撃元ip|攻撃元アドレス|接続元|接続元ip"
 )
 _TARGET = (
-    "dst|dest|destination|dst ip|dst_ip|dstip|dest ip|destination ip|destination address|dst addr|dstaddr|dst address|daddr|target|target ip|target host|victim|victim ip|our ip|our host|local|local ip|"
+    "id.resp_h|resp_h|dst|dest|destination|dst ip|dst_ip|dstip|dest ip|destination ip|destination address|dst addr|dstaddr|dst address|daddr|target|target ip|target host|victim|victim ip|our ip|our host|local|local ip|"
     "local address|server|to|sensor|sensor ip|honeypot|ziel|ziel-ip|zieladresse|ziel-adresse|ziel ip|opfer|nach|cible|ip cible|adresse cible|destinataire|ip destination|ip de destination|victime|"
     "destino|ip destino|ip de destino|dirección destino|víctima|objetivo|destinazione|ip destinazione|ip di destinazione|indirizzo destinazione|vittima|bersaglio|doel|doel-ip|doeladres|bestemming|slachtoffer|"
     "cel|ip docelowe|adres docelowy|ofiara|endereço de destino|vítima|alvo|цель|назначение|ip назначения|адрес назначения|жертва|目标|目的|目标ip|目的ip|目标地址|目的地址|受害ip|宛先|宛先ip|宛先アドレス|攻撃先|接続先"
 )
 _SPORT = (
-    "sport|spt|src port|src_port|srcport|source port|source_port|sourceport|src pt|quell-port|quellport|port source|puerto origen|puerto de origen|porta origine|porta sorgente|porta di origine|bronpoort|"
+    "id.orig_p|orig_p|sport|spt|src port|src_port|srcport|source port|source_port|sourceport|src pt|quell-port|quellport|port source|puerto origen|puerto de origen|porta origine|porta sorgente|porta di origine|bronpoort|"
     "port źródłowy|porta origem|porta de origem|исходный порт|порт источника|源端口|来源端口|送信元ポート|client port|remote port"
 )
 _DPORT = (
-    "dport|dpt|dst port|dst_port|dstport|dest port|destination port|target port|service port|ziel-port|zielport|port cible|port destination|port de destination|puerto destino|puerto de destino|porta destinazione|"
+    "id.resp_p|resp_p|dport|dpt|dst port|dst_port|dstport|dest port|destination port|target port|service port|ziel-port|zielport|port cible|port destination|port de destination|puerto destino|puerto de destino|porta destinazione|"
     "porta di destinazione|doelpoort|port docelowy|porta destino|porta de destino|порт назначения|目标端口|目的端口|宛先ポート"
 )
 _TIME = (
@@ -97,6 +97,8 @@ def rows_of(lines: list[Line], zone: str | None, reference: datetime | None) -> 
     while index < len(lines) and read < MAX_ROWS:
         line = lines[index]
         index += 1
+        if heading is None and not may_head and not may_be_log_line(line.text):
+            continue
         text = line.text.lstrip("> ")
         if text.startswith("{") and line.zone is not Zone.LOG and (found := _object(lines, index - 1))[0]:
             read, index = read + len(found[0]), found[1]
@@ -150,7 +152,7 @@ def _may_head(text: str) -> bool:
 
 def _heading(text: str) -> Heading | None:
     """The style and the columns' roles, where one column is the source's by name."""
-    text = text.strip().lstrip("#").strip()
+    text = text.strip().lstrip("#").strip().removeprefix("fields").lstrip()
     if len(text) > 300 or text.endswith((".", "!", "?")) or not _may_head(text):
         return None
     for style in ("|", "\t", ";", ",", "  ", " "):

@@ -9,6 +9,7 @@ from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit, fold
 
 MAX_LINES = 20_000
+WHOIS_LINES = 3  # so many make a block
 
 
 class Zone(StrEnum):
@@ -35,6 +36,7 @@ class Line:
     start: int
     number: int
     zone: Zone
+    labelled: bool = False  # what stands before its colon is a field of mail or whois
 
     @property
     def end(self) -> int:
@@ -90,22 +92,24 @@ def sections(letter: str, hits: list[Hit]) -> list[Line]:
     """The letter's lines with their zones. ``hits`` are the cues found in the folded letter (kinds ``closing`` and ``disclaimer``)."""
     lines, start = [], 0
     for number, text in enumerate(letter.split("\n")[:MAX_LINES], 1):
-        lines.append(Line(text, start, number, Zone.BODY))
+        lines.append(Line(text, start, number, Zone.BODY, _is_labelled(text)))
         start += len(text) + 1
     marks = {kind: [hit for hit in hits if hit.value.kind == kind] for kind in ("closing", "disclaimer")}
     _zones(lines, _numbers(lines, marks["closing"], at_start=True), _numbers(lines, marks["disclaimer"], at_start=False))
-    _blocks(lines, _is_whois, Zone.WHOIS, 3)
-    _blocks(lines, _is_hop, Zone.TRACE, 1)
+    if sum([line.labelled or line.text.lstrip()[:1] in ("%", "#") for line in lines]) >= WHOIS_LINES:
+        _blocks(lines, _is_whois, Zone.WHOIS, WHOIS_LINES)
+    if any(_is_hop(line) for line in lines):
+        _blocks(lines, _is_hop, Zone.TRACE, 1)
     return lines
 
 
-def _is_whois(text: str) -> bool:
-    return (text.lstrip()[:1] in ("%", "#") or _is_labelled(text)) and _WHOIS.match(text) is not None
+def _is_whois(line: Line) -> bool:
+    return (line.labelled or line.text.lstrip()[:1] in ("%", "#")) and _WHOIS.match(line.text) is not None
 
 
-def _is_hop(text: str) -> bool:
-    first = text.lstrip()[:1]
-    return (first.isdigit() or first in ("P", "t")) and _HOP.match(text) is not None
+def _is_hop(line: Line) -> bool:
+    first = line.text.lstrip()[:1]
+    return (first in ("P", "t") or first.isdigit()) and _HOP.match(line.text) is not None
 
 
 def _is_forwarded(text: str) -> bool:
@@ -133,11 +137,10 @@ def _zones(lines: list[Line], closings: set[int], small: set[int]) -> None:
     while index < len(lines):
         line = lines[index]
         text = line.text.strip()
-        labelled = _is_labelled(line.text)
-        if _is_forwarded(line.text) or (labelled and _looks_like_outlook(lines, index)):
+        if _is_forwarded(line.text) or (line.labelled and _looks_like_outlook(lines, index)):
             index, zone = _forward(lines, index), Zone.BODY
             continue
-        if labelled and (end := _header_block(lines, index)) > index:
+        if line.labelled and (end := _header_block(lines, index)) > index:
             for one in lines[index:end]:
                 one.zone = Zone.HEADERS
             index, zone = end, Zone.SAMPLE
@@ -217,11 +220,11 @@ def _header_block(lines: list[Line], index: int) -> int:
     return end if enough else index
 
 
-def _blocks(lines: list[Line], fits: Callable[[str], bool], zone: Zone, least: int) -> None:
+def _blocks(lines: list[Line], fits: Callable[[Line], bool], zone: Zone, least: int) -> None:
     """Runs of at least ``least`` lines of a kind, blank lines in between allowed."""
     run: list[Line] = []
     for line in [*lines, None]:
-        if line is not None and line.zone in (Zone.BODY, Zone.CLOSING) and fits(line.text):
+        if line is not None and line.zone in (Zone.BODY, Zone.CLOSING) and fits(line):
             run.append(line)
         elif line is None or line.text.strip():
             if len(run) >= least:

@@ -2,7 +2,7 @@
 """Tables in letters: which column of addresses is the source's, which the target's, and where the ports stand."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 
 from tipstaff.intake.reading.indicators import find_addresses
 from tipstaff.intake.reading.phrases import Hit
@@ -45,7 +45,10 @@ def columns_of(lines: list[Line], cues: list[Hit]) -> dict[int, list[tuple]]:
     heading: list | None = None
     style = ""
     naming = sorted((hit for hit in cues if hit.value.kind.endswith("_before")), key=lambda hit: hit.start)
+    headed = {line.number for line in _lines_with(naming, lines)}
     for line in lines:
+        if heading is None and line.number not in headed:
+            continue
         if not line.text.strip() or line.zone not in READ_ZONES:
             if line.text.strip() or (heading is not None and tables and line.number - 1 in tables):
                 heading = None
@@ -62,6 +65,11 @@ def columns_of(lines: list[Line], cues: list[Hit]) -> dict[int, list[tuple]]:
         elif line.text.strip(" |+-=\t"):
             heading = None
     return tables
+
+
+def _lines_with(hits: list[Hit], lines: list[Line]) -> list[Line]:
+    """The lines in which ``hits`` begin."""
+    return [lines[max(0, bisect_right(lines, hit.start, key=lambda line: line.start) - 1)] for hit in hits] if lines else []
 
 
 def _heading(line: Line, naming: list[Hit]):

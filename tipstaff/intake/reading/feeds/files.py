@@ -101,7 +101,8 @@ def inline_tables(letter: str) -> list[TableFile]:
 
 def _may_name_columns(line: str) -> bool:
     """A line of a few words between delimiters, one of which can mean an address."""
-    return 6 <= len(line) <= 4_000 and any(mark in line for mark in DELIMITERS) and bool(_ADDRESS_WORD.search(line))
+    separated = "," in line or ";" in line or "\t" in line or "|" in line  # DELIMITERS
+    return separated and 6 <= len(line) <= 4_000 and bool(_ADDRESS_WORD.search(line))
 
 
 def _names_columns(line: str) -> str | None:
