@@ -54,10 +54,8 @@ def test_a_complete_report_of_an_unknown_sender_is_not_delayed_by_the_confirmati
     assert message.kind == "confirm" and "/confirm/" in message.body
 
 
-def reply(token, by="rita@example.org"):
-    return ReportDraft(
-        format="reply", disposition=Disposition.REPLY, reporter=Reporter(email=by), external_id=token, subject="Re: ticket"
-    )
+def reply(token, by="rita@example.org", kind=Disposition.REPLY):
+    return ReportDraft(format="reply", disposition=kind, reporter=Reporter(email=by), external_id=token, subject="Re: ticket")
 
 
 def test_a_reply_goes_to_the_timeline_of_its_case():
@@ -68,6 +66,28 @@ def test_a_reply_goes_to_the_timeline_of_its_case():
     assert Submission.objects.get(case_ref=str(case.pk)).state == "set_aside"
     entry = case.journal.get(kind="mail")
     assert entry.internal and entry.detail["side"] == "somebody who says they are rita@example.org"
+
+
+@pytest.mark.parametrize("kind", [Disposition.RETRACTION, Disposition.COUNTER_NOTICE])
+def test_a_retraction_and_a_counter_notice_wait_for_us_at_their_case(kind):
+    provider()
+    deliver(report(event(CAROL)))
+    case = Case.objects.get()
+    deliver(reply(token_of(case.pk), kind=kind), kind="smtp")
+    case.refresh_from_db()
+    assert (case.waiting_on, case.last_word_at) == ("us", NOW)
+    assert case.journal.get(kind="mail").detail["disposition"] == kind
+    assert Submission.objects.get(case_ref=str(case.pk)).state == "set_aside"
+
+
+@pytest.mark.parametrize("kind", [Disposition.REPLY, Disposition.RETRACTION, Disposition.COUNTER_NOTICE])
+@pytest.mark.parametrize("token", [None, "4312-00000000"])
+def test_what_asks_something_of_us_and_names_no_case_goes_to_a_person(kind, token):
+    provider()
+    deliver(reply(token, kind=kind), kind="smtp")
+    submission = Submission.objects.get()
+    assert (submission.state, submission.due_at) == ("needs_person", NOW + timedelta(hours=4))
+    assert "no case of ours" in submission.reason
 
 
 def test_a_reply_with_a_guessed_token_goes_to_a_person():

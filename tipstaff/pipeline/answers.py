@@ -23,7 +23,14 @@ from tipstaff.pipeline.filing import reporter_key, verification
 
 DAILY_CAP = 3  # messages to one address in a day, of any kind
 CONFIRM_SALT = "tipstaff.reporter.confirm"
-ANSWERS = (Disposition.REPLY, Disposition.AUTO_REPLY, Disposition.BOUNCE)
+ANSWERS = (Disposition.REPLY, Disposition.AUTO_REPLY, Disposition.BOUNCE, Disposition.RETRACTION, Disposition.COUNTER_NOTICE)
+#: Somebody waits for what we do about these: where no case of ours is named, a person looks for it.
+ASKING = {
+    Disposition.REPLY: "an answer",
+    Disposition.RETRACTION: "a retraction",
+    Disposition.COUNTER_NOTICE: "a counter-notice",
+}
+FIND_WITHIN = timedelta(hours=4)
 MISSING = {
     "reporter": "your name and how to reach you",
     "locator": "the address (with port and time) or the URL that the complaint is about",
@@ -109,10 +116,11 @@ def _within_caps(messages: Sequence[OutboxMessage], now: datetime) -> list[Outbo
 
 
 def file_replies(items: Sequence[Item], now: datetime) -> None:
-    """Answers that name a case of ours go to its timeline; a token that is not right goes to a person."""
+    """Answers, retractions and counter-notices that name a case of ours go to its timeline; the others go to a person."""
     for item in items:
-        if item.draft.disposition in ANSWERS and item.draft.external_id:
-            _file(item, item.draft.external_id, now)
+        draft = item.draft
+        if draft.disposition in ASKING or (draft.disposition in ANSWERS and draft.external_id):
+            _file(item, draft.external_id or "", now)
 
 
 def _file(item: Item, token: str, now: datetime) -> None:
@@ -120,10 +128,9 @@ def _file(item: Item, token: str, now: datetime) -> None:
     number = case_named(token)
     case = Case.objects.filter(pk=number).first() if number else None
     if case is None:
-        if item.draft.disposition is Disposition.REPLY:
-            submission.update(
-                state="needs_person", reason=f"it answers {token[:80]!r}, which is no case of ours", due_at=now + timedelta(hours=4)
-            )
+        if asking := ASKING.get(item.draft.disposition):
+            said = f"{asking} to {token[:80]!r}, which is no case of ours" if token else f"{asking} that names no case of ours"
+            submission.update(state="needs_person", reason=said, due_at=now + FIND_WITHIN)
         return
     case = case.merged_into or case
     sender = (item.draft.reporter.email or "").lower()
@@ -132,7 +139,7 @@ def _file(item: Item, token: str, now: datetime) -> None:
     detail: dict[str, Any] = {"submission": str(item.parsed.submission), "side": side, "disposition": str(item.draft.disposition)}
     text = f"{item.draft.disposition} from {side}: {item.draft.subject or 'no subject'}"
     JournalEntry.objects.create(case=case, at=now, actor=side, kind="mail", text=text[:500], detail=detail, internal=True)
-    if item.draft.disposition is Disposition.REPLY and case.closed_at is None:
+    if item.draft.disposition in ASKING and case.closed_at is None:
         Case.objects.filter(pk=case.pk).update(last_word_by=side, last_word_at=now, waiting_on="us")
 
 
