@@ -1,9 +1,13 @@
 """Bulk actions: one action on many rows, each row on its own, with an error per row. Run by a worker, or at once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
 
 from tipstaff.accounts.models import StaffMember
 from tipstaff.cases import queries, rearranging, services
@@ -15,7 +19,7 @@ from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
 from tipstaff.pipeline import deciding
 
 PARAMETERS = ("reason", "outcome", "category", "text", "into", "customer")
-NOTED_EVERY = 25  # rows after which the progress is written down
+LOST = timedelta(minutes=15)  # without a sign of life, a job's worker is taken for dead
 
 #: How a case is closed by hand: code of the outcome → words.
 OUTCOMES = {
@@ -91,47 +95,73 @@ def check(action: str, parameters: Mapping[str, str]) -> None:
 def enqueue(*, action: str, parameters: Mapping[str, str], subjects: Sequence[Any], by: str, now: datetime) -> BulkJob:
     """Write a job down for the worker."""
     check(action, parameters)
-    rows = [str(subject) if isinstance(subject, UUID) else subject for subject in subjects]
+    rows = list(dict.fromkeys(str(subject) if isinstance(subject, UUID) else subject for subject in subjects))
     return BulkJob.objects.create(action=action, parameters=dict(parameters), subjects=rows, by=by, created_at=now)
 
 
 def run_waiting(*, now: datetime, most: int = 10) -> int:
-    """Do what waits, oldest first; how many jobs were done. Two workers never do the same job."""
-    waiting = BulkJob.objects.filter(started_at__isnull=True).order_by("created_at")[:most]
+    """Do what waits, oldest first, and take up what a dead worker left; how many jobs were done. Two never do the same job."""
+    silent = Q(beaten_at__lte=now - LOST) | Q(beaten_at__isnull=True, started_at__lte=now - LOST)
+    left = Q(finished_at__isnull=True) & (Q(started_at__isnull=True) | silent)
     done = 0
-    for job in waiting:
-        if BulkJob.objects.filter(pk=job.pk, started_at__isnull=True).update(started_at=now):
-            run(job=job, now=now)
+    for number in list(BulkJob.objects.filter(left).order_by("created_at").values_list("pk", flat=True)[:most]):
+        if BulkJob.objects.filter(left, pk=number).update(started_at=now, beaten_at=now):
+            run(job=BulkJob.objects.get(pk=number), now=now)
             done += 1
     return done
 
 
 def run(*, job: BulkJob, now: datetime) -> dict[str, Any]:
-    """Do a job; a row that fails says why and the others go on. Returns what can be undone: see ``undo.offer``."""
-    BulkJob.objects.filter(pk=job.pk).update(started_at=now)
-    job.started_at, job.errors, job.done = now, {}, 0
-    undoable = _whole(job, now) if job.action in WHOLE else _each(job, now)
-    job.finished_at = now
-    job.save(update_fields=["started_at", "finished_at", "done", "errors"])
+    """Do a job, or what is left of it; a row that fails says why and the others go on.
+
+    Returns what can be undone: see ``undo.offer``.
+    """
+    BulkJob.objects.filter(pk=job.pk).update(started_at=now, beaten_at=now)
+    job.started_at = now
+    if job.action in WHOLE:
+        with transaction.atomic():
+            undoable = _whole(job, now)
+            _finish(job, now)
+    else:
+        undoable = _each(job, now)
     queries.forget_counts()
     intake_queries.forget_counts()
     return undoable
 
 
+def _finish(job: BulkJob, now: datetime) -> None:
+    job.finished_at = now
+    job.save(update_fields=["finished_at", "done", "errors"])
+
+
 def _each(job: BulkJob, now: datetime) -> dict[str, Any]:
+    """Row by row, from where the job stands."""
+    since = monotonic()
+    for subject in job.subjects[job.done + len(job.errors) :]:
+        if not _one(job, subject, now, beat=now + timedelta(seconds=monotonic() - since)):
+            return {}  # taken for dead and taken up by another worker, who finishes it
+    _finish(job, now)
+    return {"close": [row for row in job.subjects if str(row) not in job.errors]} if job.action == "close" else {}
+
+
+def _one(job: BulkJob, subject: Any, now: datetime, *, beat: datetime) -> bool:
+    """One row. The act and the note that it is done are one transaction: a killed worker leaves both or neither.
+
+    False when the job is no longer this worker's.
+    """
     act, _, _ = ACTIONS[job.action]
-    done = []
-    for place, subject in enumerate(job.subjects, 1):
+    with transaction.atomic():
+        mine = BulkJob.objects.select_for_update().filter(pk=job.pk, started_at=job.started_at, finished_at=None).exists()
+        if not mine:
+            return False
         try:
-            act(subject, job.parameters, job.by, now)
-            done.append(subject)
+            with transaction.atomic():
+                act(subject, job.parameters, job.by, now)
+            job.done += 1
         except TipstaffError as error:
             job.errors[str(subject)] = str(error)
-        if place % NOTED_EVERY == 0:
-            job.done = len(done)
-            job.save(update_fields=["done", "errors"])
-    job.done = len(done)
-    return {"close": done} if job.action == "close" else {}
+        BulkJob.objects.filter(pk=job.pk).update(done=job.done, errors=job.errors, beaten_at=beat)
+    return True
 
 
 def _whole(job: BulkJob, now: datetime) -> dict[str, Any]:

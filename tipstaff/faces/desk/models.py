@@ -24,7 +24,8 @@ class BulkJob(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     done = models.IntegerField(default=0)
-    errors = models.JSONField(default=dict)  # id → what was wrong
+    errors = models.JSONField(default=dict)  # id → what was wrong; with ``done`` it says how many of the rows are handled
+    beaten_at = models.DateTimeField(null=True)  # its worker's last sign of life
 
 
 class Draft(models.Model):
