@@ -15,6 +15,7 @@ from tipstaff.intake.reading.feeds.events import fill, one_category
 from tipstaff.intake.reading.feeds.files import TableFile, table_files
 from tipstaff.intake.reading.feeds.mapping import ATTACKS, PORTS_OF_SERVICES, Mapping, guess_mapping, zone_in_letter
 from tipstaff.intake.reading.times import read_time
+from tipstaff.intake.vocabulary.load import packaged
 from tipstaff.kernel.errors import ParseError
 
 name = "generic_feed"
@@ -24,6 +25,8 @@ experimental = False
 def claims(message: Message) -> Confidence:
     """LIKELY where a table has a column for the accused and one for the time, POSSIBLE without a time."""
     try:
+        if message.kind == "mail" and _excepts_rows(message):
+            return Confidence.NONE
         guesses = [guess_mapping(file.header) for file in table_files(message)]
     except ParseError:
         return Confidence.NONE
@@ -31,6 +34,12 @@ def claims(message: Message) -> Confidence:
     if not found:
         return Confidence.NONE
     return Confidence.LIKELY if any(guess.layout.time for guess in found) else Confidence.POSSIBLE
+
+
+def _excepts_rows(message: Message) -> bool:
+    """A person's letter that takes rows out of the table in it ("the first line is me") accuses not all of them: that is prose."""
+    inline = any(file.where.startswith("letter") for file in table_files(message))
+    return inline and any(hit.value.kind == "exception" for hit in packaged().cue_index.find(message.letter[:20_000]))
 
 
 def parse(message: Message) -> list[ReportDraft]:

@@ -6,7 +6,7 @@ Every address in the letter is a mention (``mentions``): what stands around it s
 
 from dataclasses import dataclass, field
 
-from tipstaff.intake.reading.loglines import LogLine, read_log_line
+from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_line
 from tipstaff.intake.reading.mentions import LIST_GAP, Mention, is_possible, mentions_of, weigh
 from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.received import within
@@ -54,7 +54,7 @@ def accuse(
 def _logs(lines: list[Line], zone: str | None, reference) -> list[tuple[Line, LogLine]]:
     found = []
     for line in lines:
-        if line.zone in (Zone.HEADERS, Zone.FORWARD, Zone.WHOIS, Zone.TRACE) or len(line.text) < 12:
+        if line.zone in (Zone.HEADERS, Zone.FORWARD, Zone.WHOIS, Zone.TRACE) or not may_be_log_line(line.text):
             continue
         entry = read_log_line(line.text.lstrip("> "), zone=zone, reference=reference)
         if entry is not None:

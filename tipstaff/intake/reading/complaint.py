@@ -7,7 +7,7 @@ from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.accusation import accuse
 from tipstaff.intake.reading.complaint_events import Reading, events_of
-from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
+from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours, take_link_addresses
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
 from tipstaff.intake.reading.links import judge_links
@@ -117,6 +117,7 @@ def read_letter(facts: Facts) -> Reading:
         reading.warnings.append(f"the letter names more than {MAX_MENTIONS} addresses; the rest was not weighed")
     _from_subject(reading)
     _from_headers(reading)
+    take_link_addresses(reading)
     keep_proved(reading)
     return reading
 
@@ -198,7 +199,7 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
         return Disposition.NEEDS_A_PERSON, ["the text does not say what is complained of"]
     bearing = bearing_of(reading)
     if not bearing.stands and not (facts.message.kind == "text" and bearing.shown):  # a log on its own
-        return _does_not_stand(bearing)
+        return _does_not_stand(bearing, bool(_candidates(reading)))
     if facts.kinds("resolved"):
         return Disposition.NEEDS_A_PERSON, ["it seems to say that something was solved"]
     if facts.kinds("customer_attacked") and not reading.accusation.accused:
@@ -206,7 +207,9 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
     return _weighed(reading, events, bool(complaint))
 
 
-def _does_not_stand(bearing: Bearing) -> tuple[Disposition, list[str]]:
+def _does_not_stand(bearing: Bearing, named: bool) -> tuple[Disposition, list[str]]:
+    if not (named or bearing.demands or bearing.shown):
+        return Disposition.NOT_A_REPORT, ["it names nothing and asks for nothing"]
     if bearing.ordinary >= 2 and bearing.complaint < ENOUGH and not bearing.shown:
         return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(bearing.topics[:3])]
     if bearing.ordinary:

@@ -15,13 +15,18 @@ from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
 from tipstaff.intake.reading.sections import Zone
 
 _SENTENCE = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n")
-_LABEL = pattern(r"^[\s>*|#•·\-–\d.)(]{0,10}[^\n.!?:=:]{1,60}?\s?(?:\([^)]{0,40}\))?[*\"]{0,2}\s?[:=:|\t][\s:=:|*\"'`\[(<.]{0,30}$")
+_LABEL = pattern(
+    r"^[\s>*|#•·\-–\d.)(]{0,10}[^\n.!?:=:]{1,60}?\s?(?:\([^)]{0,40}\))?[*\"]{0,2}\s?(?:[:=:|\t]|\s{2})[\s:=:|*\"'`\[(<.]{0,30}$"
+)
 _YOURS = pattern(
     r"(?i)\b(?:you|your|yours|ihnen|vous|ustedes|usted|voi|u|pan|vocês|vós|вам|вас|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\w{0,4}|seu|sua|seus|suas|ваш\w{0,3})\b|贵|您|你们|貴社|貴殿|御社"
 )
 _OURS = pattern(
     r"(?i)\b(?:our|my|we|unser\pL{0,2}|mein\pL{0,2}|wir|notre|nos|mon|nous|nuestr[ao]s?|mi|nostr[aeio]|mi[oa]|onze|mijn|wij|nasz\pL{0,3}|mój|noss[ao]s?|meu|minha|наш\pL{0,3}|мой|мы)\s(?:own\s)?(?:checks?|tests?|scan\pL*|quer\pL+|monitor\pL*|"
     r"prüfung\pL*|messung\pL*|überprüfung\pL*|vérification\pL*|comprobaci\pL+|verific\pL+|controle\pL*|провер\pL+|desk|resolver\pL*|sensor\pL*|address|adresse|dirección|indirizzo|adres|endereço|адрес|old|previous|mx|mail|provider|provedor|isp)"
+)
+_ANOTHERS = pattern(
+    r"(?i)\bnot (?:yours?|you)\b|unrelated|other (?:isp|provider|operator|network|hoster)|elsewhere|different (?:isp|operator|provider)|our|unser|notre|nuestr|nostr|onze|nasz|noss|наш|nicht (?:ihr|bei ihnen)|anderer|autre|otro|altro|andere|inny|outro|друго|302|307|301"
 )
 _OWNED = pattern(
     r"(?i)\b(?:your|ihr(?:e[mnrs]?)?|votre|vos|su|sus|vostr[aeio]|uw|jullie|wasz\pL{0,3}|państwa|seu|sua|seus|suas|ваш\pL{0,3})\s(?:ip|network|netz\pL{0,6}|server|host|customer|kunde\pL{0,2}|range|réseau|serveur|client\pL?|red|servidor|cliente|"
@@ -61,7 +66,7 @@ def bearing_of(reading: Reading) -> Bearing:
     """Weighs the letter as a whole."""
     facts, accusation = reading.facts, reading.accusation
     bearing = Bearing()
-    bearing.topics, bearing.ordinary = _ordinary(facts)
+    bearing.topics, bearing.ordinary = _ordinary(facts, reading.spam_source is not None)
     attacks = [entry for _, entry in accusation.logs if entry.attack and not entry.good]
     bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
     demands = facts.kinds("complaint")
@@ -70,7 +75,17 @@ def bearing_of(reading: Reading) -> Bearing:
     bearing.complaint = (
         min(4.0, 2.0 * len(demands))
         + (0.0 if points < 2 else 1.0 if points < 4 else 2.0 if points < 8 else 3.0)
-        + (4.0 if len(attacks) > 1 else 3.0 if attacks else 1.5 if accusation.logs else 0.0)
+        + (
+            4.0
+            if len(attacks) > 1
+            else 3.0
+            if attacks
+            else 1.5
+            if any(entry.dst for _, entry in accusation.logs)
+            else 0.5
+            if accusation.logs
+            else 0.0
+        )
         + (3.0 if reading.spam_source else 0.0)
         + (2.0 if any(link.defanged for link in reading.links) else 0.0)
         + (1.5 if _YOURS.search(facts.own_words) and accusation.strength >= SAYS else 0.0)
@@ -83,7 +98,8 @@ def bearing_of(reading: Reading) -> Bearing:
     return bearing
 
 
-def _ordinary(facts: Facts) -> tuple[list[str], float]:
+def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
+    """Topics of ordinary mail and their points. ``shows_mail``: the subject may be that of the offending mail, which counts for nothing."""
     message = facts.sender or facts.message
     points: dict[str, float] = {}
     zones = (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT)
@@ -97,10 +113,10 @@ def _ordinary(facts: Facts) -> tuple[list[str], float]:
             body.setdefault(hit.value.kind, set()).add(hit.phrase)
     for kind, phrases in body.items():
         points[kind] = 2.0 if len(phrases) == 1 else 3.0
-    for hit in facts.vocabulary.cue_index.find(facts.subject):
+    for hit in facts.vocabulary.cue_index.find("" if shows_mail else facts.subject):
         if hit.value.kind.startswith(ORDINARY):
             points[hit.value.kind] = max(points.get(hit.value.kind, 0.0), 1.0) + 1.5
-    plain = facts.kinds("ordinary")
+    plain = set() if shows_mail else facts.kinds("ordinary")
     if plain:
         points["ordinary"] = min(2.0, 1.0 * len(plain))
     if facts.kinds("mailing"):
@@ -115,6 +131,28 @@ def _ordinary(facts: Facts) -> tuple[list[str], float]:
         points["an answer"] = 1.0
     names = sorted(points, key=lambda name: -points[name])
     return [name.removeprefix(ORDINARY) for name in names], sum(points.values())
+
+
+def _stands_behind_link(mention: Mention, reading: Reading) -> bool:
+    """``LINK on ADDRESS``, ``LINK -> ADDRESS (yours)``: the address of an accused link, unless it is called another's."""
+    text, start = reading.facts.text, mention.found.start
+    if text[start : mention.found.end] != mention.found.as_written:
+        return False
+    behind = any(
+        link.verdict == "accused" and 0 <= start - link.found.end <= 24 and "\n" not in text[link.found.end : start].strip("\n")
+        for link in reading.links
+    )
+    return behind and not _ANOTHERS.search(text[mention.found.end : mention.found.end + 60].partition("\n")[0])
+
+
+def take_link_addresses(reading: Reading) -> None:
+    """Where nobody is accused yet, the one address that stands behind the accused links."""
+    accusation = reading.accusation
+    if accusation.accused or accusation.logs:
+        return
+    found = {mention.ip: mention for mention in accusation.mentions if _stands_behind_link(mention, reading)}
+    if len(found) == 1 and not set(found) & set(accusation.victims):
+        accusation.accused, accusation.strength, accusation.why = list(found), LIKELY, ""
 
 
 def speaks_of_yours(facts: Facts) -> bool:
@@ -187,6 +225,14 @@ class _Sentences:
         return bool(self._charges) or self.subject_charged
 
 
+def _left_over(reading: Reading) -> set[str]:
+    """The address that is left when those that the letter calls somebody else's are taken away; empty where several are."""
+    mentions = reading.accusation.mentions
+    others = {one.ip for one in mentions if one.role in (Role.VICTIM, Role.OTHER) and one.strength >= SAYS}
+    left = {one.ip for one in mentions} - others
+    return left if len(left) == 1 else set()
+
+
 def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> bool:
     """Whether what stands around this mention accuses the address, not only names it."""
     text, start, end = sentences.text, mention.found.start, mention.found.end
@@ -197,7 +243,7 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
     said_at = mention.said_at if mention.said_at is not None else start
     low, high = sentences.bounds(min(said_at, start), max(end, said_at))
     charged = sentences.charged(low, high)
-    only = len({one.ip for one in reading.accusation.mentions}) == 1
+    only = mention.ip in _left_over(reading)
     if mention.role is None:  # the only address of a letter, in a sentence or under a subject that speaks of abuse
         alone = text[mention.line.start : mention.line.end].strip() == mention.found.as_written.strip()
         return only and (charged or (alone and sentences.subject_charged))

@@ -184,17 +184,17 @@ def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]
     room = MAX_ATTACHED
     for part in message.parts:
         name = (part.filename or "").lower()
-        is_text = part.content_type in ("text/plain", "application/octet-stream", "text/x-log", "application/x-log") and (
-            part.attachment or part.filename
-        )
-        if (
-            not is_text
-            or name.endswith((".yaml", ".yml", ".json", ".xml", ".csv", ".eml", ".html", ".pdf", ".asc", ".sig"))
-            or room <= 0
-        ):
+        is_text = part.content_type in (
+            "text/plain",
+            "application/octet-stream",
+            "text/x-log",
+            "application/x-log",
+            "text/csv",
+        ) and (part.attachment or part.filename)
+        if not is_text or name.endswith((".yaml", ".yml", ".json", ".xml", ".eml", ".html", ".pdf", ".asc", ".sig")) or room <= 0:
             continue
         text = part.text[:room]
-        named = name.endswith((".log", ".txt")) and any(find_addresses(line) for line in text.split("\n")[:200])
+        named = name.endswith((".log", ".txt", ".csv")) and any(find_addresses(line) for line in text.split("\n")[:200])
         if text.strip() and text.strip() not in letter and (named or any(read_log_line(line) for line in text.split("\n")[:200])):
             letter = letter.rstrip("\n") + "\n\n"
             attached.append((len(letter), part.where))

@@ -35,6 +35,7 @@ _ASCTIME = pattern(r"\[?[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d{2}:\d{2}:\d
 _WEB = pattern(
     rf"^\s*(?:\S{{1,200}}:\d{{1,5}}\s+|[\w.-]+\s+)?(?P<src>{_IP})(?::\d{{1,5}})?,?\s+(?:[\w.-]+\s+)?\S+\s+(?:\S+\s+)?\[(?P<time>\d{{1,2}}/[A-Za-z]{{3}}/\d{{4}}:\d\d:\d\d:\d\d(?:\s?[+-]\d{{4}})?)\]"
 )
+_HAPROXY = pattern(rf"\bhaproxy\[\d+\]:\s(?P<src>{_IP}):(?P<sport>\d{{1,5}})\s\[")
 _WEB_ERROR = pattern(
     rf"(?i)(?:\[(?:client|remote)\s+(?P<src1>{_IP}?)(?::(?P<sport1>\d{{1,5}}))?\]|\bclient:\s(?P<src2>{_IP}),\sserver:)"
 )
@@ -76,7 +77,7 @@ _HONEYPOT = pattern(
 )
 _VSFTPD = pattern(rf"(?i)(?:FAIL LOGIN|CONNECT|FAIL DOWNLOAD): Client \"(?:::ffff:)?(?P<src>{_IP})\"")
 _GOOD = pattern(
-    r"(?i)\bsshd.{0,40}\]:\s(?:Accepted\s|session opened)|imap-login: Login:|pop3-login: Login:|sasl_method=\S+, sasl_username|LOGIN SUCCESS|successful login"
+    r"(?i)\bsshd.{0,40}\]:\s(?:Accepted\s|session opened)|imap-login: Login:|pop3-login: Login:|sasl_method=\S+, sasl_username|LOGIN SUCCESS|\bAUTH OK\b|\bresult=(?:ok|success)\b|successful login"
 )
 _ATTACKS = (  # (words in the line, category it speaks for)
     (
@@ -288,6 +289,7 @@ _READERS = (
     ("sip", _grouped(_SIP)),
     ("arrow", _arrow),
     ("fail2ban", _grouped(_FAIL2BAN, ("fail2ban",))),
+    ("web", _grouped(_HAPROXY, ("haproxy",))),
     ("web", _grouped(_WEB, ("[",))),
     ("web", _grouped(_WEB_ERROR, ("lient", "emote"))),
     ("mail", _grouped(_EXIM, ("[",))),

@@ -46,6 +46,12 @@ _MINE = pattern(
 _MINE_NEXT = pattern(
     r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|mon|nuestr[ao]|mi|nostr[ao]|onze|ons|mijn|nasz\pL{0,3}|mój|noss[ao]|meu|наш\pL{0,3}|мой)(?:\s[\pL-]{2,24}){1,2})\s$"
 )
+#: "a complaint against your customer": what is against them here does not strike them.
+_COMPLAINING = pattern(
+    r"(?i)(?:complain\pL*|compl[aá]i?nts?|reports?|claims?|notices?|actions?|measures?|steps?|evidence|proceedings|case|abuse|"
+    r"beschwerde\pL*|anzeige\pL*|ma(?:ß|ss)nahmen|plainte|queja|denuncia|reclamo|segnalazione|klacht|skarg\pL*|жалоб\pL*)\W{1,3}$"
+)
+_OTHERWISE = POSSESSIVE | {"us", "received", "receiving"}
 _DOING = pattern(
     r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
 )
@@ -136,7 +142,7 @@ def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Me
     others = [other for other in near if other is not mention]
     left = _before(mention, letter, lines, before, after, others)
     right = _after(mention, letter, after, others)
-    best = _better(left, right)
+    best = _struck(letter, before, left, right) or _better(left, right)
     if best is not None:
         hit, strength, _ = best
         mention.role, mention.strength, mention.cue, mention.said_at = ROLES[hit.value.kind], strength, hit.phrase, hit.start
@@ -301,6 +307,24 @@ def _after(mention: Mention, letter: str, after: list[Hit], others: list[Mention
         if best is None or (hit.start, -(hit.end - hit.start)) < (best.start, -(best.end - best.start)):
             best = hit
     return (best, best.value.strength, best.start - end) if best is not None else None
+
+
+def _struck(letter: str, before: list[Hit], left, right):
+    """What befalls the reader's own: ``an attack on your customer A``, ``your customer A is being attacked``. Else None.
+
+    ``your`` says whose A is, not what it did; a word of suffering on the other side of it says that.
+    """
+    if left is None or ROLES[left[0].value.kind] is not Role.ACCUSED or not _YOUR_LIST.search(left[0].phrase):
+        return None
+    if right is not None and right[1] >= SAYS and right[2] <= 12 and ROLES[right[0].value.kind] is Role.VICTIM:
+        words = right[0].phrase.replace("(", " ").split()
+        return None if _OTHERWISE.intersection(words) else right  # None: "(our ticket 7)"
+    start = left[0].start
+    for hit in ending_within(before, max(0, start - 3), start + 1):
+        strikes = hit.value.kind == "victim_before" and hit.value.strength >= SAYS and hit.end <= start
+        if strikes and not _COMPLAINING.search(letter[max(0, hit.start - 20) : hit.start]):
+            return (hit, SAYS, left[2])
+    return None
 
 
 def _better(left, right):

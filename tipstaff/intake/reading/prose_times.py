@@ -155,7 +155,9 @@ def _moment(parts: dict, written: str, language: str | None, zone: str | None, r
     own = None if own in _NO_ZONE else own
     tail = _plain_zone(own) if own else (zone or "")
     moment = read_time(" ".join(filter(None, (day, clock, tail if clock else ""))), reference=reference)
-    if moment is None and tail and clock:  # an unknown abbreviation behind the clock is no zone
+    if (
+        (moment is None or (moment.at is None and own and zone)) and tail and clock
+    ):  # an unknown abbreviation behind the clock is no zone
         moment = read_time(" ".join(filter(None, (day, clock, zone or ""))), reference=reference)
     if moment is None:
         return None

@@ -65,7 +65,7 @@ _PAIR = pattern(
 )
 _SIDE = {
     **dict.fromkeys(
-        "src source sources attacker attackers offender offending origin originating remote client peer scanner bot quelle quell angreifer attaquant origine origen atacante sorgente attaccante bron aanvaller źródło źródłowy źródłowe atakujący origem источник источника атакующий".split(),
+        "src source sources attacker attackers offender offending origin originating remote client peer scanner bot quelle quell angreifer attaquant origine origen atacante sorgente sorg orig attaccante bron aanvaller źródło źródłowy źródłowe atakujący origem источник источника атакующий".split(),
         "src",
     ),
     **dict.fromkeys(
@@ -84,6 +84,9 @@ _SOURCE_WORDS = frozenset(
     for name in (*(one for one, role in _NAMED.items() if role == "src"), *(one for one, side in _SIDE.items() if side == "src"))
     for word in name.translate(_APART).split()
 ) - {"ip", "address", "host", "addr", "adresse", "adres", "indirizzo", "dirección", "endereço", "de", "d", "di", "del"}
+_ALLOWED = pattern(
+    r"(?i)(?:^|[\s;,|\t\"=])(?:allow(?:ed)?|accept(?:ed)?|permit(?:ted)?|pass(?:ed)?|success(?:ful)?|consentito|permitido|permesso|autorisé|erlaubt|zugelassen|toegestaan|zezwolono|dozwolone|разрешено|允许|許可)(?:[\s;,|\t\"]|$)"
+)
 _OPENS = pattern(r"^[^{}\"]{0,40}\{\s*$|^\s*\{\s*\"[^{}]*$")
 Heading = tuple[str, list[str]]
 
@@ -260,6 +263,7 @@ def _line(fields: dict[str, str], text: str, zone: str | None, reference: dateti
         _epoch(fields.get("time", "")) or time_of(refang(text), zone, reference),
         "table",
         fields.get("proto", "").lower() or None,
+        bool(_ALLOWED.search(text)),
     )
 
 
