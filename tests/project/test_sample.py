@@ -145,8 +145,8 @@ def test_the_passwords_told_are_those_that_work(told, client):
 
 
 def test_loading_takes_little(loaded):
-    """Seconds of this process; the database's come on top. Twenty seconds is what a person waits for on two idle cores."""
-    assert loaded[1] < 14
+    """Seconds of this process, which a busy machine inflates. Twenty seconds is what a person waits for on two idle cores."""
+    assert loaded[1] < 18
 
 
 def test_it_goes_into_an_empty_instance_only(told):
@@ -168,6 +168,18 @@ def test_erasing_leaves_what_is_ours_and_the_record(told):
     assert list(StaffMember.objects.values_list("username", flat=True)) == ["bob"]
     assert Entry.objects.filter(action="sample.erase", actor="bob").exists()
     assert not sample.is_loaded()
+
+
+def test_one_click_erases_it_and_only_a_leads(told, client):
+    client.force_login(StaffMember.objects.get(username="alice"))
+    assert "A lead or an admin can" in client.get("/sample/").content.decode()
+    assert client.post("/sample/").status_code == 403 and sample.is_loaded()
+    client.force_login(StaffMember.objects.get(username="bob"))
+    assert "Erased:" in client.post("/sample/").content.decode()
+    assert not sample.is_loaded()
+    assert "There is none here" in client.get("/sample/").content.decode(), "Bob is still signed in"
+    client.logout()
+    assert client.get("/sample/").url.startswith("/login/")
 
 
 def test_after_erasing_the_operator_publishes_a_policy_of_their_own(told):

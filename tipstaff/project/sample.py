@@ -44,7 +44,7 @@ from tipstaff.project.samples import acts, mails, people
 from tipstaff.reports.bulk import ensure_partition
 from tipstaff.reports.models import AcceptedRisk, FeedDelivery, Report, Reporter, Rule, Tally
 
-STEP, LONG_STEP = timedelta(minutes=40), timedelta(hours=4)  # messages so close together are handled in one go
+STEP, LONG_STEP = timedelta(hours=1), timedelta(hours=6)  # messages so close together are handled in one go
 RECENT = timedelta(days=2)  # within which the short step holds
 
 
@@ -121,7 +121,7 @@ def _told(passwords: dict[str, str], count: int, case: Case | None, now: datetim
         lines += [
             f"  Open first: case #{case.pk} at /cases/{case.pk}/, phishing at {case.headline}, {hours} h {minutes} min overdue.",
             "  Its notice to the customer waits in the outbox. Then: Intake, the customer Halden Mail AS (a repeat offender),",
-            "  and the public pages /report/ and /policy/.",
+            "  and the public pages /report/ and /policy/. One click at /sample/ erases all of it.",
         ]
     return "\n".join([*lines, ""])
 
@@ -144,6 +144,7 @@ def erase(*, now: datetime, by: str) -> str:
         "cases": Case.objects.filter(customer__in=customers).count(),
         "customers": customers.count(),
     }
+    OutboxMessage.objects.filter(reference__in=[f"customer:{number}" for number in customers.values_list("pk", flat=True)]).delete()
     _erase_cases(list(Case.objects.filter(customer__in=customers).values_list("pk", flat=True)))
     _erase_reports(reports, reporters, list(customers.values_list("pk", flat=True)))
     _erase_intake(submissions, sources, by, now)

@@ -4,8 +4,11 @@ from importlib.util import find_spec
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from tipstaff.project.erasing import erase
+
 FACES = ("api", "public", "desk")
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include(f"tipstaff.faces.{face}.urls")) for face in FACES if find_spec(f"tipstaff.faces.{face}.urls")
+    path("sample/", erase),
+    *(path("", include(f"tipstaff.faces.{face}.urls")) for face in FACES if find_spec(f"tipstaff.faces.{face}.urls")),
 ]

@@ -84,9 +84,10 @@ def last_words(now: datetime) -> Case | None:
     """Who owns the overdue case, what was written on it, and views for the queue. Returns that case."""
     alice = StaffMember.objects.get(username="alice")
     closed = [f"case:{number}" for number in Case.objects.filter(closed_at__isnull=False).values_list("pk", flat=True)]
-    OutboxMessage.objects.filter(reference__in=closed, state="waiting").update(
-        state="withdrawn", error="its case was closed before it was sent"
-    )
+    waiting = OutboxMessage.objects.filter(state="waiting")
+    waiting.filter(reference__in=closed).update(state="withdrawn", error="its case was closed before it was sent")
+    old = waiting.filter(kind="digest", created_at__lt=now - timedelta(days=1))
+    old.update(state="withdrawn", error="a newer digest followed before it was sent")
     for name, query in VIEWS:
         SavedView.objects.create(name=name, query=query, owner=alice, shared=True)
     found = Case.objects.filter(headline=mails.OVERDUE, category="phishing", closed_at__isnull=True).first()
