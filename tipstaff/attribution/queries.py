@@ -99,8 +99,10 @@ def who(
 ) -> Answer:  # fmt: skip
     """Who held it at that moment (or from ``at`` through ``until``), as known now or as known at some moment.
 
-    Raises InputError where ``ip`` is no address.
+    Raises InputError where ``ip`` is no address, or the interval ends before it begins.
     """
+    if until is not None and until < at:
+        raise InputError(Problem("until", f"{_written(until)} is before {_written(at)}", "name the later moment as the end"))
     snap = snapshot.build(as_known_at=as_known_at) if as_known_at else snapshot.kept.current()
     question = _question(ip, at, until or at, port, host, mailbox)
     return _answer(snap, question, explain(snap.table, question))

@@ -65,6 +65,11 @@ class TestAddresses:
     def test_address_port_and_name(self, text, expected):
         assert split_address(text) == expected
 
+    @pytest.mark.parametrize("text", ["[2001:db8::1", "[2001:db8::1]443"])
+    def test_brackets_that_do_not_close(self, text):
+        with pytest.raises(InputError, match="brackets"):
+            split_address(text)
+
     @pytest.mark.parametrize("text", ["192.0.2.1:x", "192.0.2.1:70000", "192.0.2.1:"])
     def test_no_port(self, text):
         with pytest.raises(InputError, match="no port"):
@@ -79,6 +84,10 @@ class TestWho:
         assert lines[1] == "  customer   Carol Web (K-1)"
         assert lines[4] == "  assigned   192.0.2.0/24 2026-01-01 00:00:00 UTC to 2026-03-01 00:00:00 UTC, csv"
         assert lines[5].startswith("  after      Dave Hosting, Dave Hosting, 192.0.2.0/24 2026-03-01")
+
+    def test_an_interval_that_ends_before_it_begins_is_refused(self):
+        with pytest.raises(InputError, match="is before"):
+            run(who, "192.0.2.7", "--at", "2026-02-01", "--until", "2026-01-01")
 
     def test_json(self):
         found = read_json(who, "198.51.100.1:2048", "--at", "2026-02-01")

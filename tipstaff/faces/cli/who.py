@@ -52,7 +52,9 @@ def split_address(text: str) -> tuple[str | None, int | None, str | None]:
     """(address, port, host name) of what was typed; exactly one of address and host name is given."""
     text = text.strip()
     if text.startswith("["):
-        ip, _, rest = text[1:].partition("]")
+        ip, closed, rest = text[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            raise InputError(Problem(text, "the brackets do not close around the address", "write it like [2001:db8::1]:443"))
         return ip, _port(text, rest[1:]) if rest.startswith(":") else None, None
     if text.count(":") == 1:
         ip, _, port = text.partition(":")
