@@ -241,6 +241,15 @@ def erase_unseen(*, blob: Blob, reason: str, by: str, now: datetime) -> bool:
     return bool(_erase([blob], by=by, now=now))
 
 
+def take_seal_off(*, blob: Blob, evidence_class: str, reason: str, by: str, now: datetime) -> None:
+    """Sealed evidence becomes ordinary again, with its retention; who may decide that is known above this layer."""
+    period = RETENTION[evidence_class]
+    Blob.objects.filter(pk=blob.pk, evidence_class="sealed").update(
+        evidence_class=evidence_class, retain_until=now + period if period else None
+    )
+    record(by=by, action="evidence.unseal", subject=f"blob:{bytes(blob.sha256).hex()}", reason=reason, now=now)
+
+
 def sweep_orphans(*, older_than: datetime) -> int:
     """Delete packs without a key: of transactions that failed after the pack was written, or erased and not yet deleted."""
     store, gone = stores.configured(), 0

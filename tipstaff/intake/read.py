@@ -60,7 +60,26 @@ def _place(error: Exception) -> str:
 
 def read_message(message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
     """The drafts of one opened message."""
-    sealed = _seal_reason(message)
+    if message.hints.seal_cleared:
+        return [_unsealed(draft) for draft in _read(message, vocabulary)]
+    return _read(message, vocabulary)
+
+
+def _unsealed(draft: ReportDraft) -> ReportDraft:
+    """What two people took the seal off: it is never sealed again, and where reading still says so, a person decides its kind."""
+    rows = draft.table is not None and "category" in draft.table.columns and "csam" in draft.table["category"]
+    if draft.sealed or draft.category == "csam" or rows or any(event.category == "csam" for event in draft.events):
+        draft.sealed, draft.category, draft.category_from = False, None, None
+        draft.disposition = Disposition.NEEDS_A_PERSON
+        draft.needs.append("it was sealed by mistake, as two people said; a person says what kind it is")
+        draft.table = None if rows else draft.table
+        for event in draft.events:
+            event.category = None
+    return draft
+
+
+def _read(message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
+    sealed = None if message.hints.seal_cleared else _seal_reason(message)
     if sealed:
         return _sealed(message, sealed)
     verdict = verdict_of(message)

@@ -36,7 +36,7 @@ def accept(*, items: Sequence[Accepted], claimed_by: str = "", now: datetime) ->
         sources = {name: ensure_source(name=name, kind=kind, now=now) for name, kind in {(i.source, i.kind) for i in items}}
         known = set(Submission.objects.filter(pk__in=[item.id for item in items]).values_list("pk", flat=True))
         fresh = list({item.id: item for item in items if item.id not in known}.values())
-        blobs = keep(items=[Plain(item.content, evidence_class=_class(item)) for item in fresh], now=now)
+        blobs = keep(items=[Plain(item.content, evidence_class=class_of(item.kind, item.filename)) for item in fresh], now=now)
         added = _insert(fresh, blobs, sources, claimed_by, now) if fresh else []
         for source in sources.values():
             newest = max(item.received_at for item in items if item.source == source.name)
@@ -44,8 +44,9 @@ def accept(*, items: Sequence[Accepted], claimed_by: str = "", now: datetime) ->
     return added
 
 
-def _class(item: Accepted) -> str:
-    return "feed" if item.kind == "pull" or item.filename.lower().endswith(FEED_SUFFIXES) else "mail"
+def class_of(kind: str, filename: str) -> str:
+    """The retention class of what comes from that kind of source under that name."""
+    return "feed" if kind == "pull" or filename.lower().endswith(FEED_SUFFIXES) else "mail"
 
 
 def _insert(fresh: Sequence[Accepted], blobs: list[int], sources: dict[str, Source], claimed_by: str, now: datetime) -> list[UUID]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from tipstaff.accounts.models import OwnPrefix
+from tipstaff.intake.clearance import is_cleared
 from tipstaff.intake.message import Hints
 from tipstaff.intake.models import Source
 from tipstaff.intake.read import read_submission
@@ -66,4 +67,5 @@ class Reader:
             own_addresses=tuple(known.get("own_addresses", ())),
             own_networks=self.networks,
             zone=known.get("zone"),
+            seal_cleared=is_cleared(item.envelope),
         )

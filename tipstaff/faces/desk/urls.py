@@ -41,6 +41,7 @@ urlpatterns = [
     path("jobs/", jobs.jobs),
     path("jobs/<int:number>/", jobs.job),
     path("sealed/", sealed.sealed),
+    path("sealed/<uuid:number>/<slug:action>/", sealed.decide),
     path("settings/", settings.sources),
     path("settings/staff/", settings.staff),
     path("settings/editions/", settings.editions),
