@@ -21,8 +21,14 @@ Subject: intrusion attempt
 On 2026-11-12 at 14:03:22 the host 192.0.2.62 tried to break into our mail server.
 """
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "free_text"
-MOST_UNDECIDED = 0.10  # of decidable letters
-MOST_WRONG_DETAILS = {"known": 0.0, "held_out": 0.10}  # of decided letters: time, port, link or category
+HALVES = ("known", "held_out", "rounds", "ordinary")
+MOST_UNDECIDED = {"known": 0.10, "held_out": 0.10, "rounds": 0.16, "ordinary": 0.0}  # of decidable letters
+MOST_WRONG_DETAILS = {
+    "known": 0.0,
+    "held_out": 0.10,
+    "rounds": 0.32,
+    "ordinary": 0.0,
+}  # of decided letters: time, port, link or category
 
 
 def labels(half: str) -> dict[str, dict]:
@@ -57,10 +63,10 @@ def wrong_details(label: dict, draft: ReportDraft) -> list[str]:
         problems.append("a time where none can be known")
     for ip, time in (label.get("times") or {}).items():
         at = first[ip].occurred_at if ip in first else None
-        if at is None or at.strftime("%Y-%m-%dT%H:%M:%SZ") != time:
+        if at is None or at.strftime("%Y-%m-%dT%H:%M:%SZ") not in ([time] if isinstance(time, str) else time):
             problems.append(f"{ip} at {at}, not {time}")
     for ip, port in label.get("ports", {}).items():
-        if ip not in first or first[ip].port != port:
+        if ip not in first or first[ip].port not in (port if isinstance(port, list) else [port]):
             problems.append(f"{ip} port {first[ip].port if ip in first else None}, not {port}")
     urls = {event.url for event in draft.events if event.url}
     if "urls" in label and urls != set(label["urls"]):
@@ -68,14 +74,14 @@ def wrong_details(label: dict, draft: ReportDraft) -> list[str]:
     return problems
 
 
-@pytest.mark.parametrize("half", ["known", "held_out"])
+@pytest.mark.parametrize("half", HALVES)
 def test_letters_are_read_right(half, capsys):
     counts, languages, notes = Counter(), {}, []
     for name, label in labels(half).items():
         draft = read(half, name)
         tally = languages.setdefault(label["language"], Counter())
         wrong = wrong_addresses(label, draft)
-        decidable = label["disposition"] == ["report"]
+        decidable = label.get("decidable", label["disposition"] == ["report"])
         counts["letters"] += 1
         for kind, holds in {
             "decidable": decidable,
@@ -99,7 +105,7 @@ def test_letters_are_read_right(half, capsys):
         print("\n".join(notes))
     assert counts["wrong address"] == 0
     assert counts["wrongly a report"] == 0
-    assert counts["to a person"] <= MOST_UNDECIDED * counts["decidable"]
+    assert counts["to a person"] <= MOST_UNDECIDED[half] * counts["decidable"]
     assert counts["wrong detail"] <= MOST_WRONG_DETAILS[half] * counts["decided"]
 
 
@@ -110,7 +116,7 @@ def test_the_letters_cover_what_they_should():
     assert len({category for label in both.values() for category in label.get("category", ())}) >= 20
 
 
-@pytest.mark.parametrize("half", ["known", "held_out"])
+@pytest.mark.parametrize("half", HALVES)
 def test_named_but_not_accused_stays_so(half):
     for name, label in labels(half).items():
         draft = read(half, name)
@@ -120,7 +126,7 @@ def test_named_but_not_accused_stays_so(half):
             assert all(event.found_in.get("occurred_at") for event in draft.events if event.occurred_at), name
 
 
-@pytest.mark.parametrize("half", ["known", "held_out"])
+@pytest.mark.parametrize("half", HALVES)
 def test_a_draft_for_a_person_says_why(half):
     for name in labels(half):
         draft = read(half, name)

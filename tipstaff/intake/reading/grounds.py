@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns and lists of words read better whole
 """Whether an accusation stands: positive evidence for each address, and whether the letter complains more than it is ordinary mail.
 
 An address is accused only on a ground of its own: a log line, a labelled field, a column, headers of the offending mail, or a
@@ -99,7 +100,7 @@ def bearing_of(reading: Reading) -> Bearing:
 
 
 def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
-    """Topics of ordinary mail and their points. ``shows_mail``: the subject may be that of the offending mail, which counts for nothing."""
+    """Topics of ordinary mail and their points. ``shows_mail``: the subject may be the offending mail's, and counts for nothing."""
     message = facts.sender or facts.message
     points: dict[str, float] = {}
     zones = (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT)

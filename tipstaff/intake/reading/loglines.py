@@ -69,7 +69,7 @@ _FAILED = pattern(
     r"(?i)fail|denied|invalid|bad password|wrong|block|reject|refus|unauthori[sz]ed|illegal|banned|too many|brute|attack|exceed|flood"
 )
 _FROM = pattern(
-    rf"(?i)\b(?:from|for|by|ip|host|address|client|peer|remote)\s?(?:[=:]\s?)?[\[\"'(]{{0,2}}(?:::ffff:)?(?P<src>\d{{1,3}}(?:\.\d{{1,3}}){{3}}|[0-9a-fA-F]{{1,4}}:[0-9a-fA-F:]{{3,40}})(?::(?P<sport>\d{{1,5}}))?(?:\sport\s(?P<sport_p>\d{{1,5}}))?(?:[\]\"'),:;\s]|$)"
+    r"(?i)\b(?:from|for|by|ip|host|address|client|peer|remote)\s?(?:[=:]\s?)?[\[\"'(]{0,2}(?:::ffff:)?(?P<src>\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{1,4}:[0-9a-fA-F:]{3,40})(?::(?P<sport>\d{1,5}))?(?:\sport\s(?P<sport_p>\d{1,5}))?(?:[\]\"'),:;\s]|$)"
 )
 _FAIL2BAN = pattern(rf"(?i)fail2ban\S*\s.{{0,80}}?\]?:?\s(?:\w+\s+)?\[[\w.-]+\]\s(?:Ban|Found|Restore Ban)\s(?P<src>{_IP})")
 _HONEYPOT = pattern(

@@ -103,10 +103,12 @@ def rows_of(lines: list[Line], zone: str | None, reference: datetime | None) -> 
         if heading is None and not may_head and not may_be_log_line(line.text):
             continue
         text = line.text.lstrip("> ")
-        if text.startswith("{") and line.zone is not Zone.LOG and (found := _object(lines, index - 1))[0]:
-            read, index = read + len(found[0]), found[1]
-            yield from ((line, entry) for entry in found[0])
-            continue
+        if text.startswith("{") and line.zone is not Zone.LOG:
+            records, behind = _object(lines, index - 1)
+            if records:
+                read, index = read + len(records), behind
+                yield from ((line, entry) for entry in records)
+                continue
         if line.zone in (Zone.LOG, Zone.HEADERS, Zone.FORWARD, Zone.WHOIS, Zone.TRACE) or not text.strip(" -=+|\t:"):
             continue
         if not _has_address(text):
