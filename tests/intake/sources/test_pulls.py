@@ -66,9 +66,12 @@ def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool")
 
 
+def source_settings(site: Site, **more: Any) -> dict[str, Any]:
+    return {"url": site.address, "allow_http": True, "allow_private": True, "every": 3600} | more
+
+
 def source(site: Site, **more: Any) -> Source:
-    known = {"url": site.address, "allow_http": True, "allow_private": True, "every": 3600} | more
-    return Source.objects.create(name="feed", kind="pull", settings=known, created_at=NOW)
+    return Source.objects.create(name="feed", kind="pull", settings=source_settings(site, **more), created_at=NOW)
 
 
 def fresh(found: Source) -> Source:
@@ -133,6 +136,24 @@ def test_a_failure_is_told_and_tried_again_later_and_later(site: Site, spool: Sp
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("wrong", [{"every": "hourly"}, {"headers": 7}, {"timeout": "long"}, {"url": 7}])
+def test_a_source_that_cannot_be_used_says_so_and_holds_up_no_other(wrong: dict[str, Any], site: Site, spool: Spool) -> None:
+    broken = source(site, **wrong)
+    sound = Source.objects.create(name="sound", kind="pull", settings=source_settings(site), created_at=NOW)
+    assert [pulls.pull_due(spool, now=NOW) for _ in range(3)] == [("feed", 0), ("sound", 1), None]
+    assert "cannot be used" in fresh(broken).last_error and "tipstaff source test" in fresh(broken).last_error
+    assert fresh(broken).due_at == NOW + timedelta(seconds=30)
+    assert fresh(sound).last_error == ""
+
+
+@pytest.mark.django_db
+def test_a_source_without_an_address_is_asked_nothing(spool: Spool) -> None:
+    made = Source.objects.create(name="by hand", kind="pull", settings={}, created_at=NOW)
+    assert pulls.pull_due(spool, now=NOW) is None
+    assert fresh(made).last_error == ""
+
+
+@pytest.mark.django_db
 def test_a_server_may_ask_for_patience(site: Site, spool: Spool) -> None:
     made, site.status, site.headers = source(site), 429, {"Retry-After": "900"}
     pulls.pull_due(spool, now=NOW)
@@ -186,12 +207,12 @@ def test_two_workers_never_pull_the_same_turn(site: Site, spool: Spool, app: psy
     made = source(site)
     app.execute("BEGIN")
     app.execute("SELECT 1 FROM intake_source WHERE id = %s FOR UPDATE", [made.pk])
-    assert services.claim_due(kind="pull", now=NOW) is None
+    assert services.claim_due(kind="pull", setting="url", now=NOW) is None
     app.rollback()
-    first = services.claim_due(kind="pull", now=NOW)
+    first = services.claim_due(kind="pull", setting="url", now=NOW)
     assert first is not None
-    assert services.claim_due(kind="pull", now=NOW + timedelta(minutes=14)) is None
-    second = services.claim_due(kind="pull", now=NOW + timedelta(minutes=16))  # the first was killed
+    assert services.claim_due(kind="pull", setting="url", now=NOW + timedelta(minutes=14)) is None
+    second = services.claim_due(kind="pull", setting="url", now=NOW + timedelta(minutes=16))  # the first was killed
     assert second is not None
     assert not services.pulled(source=first, cursor={"digest": "old"}, due_at=NOW, now=NOW)
     assert services.pulled(source=second, cursor={}, due_at=NOW + timedelta(hours=1), now=NOW)

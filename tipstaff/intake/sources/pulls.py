@@ -1,6 +1,7 @@
 """Feeds fetched on a schedule: one GET, an honest cursor, a cap on the size, and a longer pause after each failure."""
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,13 +10,15 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpx
+from django.db import DatabaseError
 
 from tipstaff.intake.models import Source
 from tipstaff.intake.sources import guarded, services
 from tipstaff.intake.sources.credentials import credential
 from tipstaff.intake.spool import Accepted, Spool, accepted
-from tipstaff.kernel.errors import InputError, Problem, Refused, TipstaffError
+from tipstaff.kernel.errors import InputError, Problem, TipstaffError
 
+log = logging.getLogger(__name__)
 KIND = "pull"
 EVERY = timedelta(hours=1)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
@@ -148,20 +151,32 @@ def accept(fetched: Fetched, *, name: str, now: datetime) -> Accepted:
 def pull(source: Source, spool: Spool, *, now: datetime) -> int:
     """One turn of a claimed source: how many submissions it brought. An error is noted at the source, with a longer pause."""
     cursor = dict(source.cursor)
-    every = timedelta(seconds=float(source.settings.get("every", EVERY.total_seconds())))
     try:
+        every = timedelta(seconds=float(source.settings.get("every", EVERY.total_seconds())))
         fetched = fetch(name=source.name, settings=source.settings, cursor=cursor, now=now)
         if fetched.content is not None:
             spool.put([accept(fetched, name=source.name, now=now)])
-    except (TipstaffError, OSError) as error:
+    except DatabaseError:
+        raise
+    except Exception as error:  # whatever is wrong with one source, the others are asked
         failures = int(cursor.get("failures", 0)) + 1
         asked = timedelta(seconds=getattr(error, "retry_after", 0))
         due = now + max(pause_after(failures), min(asked, LONGEST_PAUSE))
-        told = str(error) if isinstance(error, InputError | Refused | PullFailed) else f"the spool cannot be written: {error}"
-        services.pulled(source=source, cursor=cursor | {"failures": failures}, due_at=due, now=now, error=f"{told} ({ADVICE})")
+        services.pulled(
+            source=source, cursor=cursor | {"failures": failures}, due_at=due, now=now, error=f"{_told(error)} ({ADVICE})"
+        )
         return 0
     services.pulled(source=source, cursor=fetched.cursor, due_at=now + every, now=now)
     return int(fetched.content is not None)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, TipstaffError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"the spool cannot be written: {error}"
+    log.error("a pull failed", exc_info=error)
+    return f"its settings cannot be used: {type(error).__name__}: {error}"
 
 
 def pause_after(failures: int) -> timedelta:
@@ -171,5 +186,5 @@ def pause_after(failures: int) -> timedelta:
 
 def pull_due(spool: Spool, *, now: datetime) -> tuple[str, int] | None:
     """Pull the source that is due longest: its name and how many submissions came. None where nothing is due."""
-    source = services.claim_due(kind=KIND, now=now)
+    source = services.claim_due(kind=KIND, setting="url", now=now)
     return None if source is None else (source.name, pull(source, spool, now=now))

@@ -40,10 +40,13 @@ def advance(*, source: int, part: str, position: Mapping[str, Any]) -> None:
         )
 
 
-def claim_due(*, kind: str, now: datetime) -> Source | None:
-    """Take the source of that kind that is due longest; nobody else gets it for ``LEASE``. None where none is due."""
+def claim_due(*, kind: str, setting: str, now: datetime) -> Source | None:
+    """Take the source of that kind that is due longest; nobody else gets it for ``LEASE``. None where none is due.
+
+    One without ``setting`` has nothing to be asked: its deliveries came by other ways.
+    """
     with transaction.atomic():
-        due = Source.objects.filter(Q(due_at__lte=now) | Q(due_at=None), kind=kind, enabled=True)
+        due = Source.objects.filter(Q(due_at__lte=now) | Q(due_at=None), kind=kind, enabled=True, settings__has_key=setting)
         source = due.select_for_update(skip_locked=True).order_by("due_at", "id").first()
         if source is not None:
             source.due_at = now + LEASE
