@@ -338,14 +338,17 @@ def _trace(item: Item) -> dict[str, Any]:
 def _update(rows: Sequence[tuple[Any, ...]]) -> None:
     if not rows:
         return
+    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
+    columns[4] = f"[{','.join(columns[4])}]"  # one document: in an array of texts every quote of it would be escaped twice
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE intake_submission s SET state = u.state, disposition = u.d, reason = u.reason, trace = u.trace::jsonb,
+            """UPDATE intake_submission s SET state = u.state, disposition = u.d, reason = u.reason, trace = u.trace,
                    subject = u.subject, sender = u.sender, due_at = u.due, claimed_by = '', claimed_until = NULL
-               FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+               FROM ROWS FROM (unnest(%s::uuid[]), unnest(%s::text[]), unnest(%s::text[]), unnest(%s::text[]),
+                       jsonb_array_elements(%s::jsonb), unnest(%s::text[]), unnest(%s::text[]), unnest(%s::timestamptz[]))
                    AS u(id, state, d, reason, trace, subject, sender, due)
                WHERE s.id = u.id""",
-            [list(column) for column in zip(*rows, strict=True)],
+            columns,
         )
 
 
