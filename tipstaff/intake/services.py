@@ -141,6 +141,11 @@ def decide(*, submission: Submission, state: str, reason: str, by: str, now: dat
     )
 
 
+def put_off(*, submission: Submission, reason: str, until: datetime, by: str, now: datetime) -> None:
+    """It still waits for a person, but not before ``until``: somebody else has the word."""
+    Submission.objects.filter(pk=submission.pk).update(reason=reason, due_at=until, decided_at=now, decided_by=by)
+
+
 def fail(*, submission_id: UUID, reason: str, trace: list[dict[str, Any]], due_at: datetime, now: datetime) -> None:
     """The culprit of a failing batch goes to a person, with what was found so far."""
     Submission.objects.filter(pk=submission_id).update(

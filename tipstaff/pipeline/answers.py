@@ -31,6 +31,7 @@ ASKING = {
     Disposition.COUNTER_NOTICE: "a counter-notice",
 }
 FIND_WITHIN = timedelta(hours=4)
+ANSWER = "Please answer this message. Without an answer within seven days we close the report as not verified."
 MISSING = {
     "reporter": "your name and how to reach you",
     "locator": "the address (with port and time) or the URL that the complaint is about",
@@ -42,7 +43,7 @@ def write_back(items: Sequence[Item], reporters: Mapping[str, tuple[int, int]], 
     """Promise an ask-back for what is incomplete, and a confirmation link to a sender who is not known. Returns how many."""
     wanted = [item for item in items if may_be_written_to(item, own)]
     messages = [message for item in wanted if (message := _message(item, reporters[reporter_key(item)], now))]
-    capped = _within_caps(messages, now)
+    capped = within_caps(messages, now)
     OutboxMessage.objects.bulk_create(capped, ignore_conflicts=True)
     return len(capped)
 
@@ -61,6 +62,30 @@ def may_be_written_to(item: Item, own: Sequence[str]) -> bool:
     )
 
 
+def why_not(item: Item, own: Sequence[str]) -> str:
+    """Why ``may_be_written_to`` says no, in words; empty where it says yes."""
+    draft = item.draft
+    address = (draft.reporter.email or "").lower()
+    reasons = (
+        (draft.sealed, "it is sealed"),
+        (not address, "no mail address of a reporter was found"),
+        (address in own, "it came from a mailbox of our own"),
+        (bool(draft.automated), "a machine sent it and reads no answers"),
+        (bool(draft.feed), "it is a feed"),
+        (not draft.reporter.authenticated_as, "nobody vouches for the sender; the address may belong to somebody else"),
+        (not may_be_written_to(item, own), "it is not a report"),
+    )
+    return next((words for met, words in reasons if met), "")
+
+
+def question(item: Item, text: str, now: datetime) -> OutboxMessage:
+    """A person's question to the reporter; not saved."""
+    lines = ["thank you for your report.", "", text, "", ANSWER]
+    message = _outgoing(item, "ask-back", "", lines, now)
+    message.dedupe_key = None  # a person may ask again
+    return message
+
+
 def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMessage | None:
     met = verification(item)
     missing = [MISSING[name] for name, there in met.items() if not there]
@@ -70,7 +95,7 @@ def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMess
             "",
             *[f"- {what}" for what in missing],
             "",
-            "Please answer this message. Without an answer within seven days we close the report as not verified.",
+            ANSWER,
         ]
         return _outgoing(item, "ask-back", f"ask-back:{item.parsed.submission}:{item.ordinal}", lines, now)
     number, trust = reporter
@@ -102,7 +127,7 @@ def _outgoing(item: Item, kind: str, once: str, lines: Sequence[str], now: datet
     )
 
 
-def _within_caps(messages: Sequence[OutboxMessage], now: datetime) -> list[OutboxMessage]:
+def within_caps(messages: Sequence[OutboxMessage], now: datetime) -> list[OutboxMessage]:
     """Never more than the daily cap to one address, whatever is sent to us: two machines must not talk to each other."""
     addresses = {message.recipient for message in messages}
     rows = OutboxMessage.objects.filter(recipient__in=addresses, created_at__gt=now - timedelta(days=1))

@@ -79,7 +79,7 @@ def load(now: datetime, before: "Context | None" = None) -> Context:
         editions=editions,
         rules=_specs(),
         risks=list(AcceptedRisk.objects.filter(expires_at__gt=now)),
-        own_addresses=_own_addresses(),
+        own_addresses=own_addresses(),
         defaults=_defaults(editions, now),
     )
 
@@ -137,7 +137,8 @@ def _editions() -> Editions:
     return Editions(by_brand)
 
 
-def _own_addresses() -> tuple[str, ...]:
+def own_addresses() -> tuple[str, ...]:
+    """The desk's own mailboxes."""
     stated = {
         address.lower()
         for settings in Source.objects.values_list("settings", flat=True)

@@ -1,6 +1,7 @@
 """Bytes into drafts with everything the operator taught us: hints by source, keywords, profiles, corrections."""
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -30,6 +31,19 @@ class InHand(Protocol):
     def envelope(self) -> dict[str, Any]: ...
     @property
     def content(self) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A submission in hand, with its bytes."""
+
+    id: UUID
+    source: str
+    kind: str
+    filename: str
+    received_at: datetime
+    envelope: dict[str, Any]
+    content: bytes
 
 
 class Reader:

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -29,7 +29,7 @@ from tipstaff.kernel.errors import TipstaffError
 from tipstaff.pipeline import batch, context, reattribution, sweeping
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.pipeline.filing import INTAKE_TIME
-from tipstaff.pipeline.reading import Reader
+from tipstaff.pipeline.reading import Reader, Taken
 
 log = logging.getLogger(__name__)
 IDLE = 0.1  # seconds between looks at an empty spool
@@ -40,19 +40,6 @@ SWEEP = 60.0
 EXPIRE = 3600.0
 LOST = (OperationalError, InterfaceError)
 ALONE, GIVEN_UP = 2, 4  # tries after which a submission is handled by itself, and after which a person looks
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A submission in hand, with its bytes."""
-
-    id: UUID
-    source: str
-    kind: str
-    filename: str
-    received_at: datetime
-    envelope: dict
-    content: bytes
 
 
 class Worker:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import re2
+from django.http import HttpResponse
 
 from tipstaff.accounts import lookups as accounts
 from tipstaff.cases.models import Case
@@ -41,6 +42,17 @@ def raw(*, blob: Blob, grant: Grant, values: Iterable[str], now: datetime) -> tu
     left = f"The first {MOST_RAW:,} characters of {len(content):,} bytes." if len(text) > MOST_RAW else ""
     text = "".join(letter for letter in text[:MOST_RAW] if letter in "\n\t" or letter.isprintable())
     return marked(text, values), left
+
+
+def attachment(*, blob: Blob, grant: Grant, name: str, now: datetime) -> HttpResponse:
+    """The bytes for saving, never for showing: no browser is told, or may guess, what they are. The opening is recorded."""
+    _fits(blob)
+    answer = HttpResponse(read(blob=blob, grant=grant, view="download", now=now), content_type="application/octet-stream")
+    answer["Content-Disposition"] = f'attachment; filename="{name}.bin"'
+    answer["X-Content-Type-Options"] = "nosniff"
+    answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    answer["Cache-Control"] = "no-store"
+    return answer
 
 
 def marked(text: str, values: Iterable[str]) -> list[Stretch]:

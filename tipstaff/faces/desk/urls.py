@@ -29,6 +29,8 @@ urlpatterns = [
     path("intake/<uuid:number>/", intake.intake),
     path("intake/<uuid:number>/decide/", intake.decide),
     path("intake/<uuid:number>/assign/", intake.assign),
+    path("intake/<uuid:number>/ask/", intake.ask),
+    path("intake/<uuid:number>/raw/", intake.download),
     path("customers/", customers.customers),
     path("customers/<int:number>/", customers.customer),
     path("search/", search.search),

@@ -15,14 +15,14 @@ from tipstaff.accounts.models import Customer
 from tipstaff.cases import queries as case_queries
 from tipstaff.cases import services as cases
 from tipstaff.faces.desk import jobs, lines, showing
-from tipstaff.faces.desk.access import DeskRequest, desk
+from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.intake import queries, services
 from tipstaff.intake.access import open_evidence, submission_for, visible_to
 from tipstaff.intake.models import Submission
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
-from tipstaff.pipeline import deciding
+from tipstaff.pipeline import asking, deciding
 from tipstaff.policy import queries as policy
 from tipstaff.policy.categories import CATEGORIES
 from tipstaff.reports import queries as reports
@@ -178,6 +178,26 @@ def assign(request: DeskRequest, number: UUID) -> HttpResponse:
     case_queries.forget_counts()
     messages.success(request, f"Assigned to {case.customer.name}: case #{case.pk}.")
     return _onward(request, chosen)
+
+
+@desk()
+@require_POST
+def ask(request: DeskRequest, number: UUID) -> HttpResponse:
+    """A question to the reporter; the submission waits seven days for the answer. Then the next one."""
+    chosen = submission_for(request.user, number)
+    message = asking.ask(
+        submission=chosen.pk, text=request.POST.get("question", ""), by=request.user.get_username(), now=clock_now()
+    )
+    messages.success(request, f"A question to {message.recipient} waits in the outbox; due again in {asking.WAIT.days} days.")
+    return _onward(request, chosen)
+
+
+@desk(*WORKERS)
+def download(request: DeskRequest, number: UUID) -> HttpResponse:
+    """The bytes as they were received."""
+    chosen = submission_for(request.user, number)
+    grant = open_evidence(request.user, chosen)
+    return showing.attachment(blob=chosen.blob, grant=grant, name=str(chosen.pk), now=clock_now())
 
 
 def _held(text: str) -> tuple[int, int, str]:

@@ -106,7 +106,7 @@
       if (rows().length && current() && !selected().length) { const box = $('input[name="case"]', current()); if (box) { box.checked = true; recount(); } }
       return press("t");
     },
-    c: () => openFold("c"), w: () => openFold("w"), m: () => { const note = $("#msg"); note?.focus(); return Boolean(note); },
+    c: () => openFold("c"), w: () => openFold("w"), m: () => { const note = $("#msg"); note?.focus(); return Boolean(note) || openFold("m"); },
     o: () => press("o") || openFold("o"), s: () => press("s"), r: () => press("r"),
     "[": () => { step(-1); return true; }, "]": () => { step(1); return true; },
     Enter: () => { const link = current() && ($("a[data-open]", current()) || $("a", current())); if (link && document.activeElement === body) { link.click(); return true; } return false; },
