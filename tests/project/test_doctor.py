@@ -79,3 +79,14 @@ def test_a_full_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     usage = type("Usage", (), {"free": 10**8, "total": 10**12, "used": 0})
     monkeypatch.setattr(checkup.shutil, "disk_usage", lambda path: usage)
     assert next(checkup.disk()).level == "fail"
+
+
+def test_a_port_that_a_flag_chose_is_no_reason_to_worry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    children = [{"name": "web", "state": "up", "note": "http://127.0.0.1:18700"}, {"name": "intake", "state": "ended", "note": ""}]
+    (tmp_path / "status.json").write_text(json.dumps({"children": children}))
+    monkeypatch.setenv("TIPSTAFF_STATE", str(tmp_path))
+    monkeypatch.setattr(checkup, "is_running", lambda state: True)
+    monkeypatch.setattr(checkup.processes, "answers", lambda host, port: False)
+    web, intake = checkup.ports()
+    assert (web.level, intake.level) == (checkup.OK, checkup.WARN)
+    assert "http://127.0.0.1:18700" in web.found

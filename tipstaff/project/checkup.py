@@ -1,6 +1,7 @@
 """What ``tipstaff doctor`` looks at on this machine. Each check gives findings; none of them changes anything."""
 
 import ctypes
+import json
 import os
 import re
 import resource
@@ -161,8 +162,20 @@ def ports() -> Iterator[Finding]:
         elif taken:
             advice = f"choose another with TIPSTAFF_{name.upper()}"
             yield Finding(FAIL, "ports", f"{what}: {where} is taken by another program", advice)
+        elif note := _up_elsewhere({"listen": "web", "smtp_listen": "intake"}[name], where):
+            yield Finding(OK, "ports", f"{what}: {note}, as `tipstaff up` was told")
         else:
             yield Finding(WARN, "ports", f"{what}: {where} does not answer", "see `tipstaff status` and STATE/log")
+
+
+def _up_elsewhere(child: str, where: str) -> str:
+    """Where a child of the running supervisor says it listens, when a flag gave it another address than ``where``; else ''."""
+    try:
+        known = json.loads((environment.state_directory() / "status.json").read_text())
+        notes = [one["note"] for one in known["children"] if one["name"] == child and one["state"] == "up"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+    return notes[0] if notes and where not in notes[0] else ""
 
 
 def reachable_by_others() -> Iterator[Finding]:
