@@ -5,6 +5,7 @@ The outcome has the columns of ``drafts.TABLE_COLUMNS``. What a row states and c
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,9 @@ MOST_TOLD = 20  # rows named in one warning
 MOST_STRANGE = 20_000  # different odd values read one by one; those beyond are refused
 _HOST = r"^[a-z0-9]+://(?:[^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#:@\[\]]+)"  # of a URL in its normal form
 MOST_FOREIGN = 2_000  # different names outside ASCII that one file may bring
+FEW = 200  # rows up to which a list of Python's costs less than a call of polars
+_WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))  # as polars
+_DROPPED = dict.fromkeys(map(ord, '"\\\x1f'))
 _LONGEST_NOTHING = max(map(len, _BLANKS))
 _NO_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - what feeds write for "none"
 
@@ -139,7 +143,11 @@ class _Values:
     def text(self, name: str | None) -> pl.Series | None:
         if name is None or name not in self.frame.columns:
             return None
-        if name not in self._read:
+        if name not in self._read and len(self.frame) <= FEW:
+            found = [value.strip(_WHITE) if value else None for value in self.frame[name].to_list()]
+            kept = [None if value is None or value in NOTHING else value for value in found]
+            self._read[name] = pl.Series(name, kept, dtype=pl.String)
+        elif name not in self._read:
             column = self.frame[name].str.strip_chars()
             nothing = (column.str.len_bytes() <= _LONGEST_NOTHING) & column.is_in(NOTHING)
             self._read[name] = _unless(column, nothing.to_numpy())
@@ -268,8 +276,17 @@ def _identity(values: _Values, layout: Layout) -> pl.Series | None:
         found.append(pl.lit("") if series is None else series.str.replace_all(r'["\\\x1f]', "").fill_null(""))
     if all(isinstance(one, pl.Expr) for one in found):
         return None
+    if len(values.frame) <= FEW:
+        return _identity_of_few(values, layout)
     text = pl.select(pl.concat_str(found, separator=SEPARATOR)).to_series()
     return _unless(text, (text.str.strip_chars(SEPARATOR) == "").to_numpy())
+
+
+def _identity_of_few(values: _Values, layout: Layout) -> pl.Series:
+    columns = [series.to_list() if (series := values.text(name)) is not None else repeat(None) for name in layout.identity]
+    rows = zip(*columns, strict=False)
+    texts = [SEPARATOR.join([(value or "").translate(_DROPPED) for value in row]) for row in rows]
+    return pl.Series([text if text.strip(SEPARATOR) else None for text in texts], dtype=pl.String)
 
 
 def identity_values(text: str | None) -> tuple[str, ...]:
