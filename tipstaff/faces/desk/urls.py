@@ -23,6 +23,7 @@ urlpatterns = [
     path("cases/new/", intake.by_hand),
     path("cases/<int:number>/", case.case),
     path("cases/<int:number>/draft/", session.draft),
+    path("cases/<int:number>/evidence/<int:report>/", case.download),
     path("cases/<int:number>/<slug:action>/", case.act),
     path("intake/", intake.intake),
     path("intake/bulk/", intake.bulk),

@@ -16,7 +16,7 @@ from tipstaff.cases import queries, rearranging, services
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
 from tipstaff.faces.desk import ribbon, showing, undo, words
-from tipstaff.faces.desk.access import DeskRequest, desk
+from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
@@ -368,3 +368,15 @@ ACTS = {
     "relate": _relate,
     "split": _split,
 }
+
+
+@desk(*WORKERS)
+def download(request: DeskRequest, number: int, report: int) -> HttpResponse:
+    """The bytes of one report of this case as they were received."""
+    found = case_for(request.user, number)
+    told = CaseReport.objects.filter(case=found, report_id=report).values_list("report_id", flat=True)
+    chosen = reports.of_reports(list(told)).first()
+    if chosen is None:
+        raise NotFound(f"Case #{number} has no such evidence.")
+    blob = chosen.submission.blob
+    return showing.attachment(blob=blob, grant=open_evidence(request.user, found, blob), name=f"{number}-{report}", now=clock_now())
