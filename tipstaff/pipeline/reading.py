@@ -1,4 +1,4 @@
-"""Bytes into drafts with everything the operator taught us: hints by source, keywords, profiles, corrections."""
+"""Bytes into drafts with everything the operator taught us: hints by source, keywords, profiles."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,7 +10,9 @@ from tipstaff.accounts.models import OwnPrefix
 from tipstaff.intake.clearance import is_cleared
 from tipstaff.intake.message import Hints
 from tipstaff.intake.models import Source
+from tipstaff.intake.operator_words import vocabulary
 from tipstaff.intake.read import read_submission
+from tipstaff.intake.vocabulary.load import Vocabulary
 from tipstaff.pipeline.columns import Parsed
 
 
@@ -52,10 +54,12 @@ class Reader:
     def __init__(self) -> None:
         self.sources: dict[str, dict[str, Any]] = {}
         self.networks: tuple[str, ...] = ()
+        self.vocabulary: Vocabulary | None = None  # the package's
 
     def renew(self, now: datetime) -> None:
         self.sources = dict(Source.objects.values_list("name", "settings"))
         self.networks = tuple(str(prefix) for prefix in OwnPrefix.objects.values_list("prefix", flat=True)[:1000])
+        self.vocabulary = vocabulary()
 
     def read(self, item: InHand) -> Parsed:
         return Parsed(
@@ -64,7 +68,7 @@ class Reader:
             source=item.source,
             kind=item.kind,
             sha256=hashlib.sha256(item.content).hexdigest(),
-            drafts=read_submission(item.content, self.hints(item)),
+            drafts=read_submission(item.content, self.hints(item), self.vocabulary),
         )
 
     def hints(self, item: InHand) -> Hints:
