@@ -22,6 +22,14 @@ _LABEL = pattern(
 _YOURS = pattern(
     r"(?i)\b(?:you|your|yours|ihnen|vous|ustedes|usted|voi|u|pan|vocês|vós|вам|вас|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\w{0,4}|seu|sua|seus|suas|ваш\w{0,3})\b|贵|您|你们|貴社|貴殿|御社"
 )
+#: Words of complaints that offers and questions use as well.
+_WEAK = pattern(
+    r"^(?:your \pL+|your customer is|votre \pL+|su \pL+|ihr kunde|vostro \pL+|uw \pL+|ваш \pL+|we (?:have )?(?:noticed|detected|observed)|has detected|please check|please update|please make|please respond|take a look|notice of|be informed that|dear abuse|abuse (?:team|desk|department)|hinweis auf|wir haben festgestellt|nous avons (?:détecté|constaté)|"
+    r"hemos detectado|se ha detectado|notificación de|rogamos|solicitamos|les pido|abbiamo rilevato|vi preghiamo|si prega di|chiedo di|preghiamo)"
+)
+_CASE = pattern(
+    r"(?i)[\[(#]\s?(?:case|ticket|incident|request|ref|id|#)?[^\])]{0,20}\d{3,}|\b(?:case|ticket|incident)\s?(?:no\.?|number|#)?\s?\d{3,}"
+)
 _OURS = pattern(
     r"(?i)\b(?:our|my|we|unser\pL{0,2}|mein\pL{0,2}|wir|notre|nos|mon|nous|nuestr[ao]s?|mi|nostr[aeio]|mi[oa]|onze|mijn|wij|nasz\pL{0,3}|mój|noss[ao]s?|meu|minha|наш\pL{0,3}|мой|мы)\s(?:own\s)?(?:checks?|tests?|scan\pL*|quer\pL+|monitor\pL*|"
     r"prüfung\pL*|messung\pL*|überprüfung\pL*|vérification\pL*|comprobaci\pL+|verific\pL+|controle\pL*|провер\pL+|desk|resolver\pL*|sensor\pL*|address|adresse|dirección|indirizzo|adres|endereço|адрес|old|previous|mx|mail|provider|provedor|isp)"
@@ -36,7 +44,10 @@ _OWNED = pattern(
 _NOT = pattern(r"(?i)(?:\b(?:not|n't|never|nicht|nie|pas|no|non|niet|não|не|has yet to)\s(?:\pL{1,8}\s)?|没有?|未|ない)$")
 _ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
 MIN_WEIGHT = 1.5  # of a keyword that charges a sentence
-_NEVER = frozenset(("receipt", "solved", "a mailing's headers"))  # topics of mail that a person must see whatever it shows
+_BLANK = pattern(r"\n\n")
+_NEVER = frozenset(
+    ("receipt", "solved", "a mailing's headers", "an answer to a case")
+)  # topics of mail that a person must see whatever it shows
 ORDINARY = "ordinary_"  # kinds of phrases that each stand for a topic of ordinary mail
 ENOUGH = 4.0  # points of complaint below which nobody is accused
 LEAD = 4.0  # and so much it must outweigh what is ordinary in the letter
@@ -71,7 +82,7 @@ def bearing_of(reading: Reading) -> Bearing:
     attacks = [entry for _, entry in accusation.logs if entry.attack and not entry.good]
     bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
     demands = facts.kinds("complaint")
-    bearing.demands = bool(demands)
+    bearing.demands = any(not _WEAK.match(phrase) for phrase in demands)
     points = reading.points
     bearing.complaint = (
         min(4.0, 2.0 * len(demands))
@@ -129,20 +140,19 @@ def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
     elif message.header("precedence").strip().lower() in ("bulk", "list", "junk"):
         points["a mailing's headers"] = 1.0
     if _ANSWERS.match(message.header("subject")):
-        points["an answer"] = 1.0
+        known = _CASE.search(message.header("subject")) or message.header("in-reply-to")
+        points["an answer to a case" if known else "an answer"] = 3.0 if known else 1.0
     names = sorted(points, key=lambda name: -points[name])
     return [name.removeprefix(ORDINARY) for name in names], sum(points.values())
 
 
-def _stands_behind_link(mention: Mention, reading: Reading) -> bool:
+def _stands_behind_link(mention: Mention, text: str, link_ends: list[int]) -> bool:
     """``LINK on ADDRESS``, ``LINK -> ADDRESS (yours)``: the address of an accused link, unless it is called another's."""
-    text, start = reading.facts.text, mention.found.start
-    if text[start : mention.found.end] != mention.found.as_written:
+    start = mention.found.start
+    at = bisect_right(link_ends, start) - 1
+    if at < 0 or start - link_ends[at] > 24 or text[start : mention.found.end] != mention.found.as_written:
         return False
-    behind = any(
-        link.verdict == "accused" and 0 <= start - link.found.end <= 24 and "\n" not in text[link.found.end : start].strip("\n")
-        for link in reading.links
-    )
+    behind = "\n" not in text[link_ends[at] : start].strip("\n")
     return behind and not _ANOTHERS.search(text[mention.found.end : mention.found.end + 60].partition("\n")[0])
 
 
@@ -151,8 +161,9 @@ def take_link_addresses(reading: Reading) -> None:
     accusation = reading.accusation
     if accusation.accused or accusation.logs:
         return
-    found = {mention.ip: mention for mention in accusation.mentions if _stands_behind_link(mention, reading)}
-    if len(found) == 1 and not set(found) & set(accusation.victims):
+    ends = sorted(link.found.end for link in reading.links if link.verdict == "accused")
+    found = {mention.ip for mention in accusation.mentions if ends and _stands_behind_link(mention, reading.facts.text, ends)}
+    if len(found) == 1 and not found & set(accusation.victims):
         accusation.accused, accusation.strength, accusation.why = list(found), LIKELY, ""
 
 
@@ -191,13 +202,17 @@ class _Sentences:
         facts = reading.facts
         self.text = facts.text
         self._stops = [match.start() + 1 for match in _SENTENCE.finditer(facts.text)]
+        self._blanks = [match.start() for match in _BLANK.finditer(facts.text)]
         self._charges = [hit.start for hit in facts.vocabulary.keyword_index.find(facts.text) if hit.value.weight >= MIN_WEIGHT]
+        self.left_over = _left_over(reading)
+        self.link_ends = sorted(link.found.end for link in reading.links if link.verdict == "accused")
         self._charges += [link.found.start for link in reading.links if link.verdict == "accused"]
         self._charges.sort()
         self._demands = [hit.start for hit in facts.hits if hit.value.kind == "complaint"]
         self.subject_demands = any(hit.value.kind == "complaint" for hit in facts.vocabulary.cue_index.find(facts.subject))
-        self.subject_charged = self.subject_demands or any(
-            hit.value.weight >= MIN_WEIGHT for hit in facts.vocabulary.keyword_index.find(facts.subject)
+        self.subject_charged = not _ANSWERS.match(facts.subject) and (
+            self.subject_demands
+            or any(hit.value.weight >= MIN_WEIGHT for hit in facts.vocabulary.keyword_index.find(facts.subject))
         )
 
     def bounds(self, start: int, end: int) -> tuple[int, int]:
@@ -211,8 +226,11 @@ class _Sentences:
 
     def paragraph(self, start: int, end: int) -> tuple[int, int]:
         """From the blank line before to the blank line behind."""
-        low, high = self.text.rfind("\n\n", 0, start), self.text.find("\n\n", end)
-        return max(low, 0), high if high >= 0 else len(self.text)
+        first, last = bisect_right(self._blanks, start), bisect_left(self._blanks, end)
+        return (
+            self._blanks[first - 1] if first else 0,
+            self._blanks[last] if last < len(self._blanks) else len(self.text),
+        )
 
     def charged(self, low: int, high: int) -> bool:
         """Whether abuse is spoken of between the two."""
@@ -224,6 +242,11 @@ class _Sentences:
     @property
     def any_charge(self) -> bool:
         return bool(self._charges) or self.subject_charged
+
+
+def _in_list(mention: Mention, text: str) -> bool:
+    """Whether the address is an item under the words that accuse it."""
+    return "\n" in text[mention.said_at or 0 : mention.found.start]
 
 
 def _left_over(reading: Reading) -> set[str]:
@@ -244,7 +267,7 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
     said_at = mention.said_at if mention.said_at is not None else start
     low, high = sentences.bounds(min(said_at, start), max(end, said_at))
     charged = sentences.charged(low, high)
-    only = mention.ip in _left_over(reading)
+    only = mention.ip in sentences.left_over
     if mention.role is None:  # the only address of a letter, in a sentence or under a subject that speaks of abuse
         alone = text[mention.line.start : mention.line.end].strip() == mention.found.as_written.strip()
         return only and (charged or (alone and sentences.subject_charged))

@@ -153,7 +153,7 @@ def facts_of(
     message: Message, vocabulary: Vocabulary | None = None, *, text: str | None = None, sender: Message | None = None
 ) -> Facts:
     """The facts of a mail, or of a text file. ``text`` and ``sender``: the letter of a mail that was forwarded inside this one."""
-    vocabulary = vocabulary or packaged()
+    vocabulary = vocabulary or message.hints.vocabulary or packaged()
     letter = (text if text is not None else message.letter)[:MAX_LETTER]
     if message.kind != "mail" and "<html" in letter[:2_000].lower():
         letter = html_to_text(letter)

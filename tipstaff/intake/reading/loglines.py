@@ -132,7 +132,7 @@ def read_log_line(line: str, *, zone: str | None = None, reference: datetime | N
 
 def may_be_log_line(line: str) -> bool:
     """False where no address can be in it, not even a defanged one: cheap to ask of every line of a letter."""
-    return _may_name_address(line) or "[" in line or "(" in line or "{" in line
+    return line.count(".") >= 3 or line.count(":") >= 2 or "[" in line or "(" in line or "{" in line
 
 
 def _may_name_address(line: str) -> bool:
