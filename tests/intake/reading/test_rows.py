@@ -39,9 +39,8 @@ def test_who_came_from_which_port_to_whom_and_when(letter):
 
 
 def test_an_allowed_row_accuses_nobody():
-    rows = read(
-        "Zeit;Aktion;Quell-IP;Ziel-IP\n2026-11-16 10:00:00;DENY;198.51.100.7;192.0.2.1\n2026-11-16 10:01:00;ALLOW;198.51.100.8;192.0.2.1\n"
-    )
+    denied, allowed = "2026-11-16 10:00:00;DENY;198.51.100.7;192.0.2.1\n", "2026-11-16 10:01:00;ALLOW;198.51.100.8;192.0.2.1\n"
+    rows = read("Zeit;Aktion;Quell-IP;Ziel-IP\n" + denied + allowed)
     assert [(row.src, row.good) for row in rows] == [("198.51.100.7", False), ("198.51.100.8", True)]
 
 

@@ -171,7 +171,11 @@ def _by_owner(mention: Mention, letter: str, left) -> None:
     elif theirs and (mention.role is None or (mention.role is Role.ACCUSED and mention.strength < SAYS)):
         mention.role, mention.strength, mention.points = Role.ACCUSED, SAYS, True
         mention.cue, mention.said_at = theirs.group().strip(), max(0, start - 70) + theirs.start()
-    elif mention.role is None and BULLET.match(letter[mention.line.start : start]) and (said := _handed_over(letter, mention)):
+    elif (
+        mention.role is None
+        and BULLET.match(letter[mention.line.start : start])
+        and (said := _handed_over(letter, mention)) is not None
+    ):
         mention.role, mention.strength, mention.points, mention.said_at = Role.ACCUSED, SAYS, True, said
         mention.cue = "a list of yours"
 
