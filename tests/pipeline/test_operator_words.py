@@ -35,6 +35,22 @@ def test_a_word_of_the_operator_decides() -> None:
     assert category_of(b"Blorping addresses") == "scan"
 
 
+def test_a_word_of_the_operator_is_read_in_letters_too() -> None:
+    letter = (
+        b"From: r@rita.example\r\nSubject: Complaint\r\n\r\nYour host 192.0.2.7 was blorping our server at 2026-11-02 10:00 UTC.\n"
+    )
+
+    def read() -> tuple[str, str | None]:
+        reader = Reader()
+        reader.renew(NOW)
+        draft = reader.read(Taken(uuid4(), "smtp", "smtp", "", NOW, {}, letter)).drafts[0]
+        return draft.disposition, draft.category
+
+    assert read() == ("needs-a-person", None)
+    word("blorping", "scan")
+    assert read() == ("report", "scan")
+
+
 def test_a_word_that_is_switched_off_no_longer_speaks() -> None:
     before = vocabulary()
     one = next(one for one in packaged().keywords if one.language == "en" and "*" not in one.word)

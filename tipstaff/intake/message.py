@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+if TYPE_CHECKING:
+    from tipstaff.intake.vocabulary.load import Vocabulary
 
 Answer = TypeVar("Answer")
 
@@ -41,6 +44,7 @@ class Hints:
     own_networks: tuple[str, ...] = ()  # our prefixes, where known: they tell the accused from the victim
     zone: str | None = None  # the known reporter's usual time zone, IANA name
     seal_cleared: bool = False              # two people said that it was sealed by mistake (intake.clearance)
+    vocabulary: "Vocabulary | None" = field(default=None, compare=False, repr=False)  # the operator's, else the package's
 
 
 @dataclass

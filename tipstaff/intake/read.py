@@ -41,7 +41,7 @@ def read_submission(raw: bytes, hints: Hints | None = None, vocabulary: Vocabula
     """
     vocabulary = vocabulary or packaged()
     drafts: list[ReportDraft] = []
-    for message in open_message(raw, hints or Hints()):
+    for message in open_message(raw, replace(hints or Hints(), vocabulary=vocabulary)):
         try:
             drafts += read_message(message, vocabulary)
         except Exception as error:  # a defect of ours must cost one report's automation, never the report
