@@ -110,7 +110,7 @@ def release_claims(*, by: str) -> int:
 
 
 def correct(*, submission: Submission, field: str, before: Any, after: Any, by: str, now: datetime, note: str = "") -> Correction:
-    """Keep what a person set right; what was corrected is counted, see /metrics)."""
+    """Keep what a person set right; the figures count it."""
     return Correction.objects.create(
         submission=submission,
         field=field,
