@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import pytest
 from tipstaff.project.processes import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 180  # seconds for the demo to come up on a busy machine; on an idle one it takes about fifteen
 
 
@@ -73,19 +71,11 @@ def demo(tmp_path_factory) -> Iterator[Demo]:
 
 
 @pytest.fixture
-def page():
-    """A browser on its own, as the person who tries it has."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
-        browser.close()
+def page(chromium):
+    """A window of its own, as the person who tries it has."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    yield context.new_page()
+    context.close()
 
 
 def test_the_first_five_minutes(demo, page):

@@ -1,7 +1,5 @@
 """A desk with work on it, served on loopback, and a real browser."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -11,12 +9,6 @@ from django.test import Client
 
 from tests.faces.desk import factory
 from tipstaff.kernel.clock import now as clock_now
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -54,20 +46,6 @@ def signed_in(db) -> Callable[[str], Client]:
 @pytest.fixture
 def alice(desk, signed_in) -> Client:
     return signed_in("alice")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    """One browser for the whole run."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright's loop runs in this thread
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

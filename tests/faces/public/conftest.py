@@ -1,16 +1,11 @@
 """A small provider with a published policy, the public pages on loopback, and a real browser."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.cache import cache
 
 from tests.pipeline import given
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
 @pytest.fixture(autouse=True)
@@ -23,20 +18,6 @@ def store(settings, tmp_path):
 @pytest.fixture
 def provider(db) -> None:
     given.provider()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    """One browser for the whole run."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # playwright's loop runs in this thread
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
