@@ -72,11 +72,11 @@ def test_a_restored_instance_works_and_holds_everything(worked: tuple[Instance, 
     restored = tipstaff(again.state, "restore", str(worked[1]))
     assert restored.returncode == 0, restored.stderr
     try:
+        for name in ("evidence/2026/11/a.pack", "spool/b.msg", "evidence.key", "secret.key"):
+            assert (again.state / name).read_bytes() == (worked[0].state / name).read_bytes()
         again.start().ready()
         assert rows(again.state, "SELECT session_data FROM django_session") == [("on duty",)]
         assert rows(again.state, "SELECT actor FROM audit_entry WHERE action = 'a'") == [("alice",)]
-        for name in ("evidence/2026/11/a.pack", "spool/b.msg", "evidence.key", "secret.key"):
-            assert (again.state / name).read_bytes() == (worked[0].state / name).read_bytes()
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             rows(again.state, "UPDATE audit_entry SET actor = 'bob' RETURNING 1")
         assert again.stop() == 0
