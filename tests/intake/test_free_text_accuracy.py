@@ -22,7 +22,7 @@ On 2026-11-12 at 14:03:22 the host 192.0.2.62 tried to break into our mail serve
 """
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "free_text"
 HALVES = ("known", "held_out", "rounds", "ordinary")
-MOST_UNDECIDED = {"known": 0.10, "held_out": 0.10, "rounds": 0.16, "ordinary": 0.0}  # of decidable letters
+MOST_UNDECIDED = {"known": 0.10, "held_out": 0.10, "rounds": 0.17, "ordinary": 0.0}  # of decidable letters
 MOST_WRONG_DETAILS = {
     "known": 0.0,
     "held_out": 0.10,
