@@ -11,6 +11,7 @@ from tipstaff.intake.clearance import is_cleared
 from tipstaff.intake.message import Hints
 from tipstaff.intake.read import read_submission
 from tipstaff.intake.sealing import packaged_words
+from tipstaff.kernel.clock import now as clock_now
 from tipstaff.pipeline.reading import Reader
 
 MISTAKE = {"said": "The hotline says that the number is not theirs."}
@@ -118,3 +119,15 @@ class _InHand:
         self.id: UUID = row.pk
         self.source, self.kind, self.filename = row.source.name, row.source.kind, row.filename
         self.received_at, self.envelope, self.content = row.received_at, row.envelope, b""
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_the_forms_open_within_the_window(opened) -> None:
+    factory.sample(clock_now(), filler=0)
+    page = opened("sofia")
+    page.goto("/sealed/")
+    for fold in page.locator("td summary").all():
+        fold.click()
+        box = page.locator("details[open] .pop").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 1440
