@@ -37,11 +37,11 @@ def rows(state: Path, query: str) -> list[tuple[object, ...]]:
 
 
 def work(state: Path) -> None:
-    """A day's work: rows as the application's role, a pack of evidence, a mail still in the spool."""
+    """A day's work: rows as the application's role, a pack of evidence, a file of the spool that could not be read."""
     with psycopg.connect(connections.embedded_url(state, connections.APP)) as connection:
         connection.execute(SESSION)
         connection.execute(ENTRY)
-    for name, content in (("evidence/2026/11/a.pack", b"sealed" * 1000), ("spool/b.msg", b"{}\nReceived: x")):
+    for name, content in (("evidence/2026/11/a.pack", b"sealed" * 1000), ("spool/b.msg.broken", b"{}\nReceived: x")):
         (state / name).parent.mkdir(parents=True, exist_ok=True)
         (state / name).write_bytes(content)
     (state / "evidence.key").write_text("key")
@@ -71,9 +71,9 @@ def test_a_restored_instance_works_and_holds_everything(worked: tuple[Instance, 
     again = Instance(open_place / "again")
     restored = tipstaff(again.state, "restore", str(worked[1]))
     assert restored.returncode == 0, restored.stderr
+    for name in ("evidence/2026/11/a.pack", "spool/b.msg.broken", "evidence.key", "secret.key"):
+        assert (again.state / name).read_bytes() == (worked[0].state / name).read_bytes()
     try:
-        for name in ("evidence/2026/11/a.pack", "spool/b.msg", "evidence.key", "secret.key"):
-            assert (again.state / name).read_bytes() == (worked[0].state / name).read_bytes()
         again.start().ready()
         assert rows(again.state, "SELECT session_data FROM django_session") == [("on duty",)]
         assert rows(again.state, "SELECT actor FROM audit_entry WHERE action = 'a'") == [("alice",)]
