@@ -74,3 +74,21 @@ def test_nothing_is_built_anew_while_nothing_changes() -> None:
     assert vocabulary() is packaged()
     word("blorping", "scan")
     assert vocabulary() is vocabulary()
+
+
+def test_a_correction_is_used_for_that_authenticated_senders_next_report() -> None:
+    from tests.pipeline.given import submission
+    from tipstaff.intake.models import Correction
+
+    row = submission()
+    Correction.objects.create(
+        submission=row,
+        field="accused",
+        after={"customer": 1, "category": "malware"},
+        sender="reports@rita.example",
+        by="alice",
+        at=NOW,
+    )
+    assert category_of(b"List of addresses") == "malware"
+    Correction.objects.update(sender="somebody@else.example")
+    assert category_of(b"List of addresses") is None

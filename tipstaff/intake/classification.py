@@ -22,6 +22,10 @@ def classify(
     """
     if draft.category:
         return draft.category, draft.category_from or "structure"
+    sender = (draft.reporter.email or "").lower()
+    if draft.reporter.authenticated_as and sender in vocabulary.corrections:
+        # Never "person": what somebody decided about another mail does not ticket this one unseen.
+        return vocabulary.corrections[sender], f"correction of an earlier report by {sender}"
     if profile is not None:
         subject = fold(message.header("Subject"))
         for words, category in profile.subjects:

@@ -31,10 +31,10 @@ class Confidence(IntEnum):
     """How sure a parser is that a message is in its format."""
 
     NONE = 0
-    POSSIBLE = 1      # free text and heuristics
-    LIKELY = 2        # the sender's habits fit
-    STRUCTURE = 3     # a machine-readable structure of a general kind (ARF, X-ARF, CSV with known header)
-    CERTAIN = 4       # the structure and its origin's own marks (a known feed, a known sender's own schema)
+    POSSIBLE = 1  # free text and heuristics
+    LIKELY = 2  # the sender's habits fit
+    STRUCTURE = 3  # a machine-readable structure of a general kind (ARF, X-ARF, CSV with known header)
+    CERTAIN = 4  # the structure and its origin's own marks (a known feed, a known sender's own schema)
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Reporter:
     name: str | None = None
     email: str | None = None
     organisation: str | None = None
-    authenticated_as: str | None = None   # the domain that a trusted server vouched for (RFC 8601), where it is the sender's
+    authenticated_as: str | None = None  # the domain that a trusted server vouched for (RFC 8601), where it is the sender's
 
 
 @dataclass(slots=True)
@@ -56,22 +56,22 @@ class EventDraft:
     side, ``count`` how many occurrences the report states. ``found_in`` names for each value where it came from.
     """
 
-    ip: str | None = None                 # normalised text; ::ffff:a.b.c.d is written as IPv4
+    ip: str | None = None  # normalised text; ::ffff:a.b.c.d is written as IPv4
     port: int | None = None
-    protocol: str | None = None           # 'tcp', 'udp', 'icmp' ...
-    domain: str | None = None             # lower case, IDNA A-label, no trailing dot
-    url: str | None = None                # refanged
-    mailbox: str | None = None            # the accused mailbox on a shared server
+    protocol: str | None = None  # 'tcp', 'udp', 'icmp' ...
+    domain: str | None = None  # lower case, IDNA A-label, no trailing dot
+    url: str | None = None  # refanged
+    mailbox: str | None = None  # the accused mailbox on a shared server
     occurred_at: datetime | None = None
     time_as_written: str | None = None
     earliest: datetime | None = None
     latest: datetime | None = None
     count: int = 1
-    category: str | None = None           # where one report holds several kinds; else the report's
-    report_type: str | None = None        # where one report holds several kinds; else the report's
-    identity: tuple[str, ...] = ()        # the values that the parser lists as identity for its type
-    details: dict[str, Any] = field(default_factory=dict)   # victim address and port, malware name, unknown columns …
-    row: int | None = None                # line or row number inside the evidence, from 1
+    category: str | None = None  # where one report holds several kinds; else the report's
+    report_type: str | None = None  # where one report holds several kinds; else the report's
+    identity: tuple[str, ...] = ()  # the values that the parser lists as identity for its type
+    details: dict[str, Any] = field(default_factory=dict)  # victim address and port, malware name, unknown columns …
+    row: int | None = None  # line or row number inside the evidence, from 1
     found_in: dict[str, str] = field(default_factory=dict)  # at least 'ip' and 'occurred_at' where those are given
 
 
@@ -83,32 +83,43 @@ class ReportDraft:
     ``TABLE_COLUMNS`` (any may be absent, all text but where said), so that a million rows never become objects.
     """
 
-    format: str                            # 'arf', 'xarf-4', 'x-arf-0.2', 'shadowserver', 'free-text' …
+    format: str  # 'arf', 'xarf-4', 'x-arf-0.2', 'shadowserver', 'free-text' …
     disposition: Disposition = Disposition.REPORT
     reporter: Reporter = field(default_factory=Reporter)
-    category: str | None = None            # code of requirements section L; None: not classified yet
-    category_from: str | None = None       # 'structure', 'profile NAME', 'keyword WORD (de)', …
-    report_type: str | None = None         # the format's own type: 'scan_ntp', 'login-attack', 'Spam' …
+    category: str | None = None  # code of requirements section L; None: not classified yet
+    category_from: str | None = None  # 'structure', 'profile NAME', 'keyword WORD (de)', …
+    report_type: str | None = None  # the format's own type: 'scan_ntp', 'login-attack', 'Spam' …
     external_id: str | None = None
-    xarf: dict[str, str] | None = None     # {'category': …, 'type': …} where the taxonomy has it
+    xarf: dict[str, str] | None = None  # {'category': …, 'type': …} where the taxonomy has it
     events: list[EventDraft] = field(default_factory=list)
     table: "polars.DataFrame | None" = None
-    reported_at: datetime | None = None    # when the reporter wrote it, not when it happened
+    reported_at: datetime | None = None  # when the reporter wrote it, not when it happened
     subject: str | None = None
-    description: str | None = None         # what the reporter says happened, at most 2,000 characters
+    description: str | None = None  # what the reporter says happened, at most 2,000 characters
     warnings: list[str] = field(default_factory=list)
-    experimental: bool = False             # no captured or documented input known: never acts by itself
-    sealed: bool = False                   # goes unseen to the sealed queue (B17)
+    experimental: bool = False  # no captured or documented input known: never acts by itself
+    sealed: bool = False  # goes unseen to the sealed queue (B17)
     copyright: dict[str, Any] | None = None  # work, claimant, elements of 512(c)(3)(A) present or missing
     needs: list[str] = field(default_factory=list)  # why a person must decide, in words; disposition then says so
-    automated: bool = False                # a machine wrote it (Auto-Submitted, a list, the null path): never answered
-    feed: str | None = None                # name of the recurring feed, where absence later means something
+    automated: bool = False  # a machine wrote it (Auto-Submitted, a list, the null path): never answered
+    feed: str | None = None  # name of the recurring feed, where absence later means something
 
 
 #: Columns of ``ReportDraft.table`` with their polars dtype names.
 TABLE_COLUMNS = {
-    "ip": "String", "port": "Int32", "protocol": "String", "domain": "String", "url": "String",
-    "occurred_at": "Datetime('us', 'UTC')", "time_as_written": "String", "count": "Int32", "category": "String",
-    "report_type": "String", "identity": "String", "row": "Int32", "mailbox": "String",
-    "earliest": "Datetime('us', 'UTC')", "latest": "Datetime('us', 'UTC')",  # where occurred_at is null, as on EventDraft
+    "ip": "String",
+    "port": "Int32",
+    "protocol": "String",
+    "domain": "String",
+    "url": "String",
+    "occurred_at": "Datetime('us', 'UTC')",
+    "time_as_written": "String",
+    "count": "Int32",
+    "category": "String",
+    "report_type": "String",
+    "identity": "String",
+    "row": "Int32",
+    "mailbox": "String",
+    "earliest": "Datetime('us', 'UTC')",
+    "latest": "Datetime('us', 'UTC')",  # where occurred_at is null, as on EventDraft
 }

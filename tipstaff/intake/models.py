@@ -9,17 +9,17 @@ class Source(models.Model):
     """A way in: a mailbox, a listener, a folder, a feed, a form. Its health is a line on the desk."""
 
     name = models.TextField(unique=True)
-    kind = models.TextField()                        # smtp, lmtp, imap, files, pull, api, form, sensor
-    settings = models.JSONField(default=dict)        # never secrets: those are named references to the environment
+    kind = models.TextField()  # smtp, lmtp, imap, files, pull, api, form, sensor
+    settings = models.JSONField(default=dict)  # never secrets: those are named references to the environment
     enabled = models.BooleanField(default=True)
-    cursor = models.JSONField(default=dict)          # where a pull or a mailbox stands
-    expected_every = models.DurationField(null=True) # silence longer than this is an alarm
+    cursor = models.JSONField(default=dict)  # where a pull or a mailbox stands
+    expected_every = models.DurationField(null=True)  # silence longer than this is an alarm
     last_received_at = models.DateTimeField(null=True)
     last_ok_at = models.DateTimeField(null=True)
     last_error = models.TextField(default="")
     last_error_at = models.DateTimeField(null=True)
     silent_since = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(null=True)         # next pull
+    due_at = models.DateTimeField(null=True)  # next pull
     created_at = models.DateTimeField()
 
     class Meta:
@@ -34,31 +34,34 @@ class Submission(models.Model):
 
     id = models.UUIDField(primary_key=True)
     source = models.ForeignKey(Source, on_delete=models.PROTECT)
-    source_ref = models.TextField()                  # 'INBOX/42/1017', an idempotency key, a spool name, a path
+    source_ref = models.TextField()  # 'INBOX/42/1017', an idempotency key, a spool name, a path
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT)
     filename = models.TextField(default="")
     received_at = models.DateTimeField()
-    envelope = models.JSONField(default=dict)        # MAIL FROM, RCPT TO, peer, TLS, API token name …
+    envelope = models.JSONField(default=dict)  # MAIL FROM, RCPT TO, peer, TLS, API token name …
     state = models.TextField(default="received")
     disposition = models.TextField(default="")
-    reason = models.TextField(default="")            # why it stands where it stands, in words
-    trace = models.JSONField(default=list)           # which parser claimed it, what each step found
-    subject = models.TextField(default="")           # empty for sealed submissions
+    reason = models.TextField(default="")  # why it stands where it stands, in words
+    trace = models.JSONField(default=list)  # which parser claimed it, what each step found
+    subject = models.TextField(default="")  # empty for sealed submissions
     sender = models.TextField(default="")
     attempts = models.IntegerField(default=0)
     claimed_by = models.TextField(default="")
     claimed_until = models.DateTimeField(null=True)
-    due_at = models.DateTimeField(null=True)         # the desk's own clock for what a person must decide
+    due_at = models.DateTimeField(null=True)  # the desk's own clock for what a person must decide
     decided_at = models.DateTimeField(null=True)
     decided_by = models.TextField(default="")
-    case_ref = models.TextField(default="")          # number of the case a reply or decision was filed to
+    case_ref = models.TextField(default="")  # number of the case a reply or decision was filed to
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "source_ref"], name="submission_once")]
         indexes = [
             models.Index(fields=["received_at"], name="submission_waiting", condition=models.Q(state="received")),
-            models.Index(fields=["state", "due_at"], name="submission_person",
-                         condition=models.Q(state__in=["needs_person", "failed", "sealed"])),
+            models.Index(
+                fields=["state", "due_at"],
+                name="submission_person",
+                condition=models.Q(state__in=["needs_person", "failed", "sealed"]),
+            ),
             models.Index(fields=["received_at"], name="submission_received"),
         ]
 
@@ -67,10 +70,10 @@ class Correction(models.Model):
     """A person set right what a machine read; kept, and used for the next mail of that kind."""
 
     submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="corrections")
-    field = models.TextField()                       # category, accused, disposition, occurred_at …
+    field = models.TextField()  # category, accused, disposition, occurred_at …
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
-    sender = models.TextField(default="")            # whose mails it teaches us about
+    sender = models.TextField(default="")  # whose mails it teaches us about
     note = models.TextField(default="")
     by = models.TextField()
     at = models.DateTimeField()
@@ -86,7 +89,7 @@ class Keyword(models.Model):
     text = models.TextField()
     category = models.TextField()
     weight = models.FloatField(default=1.0)
-    enabled = models.BooleanField(default=True)      # False switches a packaged keyword off
+    enabled = models.BooleanField(default=True)  # False switches a packaged keyword off
     by = models.TextField()
     at = models.DateTimeField()
 

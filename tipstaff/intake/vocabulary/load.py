@@ -49,6 +49,11 @@ class Vocabulary:
     keywords: tuple[Keyword, ...]
     cues: tuple[tuple[str, Cue], ...]
     profiles: tuple[Profile, ...]
+    corrected: tuple[tuple[str, str], ...] = ()  # (sender's address, category that a person chose for it last)
+
+    @cached_property
+    def corrections(self) -> dict[str, str]:
+        return dict(self.corrected)
 
     @cached_property
     def keyword_index(self) -> PhraseIndex:
