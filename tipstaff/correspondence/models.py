@@ -6,9 +6,9 @@ from django.db import models
 class OutboxMessage(models.Model):
     """A message that must reach somebody. Delivery is another's work; this row is the promise."""
 
-    reference = models.TextField()                   # 'case:4312', 'submission:018f…'
-    audience = models.TextField()                    # customer, reseller, reporter, staff
-    kind = models.TextField()                        # notice, ask-back, confirm, receipt, digest, not-ours …
+    reference = models.TextField()  # 'case:4312', 'submission:018f…'
+    audience = models.TextField()  # customer, reseller, reporter, staff
+    kind = models.TextField()  # notice, ask-back, confirm, receipt, digest, not-ours …
     recipient_name = models.TextField(default="")
     recipient = models.TextField()
     language = models.TextField(default="en")
@@ -17,7 +17,7 @@ class OutboxMessage(models.Model):
     html = models.TextField(default="")
     in_reply_to = models.TextField(default="")
     message_id = models.TextField(default="")
-    state = models.TextField(default="waiting")      # waiting, held, sending, sent, failed, withdrawn
+    state = models.TextField(default="waiting")  # waiting, held, sending, sent, failed, withdrawn
     dedupe_key = models.TextField(null=True, unique=True)  # the same promise is made once
     created_at = models.DateTimeField()
     created_by = models.TextField(default="system")
