@@ -52,6 +52,22 @@ def _start(config: pytest.Config) -> str:
     return cluster.url(ADMINISTRATOR, "postgres")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable(report):
+    """What a worker tells the controller must be encodable: hostile text in a log or a failure may hold a lone surrogate."""
+    return _encodable((yield))
+
+
+def _encodable(value):
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_encodable(one) for one in value)
+    return value
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node) -> None:
     cluster = getattr(node.config, "throwaway", None)
