@@ -2,9 +2,11 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,15 +61,16 @@ class Demo:
 
 
 @pytest.fixture
-def demo(tmp_path_factory) -> Iterator[Demo]:
-    place = tmp_path_factory.mktemp("demo")
-    for directory in (place, *place.parents[:2]):
-        directory.chmod(directory.stat().st_mode | 0o011)  # the database's account must pass through when root runs this
+def demo() -> Iterator[Demo]:
+    # Not pytest's own directory: where root runs this, the database's account must be able to pass through.
+    place = Path(tempfile.mkdtemp(prefix="tipstaff-story-", dir="/tmp"))
+    place.chmod(0o755)
     started = Demo(place)
     yield started
     started.stop()
     for one in started.left():
         one.kill()
+    shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture
