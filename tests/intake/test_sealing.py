@@ -127,3 +127,14 @@ def test_broken_words_name_the_table():
 def test_nothing_raises(raw):
     for message in open_message(raw, Hints()):
         must_seal(message)
+
+
+def test_what_cannot_be_judged_is_sealed(monkeypatch) -> None:
+    from tipstaff.intake import read
+
+    def fail(_):
+        raise ValueError("a defect")
+
+    monkeypatch.setattr(read, "must_seal", fail)
+    (draft,) = read.read_submission(b"From: rita@example.org\r\nSubject: report\r\n\r\n192.0.2.7 scans us")
+    assert draft.sealed and not draft.events

@@ -226,8 +226,9 @@ def _vouched_for(message: Message, sender: str) -> str | None:
 def _seal_reason(message: Message) -> str | None:
     try:
         return must_seal(message)
-    except NotImplementedError:
-        return None
+    except Exception:  # what cannot be judged is not shown to anybody: the sealed queue can be undone, a look cannot
+        log.exception("sealing failed")
+        return "whether it must be sealed could not be decided"
 
 
 def _draft(message: Message, form: str, disposition: Disposition) -> ReportDraft:
