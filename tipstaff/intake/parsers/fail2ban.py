@@ -57,7 +57,7 @@ def parse(message: Message) -> list[ReportDraft]:
     ip, where, count, jail = _banned(message)
     facts = facts_of(message)
     reading = read_letter(facts)
-    draft.category, draft.category_from = _category(jail), f"jail {jail}" if jail else "structure"
+    draft.category, draft.category_from = _category(jail), f"jail {jail}" if jail else "a letter without a jail"
     draft.report_type = jail
     draft.description = facts.text.strip()[:2_000]
     draft.reported_at = facts.reference
