@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from playwright.sync_api import expect
 
 from tipstaff.project.processes import wait_until
 
@@ -90,7 +91,7 @@ def test_the_first_five_minutes(demo, page):
     page.get_by_label("Password").fill(password)
     page.keyboard.press("Enter")
     page.wait_for_url(f"{address}/")
-    assert page.get_by_text("past due").first.is_visible()
+    expect(page.get_by_text("past due").first).to_be_visible()
     page.get_by_role("link", name=f"#{case}").first.click()
     page.wait_for_url(f"**/cases/{case}/**")
     told = page.inner_text("main")
@@ -100,7 +101,8 @@ def test_the_first_five_minutes(demo, page):
     assert "off" in page.locator("footer").inner_text(), "nothing is sent"
     for path in ("/queue/", "/intake/", "/customers/", "/rules/"):
         page.goto(f"{address}{path}")
-        assert "Traceback" not in page.content() and page.locator("main").is_visible(), path
+        expect(page.locator("main"), path).to_be_visible()
+        assert "Traceback" not in page.content(), path
     _report_in_the_second_tab(page, address)
     assert demo.stop() == 0
     assert wait_until(lambda: not demo.left(), 20), "nothing is left running"
@@ -113,14 +115,15 @@ def _report_in_the_second_tab(page, address: str) -> None:
     tab.goto(f"{address}/report/")
     tab.get_by_role("textbox", name="A URL, an address").fill("http://login.larkfield-web.example/secure/")
     tab.get_by_role("button", name="Check", exact=True).click()
-    assert tab.get_by_text("Ours.").is_visible()
+    expect(tab.get_by_text("Ours.")).to_be_visible()
     tab.get_by_text("Phishing", exact=True).click()
     tab.get_by_label("Your e-mail").fill("rita@reporter.example")
     tab.get_by_label("Name", exact=True).fill("Rita Reporter")
     tab.get_by_role("button", name="Show what our customer will see").click()
     tab.get_by_role("button", name="Send report").click()
-    assert tab.get_by_role("heading", name="Thank you").is_visible()
+    expect(tab.get_by_role("heading", name="Thank you")).to_be_visible()
     tab.locator(".link-box").click()
+    tab.wait_for_url("**/status/**")
 
     def told() -> bool:
         tab.reload()
@@ -128,5 +131,5 @@ def _report_in_the_second_tab(page, address: str) -> None:
 
     assert wait_until(told, 30), tab.inner_text("main")
     tab.goto(f"{address}/policy/")
-    assert tab.get_by_text("1.1").first.is_visible()
+    expect(tab.get_by_text("1.1").first).to_be_visible()
     tab.close()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -20,5 +21,5 @@ def test_the_page_is_accessible_and_whole(chromium: Any, live_server: Any, width
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert said == [] and all(url.startswith(live_server.url) for url in asked)
-    assert page.get_by_role("heading", name="Reason codes").is_visible()
+    expect(page.get_by_role("heading", name="Reason codes")).to_be_visible()
     context.close()

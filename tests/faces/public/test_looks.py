@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core import signing
 from django.core.cache import cache
+from playwright.sync_api import expect
 
 from tests.pipeline.given import CAROL, deliver, event, report
 from tipstaff.kernel.clock import now as clock_now
@@ -58,20 +59,20 @@ def test_a_report_from_paste_to_thank_you(scripted, desk, settings, width, dark)
     fine(page, "report-empty", width, dark)
     page.get_by_role("textbox", name="A URL, an address").fill(LOG)
     page.get_by_role("button", name="Check", exact=True).click()
-    assert page.get_by_text("Ours.").is_visible()
+    expect(page.get_by_text("Ours.")).to_be_visible()
     fine(page, "report-checked", width, dark)
     page.get_by_label("Your attacked address").fill("10.0.0.4")
     page.get_by_role("button", name="Show what our customer will see").click()
-    assert page.get_by_text("is private").is_visible()
+    expect(page.get_by_text("is private")).to_be_visible()
     fine(page, "report-errors", width, dark)
     page.get_by_label("Your attacked address").fill("")
     page.get_by_label("Your e-mail").fill("noc@mx.example")
     page.get_by_label("Name", exact=True).fill("Rita Reporter")
     page.get_by_role("button", name="Show what our customer will see").click()
-    assert page.get_by_role("heading", name="What our customer will see").is_visible()
+    expect(page.get_by_role("heading", name="What our customer will see")).to_be_visible()
     fine(page, "report-preview", width, dark)
     page.get_by_role("button", name="Send report").click()
-    assert page.get_by_role("heading", name="Thank you").is_visible()
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     fine(page, "thanks", width, dark)
     from tipstaff.intake.spool import Spool
 
@@ -79,6 +80,7 @@ def test_a_report_from_paste_to_thank_you(scripted, desk, settings, width, dark)
     while worker.step():
         pass
     page.locator(".link-box").click()
+    page.wait_for_url("**/status/**")
     fine(page, "status", width, dark)
 
 
@@ -103,11 +105,11 @@ def test_the_form_works_without_script(opened, desk):
     page.get_by_label("Name", exact=True).fill("Rita Reporter")
     page.get_by_role("button", name="Show what our customer will see").click()
     page.get_by_role("button", name="Send report").click()
-    assert page.get_by_role("heading", name="Thank you").is_visible()
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
 
 
 def test_a_policy_that_is_not_published_yet(scripted, transactional_db):
     page = scripted(390, False)
     page.goto("/policy/")
-    assert page.get_by_text("is not published yet").is_visible()
+    expect(page.get_by_text("is not published yet")).to_be_visible()
     fine(page, "policy-none", 390, False)
