@@ -153,10 +153,12 @@ def test_pages_can_be_read_and_worked_without_script(opened) -> None:
     assert page.locator("tr[data-row]").count() == 20
     free = next(case for case in made.cases if case.owner is None)
     page.goto(f"/cases/{free.pk}/")
-    page.locator('button:has-text("Take")').click()
+    with page.expect_navigation():
+        page.locator('button:has-text("Take")').click()
     free.refresh_from_db()
     assert free.owner.username == "alice"
-    page.locator('a:has-text("as the customer sees it")').click()
+    with page.expect_navigation():
+        page.locator('a:has-text("as the customer sees it")').click()
     assert "removed: mail address" in page.locator("#evidence").inner_text()
 
 
