@@ -4,20 +4,20 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from tipstaff.accounts.access import may, require
 from tipstaff.cases.models import Case
 from tipstaff.evidence.access import Grant, grant
 from tipstaff.evidence.models import Blob
 from tipstaff.kernel.errors import NotFound, Refused
 
 RESTRICTED = "RESTRICTED_CASE"
-READERS = frozenset({"analyst", "lead", "counsel", "admin", "auditor"})
 
 
 def visible_to(staff: Any) -> "QuerySet[Case]":
-    """Every case for those who work at the desk; restricted ones only for the role 'sealed' (B17)."""
-    if not READERS & set(staff.roles):
+    """Every case for those who read the desk; restricted ones only for the two roles of the sealed queue (B17)."""
+    if not may(staff, "see cases"):
         return Case.objects.none()
-    return Case.objects.all() if "sealed" in staff.roles else Case.objects.exclude(state=RESTRICTED)
+    return Case.objects.all() if may(staff, "see restricted cases") else Case.objects.exclude(state=RESTRICTED)
 
 
 def case_for(staff: Any, number: int) -> Case:
@@ -32,4 +32,5 @@ def open_evidence(staff: Any, case: Case, blob: Blob) -> Grant:
     """The grant to look at evidence of a case that this person may see."""
     if case.state == RESTRICTED:
         raise Refused("The evidence of a restricted case is not shown at the desk.")
+    require(staff, "open evidence")
     return grant(blob=blob, actor=staff.username, basis=f"case:{case.pk} desk")

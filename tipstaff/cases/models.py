@@ -5,7 +5,27 @@ from django.db import models
 from django.db.models import Q
 
 from tipstaff.accounts.models import Customer, Service
+from tipstaff.cases.models_measures import Approval, Measure, Proof, Refusal, Retest, Strike
+from tipstaff.cases.models_teams import Alert, AlertChannel, Shift, Team
+from tipstaff.cases.models_time import Clock, ClockChange, Pause
+from tipstaff.cases.models_words import (
+    Appeal,
+    ContentReview,
+    ContentView,
+    Cooperation,
+    Notice,
+    Retraction,
+    Ruling,
+    SpeechReview,
+    Statement,
+)
 from tipstaff.policy.models import StoredEdition
+
+__all__ = [
+    "Alert", "AlertChannel", "Appeal", "Approval", "Case", "CaseChange", "CaseFeed", "CaseLink", "CaseReport", "Clock",
+    "ClockChange", "ContentReview", "ContentView", "Cooperation", "JournalEntry", "Measure", "MovedEvent", "Notice", "Pause",
+    "Proof", "Refusal", "Retest", "Retraction", "Ruling", "Shift", "SpeechReview", "Statement", "Strike", "Team",
+]  # fmt: skip
 
 
 class Case(models.Model):
@@ -61,6 +81,12 @@ class Case(models.Model):
     statute = models.TextField(default="")  # B24
     actor = models.TextField(default="")  # D2
     fault = models.TextField(default="")  # D4: intentional, compromised, negligent
+    # The customer's side, as it went.
+    seen_at = models.DateTimeField(null=True)  # the customer opened the ticket in the portal
+    acknowledged_at = models.DateTimeField(null=True)
+    promised_at = models.DateTimeField(null=True)  # by when the plan promises a fix
+    fix_claimed_at = models.DateTimeField(null=True)
+    returned = models.IntegerField(db_default=0, default=0)  # how often a fix was handed back
 
     class Meta:
         constraints = [

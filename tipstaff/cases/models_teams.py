@@ -1,0 +1,58 @@
+"""Who is on call, and the alerts that go out when nobody takes a critical case."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Team(models.Model):
+    """Some people of the desk. Empty brands and categories: all."""
+
+    name = models.TextField(unique=True)
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="teams")
+    brands = ArrayField(models.TextField(), default=list)
+    categories = ArrayField(models.TextField(), default=list)
+    order = models.IntegerField(default=0)  # the first team that fits is asked first
+
+
+class Shift(models.Model):
+    """Somebody of a team is on call, in a time; level 2 is asked when level 1 does not take the case."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="shifts")
+    member = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="shifts")
+    level = models.IntegerField(default=1)
+    from_at = models.DateTimeField()
+    until_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["team", "until_at"], name="shift_until")]
+
+
+class AlertChannel(models.Model):
+    """Where a team's alerts go. ``secret``: name of the environment variable with the token or the secret URL."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="channels")
+    kind = models.TextField()  # mail, webhook, slack, mattermost, matrix
+    address = models.TextField(default="")  # mail address, URL, or Matrix room; a secret URL stands in the variable instead
+    secret = models.TextField(default="")
+    level = models.IntegerField(default=1)  # from this level of escalation on
+    enabled = models.BooleanField(default=True)
+
+
+class Alert(models.Model):
+    """One alert that must reach one place; a worker delivers it and says how that went."""
+
+    case = models.ForeignKey("cases.Case", on_delete=models.PROTECT, related_name="alerts")
+    channel = models.ForeignKey(AlertChannel, on_delete=models.CASCADE, related_name="alerts")
+    level = models.IntegerField()
+    members = ArrayField(models.TextField(), default=list)  # usernames on call
+    text = models.TextField()
+    created_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    attempts = models.IntegerField(default=0)
+    sent_at = models.DateTimeField(null=True)
+    problem = models.TextField(default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["not_before"], name="alert_waiting", condition=Q(sent_at__isnull=True))]
