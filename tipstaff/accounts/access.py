@@ -1,4 +1,4 @@
-"""Who may see which customers and change what about them: asked here, and nowhere else.
+"""Whether a person may do an act (of roles.py), and which customers they see: asked here, and nowhere else.
 
 A member of staff has roles; the provider's staff serves all of its customers. Somebody without a role, or no longer
 active, sees nothing.
@@ -9,24 +9,13 @@ from typing import Final
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
+from tipstaff.accounts import roles
 from tipstaff.accounts.models import Customer, StaffMember
 from tipstaff.kernel.errors import NotFound, Refused
 
-ANALYST, LEAD, COUNSEL, AUDITOR, ADMIN, SEALED = "analyst", "lead", "counsel", "auditor", "admin", "sealed"
-ROLES: Final = (ANALYST, LEAD, COUNSEL, AUDITOR, ADMIN, SEALED)
-#: The sealed queue is opened by this role beside one of the others; alone it shows no customer.
-DESK: Final = frozenset({ANALYST, LEAD, COUNSEL, AUDITOR, ADMIN})
-
-#: What one may do to customers and the inventory, and with which of the roles.
-ACTS: Final[dict[str, frozenset[str]]] = {
-    "see customers": DESK,
-    "confirm a contact": frozenset({ANALYST, LEAD, ADMIN}),
-    "edit a customer": frozenset({LEAD, ADMIN}),
-    "correct an assignment": frozenset({LEAD, ADMIN}),
-    "import the inventory": frozenset({LEAD, ADMIN}),
-    "export the inventory": frozenset({LEAD, ADMIN, AUDITOR}),
-    "manage staff": frozenset({ADMIN}),
-}
+ROLES: Final = roles.STAFF
+DESK: Final = roles.READERS
+ACTS: Final = roles.ACTS
 Person = StaffMember | AnonymousUser
 
 
@@ -38,7 +27,7 @@ def roles_of(person: Person) -> frozenset[str]:
 
 
 def may(person: Person, act: str) -> bool:
-    """Whether one of the person's roles allows the act, a key of ACTS."""
+    """Whether one of the person's roles allows the act, a key of roles.ACTS."""
     return bool(roles_of(person) & ACTS[act])
 
 

@@ -19,7 +19,7 @@ def all_ports() -> Int4Range:
 
 
 class StaffMember(AbstractUser):
-    """Somebody who works at the desk. Roles: analyst, lead, counsel, auditor, admin, sealed (see access.py)."""
+    """Somebody who works at the desk. Roles: see roles.py."""
 
     roles = ArrayField(models.TextField(), default=list)
     timezone = models.TextField(default="UTC")

@@ -1,21 +1,21 @@
-"""Which submissions a person may see. What is sealed is seen by the role 'sealed' only, and never opened (B17)."""
+"""Which submissions a person may see. What is sealed is seen by two named roles only, and never opened (B17)."""
 
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from tipstaff.accounts.access import may, require
 from tipstaff.evidence.access import Grant, grant
 from tipstaff.intake.models import Submission
 from tipstaff.kernel.errors import NotFound
 
-READERS = frozenset({"analyst", "lead", "counsel", "admin", "auditor"})
 SEALED = "sealed"
 
 
 def visible_to(staff: Any) -> "QuerySet[Submission]":
     """Submissions that are not sealed, for those who work at the desk."""
-    if not READERS & set(staff.roles):
+    if not may(staff, "see submissions"):
         return Submission.objects.none()
     return Submission.objects.exclude(state=SEALED)
 
@@ -30,7 +30,7 @@ def submission_for(staff: Any, number: UUID) -> Submission:
 
 def sealed_for(staff: Any) -> "QuerySet[Submission]":
     """The sealed queue: when, from where, why. Subject and sender are empty by design; evidence does not open."""
-    if SEALED not in staff.roles:
+    if not may(staff, "see the sealed queue"):
         return Submission.objects.none()
     return Submission.objects.filter(state=SEALED).select_related("source", "blob")
 
@@ -39,4 +39,5 @@ def open_evidence(staff: Any, submission: Submission) -> Grant:
     """The grant to look at what was received."""
     if submission.state == SEALED:
         raise NotFound("There is no such submission, or it is not yours to see.")
+    require(staff, "open evidence")
     return grant(blob=submission.blob, actor=staff.username, basis=f"submission:{submission.pk} intake")

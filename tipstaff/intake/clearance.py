@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from tipstaff.accounts.access import may
 from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.services import record
 from tipstaff.evidence.services import take_seal_off
@@ -81,7 +82,7 @@ def confirm(*, submission: UUID, by: StaffMember, now: datetime) -> None:
     if not said:
         raise Refused("nobody has proposed to take the seal off; propose it, and another person confirms")
     if said["proposed_by"] == by.username:
-        raise Refused("you proposed this yourself; another person of the sealed role must confirm it")
+        raise Refused("you proposed this yourself; another person of the two roles must confirm it")
     _readable(found)
     said |= {"confirmed_by": by.username, "confirmed_at": now.isoformat()}
     copies = list(Submission.objects.select_for_update(of=("self",)).filter(blob=found.blob_id, state=SEALED))
@@ -104,7 +105,7 @@ def confirm(*, submission: UUID, by: StaffMember, now: datetime) -> None:
 
 
 def _held(number: UUID, by: StaffMember) -> Submission:
-    if SEALED not in by.roles or not by.is_active:
+    if not may(by, "see the sealed queue"):
         raise Refused("only the roles of the sealed queue decide here")
     rows = Submission.objects.select_for_update(of=("self",)).select_related("source", "blob")
     found = rows.filter(pk=number, state=SEALED).first()

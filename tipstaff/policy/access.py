@@ -1,9 +1,10 @@
 """Who may draft and publish the policy."""
 
+from tipstaff.accounts.access import ACTS
 from tipstaff.accounts.models import StaffMember
 from tipstaff.kernel.errors import Refused
 
-PUBLISHERS = frozenset({"admin", "lead", "counsel"})
+PUBLISHERS = ACTS["publish policy"]
 
 
 def author(username: str) -> str:

@@ -5,11 +5,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from tipstaff.accounts.access import may as allowed
 from tipstaff.accounts.models import StaffMember
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.project import sample
-
-MAY = frozenset({"lead", "admin"})
 
 
 @login_required(login_url="/login/")
@@ -18,7 +17,7 @@ def erase(request: HttpRequest) -> HttpResponse:
     """What the sample is, and the button; after it, what went. Leads and admins only."""
     staff = request.user
     assert isinstance(staff, StaffMember)
-    may = bool(MAY & set(staff.roles))
+    may = allowed(staff, "erase the sample")
     said = ""
     if request.method == "POST" and may:
         said = sample.erase(now=clock_now(), by=staff.username)

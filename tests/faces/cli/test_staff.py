@@ -64,7 +64,7 @@ def test_a_new_password_ends_the_old_one_and_its_sessions(client) -> None:
 
 def test_roles_are_replaced_and_somebody_unknown_is_said_to_be() -> None:
     run("add", "bob", "--role", "analyst")
-    assert run("change", "bob", "--role", "counsel", "--role", "sealed").stdout == "bob: counsel, sealed; active\n"
+    assert run("change", "bob", "--role", "counsel", "--role", "liaison").stdout == "bob: counsel, liaison; active\n"
     assert run("change", "bob").exit_code == 2
     assert isinstance(run("change", "mallory", "--off").exception, NotFound)
     assert isinstance(run("password", "mallory").exception, NotFound)

@@ -99,8 +99,8 @@ def staff(now: datetime) -> dict[str, StaffMember]:
     for name, roles in (
         ("alice", ["analyst"]),
         ("bob", ["analyst", "lead"]),
-        ("sam", ["analyst", "sealed"]),
-        ("sofia", ["lead", "sealed"]),
+        ("sam", ["analyst", "liaison"]),
+        ("sofia", ["lead", "counsel"]),
         ("amir", ["auditor"]),
     ):
         member = StaffMember(username=name, first_name=name.capitalize(), roles=roles, timezone="Europe/Berlin")

@@ -10,14 +10,16 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 
+from tipstaff.accounts import roles
 from tipstaff.accounts.models import StaffMember
 from tipstaff.faces.desk import refusals
 from tipstaff.kernel.errors import InputError, NotFound, Refused
 
-#: Anybody who works cases. Auditors read; who holds only 'sealed' sees only the sealed queue.
-WORKERS = ("analyst", "lead", "counsel", "admin")
-READERS = (*WORKERS, "auditor")
-SEALED = ("sealed",)
+#: Anybody who works cases, who reads beside them, the two roles of the sealed queue, and everybody who signs in here.
+WORKERS = tuple(name for name in roles.STAFF if name in roles.WORKERS)
+READERS = tuple(name for name in roles.STAFF if name in roles.READERS)
+SEALED = tuple(name for name in roles.STAFF if name in roles.SEALED_QUEUE)
+EVERYBODY = roles.STAFF
 
 
 def holds(staff: Any, *roles: str) -> bool:

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from tipstaff.accounts.access import may
 from tipstaff.cases import queries as cases
 from tipstaff.faces.desk import undo
-from tipstaff.faces.desk.access import holds
+from tipstaff.faces.desk.access import SEALED, WORKERS, holds
 from tipstaff.intake import queries as intake
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.policy.models import StoredEdition
@@ -29,9 +30,9 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
         "staff": staff,
         "bar_open": cases.open_count(now=now),
         "bar_intake": intake.waiting_count(now=now),
-        "sees_sealed": holds(staff, "sealed"),
-        "may_write": holds(staff, "analyst", "lead", "counsel", "admin"),
-        "is_lead": holds(staff, "lead", "admin"),
+        "sees_sealed": holds(staff, *SEALED),
+        "may_write": holds(staff, *WORKERS),
+        "is_lead": may(staff, "decide as a lead"),
         "zone_line": f"{timezone.get_current_timezone_name()} (UTC{here:%z})".replace("00)", ")"),
         "edition_line": _edition(now),
         "operator": getattr(settings, "OPERATOR_NAME", ""),

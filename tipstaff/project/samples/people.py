@@ -33,8 +33,8 @@ SINCE = 400 * DAY
 # username, name, roles, whether somebody signs in with it
 STAFF = (
     ("alice", "Alice", ["analyst"], True),
-    ("bob", "Bob", ["lead", "admin", "sealed"], True),
-    ("erin", "Erin", ["counsel", "sealed"], False),
+    ("bob", "Bob", ["lead", "admin", "liaison"], True),
+    ("erin", "Erin", ["counsel"], False),
 )
 # external id, name, parent, class, protected class, language, zone, contact
 CUSTOMERS = (

@@ -16,7 +16,7 @@ from tipstaff.audit.services import record
 from tipstaff.cases import queries, rearranging, services
 from tipstaff.cases.access import case_for
 from tipstaff.faces.desk import undo as undoing
-from tipstaff.faces.desk.access import READERS, SEALED, DeskRequest, desk
+from tipstaff.faces.desk.access import EVERYBODY, DeskRequest, desk
 from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
@@ -25,7 +25,6 @@ from tipstaff.kernel.errors import InputError, Problem, Refused
 WINDOW = timedelta(minutes=15)
 TRIES_PER_NAME = 5  # from one address within the window
 TRIES_PER_ADDRESS = 30
-EVERYBODY = (*READERS, *SEALED)
 
 
 def onward(request: HttpRequest, fallback: str = "/") -> HttpResponseRedirect:

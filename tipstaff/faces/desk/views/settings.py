@@ -9,9 +9,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
+from tipstaff.accounts.access import may
 from tipstaff.accounts.models import InventorySource, StaffMember
 from tipstaff.audit.services import record
-from tipstaff.faces.desk.access import DeskRequest, desk, holds
+from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.intake import queries as intake
 from tipstaff.intake.models import Keyword, ReporterProfile, Source
@@ -24,7 +25,7 @@ MOST_MINUTES = 60 * 24 * 60
 
 
 def _only_leads(request: DeskRequest) -> None:
-    if not holds(request.user, "lead", "admin"):
+    if not may(request.user, "change settings"):
         raise Refused("Settings are changed by a lead or an administrator; ask one of them.")
 
 
