@@ -49,6 +49,7 @@ OUR_APPS = [
         "tipstaff.intake",
         "tipstaff.reports",
         "tipstaff.cases",
+        "tipstaff.enforcement",
         "tipstaff.pipeline",
         "tipstaff.faces.api",
         "tipstaff.faces.public",
