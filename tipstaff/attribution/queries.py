@@ -1,12 +1,12 @@
 """Whose was it: one question from a person or a program, answered with everything that led to the answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from tipstaff.accounts.models import InventorySource, OwnPrefix, Service
-from tipstaff.attribution import snapshot
+from tipstaff.attribution import elsewhere, snapshot
 from tipstaff.attribution.explaining import Explanation, Line, explain
 from tipstaff.attribution.matching import Fact, Question, State
 from tipstaff.attribution.segments import HALF
@@ -105,7 +105,10 @@ def who(
         raise InputError(Problem("until", f"{_written(until)} is before {_written(at)}", "name the later moment as the end"))
     snap = snapshot.build(as_known_at=as_known_at) if as_known_at else snapshot.kept.current()
     question = _question(ip, at, until or at, port, host, mailbox)
-    return _answer(snap, question, explain(snap.table, question))
+    answer = _answer(snap, question, explain(snap.table, question))
+    if answer.state == State.NOT_OURS and ip is not None:
+        return replace(answer, abuse_contact=elsewhere.contact(ip.strip()))
+    return answer
 
 
 def _question(ip: str | None, at: datetime, until: datetime, port: int | None, host: str | None, mailbox: str | None) -> Question:

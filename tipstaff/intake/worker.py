@@ -14,9 +14,10 @@ from typing import Any
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
+from tipstaff.attribution import elsewhere
 from tipstaff.intake import queries
 from tipstaff.intake.models import Source
-from tipstaff.intake.sources import files, imap, pulls, services, smtp
+from tipstaff.intake.sources import files, imap, pulls, registries, services, smtp
 from tipstaff.intake.spool import Spool
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
@@ -25,7 +26,7 @@ from tipstaff.kernel.errors import TipstaffError
 log = logging.getLogger(__name__)
 LOOK = 15.0  # seconds between looks at which sources there are
 BEAT = 5.0
-FOLDER_STEP, PULL_STEP = 1.0, 2.0
+FOLDER_STEP, PULL_STEP, REGISTRY_STEP = 1.0, 2.0, 1.0
 SETTLED = 2.0  # seconds without a change after which a dropped file is whole
 POLL = 60.0  # seconds between polls of a mailbox that cannot be watched
 WATCH = 300.0  # seconds of one IDLE; servers end them after 29 minutes
@@ -52,6 +53,7 @@ class Intake:
         self.receptions: list[smtp.Reception] = []
         self.threads: dict[str, Thread] = {}
         self.failure: Exception | None = None
+        self.registries = registries.Registries()
 
     def run(self) -> None:
         """Until ``stop``. Raises what keeps a listener from starting: that is for the operator to correct."""
@@ -71,7 +73,8 @@ class Intake:
             raise self.failure
 
     def _loops(self) -> list[tuple[str, Callable[[], float]]]:
-        return [("pulls", self._pull), ("folders", self._sweep), ("mailboxes", self._look), ("heartbeat", self._beat)]
+        loops = [("pulls", self._pull), ("folders", self._sweep), ("mailboxes", self._look), ("heartbeat", self._beat)]
+        return [*loops, ("registries", self._ask)] if settings.RDAP else loops
 
     def _listen(self, listeners: list[smtp.Listening]) -> None:
         try:
@@ -103,6 +106,15 @@ class Intake:
             return PULL_STEP
         self.board.say(f"pull {done[0]}", f"last asked {now():%H:%M:%S} UTC, {done[1] or 'nothing'} new")
         return 0
+
+    def _ask(self) -> float:
+        """One question a second at most: the registries are everybody's."""
+        done = self.registries.answer_next(now=now())
+        if done is None:
+            elsewhere.clear(now=now())
+            return REGISTRY_STEP * 10
+        self.board.say("registries", f"last asked {now():%H:%M:%S} UTC: {done}")
+        return REGISTRY_STEP
 
     def _sweep(self) -> float:
         for source in Source.objects.filter(kind=files.SOURCE, enabled=True, settings__has_key="folder"):

@@ -49,6 +49,19 @@ OPTIONS = (
     Option("smtp_max_bytes", "50000000", "largest mail that is taken"),
     Option("smtp_certificate", "", "PEM file with the certificate chain for STARTTLS; empty: none is offered"),
     Option("smtp_key", "", "PEM file with its private key; empty: in the same file"),
+    Option("rdap", "off", "whether the address registries are asked for the abuse contact of addresses that are not ours: on or off"),
+    Option("sending", "off", "whether mail leaves this machine: on or off; while off, messages wait in the outbox"),
+    Option("mail_from", "", "the address our mail comes from; empty: the published policy's intake address"),
+    Option("mail_plus", "+", "sign before the token in our addresses (abuse+4312-…); `none` where the mailbox takes no such mail"),
+    Option("mail_acknowledges", "off", "whether an authenticated contact's reply by mail acknowledges the ticket: on or off"),
+    Option("mail_per_hour", "2000", "messages that leave in an hour, at most"),
+    Option("mail_per_recipient", "20", "messages to one address in an hour, at most; emergencies are exempt"),
+    Option("reporter_duties", "dmca", "duties of law towards reporters beyond the policy's switch: dmca, dsa, both by comma, or none"),
+    Option("smarthost", "", "HOST:PORT of the mail server that takes our mail, usually port 587 or 465"),
+    Option("smarthost_tls", "starttls", "starttls (refused without it), tls from the first byte on, or off"),
+    Option("smarthost_user", "", "name to log in with; empty: no login"),
+    Option("smarthost_password", "", "its password", secret=True),
+    Option("smarthost_ca", "", "PEM file with the authority of the smarthost's certificate; empty: the system's"),
     Option("intake", "on", "whether `tipstaff up` starts the intake (SMTP, IMAP, pulls): on or off"),
     Option("patience", "60", "seconds a part waits for the database and its tables when it starts"),
     Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),
@@ -139,6 +152,25 @@ def mail_listeners() -> list[dict[str, Any]]:
     elif lmtp := address("lmtp_listen"):
         found.append({"host": lmtp[0], "port": lmtp[1], "lmtp": True, **common})
     return found
+
+
+def smarthost() -> dict[str, Any] | None:
+    """The fields of the mail server that takes our mail (tipstaff.correspondence.smarthost.Smarthost); None where none is set."""
+    where = address("smarthost")
+    if where is None:
+        return None
+    tls = get("smarthost_tls").strip().lower()
+    if tls not in {"starttls", "tls", "off"}:
+        raise InputError(Problem("TIPSTAFF_SMARTHOST_TLS", f"{tls!r} is not known", "write starttls, tls or off"))
+    return {
+        "host": where[0],
+        "port": where[1],
+        "tls": tls,
+        "user": get("smarthost_user"),
+        "password": get("smarthost_password"),
+        "authority": Path(get("smarthost_ca")) if get("smarthost_ca") else None,
+        "hostname": get("smtp_hostname"),
+    }
 
 
 def credential(variable: str) -> str:

@@ -146,8 +146,16 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 OPERATOR_NAME = environment.get("operator_name")
 SECURITY_CONTACT = environment.get("security_contact")
+SENDING = environment.flag("sending")
+MAIL_FROM = environment.get("mail_from")
+MAIL_PLUS = "" if environment.get("mail_plus") == "none" else environment.get("mail_plus")
+MAIL_ACKNOWLEDGES = environment.flag("mail_acknowledges")
+REPORTER_DUTIES = frozenset(filter(None, (duty.strip() for duty in environment.get("reporter_duties").split(","))))
+MAIL_CAPS = {"hour": environment.number("mail_per_hour"), "recipient": environment.number("mail_per_recipient")}
+SMARTHOST = environment.smarthost()
 SPOOL = STATE / "spool"
 MAIL_LISTENERS = environment.mail_listeners()
+RDAP = environment.flag("rdap")
 CREDENTIAL = environment.credential  # a function: what a source's settings name is looked up when it is used
 EVIDENCE_STORE = environment.get("evidence_store")
 EVIDENCE_KEY = environment.get("evidence_key")

@@ -1,6 +1,8 @@
 """``tipstaff import`` and ``tipstaff export``: customers, services, names and assignments, in and out."""
 
+import csv
 import getpass
+import io
 import sys
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -16,6 +18,7 @@ from tipstaff.accounts.importing import netbox
 from tipstaff.accounts.importing.csv_import import Options, Reading, read
 from tipstaff.accounts.importing.netbox_client import NetBox
 from tipstaff.accounts.services import Changes
+from tipstaff.attribution import elsewhere
 from tipstaff.faces.cli.who import read_time
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, Problem
@@ -114,6 +117,23 @@ def netbox_(ctx: click.Context, url: str, source: str, vrf: str | None, own: tup
         _say(changes, dry_run)
     if changes.left_out:
         sys.exit(EXIT_PARTLY)
+
+
+@import_.command("abuse-contacts")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@JSON
+def abuse_contacts(file: Path, as_json: bool) -> None:
+    """Import whom to write to about other networks: a CSV with the columns prefix, abuse_contact and, if wanted, name.
+
+    The file replaces the list that was imported before; every bad row is listed, and then nothing is imported. What it
+    says goes before what the registries say.
+    """
+    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))))
+    if rows and not {"prefix", "abuse_contact"} <= set(rows[0]):
+        raise InputError(Problem(f"{file.name}, line 1", "has no columns prefix and abuse_contact", "name them in the first line"))
+    entries = [(row["prefix"] or "", row["abuse_contact"] or "", row.get("name") or "") for row in rows]
+    count = elsewhere.list_contacts(rows=entries, file=file.name, by=_actor(), now=clock.now())
+    click.echo(orjson.dumps({"contacts": count}).decode() if as_json else f"{count} networks and their abuse contacts are listed")
 
 
 @click.command("export")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 import orjson
 
-from tipstaff.attribution import queries
+from tipstaff.attribution import elsewhere, queries
 from tipstaff.attribution.matching import State
 from tipstaff.attribution.queries import Answer, Holding
 from tipstaff.kernel import clock
@@ -40,6 +40,8 @@ def who(
         mailbox=mailbox,
         as_known_at=read_time("--as-known-at", as_known_at) if as_known_at else None,
     )
+    if answer.state == State.NOT_OURS and ip and not answer.abuse_contact:
+        elsewhere.ask(address=ip, now=clock.now())
     if as_json:
         asked = {"address": ip, "port": port if port is not None else written_port, "host": host or name,
                  "mailbox": mailbox, "at": moment.astimezone(UTC).isoformat().replace("+00:00", "Z")}  # fmt: skip

@@ -1,5 +1,6 @@
 """The report form: paste, check, fill in what is missing, see what the customer will see, send. Works without script."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
+from tipstaff.attribution import elsewhere
 from tipstaff.faces.public import limits
 from tipstaff.faces.public.filled import (
     MEDIA,
@@ -74,11 +76,19 @@ def _checked(request: HttpRequest, filled: Filled, edition: Edition | None, now:
     if not filled.paste:
         return _shown(request, filled, edition, now, problems=problems, opened=not problems.get("upload"))
     reading = read_paste(filled.paste, now)
+    _ask_elsewhere(reading.places, now)
     filled = with_reading(filled.having(places="") if reading.places else filled, reading)
     if reading.sealed and has_media(filled.paste):
         problems["paste"] = "There is a picture or a video in it. Do not send it to anybody: we removed it from this form."
         filled = filled.having(paste="")
     return _shown(request, filled, edition, now, places=reading.places, reading=reading, problems=problems, opened=True)
+
+
+def _ask_elsewhere(places: Sequence[Place], now: datetime) -> None:
+    """Whose abuse contact is not known yet is asked for, so that the next reader is told."""
+    for place in places:
+        if place.answer == NOT_OURS and place.ip and not place.contact:
+            elsewhere.ask(address=place.ip, now=now)
 
 
 def _text_of(upload: UploadedFile) -> tuple[str, str]:
