@@ -4,9 +4,13 @@ Pure. Parts that could not be read are absent and are not complained about a sec
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date, time
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from tipstaff.policy import ladder
+from tipstaff.policy.calendars import DAYS
 from tipstaff.policy.categories import CATEGORIES, CODES
 from tipstaff.policy.edition import Category, Opening, Severity, Step
 from tipstaff.policy.shapes import Reader
@@ -118,7 +122,40 @@ def _aliases(reader: Reader, parts: Parts) -> None:
             reader.refuse(f"aliases.{name}", f"there is no clause {number}")
 
 
-_RULES: tuple[Callable[[Reader, Parts], None], ...] = (_severities, _facts, _switches, _timers, _ladder, _aliases)
+def _calendar(reader: Reader, parts: Parts) -> None:
+    calendar = parts.get("calendar")
+    for code, category in parts.get("categories", {}).items():
+        if category.business_time and calendar is None:
+            reader.refuse(f"categories.{code}.business_time", "counts hours of a calendar that is not there", "add [calendar]")
+    if calendar is None:
+        return
+    _known(reader, "calendar.days", calendar.days, DAYS, "day of the week")
+    try:
+        ZoneInfo(calendar.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        reader.refuse("calendar.timezone", f"{calendar.timezone!r} is no time zone", "e.g. 'Europe/Vienna'")
+    try:
+        if not calendar.days or time.fromisoformat(calendar.opens) >= time.fromisoformat(calendar.closes):
+            reader.refuse("calendar", "never opens", "name days, and a closing later than the opening")
+    except ValueError:
+        reader.refuse("calendar.opens", "and closes must be times of day", "e.g. '09:00'")
+    for day in calendar.holidays:
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            reader.refuse("calendar.holidays", f"{day!r} is no date", "e.g. '2026-12-25'")
+
+
+def _reachable(reader: Reader, parts: Parts) -> None:
+    """A rung that nobody can ever reach is a mistake in the edition, not a rung."""
+    if "ladder" in parts and "switches" in parts:
+        for number, why in ladder.unreachable(parts["ladder"], parts["switches"]):
+            reader.refuse(f"ladder.steps[{number}]", *why)
+
+
+_RULES: tuple[Callable[[Reader, Parts], None], ...] = (
+    _severities, _facts, _switches, _timers, _ladder, _aliases, _calendar, _reachable,
+)  # fmt: skip
 
 
 def _step(reader: Reader, parts: Parts, key: str, step: Step) -> None:
@@ -142,6 +179,7 @@ def _category(reader: Reader, parts: Parts, key: str, category: Category) -> Non
         reader.refuse(f"{key}.opening", "must be 'sealed'", "the law leaves no choice here")
     if category.feed_threshold < 1:
         reader.refuse(f"{key}.feed_threshold", "must be 1 or more")
+    _known(reader, f"{key}.automatic", category.automatic, ladder.MEASURES, "measure that may follow by itself")
     if category.opening is Opening.SEALED:
         _sealed(reader, key, category)
 

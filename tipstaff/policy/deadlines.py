@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tipstaff.kernel.errors import Problem, Refused
+from tipstaff.policy import calendars
 from tipstaff.policy.clauses import category
 from tipstaff.policy.edition import Edition, Severity
 
@@ -48,12 +49,23 @@ def allowance(
     return Allowance(_ack(edition, resolve), resolve, desk)
 
 
-def due(times: Allowance, ticketed_at: datetime) -> Due:
-    """Both moments, counted from the ticket and not from the report (H2)."""
-    return Due(
-        None if times.ack is None else ticketed_at + times.ack,
-        None if times.resolve is None else ticketed_at + times.resolve,
-    )
+def due(times: Allowance, ticketed_at: datetime, edition: Edition | None = None, code: str = "") -> Due:
+    """Both moments, counted from the ticket and not from the report (H2).
+
+    With ``edition`` and ``code``, in business time where the category counts that, but never beyond the law's limit.
+    """
+    counts = edition is not None and edition.calendar is not None and edition.categories[code].business_time
+
+    def moment(length: timedelta | None) -> datetime | None:
+        if length is None:
+            return None
+        if not counts:
+            return ticketed_at + length
+        assert edition is not None and edition.calendar is not None
+        found, longest = calendars.after(edition.calendar, ticketed_at, length), edition.categories[code].resolve_at_most
+        return min(found, ticketed_at + longest) if longest else found
+
+    return Due(moment(times.ack), moment(times.resolve))
 
 
 def desk_due(times: Allowance, created_at: datetime) -> datetime | None:

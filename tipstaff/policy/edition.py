@@ -188,6 +188,8 @@ class Category:
     labels: tuple[str, ...]  # sub-categories an analyst may choose
     xarf: tuple[str, ...]
     rsit: tuple[str, ...]
+    automatic: tuple[str, ...] = ()  # kinds of measure that may follow from the ladder without a person; none unless listed
+    business_time: bool = False  # the customer's time counts the calendar's hours only
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,22 @@ class Timers:
     retrieval_window: timedelta  # the customer's time to fetch its content after termination
     appeal_within: timedelta
     child_share: int  # percent of the parent's remaining time that a reseller's client gets (A6)
+    final_warning: timedelta = timedelta(hours=12)  # before a restriction; never longer than the category's own time
+    final_notice: timedelta = timedelta(hours=72)  # before a termination
+    dispute_decided: timedelta = timedelta(hours=24)  # the desk's time to decide a dispute
+    appeal_decided: timedelta = timedelta(days=7)  # the desk's time to decide an appeal
+    alert_every: timedelta = timedelta(minutes=15)  # until an unclaimed critical case is said again, one level higher
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Business hours, for categories whose time counts these only."""
+
+    timezone: str  # 'Europe/Vienna'
+    days: tuple[str, ...]  # 'mon' … 'sun'
+    opens: str  # '09:00'
+    closes: str  # '17:00', later than ``opens``
+    holidays: tuple[str, ...] = ()  # '2026-12-25'
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +280,7 @@ class Edition:
     reports: ReportRules
     switches: Switches
     aliases: Mapping[str, str]  # another name, in lower case, for a clause number (K21)
+    calendar: Calendar | None = None  # business hours, where the policy counts them
     content_hash: str = ""
 
     @property
