@@ -8,6 +8,7 @@ from tipstaff.policy.switches import Acknowledgement, Switches
 #: What can be proven while the service still runs, and what only after it was restricted.
 BEFORE = frozenset({Trigger.DISREGARDED, Trigger.INADEQUATE, Trigger.REPEATED, Trigger.DECISION})
 AFTER = BEFORE | {Trigger.NOT_ADDRESSED, Trigger.NOT_RESOLVED}
+PROVABLE = f"before a restriction there are {', '.join(sorted(BEFORE))}; after one also {', '.join(sorted(AFTER - BEFORE))}"
 #: Rungs that restrict a service, and the measures that each may take; smaller scopes first.
 RESTRICTING = ("block_content", "block_traffic", "disconnect", "suspend")
 TAKES: dict[str, tuple[str, ...]] = {
@@ -47,19 +48,16 @@ def unreachable(ladder: Ladder, switches: Switches) -> Iterator[tuple[int, tuple
     restricts = [step for step in ladder.steps if step.code in RESTRICTING and satisfiable(step.guard, BEFORE)]
     for number, step in enumerate(ladder.steps, 1):
         provable = AFTER if step.code == "terminate" and (restricts or not ladder.ordered) else BEFORE
-        if Role.NOBODY in (step.approval, step.approval_whole_service):
-            yield (
-                number,
-                (f"the step {step.code!r} can never be taken: nobody may approve it", "name a role, or leave the step out"),
-            )
-        elif not satisfiable(step.guard, provable):
-            wanted = ", ".join((*step.guard.any_of, *step.guard.all_of))
-            yield (
-                number,
-                (
-                    f"the step {step.code!r} is unreachable: nothing can prove {wanted} before it",
-                    "before a restriction there are disregarded, inadequate, repeated and decision; after one not_addressed and not_resolved",
-                ),
-            )
-        elif step.code == "acknowledge" and switches.acknowledgement is Acknowledgement.NOT_ASKED:
-            yield number, ("the step 'acknowledge' is unreachable: no acknowledgement is asked", "set switches.acknowledgement")
+        if why := _why_unreachable(step, provable, switches):
+            yield number, why
+
+
+def _why_unreachable(step: Step, provable: frozenset[Trigger], switches: Switches) -> tuple[str, str] | None:
+    if Role.NOBODY in (step.approval, step.approval_whole_service):
+        return f"the step {step.code!r} can never be taken: nobody may approve it", "name a role, or leave the step out"
+    if not satisfiable(step.guard, provable):
+        wanted = ", ".join((*step.guard.any_of, *step.guard.all_of))
+        return f"the step {step.code!r} is unreachable: nothing can prove {wanted} before it", PROVABLE
+    if step.code == "acknowledge" and switches.acknowledgement is Acknowledgement.NOT_ASKED:
+        return "the step 'acknowledge' is unreachable: no acknowledgement is asked", "set switches.acknowledgement"
+    return None
