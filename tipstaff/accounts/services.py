@@ -22,6 +22,7 @@ from tipstaff.accounts.timeline import Span, Tenancy
 from tipstaff.accounts.upserts import Count
 from tipstaff.audit.services import record
 from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.kernel.progress import Progress, unseen
 
 PROVIDER = "provider"  # customer class of the operator's own networks, inside which any customer may have addresses
 
@@ -84,7 +85,7 @@ def source_named(*, name: str, kind: str, settings: dict[str, Any] | None = None
 
 def load(
     *, inventory: Inventory, source: InventorySource, by: str, now: datetime, as_of: datetime | None = None,
-    complete: bool = False, tolerant: bool = False, dry_run: bool = False,
+    complete: bool = False, tolerant: bool = False, dry_run: bool = False, progress: Progress = unseen,
 ) -> Changes:  # fmt: skip
     """Take in one delivery: all of it, or with ``InputError`` naming every bad row, nothing.
 
@@ -94,10 +95,13 @@ def load(
     word = as_of or now
     changes = Changes()
     with _taking_in(source, dry_run):
+        progress("Checking the rows", 0, 3)
         sound, problems = checking.sound(inventory, _known(inventory))
+        progress("Storing customers and services", 1, 3)
         _store_parties(sound, source, now, changes)
         if looping := _reseller_loops(sound):
             raise InputError([*problems, *looping])
+        progress("Storing names and assignments", 2, 3)
         problems += _store_holdings(sound, source, now, word if complete else None, tolerant, changes)
         if problems and not tolerant:
             raise InputError(problems)

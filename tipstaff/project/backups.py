@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tipstaff.kernel.errors import InputError, Problem, Refused
+from tipstaff.kernel.progress import Progress, unseen
 from tipstaff.project import connections, dumps, environment
 from tipstaff.project.postgres import make_state
 
@@ -27,7 +28,7 @@ TREES = ("evidence", "spool")
 KEYS = ("secret.key", "evidence.key", "tipstaff.toml")
 
 
-def write(file: Path, state: Path, *, now: datetime, keys: bool = True) -> dict[str, Any]:
+def write(file: Path, state: Path, *, now: datetime, keys: bool = True, progress: Progress = unseen) -> dict[str, Any]:
     """Write a backup of the instance in ``state`` to ``file``, which appears whole or not at all; its manifest.
 
     Without ``keys`` the file tells nothing by itself: evidence stays encrypted, and a restore needs the keys beside it.
@@ -45,7 +46,7 @@ def write(file: Path, state: Path, *, now: datetime, keys: bool = True) -> dict[
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as out:
-                _write_all(out, state, address, Path(scratch) / DUMP, manifest)
+                _write_all(out, state, address, Path(scratch) / DUMP, manifest, progress)
                 out.flush()
                 os.fsync(out.fileno())
             partial.rename(file)
@@ -55,17 +56,17 @@ def write(file: Path, state: Path, *, now: datetime, keys: bool = True) -> dict[
     return manifest
 
 
-def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest: dict[str, Any]) -> None:
+def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest: dict[str, Any], progress: Progress) -> None:
     sums: dict[str, str] = {}
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
         scratch = dumped.with_name(MANIFEST)
         scratch.write_text(json.dumps(manifest))
         _add(archive, scratch, MANIFEST, sums)
         for tree in reversed(TREES):  # the spool first
-            _add_tree(archive, state, tree, sums)
-        dumps.dump(address, dumped)
+            _add_tree(archive, state, tree, sums, progress)
+        dumps.dump(address, dumped, progress)
         _add(archive, dumped, DUMP, sums)
-        _add_tree(archive, state, "evidence", sums)
+        _add_tree(archive, state, "evidence", sums, progress)
         for name in KEYS if manifest["keys"] else ():
             if (state / name).exists():
                 _add(archive, state / name, name, sums)
@@ -73,8 +74,10 @@ def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest
         _add(archive, scratch, SUMS, {})
 
 
-def _add_tree(archive: tarfile.TarFile, state: Path, tree: str, sums: dict[str, str]) -> None:
-    for path in sorted((state / tree).rglob("*")):
+def _add_tree(archive: tarfile.TarFile, state: Path, tree: str, sums: dict[str, str], progress: Progress) -> None:
+    paths = sorted((state / tree).rglob("*"))
+    for number, path in enumerate(paths, 1):
+        progress(f"Copying {tree}", number, len(paths))
         name = path.relative_to(state).as_posix()
         if name not in sums and not path.name.startswith(".") and path.suffix not in {".new", ".partial"} and path.is_file():
             try:
@@ -90,26 +93,26 @@ def _add(archive: tarfile.TarFile, path: Path, name: str, sums: dict[str, str]) 
         archive.addfile(archive.gettarinfo(arcname=name, fileobj=handle), handle)
 
 
-def read(file: Path, state: Path) -> dict[str, Any]:
+def read(file: Path, state: Path, progress: Progress = unseen) -> dict[str, Any]:
     """Restore ``file`` into the empty ``state`` (and the empty external database, if one is named); its manifest.
 
     Every sum is checked before anything is written. Raises InputError for a damaged file, Refused where something is.
     """
-    manifest = check(file)
+    manifest = check(file, progress)
     make_state(state)
     if taken := [name for name in (*TREES, "evidence.key") if _holds_something(state / name)]:
         raise Refused(f"{state} already holds {', '.join(taken)}: restore into an empty state directory")
     with dumps.owners_database(state, must_be_stopped=True) as address, tempfile.TemporaryDirectory(dir=state) as scratch:
-        _extract(file, Path(scratch), {DUMP})
-        dumps.load(address, Path(scratch) / DUMP, dumps.application_role())
-        _extract(file, state, {*TREES, *KEYS})
+        _extract(file, Path(scratch), {DUMP}, progress)
+        dumps.load(address, Path(scratch) / DUMP, dumps.application_role(), progress)
+        _extract(file, state, {*TREES, *KEYS}, progress)
     return manifest
 
 
-def _extract(file: Path, into: Path, wanted: set[str]) -> None:
+def _extract(file: Path, into: Path, wanted: set[str], progress: Progress = unseen) -> None:
     """Write the members at or below the ``wanted`` names. Plain files inside ``into`` only, closed to others."""
     with tarfile.open(file) as archive:
-        for member, handle in _members(archive):
+        for member, handle in _members(archive, file, "Restoring", progress):
             parts = Path(member.name).parts
             if not member.isfile() or parts[0] not in wanted:
                 continue
@@ -130,12 +133,12 @@ def _holds_something(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
-def check(file: Path) -> dict[str, Any]:
+def check(file: Path, progress: Progress = unseen) -> dict[str, Any]:
     """The manifest of a backup whose every member has the sum written at its end."""
     try:
         found, sums, manifest = {}, None, None
         with tarfile.open(file) as archive:
-            for member, handle in _members(archive):
+            for member, handle in _members(archive, file, "Checking", progress):
                 if member.name == SUMS:
                     sums = json.load(handle)
                     continue
@@ -154,8 +157,10 @@ def check(file: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _members(archive: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, Any]]:
+def _members(archive: tarfile.TarFile, file: Path, what: str, progress: Progress) -> Iterator[tuple[tarfile.TarInfo, Any]]:
+    whole = file.stat().st_size
     for member in archive:
+        progress(what, member.offset, whole)
         handle = archive.extractfile(member)
         if handle is not None:
             yield member, handle

@@ -3,18 +3,23 @@
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import psycopg
 
 from tipstaff.kernel.errors import Refused, TipstaffError
+from tipstaff.kernel.progress import Progress, unseen
 from tipstaff.project import connections, environment, roles
 from tipstaff.project.postgres import MAJOR, Cluster, wheel_binaries
 from tipstaff.project.state import lock_state
 
 PREAMBLE = 8192  # bytes at the start of a dump within which its settings stand
+PIECE = 1 << 20  # bytes
+LOOK = 0.05  # seconds between looks at a dump that is being written
 TOO_NEW = b"SET transaction_timeout = 0;\n"  # PostgreSQL 15 and 16 do not know it
 
 
@@ -28,25 +33,33 @@ def program(name: str) -> str:
         raise
 
 
-def dump(address: str, file: Path) -> None:
+def dump(address: str, file: Path, progress: Progress = unseen) -> None:
     """Write the database at ``address`` (the owner's URL), as of one moment, to ``file`` in PostgreSQL's custom format."""
-    _call([program("pg_dump"), "--format=custom", "--no-owner", f"--file={file}", f"--dbname={address}"])
+    command = [program("pg_dump"), "--format=custom", "--no-owner", f"--file={file}", f"--dbname={address}"]
+    with tempfile.TemporaryFile() as said, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as writer:
+        while writer.poll() is None:
+            progress("Writing the database, bytes", file.stat().st_size if file.exists() else 0)
+            time.sleep(LOOK)
+        if writer.returncode:
+            said.seek(0)
+            raise TipstaffError(f"pg_dump failed: {said.read().decode('utf-8', 'replace').strip()}")
 
 
-def load(address: str, file: Path, app: str = connections.APP) -> None:
+def load(address: str, file: Path, app: str = connections.APP, progress: Progress = unseen) -> None:
     """Read ``file`` into the empty database at ``address`` (the owner's URL), all or nothing, and set ``app``'s rights."""
     with psycopg.connect(address) as connection:
         if tables := count_tables(connection):
             raise Refused(f"the database already holds {tables} tables: restore into an empty state or database")
         known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [connections.APP]).fetchone()
-    _replay(address, file, [] if known else ["--no-acl"])
+    _replay(address, file, [] if known else ["--no-acl"], progress)
+    progress("Counting its rows", 0)
     with psycopg.connect(address) as connection:
         roles.grant(connection, app=app)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("ANALYZE")
 
 
-def _replay(address: str, file: Path, rights: list[str]) -> None:
+def _replay(address: str, file: Path, rights: list[str], progress: Progress) -> None:
     """Run the dump as one transaction of SQL. Not by pg_restore itself: that speaks to no older server than its own."""
     script = [program("pg_restore"), "--no-owner", *rights, "--file=-", str(file)]
     run = [program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={address}"]
@@ -55,7 +68,7 @@ def _replay(address: str, file: Path, rights: list[str]) -> None:
             assert reader.stdout is not None and writer.stdin is not None
             try:
                 writer.stdin.write(b"BEGIN;\n" + reader.stdout.read(PREAMBLE).replace(TOO_NEW, b""))
-                shutil.copyfileobj(reader.stdout, writer.stdin)
+                _copy(reader.stdout, writer.stdin, progress)
                 if reader.wait() == 0:  # a script that breaks off would be committed by its end otherwise
                     writer.stdin.write(b"COMMIT;\n")
             except BrokenPipeError:
@@ -68,6 +81,14 @@ def _replay(address: str, file: Path, rights: list[str]) -> None:
             raise TipstaffError(f"the dump cannot be restored: {said.read().decode('utf-8', 'replace').strip()[-2000:]}")
 
 
+def _copy(source: IO[bytes], into: IO[bytes], progress: Progress) -> None:
+    copied = 0
+    while piece := source.read(PIECE):
+        into.write(piece)
+        copied += len(piece)
+        progress("Reading the database, bytes", copied)
+
+
 def count_tables(connection: psycopg.Connection) -> int:
     row = connection.execute(
         "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -75,12 +96,6 @@ def count_tables(connection: psycopg.Connection) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _call(command: list[str]) -> None:
-    made = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if made.returncode:
-        raise TipstaffError(f"{Path(command[0]).name} failed: {made.stderr.strip()}")
 
 
 @contextmanager

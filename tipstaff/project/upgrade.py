@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tipstaff.kernel.errors import InputError, Problem
+from tipstaff.kernel.progress import Progress, unseen
 from tipstaff.project import connections, dumps
 from tipstaff.project.postgres import MAJOR, Cluster, wheel_binaries
 from tipstaff.project.state import lock_state
@@ -18,7 +19,7 @@ class Upgraded:
     kept: Path
 
 
-def upgrade(state: Path) -> Upgraded | None:
+def upgrade(state: Path, progress: Progress = unseen) -> Upgraded | None:
     """Dump with the old server, restore with the new one, keep the old files aside; None when there is nothing to do.
 
     A failure puts the old files back. Raises InputError when the old version's programs are not in the installed wheel.
@@ -32,7 +33,7 @@ def upgrade(state: Path) -> Upgraded | None:
     _old_programs(state, before)
     lock = lock_state(state)
     try:
-        return _carry_over(state, before)
+        return _carry_over(state, before, progress)
     finally:
         lock.release()
 
@@ -45,7 +46,7 @@ def _old_programs(state: Path, before: int) -> None:
         raise InputError(Problem(str(state), f"PostgreSQL {before} is no longer part of Tipstaff", advice)) from error
 
 
-def _carry_over(state: Path, before: int) -> Upgraded:
+def _carry_over(state: Path, before: int, progress: Progress) -> Upgraded:
     dumped, kept = state / "upgrade.dump", state / f"postgres-{before}-kept"
     if kept.exists():
         raise InputError(Problem(str(kept), "is left from an earlier upgrade", "move it away first"))
@@ -53,12 +54,12 @@ def _carry_over(state: Path, before: int) -> Upgraded:
         old = Cluster(state, major=before)
         old.start()
         try:
-            dumps.dump(old.url(connections.OWNER), dumped)
+            dumps.dump(old.url(connections.OWNER), dumped, progress)
         finally:
             old.stop()
         old.files.rename(kept)
         try:
-            _fill_new(state, dumped)
+            _fill_new(state, dumped, progress)
         except BaseException:
             _put_back(old.files, kept)
             raise
@@ -67,11 +68,11 @@ def _carry_over(state: Path, before: int) -> Upgraded:
     return Upgraded(before, MAJOR, kept)
 
 
-def _fill_new(state: Path, dumped: Path) -> None:
+def _fill_new(state: Path, dumped: Path, progress: Progress) -> None:
     new = Cluster(state)
     new.start()
     try:
-        dumps.load(new.url(connections.OWNER), dumped)
+        dumps.load(new.url(connections.OWNER), dumped, progress=progress)
     finally:
         new.stop()
 

@@ -19,9 +19,11 @@ from tipstaff.accounts.importing.csv_import import Options, Reading, read
 from tipstaff.accounts.importing.netbox_client import NetBox
 from tipstaff.accounts.services import Changes
 from tipstaff.attribution import elsewhere
+from tipstaff.faces.cli.progress import shown
 from tipstaff.faces.cli.who import read_time
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, Problem
+from tipstaff.kernel.progress import Progress
 
 EXIT_FAILED, EXIT_PARTLY = 1, 4
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
@@ -49,17 +51,21 @@ def csv_(files: tuple[Path, ...], source: str, complete: bool, as_of: str | None
     """Import spreadsheets. Columns are guessed from their headings; every bad row is listed, and then nothing is imported."""
     now = clock.now()
     options = Options(read_time("--since", since) if since else now, _zone(zone), dates)
-    reading = read([(path.name, path.read_bytes()) for path in files], options)
+    with shown() as progress:
+        progress("Reading the files", 0)
+        reading = read([(path.name, path.read_bytes()) for path in files], options)
     try:
-        changes = services.load(
-            inventory=reading.inventory,
-            source=services.source_named(name=source, kind="csv"),
-            by=_actor(),
-            now=now,
-            as_of=read_time("--as-of", as_of) if as_of else None,
-            complete=complete,
-            dry_run=dry_run,
-        )
+        with shown() as progress:
+            changes = services.load(
+                inventory=reading.inventory,
+                source=services.source_named(name=source, kind="csv"),
+                by=_actor(),
+                now=now,
+                as_of=read_time("--as-of", as_of) if as_of else None,
+                complete=complete,
+                dry_run=dry_run,
+                progress=progress,
+            )
     except InputError as error:
         _refused(error, as_json, {"columns": reading.columns, "rows": reading.rows})
         return
@@ -102,8 +108,8 @@ def netbox_(ctx: click.Context, url: str, source: str, vrf: str | None, own: tup
     settings = netbox.Settings(source, vrf, not groups_are_folders, frozenset(own), begin, fields)
     known = services.source_named(name=source, kind="netbox", settings={"url": url})
     try:
-        with NetBox(url, token, verify=not insecure) as client:
-            answers = {endpoint: _fetched(client, endpoint) for endpoint in netbox.ENDPOINTS}
+        with shown() as progress, NetBox(url, token, verify=not insecure) as client:
+            answers = {endpoint: _fetched(client, endpoint, progress) for endpoint in netbox.ENDPOINTS}
     except InputError as error:
         services.hear_from(source=known, now=now, error=str(error))
         raise
@@ -149,15 +155,11 @@ def export(directory: Path, as_json: bool) -> None:
         click.echo(f"{rows:>8} {directory / name}")
 
 
-def _fetched(client: NetBox, endpoint: str) -> list[netbox.Record]:
-    shown = sys.stderr.isatty()
+def _fetched(client: NetBox, endpoint: str, progress: Progress) -> list[netbox.Record]:
     records = []
     for record in client.records(endpoint):
         records.append(record)
-        if shown and len(records) % 500 == 0:
-            click.echo(f"\r{endpoint}: {len(records)}", nl=False, err=True)
-    if shown:
-        click.echo(f"\r{endpoint}: {len(records)}", err=True)
+        progress(endpoint, len(records))
     return records
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from tipstaff.faces.cli.progress import shown
 from tipstaff.kernel.clock import now
 from tipstaff.project import backups, environment
 
@@ -13,7 +14,8 @@ from tipstaff.project import backups, environment
 @click.option("--keys/--without-keys", default=True, help="Whether the keys that open the evidence go into the file.")
 def backup(file: Path, keys: bool) -> None:
     """Write database, evidence and spool to one FILE, while the desk works on."""
-    manifest = backups.write(file, environment.state_directory(), now=now(), keys=keys)
+    with shown() as progress:
+        manifest = backups.write(file, environment.state_directory(), now=now(), keys=keys, progress=progress)
     click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, {backups.describe(manifest)}")
 
 
@@ -22,6 +24,7 @@ def backup(file: Path, keys: bool) -> None:
 @click.option("--check", "only_check", is_flag=True, help="Only check that the file is whole.")
 def restore(file: Path, only_check: bool) -> None:
     """Restore a backup FILE into an empty state directory (and database). Checks every sum first."""
-    manifest = backups.check(file) if only_check else backups.read(file, environment.state_directory())
+    with shown() as progress:
+        manifest = backups.check(file, progress) if only_check else backups.read(file, environment.state_directory(), progress)
     done = "is whole" if only_check else f"restored into {environment.state_directory()}; start it with `tipstaff up`"
     click.echo(f"{file} {done} ({backups.describe(manifest)})")

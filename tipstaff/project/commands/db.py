@@ -95,11 +95,13 @@ def django(arguments: tuple[str, ...]) -> None:
 @click.option("--state", type=click.Path(), help="State directory of this instance (or TIPSTAFF_STATE).")
 def upgrade(state: str | None) -> None:
     """Carry the embedded database over to this Tipstaff's PostgreSQL major version; keeps the old files."""
+    from tipstaff.faces.cli.progress import shown
     from tipstaff.project.upgrade import upgrade as carry_over
 
     if state:
         environment.choose_state(state)
-    done = carry_over(environment.state_directory())
+    with shown() as progress:
+        done = carry_over(environment.state_directory(), progress)
     if done is None:
         click.echo("nothing to do: the database is of this version already")
     else:
