@@ -91,7 +91,8 @@ class ConnectorContract:
         """Wait for a peer that acts later; a person confirms here."""
 
     def order(self, number: int = 1, target: str | None = None, **changes: Any) -> OrderView:
-        return order(number, self.kind, self.scope, target or self.targets[0], **changes)
+        usual = {"kind": self.kind, "scope": self.scope, "text": target or self.targets[0]}
+        return order(number, **(usual | changes))
 
     def carry_out(self, connector: Connector, wanted: OrderView) -> Receipt:
         """As the worker does: snapshot, apply, settle. The receipt holds the undo snapshot."""

@@ -229,3 +229,10 @@ def protection(text: str, why: str) -> Protection:
         return Protection(targets.loose_network(text), why)
     except ValueError:
         return Protection(targets.host_name(text), why)
+
+
+def admit(does: frozenset[tuple[str, str]], order: OrderView, bounds: Bounds) -> None:
+    """What a connector asks before each ``apply``: that it can do this, and that the bounds allow it. Raises Refused."""
+    if (order.kind, order.target.scope) not in does:
+        raise Refused(f"{order.kind} of a {order.target.scope} is nothing this connector can do")
+    bounds.check(order)

@@ -61,6 +61,9 @@ def parse(scope: str, text: str) -> Target:
 def network(text: str) -> Network:
     """A prefix by rail 1: strict text, no host bits, no default route, nothing that touches a martian."""
     try:
+        mask = text.partition("/")[2]
+        if mask and not (mask.isascii() and mask.isdecimal()):
+            raise ValueError("the mask is not a length")
         found = ip_network(text)
     except ValueError as error:
         raise _wrong("target", f"{text[:80]!r} is no prefix: {error}", "write ADDRESS or ADDRESS/LENGTH") from None
