@@ -49,14 +49,18 @@ OPTIONS = (
     Option("smtp_max_bytes", "50000000", "largest mail that is taken"),
     Option("smtp_certificate", "", "PEM file with the certificate chain for STARTTLS; empty: none is offered"),
     Option("smtp_key", "", "PEM file with its private key; empty: in the same file"),
-    Option("rdap", "off", "whether the address registries are asked for the abuse contact of addresses that are not ours: on or off"),
+    Option(
+        "rdap", "off", "whether the address registries are asked for the abuse contact of addresses that are not ours: on or off"
+    ),
     Option("sending", "off", "whether mail leaves this machine: on or off; while off, messages wait in the outbox"),
     Option("mail_from", "", "the address our mail comes from; empty: the published policy's intake address"),
     Option("mail_plus", "+", "sign before the token in our addresses (abuse+4312-…); `none` where the mailbox takes no such mail"),
     Option("mail_acknowledges", "off", "whether an authenticated contact's reply by mail acknowledges the ticket: on or off"),
     Option("mail_per_hour", "2000", "messages that leave in an hour, at most"),
     Option("mail_per_recipient", "20", "messages to one address in an hour, at most; emergencies are exempt"),
-    Option("reporter_duties", "dmca", "duties of law towards reporters beyond the policy's switch: dmca, dsa, both by comma, or none"),
+    Option(
+        "reporter_duties", "dmca", "duties of law towards reporters beyond the policy: dmca, dsa, both by comma, none"
+    ),
     Option("smarthost", "", "HOST:PORT of the mail server that takes our mail, usually port 587 or 465"),
     Option("smarthost_tls", "starttls", "starttls (refused without it), tls from the first byte on, or off"),
     Option("smarthost_user", "", "name to log in with; empty: no login"),

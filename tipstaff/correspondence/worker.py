@@ -1,0 +1,103 @@
+"""The loop that delivers: claim, connect, send, write down. One connection for many messages."""
+
+import logging
+import os
+import socket
+import threading
+from datetime import datetime, timedelta
+
+import psutil
+from django.conf import settings
+
+from tipstaff.correspondence import delivery
+from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.correspondence.smarthost import Answer, Connection, Outcome, Smarthost, Unusable
+from tipstaff.kernel.clock import now
+
+log = logging.getLogger(__name__)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
+
+
+class Delivery:
+    """One deliverer: its name, its connection, and how long it leaves an unusable smarthost alone."""
+
+    def __init__(self, server: Smarthost | None = None) -> None:
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
+        self.server = server or delivery.smarthost()
+        self.connection: Connection | None = None
+        self.pause, self.not_before = FIRST_PAUSE, now()
+        self.sent = self.failed = 0
+        self.trouble = ""
+
+    def why_off(self) -> str:
+        """Why nothing is sent; empty where it is."""
+        if not settings.SENDING:
+            return "sending is off (TIPSTAFF_SENDING)"
+        if not self.server:
+            return "no smarthost is set (TIPSTAFF_SMARTHOST)"
+        return "" if delivery.sender(now()).address else "no address to send from is set (TIPSTAFF_MAIL_FROM)"
+
+    def step(self, stop: threading.Event) -> int:
+        """Send what is due. Returns how many were tried."""
+        moment = now()
+        delivery.recover(now=moment, dead=self.is_dead)
+        if self.why_off() or moment < self.not_before:
+            return 0
+        rows = delivery.claim(by=self.name, now=moment)
+        for place, row in enumerate(rows):
+            if stop.is_set():
+                delivery.give_back(rows=rows[place:], now=now(), why="")
+                break
+            if not self._one(row):
+                delivery.give_back(rows=rows[place:], now=now(), why=self.trouble, pause=self.pause)
+                break
+        if not rows:
+            self.hang_up()
+        return len(rows)
+
+    def _one(self, row: OutboxMessage) -> bool:
+        """Send one; False where the smarthost cannot be used at present."""
+        try:
+            connection = self._connected()
+        except Unusable as error:
+            self._leave_alone(error.answer)
+            return False
+        answer = delivery.deliver(row=row, connection=connection, sender=delivery.sender(now()), clock=now)
+        self.sent += answer.outcome is Outcome.SENT
+        self.failed += answer.outcome is Outcome.NEVER
+        if answer.outcome is Outcome.OURS:
+            self._leave_alone(answer)
+            return False
+        self.pause, self.trouble = FIRST_PAUSE, ""
+        return True
+
+    def _connected(self) -> Connection:
+        if self.connection is None or not self.connection.is_open:
+            assert self.server is not None
+            self.connection = Connection(self.server)
+        return self.connection
+
+    def _leave_alone(self, answer: Answer) -> None:
+        self.trouble = f"the smarthost {self.server} cannot be used: {answer}"
+        log.warning("%s", self.trouble)
+        self.not_before = now() + self.pause
+        self.pause = min(self.pause * 2, LONGEST_PAUSE)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+    def is_dead(self, name: str) -> bool:
+        """Whether the program of that name ran on this host and is no more."""
+        host, number, _ = (*name.rsplit(":", 2), "", "")[:3]
+        if host != socket.gethostname() or not number.isdecimal() or name == self.name:
+            return False
+        return int(number) == os.getpid() or not psutil.pid_exists(int(number))
+
+    def line(self, moment: datetime) -> str:
+        """The heartbeat's line."""
+        if off := self.why_off():
+            return f"nothing is sent: {off}"
+        return self.trouble or f"{self.sent} sent, {self.failed} refused"
