@@ -1,4 +1,4 @@
-"""The record of what people and programs did."""
+"""The record of what people and programs did, and the chain of seals over it."""
 
 from django.db import models
 
@@ -21,4 +21,23 @@ class Entry(models.Model):
         indexes = [
             models.Index(fields=["subject", "id"], name="audit_subject"),
             models.Index(fields=["actor", "id"], name="audit_actor"),
+        ]
+
+
+class Seal(models.Model):
+    """One link of the chain over the entries, written by the sealer alone. The application may only insert and read.
+
+    Numbers have no gaps. ``previous`` is unique, so that the chain cannot fork, whoever writes.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="seal")
+    sealed_at = models.DateTimeField()
+    digest = models.BinaryField()  # SHA-256 of the entry's canonical JSON
+    previous = models.BinaryField(unique=True)  # `chained` of the number before
+    chained = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(number__gte=1), name="audit_seal_number"),
         ]

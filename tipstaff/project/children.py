@@ -11,6 +11,7 @@ from tipstaff.project import environment
 LOOPS = {
     "worker": "tipstaff.project.worker:run",
     "intake": "tipstaff.intake.worker:run",
+    "sealer": "tipstaff.audit.sealer:run",  # also beside every worker; one works at a time
 }
 WITHOUT_DATABASE = {"intake"}  # mail is accepted into the spool while the database is away, from the first moment on
 

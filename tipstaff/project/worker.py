@@ -1,10 +1,11 @@
-"""What ``tipstaff run worker`` does: the pipeline, and beside it the desk's bulk jobs, which are above the pipeline."""
+"""What ``tipstaff run worker`` does: the pipeline, beside it the desk's bulk jobs, which are above it, and the sealer."""
 
 import logging
 import threading
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
+from tipstaff.audit import sealer
 from tipstaff.faces.desk import jobs
 from tipstaff.kernel.clock import now
 from tipstaff.pipeline import worker
@@ -14,11 +15,13 @@ PAUSE = 0.5  # seconds between looks at waiting jobs
 
 
 def run(stop: threading.Event) -> None:
-    """Run both until ``stop``; a job that fails says so on its own row and stops nothing else."""
-    beside = threading.Thread(target=_jobs, args=(stop,), name="jobs", daemon=True)
-    beside.start()
+    """Run all until ``stop``; a job that fails says so on its own row and stops nothing else."""
+    beside = [threading.Thread(target=loop, args=(stop,), name=name, daemon=True) for name, loop in _BESIDE]
+    for thread in beside:
+        thread.start()
     worker.run(stop)
-    beside.join(timeout=5)
+    for thread in beside:
+        thread.join(timeout=5)
 
 
 def _jobs(stop: threading.Event) -> None:
@@ -32,3 +35,6 @@ def _jobs(stop: threading.Event) -> None:
         except Exception:
             log.exception("a bulk job failed")
     connection.close()
+
+
+_BESIDE = (("jobs", _jobs), ("sealer", sealer.run))

@@ -1,6 +1,7 @@
 """The operators' commands: name -> "module:attribute", imported only when called. `parse` must import no Django."""
 
 COMMANDS = {
+    "audit": "tipstaff.faces.cli.audit:audit",
     "case": "tipstaff.faces.cli.case:case",
     "evidence": "tipstaff.faces.cli.evidence:evidence",
     "export": "tipstaff.faces.cli.inventory:export",

@@ -1,0 +1,1 @@
+../tipstaff/audit/verify_audit.py
