@@ -1,0 +1,125 @@
+"""A GoBGP 3.x speaker over gRPC: announce, withdraw, and read what it holds. Every call has a time limit.
+
+What it says is never taken as proof that a router has a route; see :mod:`tipstaff.enforcement.connectors.bgp_views`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.empty_pb2 import Empty
+
+from tipstaff.enforcement.connectors.bgp_routes import Route, Seen
+from tipstaff.enforcement.connectors.contract import ConnectorError, Misunderstood, Rejected, Unanswered, Unreachable
+from tipstaff.enforcement.connectors.gobgp import encoding
+from tipstaff.enforcement.connectors.gobgp import gobgp_pb2 as pb
+
+SERVICE = "/apipb.GobgpApi/"
+LARGEST_ANSWER = 64_000_000  # bytes of one message; a route takes about 300
+OPTIONS = [
+    ("grpc.max_receive_message_length", LARGEST_ANSWER),
+    ("grpc.enable_retries", 0),  # a write is repeated by whoever reads back first, never by the transport
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
+
+@dataclass(frozen=True)
+class Session:
+    """One neighbour of the speaker, and which families it takes."""
+
+    neighbour: str
+    established: bool
+    families: frozenset[str]
+
+
+class Speaker:
+    """One gobgpd at ``address`` (HOST:PORT). ``authority``: a PEM file to check its certificate with; empty: no TLS."""
+
+    def __init__(self, address: str, timeout: float, authority: str = "") -> None:
+        self.address, self.timeout = address, timeout
+        if authority:
+            trusted = grpc.ssl_channel_credentials(root_certificates=Path(authority).read_bytes())
+            self._channel = grpc.secure_channel(address, trusted, options=OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(address, options=OPTIONS)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def announce(self, routes: Iterable[Route]) -> None:
+        """Put the routes into the speaker's table, replacing those of the same net."""
+        request = pb.AddPathStreamRequest(table_type=pb.GLOBAL, paths=[encoding.path(route) for route in routes])
+        self._call("AddPathStream", iter([request]), Empty, streams="in")
+
+    def withdraw(self, route: Route) -> None:
+        """Take the route away; one that is not there is fine. Raises like every call."""
+        request = pb.DeletePathRequest(
+            table_type=pb.GLOBAL, family=encoding.FAMILIES[route.family], path=encoding.withdrawal(route)
+        )
+        self._call("DeletePath", request, Empty)
+
+    def held(self, family: str, net: str = "") -> list[Seen]:
+        """The speaker's own table of one family; with ``net`` the routes of that net only."""
+        return self._list(pb.ListPathRequest(table_type=pb.GLOBAL), family, net)
+
+    def told(self, neighbour: str, family: str, net: str = "") -> list[Seen]:
+        """What the speaker tells that neighbour (ADJ_OUT)."""
+        return self._list(pb.ListPathRequest(table_type=pb.ADJ_OUT, name=neighbour), family, net)
+
+    def asn(self) -> int:
+        """The number of the speaker's network."""
+        answer = self._call("GetBgp", pb.GetBgpRequest(), pb.GetBgpResponse)
+        return int(getattr(answer, "global").asn)  # a word of the language, so no plain attribute
+
+    def sessions(self) -> list[Session]:
+        found = []
+        for answer in self._call("ListPeer", pb.ListPeerRequest(), pb.ListPeerResponse, streams="out"):
+            state = answer.peer.state
+            names = frozenset(
+                name for one in answer.peer.afi_safis for name, family in encoding.FAMILIES.items() if one.state.family == family
+            )
+            found.append(Session(state.neighbor_address, state.session_state == pb.PeerState.ESTABLISHED, names))
+        return found
+
+    def _list(self, request: pb.ListPathRequest, family: str, net: str) -> list[Seen]:
+        request.family.CopyFrom(encoding.FAMILIES[family])
+        if net and family.startswith("ipv"):
+            request.prefixes.append(pb.TableLookupPrefix(prefix=net, type=pb.TableLookupPrefix.EXACT))
+        answers = self._call("ListPath", request, pb.ListPathResponse, streams="out")
+        found = [encoding.seen(path, family) for answer in answers for path in answer.destination.paths if not path.is_withdraw]
+        return [one for one in found if not net or one.net == net]
+
+    def _call(self, method: str, request: Any, answer: Any, streams: str = "") -> Any:
+        """One call; the answers of a streaming one as a list. The transport's errors become the contract's."""
+        opened: Callable[..., Any] = {
+            "": self._channel.unary_unary,
+            "in": self._channel.stream_unary,
+            "out": self._channel.unary_stream,
+        }[streams]
+        call = opened(SERVICE + method, request_serializer=_serialized, response_deserializer=answer.FromString)
+        try:
+            result = call(request, timeout=self.timeout)
+            return list(result) if streams == "out" else result
+        except grpc.RpcError as error:
+            raise _translated(error, self.address, method) from error
+
+
+def _serialized(message: Any) -> bytes:
+    return message.SerializeToString()
+
+
+def _translated(error: grpc.RpcError, address: str, method: str) -> ConnectorError:
+    code = error.code() if isinstance(error, grpc.Call) else None
+    words = str(error.details() if isinstance(error, grpc.Call) else error)[:200]
+    where = f"GoBGP at {address}, {method}"
+    if code is grpc.StatusCode.UNAVAILABLE and "failed to connect" in words.lower():
+        return Unreachable(f"{where}: {words}")
+    if code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}:
+        return Unanswered(f"{where}: {words}")
+    if code in {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION}:
+        return Rejected(f"{where}: {words}")
+    return Misunderstood(f"{where}: {code.name if code else 'no status'}: {words}")
