@@ -262,6 +262,21 @@ def test_a_forged_sender_does_not_borrow_the_trust_of_a_known_reporter():
     assert Case.objects.get().state == "TRIAGE"
 
 
+def test_whoever_may_post_does_not_borrow_the_trust_of_the_address_they_state():
+    """A connected source is known; what it passes on for somebody else is no more than that, and raises nobody."""
+    from tipstaff.reports.models import Report, Reporter
+
+    provider()
+    Reporter.objects.create(key="rita@example.org", email="rita@example.org", trust=3, first_seen=NOW, last_seen=NOW)
+    deliver(report(event(CAROL)), kind="api")
+    assert Report.objects.get().trust == 1
+    deliver(report(event(CAROL), by="stranger@example.com"), kind="api")
+    assert Reporter.objects.get(key="stranger@example.com").trust == 0, "a mail in that name is not known for it"
+    Reporter.objects.filter(key="rita@example.org").update(trust=-1)
+    deliver(report(event("192.0.2.8")), kind="api")
+    assert Report.objects.order_by("pk").last().trust == -1
+
+
 def test_an_authenticated_known_reporter_suffices():
     from tipstaff.reports.models import Reporter
 

@@ -22,6 +22,7 @@ INTAKE_TIME = timedelta(hours=4)  # the desk's own clock for what a machine cann
 ANSWERS = ("nothing to attribute", "held", "not assigned then", "not ours", "ambiguous")
 UNMATCHED = ("nothing to attribute", "not assigned then", "ambiguous")
 ASK_PERSON = int(Action.ASK_PERSON)
+KNOWN = 1  # the trust of a source that an operator connected
 CONFIGURED_SOURCES = ("files", "pull", "api", "sensor")  # an operator connected them: they are known
 
 
@@ -49,19 +50,29 @@ def reporter_rows(items: Sequence[Item]) -> list[tuple[str, str, str, str, int, 
 
 
 def first_trust(item: Item) -> int:
-    """The trust of a reporter seen for the first time: those whom an operator connected are known, all others are not."""
-    return 1 if item.parsed.kind in CONFIGURED_SOURCES else 0
+    """The trust of a reporter seen for the first time: a source that an operator connected is known, all others are not."""
+    return KNOWN if speaks_for_itself(item) else 0
+
+
+def speaks_for_itself(item: Item) -> bool:
+    """Whether the report is a connected source's own, and not one that it passes on for the mail address it states."""
+    return item.parsed.kind in CONFIGURED_SOURCES and not reporter_key(item).count("@")
 
 
 def is_vouched_for(item: Item) -> bool:
-    """Whether it is certain who reports: the source was connected by an operator, or a trusted server authenticated the sender."""
-    return item.parsed.kind in CONFIGURED_SOURCES or bool(item.draft.reporter.authenticated_as)
+    """Whether it is certain who reports: a connected source itself, or a sender whom a trusted server authenticated."""
+    return speaks_for_itself(item) or bool(item.draft.reporter.authenticated_as)
 
 
 def trust_of(item: Item, stored: int) -> int:
-    """The trust that counts for this report: a sender's address is forgeable, so trust needs somebody to vouch for it;
-    distrust does not."""
-    return stored if is_vouched_for(item) else min(stored, 0)
+    """The trust that counts for this report; distrust counts always, trust needs somebody to vouch for it.
+
+    A trusted server vouches for the sender it authenticated, a connected source for itself. What a connected source
+    passes on for somebody is known, and no more: whoever can post there could state any address.
+    """
+    if is_vouched_for(item):
+        return stored
+    return min(stored, 0) if item.parsed.kind not in CONFIGURED_SOURCES or stored < 0 else KNOWN
 
 
 def verification(item: Item) -> dict[str, bool]:
