@@ -70,7 +70,7 @@ def test_the_sum_is_what_the_documentation_says() -> None:
         '"reason":"fixed","subject":"case:0"}'
     )
     assert one.digest == hashlib.sha256(canonical.encode()).hexdigest()
-    genesis = hashlib.sha256(b"tipstaff audit chain 1").hexdigest()
+    genesis = hashlib.sha256(b"tipstaff-audit-chain-1").hexdigest()
     lines = f"1\n100\n2026-06-15T08:00:00.123456Z\n{one.digest}\n{genesis}\n"
     assert one.chained == hashlib.sha256(lines.encode()).hexdigest()
 

@@ -25,6 +25,61 @@ class StaffMember(AbstractUser):
     timezone = models.TextField(default="UTC")
     single_keys = models.BooleanField(default=True)  # single-letter shortcuts may be turned off (WCAG 2.1.4)
     theme = models.TextField(default="auto")
+    second_factor_due_at = models.DateTimeField(null=True)  # from then on nothing opens before one is set up
+    single_sign_on = models.TextField(null=True, unique=True)  # 'issuer|subject' of the identity provider
+
+
+class OneTimeCodes(models.Model):
+    """Somebody's authenticator app (TOTP, RFC 6238). Counts only once a first code was right."""
+
+    staff = models.OneToOneField(StaffMember, on_delete=models.CASCADE, related_name="one_time_codes")
+    secret = models.BinaryField()  # encrypted, see wrapping.py
+    made_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0)  # the last code that was used; it and older ones count no more
+
+
+class RecoveryCode(models.Model):
+    """A code for who lost the second factor: kept as a digest, good once."""
+
+    staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.TextField()
+    used_at = models.DateTimeField(null=True)
+
+
+class Passkey(models.Model):
+    """A WebAuthn credential: the public half of it."""
+
+    staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="passkeys")
+    credential_id = models.BinaryField(unique=True)
+    public_key = models.BinaryField()
+    sign_count = models.BigIntegerField(default=0)
+    transports = ArrayField(models.TextField(), default=list)
+    name = models.TextField()
+    made_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+
+class StaffSession(models.Model):
+    """Where somebody is signed in; the session itself is Django's row with this key."""
+
+    staff = models.ForeignKey(StaffMember, on_delete=models.CASCADE, related_name="signed_in")
+    key = models.TextField(unique=True)
+    began_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    network = models.TextField(default="")
+    browser = models.TextField(default="")
+    method = models.TextField(default="")  # 'password', 'password and code', 'passkey', 'single sign-on' …
+
+
+class SignInTry(models.Model):
+    """A failed try, counted under keyed digests; what throttles guessing across several web processes."""
+
+    subject = models.TextField()  # keyed digest of account and network, of the network, of the account, of a device
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "at"], name="signintry_subject")]
 
 
 class InventorySource(models.Model):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 #: What the first seal hangs on.
-GENESIS = hashlib.sha256(b"tipstaff audit chain 1").hexdigest()
+GENESIS = hashlib.sha256(b"tipstaff-audit-chain-1").hexdigest()
 FIELDS = ("id", "at", "actor", "action", "subject", "reason", "detail")
 
 

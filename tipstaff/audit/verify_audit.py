@@ -23,7 +23,7 @@ def check(directory, heads=()):
     if sha256(content) != manifest["sha256"]:
         yield "audit.jsonl is not the file that the manifest speaks of"
     number, before, kept = manifest["after"]["number"], manifest["after"]["chained"], dict(heads)
-    if number == 0 and before != sha256(b"tipstaff audit chain 1"):
+    if number == 0 and before != sha256(b"tipstaff-audit-chain-1"):
         yield "the chain does not begin at its beginning"
     for line, text in enumerate(content.decode("utf-8", "surrogatepass").split("\n")[:-1], 1):
         seal, number = json.loads(text), number + 1
