@@ -46,6 +46,7 @@ OUR_APPS = [
         "tipstaff.correspondence",
         "tipstaff.consent",
         "tipstaff.attribution",
+        "tipstaff.sensors.traffic",
         "tipstaff.intake",
         "tipstaff.reports",
         "tipstaff.cases",
@@ -83,6 +84,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "tipstaff.faces.desk.lifetimes.SessionLifetimes",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -126,7 +128,9 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
 _HTTPS = _public.scheme == "https"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_HOURS = environment.number("session_hours")
+SESSION_IDLE_MINUTES = environment.number("session_idle_minutes")
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = _HTTPS
@@ -153,6 +157,11 @@ MAIL_ACKNOWLEDGES = environment.flag("mail_acknowledges")
 REPORTER_DUTIES = frozenset(filter(None, (duty.strip() for duty in environment.get("reporter_duties").split(","))))
 MAIL_CAPS = {"hour": environment.number("mail_per_hour"), "recipient": environment.number("mail_per_recipient")}
 SMARTHOST = environment.smarthost()
+SECOND_FACTOR_ROLES = environment.words("second_factor_roles")
+SECOND_FACTOR_GRACE_DAYS = environment.number("second_factor_grace_days")
+PASSWORD_SIGN_IN = environment.flag("password_sign_in")
+SINGLE_SIGN_ON = environment.single_sign_on()
+DEVICE_COOKIE_NAME = f"tipstaff_device_{LISTEN[1]}"
 SPOOL = STATE / "spool"
 MAIL_LISTENERS = environment.mail_listeners()
 RDAP = environment.flag("rdap")

@@ -5,6 +5,7 @@ COMMANDS = {
     "case": "tipstaff.faces.cli.case:case",
     "evidence": "tipstaff.faces.cli.evidence:evidence",
     "export": "tipstaff.faces.cli.inventory:export",
+    "flows": "tipstaff.faces.cli.flows:flows",
     "held": "tipstaff.faces.cli.held:held",
     "import": "tipstaff.faces.cli.inventory:import_",
     "parse": "tipstaff.faces.cli.parse:parse",

@@ -1,0 +1,58 @@
+"""Compiled kernels and their big-endian loads.
+
+A load checks no bounds: every caller has compared the offset with the datagram's end first. ``tests/sensors`` proves it
+with datagrams that end where readable memory ends.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile with Numba, without the interpreter's lock; the machine code is kept between runs."""
+    return njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def _load(bits: int) -> Any:
+    """A load of a big-endian number of that many bits: ``load(bytes, offset)``."""
+
+    @intrinsic
+    def load(typingctx: Any, array: Any, offset: Any) -> Any:
+        result = types.uint64 if bits == 64 else types.uint32
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            held = context.make_array(signature.args[0])(context, builder, arguments[0])
+            integer = ir.IntType(bits)
+            place = builder.bitcast(builder.gep(held.data, [arguments[1]]), integer.as_pointer())
+            value = builder.load(place, align=1)
+            swap = builder.module.declare_intrinsic("llvm.bswap", [integer])
+            value = builder.call(swap, [value])
+            return builder.zext(value, ir.IntType(32)) if bits == 16 else value
+
+        return result(array, types.int64), generate
+
+    return load
+
+
+load16, load32, load64 = _load(16), _load(32), _load(64)
+
+
+@intrinsic
+def prefetch(typingctx: Any, array: Any, offset: Any) -> Any:
+    """Ask for the cache line of ``array[offset]``, which will be written soon; nothing is read."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        held = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.bitcast(builder.gep(held.data, [arguments[1]]), ir.IntType(8).as_pointer())
+        number = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
+        name = "llvm.prefetch.p0i8" if "i8*" in str(place.type) else "llvm.prefetch.p0"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        builder.call(function, [place, number(1), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
