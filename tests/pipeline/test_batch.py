@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, deliver, event, feed, provider, report, submission
-from tipstaff.cases.models import Case, CaseFeed, CaseReport, JournalEntry
+from tipstaff.cases import arrivals
+from tipstaff.cases.models import Case, CaseReport, JournalEntry
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.models import Submission
@@ -165,7 +166,10 @@ def test_thirty_daily_deliveries_of_one_open_resolver_make_one_case_and_few_noti
         deliver(feed([CAROL], at=moment - timedelta(hours=3)), now=moment, kind="pull")
     assert Case.objects.get().events == 30
     assert 1 <= OutboxMessage.objects.count() <= 5
-    assert CaseFeed.objects.get().last_delivery_at == NOW + timedelta(days=29)
+    assert CaseReport.objects.latest("report_id").at == NOW + timedelta(days=29)
+    said = arrivals.told(Case.objects.get(), 50)
+    assert [entry.text for entry in said if entry.kind == "events"] == ["1 more event from 1 report (shadowserver scan_ntp)"] * 29
+    assert said[0].at == NOW + timedelta(days=29) and said[-1].kind in {"opened", "mail"}
 
 
 def test_a_finding_absent_from_fresh_deliveries_closes_itself():

@@ -6,7 +6,7 @@ import pytest
 
 from tests.pipeline.given import CAROL, NOW, deliver, event, feed, provider, report, submission
 from tests.pipeline.test_batch import again
-from tipstaff.cases import bulk as cases
+from tipstaff.cases import refreshing as cases
 from tipstaff.cases.models import Case
 from tipstaff.cases.services import close
 from tipstaff.intake.models import Submission

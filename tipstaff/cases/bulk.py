@@ -5,12 +5,12 @@ closed one, becomes objects.
 """
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import orjson
 import polars as pl
 from django.db import connection
@@ -18,31 +18,19 @@ from django.db import connection
 from tipstaff.cases import notices
 from tipstaff.cases.grouping import Fate, Group, Known, Placement, place_all
 from tipstaff.cases.opening import Beginning, Evidence, begin
+from tipstaff.cases.refreshing import MOMENT, REFRESH, SHARES, refresh
 from tipstaff.kernel import bulk
-from tipstaff.kernel.errors import TipstaffError
 from tipstaff.policy import deadlines
 from tipstaff.policy.edition import Edition
 
-MOMENT = pl.Datetime("us", "UTC")
 KNOWN: dict[str, Any] = {
     "group_key": pl.String,
     "case_id": pl.Int64,
     "accepting": pl.Boolean,
     "closed_at": MOMENT,
     "window_until": MOMENT,
+    "noticed_at": MOMENT,
 }
-#: What refreshes a case: how many events, when, until when its window now runs, and the words for the journal.
-REFRESH: dict[str, Any] = {
-    "case_id": pl.Int64,
-    "events": pl.Int64,
-    "reports": pl.Int64,
-    "first_at": MOMENT,
-    "last_at": MOMENT,
-    "until": MOMENT,
-    "text": pl.String,
-}
-SHARES: dict[str, Any] = {"case_id": pl.Int64, "report_id": pl.Int64, "reporter_id": pl.Int64, "events": pl.Int64}
-FEEDS: dict[str, Any] = {"case_id": pl.Int64, "feed": pl.String}
 CASE: dict[str, Any] = {
     "id": pl.Int64,
     "customer_id": pl.Int64,
@@ -90,10 +78,6 @@ EMPTY = (
 Dues = tuple[datetime | None, datetime | None, Beginning]
 
 
-class Overtaken(TipstaffError):
-    """A person closed or merged a case between our look and our writing: look again."""
-
-
 @dataclass(frozen=True, slots=True)
 class Matter:
     """A group with what is needed to open a case for it."""
@@ -105,7 +89,6 @@ class Matter:
     evidence: Evidence
     headline: str
     reports: tuple[tuple[int, int, int], ...]  # (report id, reporter id, events)
-    feeds: tuple[str, ...]
     words: str  # '1 report (shadowserver scan_ntp)', for the journal
     parent: int | None = None  # place of the parent's matter in the sequence
     notice: "notices.Recipient | None" = None
@@ -121,35 +104,81 @@ class Settled:
 
 
 def known_cases(keys: Sequence[str]) -> pl.DataFrame:
-    """Open and closed cases of these groups; a merged case answers with the one that it went into at last."""
+    """Open and closed cases of these groups; a merged case answers with the one that it went into at last.
+
+    ``noticed_at`` is when the customer of an open ticket was last told, null where nobody was.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            """WITH RECURSIVE went AS (
-                   SELECT group_key, id, merged_into_id FROM cases_case WHERE group_key = ANY(%s::uuid[])
-                   UNION SELECT w.group_key, c.id, c.merged_into_id FROM went w JOIN cases_case c ON c.id = w.merged_into_id)
-               SELECT w.group_key::text, c.id, c.accepting, c.closed_at, c.window_until
-               FROM went w JOIN cases_case c ON c.id = w.id WHERE w.merged_into_id IS NULL""",
+            f"""SELECT {_SEEN}, c.merged_into_id FROM unnest(%s::uuid[]) WITH ORDINALITY AS w(key, place)
+                JOIN cases_case c ON c.group_key = w.key""",  # noqa: S608 - fixed words
             [bulk.array_literal(keys)],
         )
-        return pl.DataFrame(cursor.fetchall(), schema=KNOWN, orient="row")
+        rows = cursor.fetchall()
+        merged = [(row[0], row[-1]) for row in rows if row[-1] is not None]
+        rows = [row[:-1] for row in rows if row[-1] is None]
+        if merged:
+            cursor.execute(
+                f"""WITH RECURSIVE went AS (
+                       SELECT w.place, c.id, c.merged_into_id FROM unnest(%s::int[], %s::bigint[]) AS w(place, id)
+                       JOIN cases_case c ON c.id = w.id
+                       UNION SELECT w.place, c.id, c.merged_into_id FROM went w JOIN cases_case c ON c.id = w.merged_into_id)
+                   SELECT {_SEEN} FROM went w JOIN cases_case c ON c.id = w.id WHERE w.merged_into_id IS NULL""",  # noqa: S608
+                [list(column) for column in zip(*merged, strict=True)],
+            )
+            rows += [row for row in cursor.fetchall() if row not in rows]
+    places, *columns = list(zip(*rows, strict=True)) or [()] * len(KNOWN)
+    names = pl.Series("group_key", keys, dtype=pl.String)
+    found = pl.DataFrame([pl.Series(name, column, dtype=_SEEN_AS[name]) for name, column in zip(_SEEN_AS, columns, strict=True)])
+    return found.select(
+        names.gather(np.array(places, np.int64) - 1) if places else names.clear(),
+        *[pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") if kind == MOMENT else name
+          for name, kind in KNOWN.items() if name != "group_key"],
+    )  # fmt: skip
 
 
-def settle(matters: Sequence[Matter], known: pl.DataFrame, now: datetime) -> list[Settled]:
-    """Place every matter; open, join or continue cases. Parents come before their children in ``matters``."""
-    if not matters:
-        return []
-    by_key: dict[UUID, list[Known]] = {}
-    for key, number, accepting, closed_at, window_until in known.iter_rows():
-        by_key.setdefault(UUID(key), []).append(Known(number, UUID(key), accepting, closed_at, window_until))
-    placements = place_all([matter.group for matter in matters], by_key)
-    settled = _open(matters, placements, now)
+#: What is asked of a known case. Moments come as µs since 1970, which cost a third of what time stamps cost to read.
+_MICROS = "(extract(epoch FROM {}) * 1000000)::bigint"
+_SEEN = ", ".join(
+    ("w.place", "c.id", "c.accepting", _MICROS.format("c.closed_at"), _MICROS.format("c.window_until"),
+     "CASE WHEN c.closed_at IS NULL AND c.ticketed_at IS NOT NULL THEN " + _MICROS.format("c.noticed_at") + " END")
+)  # fmt: skip
+_SEEN_AS = {
+    "case_id": pl.Int64, "accepting": pl.Boolean, "closed_at": pl.Int64, "window_until": pl.Int64, "noticed_at": pl.Int64,
+}  # fmt: skip
+
+
+def settle(
+    matters: Sequence[Matter],
+    known: pl.DataFrame,
+    now: datetime,
+    joins: pl.DataFrame | None = None,
+    shares: pl.DataFrame | None = None,
+) -> list[Settled]:
+    """Place every matter; open, join or continue cases. Parents come before their children in ``matters``.
+
+    ``joins`` (columns of REFRESH) and ``shares`` (SHARES) are what refreshes open cases besides: written in the same strokes.
+    """
+    settled = _open(matters, _placements(matters, known), now) if matters else []
     pairs = list(zip(settled, matters, strict=True))
-    shares = pl.DataFrame([(s.case, *share) for s, m in pairs for share in m.reports], schema=SHARES, orient="row")
-    feeds = pl.DataFrame([(s.case, feed) for s, m in pairs for feed in m.feeds], schema=FEEDS, orient="row")
+    own = pl.DataFrame([(s.case, *share) for s, m in pairs for share in m.reports], schema=SHARES, orient="row")
     joined = [(s.case, m) for s, m in pairs if s.fate in {Fate.JOIN, Fate.LATE}]
     rows = pl.DataFrame([_refresh_row(case, matter, now) for case, matter in joined], schema=REFRESH, orient="row")
-    refresh(rows, shares, feeds, now, late={s.case for s in settled if s.fate is Fate.LATE})
+    late = {s.case for s in settled if s.fate is Fate.LATE}
+    refresh(_both(rows, joins), _both(own, shares), now, late=late)
     return settled
+
+
+def _placements(matters: Sequence[Matter], known: pl.DataFrame) -> list[Placement]:
+    by_key: dict[UUID, list[Known]] = {}
+    wanted = {str(matter.group.key) for matter in matters}
+    for key, number, accepting, closed_at, window_until, _ in known.filter(pl.col("group_key").is_in(wanted)).iter_rows():
+        by_key.setdefault(UUID(key), []).append(Known(number, UUID(key), accepting, closed_at, window_until))
+    return place_all([matter.group for matter in matters], by_key)
+
+
+def _both(rows: pl.DataFrame, more: pl.DataFrame | None) -> pl.DataFrame:
+    return rows if more is None or not len(more) else pl.concat([rows, more]) if len(rows) else more
 
 
 def _refresh_row(case: int, matter: Matter, now: datetime) -> tuple:
@@ -162,7 +191,6 @@ def _refresh_row(case: int, matter: Matter, now: datetime) -> tuple:
         group.first_at,
         group.last_at,
         until,
-        f"{group.events} more event{'s' if group.events != 1 else ''} from {matter.words}",
     )
 
 
@@ -292,107 +320,3 @@ def _write_journal(entries: pl.DataFrame, now: datetime) -> None:
         "cases_journalentry",
         entries.with_columns(pl.lit(now).cast(MOMENT).alias("at"), pl.lit("system").alias("actor"), pl.lit(True).alias("internal")),
     )
-
-
-def refresh(
-    cases: pl.DataFrame, shares: pl.DataFrame, feeds: pl.DataFrame, now: datetime, late: AbstractSet[int] = frozenset()
-) -> None:
-    """Refresh cases (columns of REFRESH), and say which reports (SHARES) and feeds (FEEDS) speak of which case.
-
-    All but the ``late`` ones must be open still; Overtaken when one was closed meanwhile, so that nothing new is filed away
-    unseen with a case that somebody has just finished.
-    """
-    if len(cases):
-        closed = _update(cases, _fresh_reporters(shares), now) - late
-        if closed:
-            raise Overtaken(f"cases {sorted(closed)} were closed meanwhile")
-        _write_journal(cases.select("case_id", pl.lit("events").alias("kind"), "text", pl.lit("{}").alias("detail")), now)
-    _follow(shares, feeds, now)
-
-
-def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> set[int]:
-    """Write the refreshment; returns which of the cases are closed."""
-    fresh = [reporters.get(case, 0) for case in cases["case_id"].to_list()]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE cases_case c SET events = c.events + g.events, reports = c.reports + g.reports,
-                   reporters = c.reporters + g.reporters, first_event_at = least(c.first_event_at, g.first_at),
-                   last_event_at = greatest(c.last_event_at, g.last_at), refreshed_at = %s,
-                   window_until = CASE WHEN c.closed_at IS NULL THEN greatest(c.window_until, g.until) ELSE c.window_until END
-               FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
-                   AS g(id, events, reports, reporters, first_at, last_at, until)
-               WHERE c.id = g.id RETURNING CASE WHEN c.closed_at IS NOT NULL THEN c.id END""",
-            [
-                now,
-                *[bulk.array_of(cases[name]) for name in ("case_id", "events", "reports")],
-                fresh,
-                *[bulk.array_of(cases[name]) for name in ("first_at", "last_at", "until")],
-            ],
-        )
-        return {row[0] for row in cursor.fetchall()} - {None}
-
-
-def _fresh_reporters(shares: pl.DataFrame) -> dict[int, int]:
-    """How many reporters are new to each case."""
-    pairs = shares.select("case_id", "reporter_id").unique()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT p.case_id, count(*) FROM unnest(%s::bigint[], %s::bigint[]) AS p(case_id, reporter_id)
-               WHERE NOT EXISTS (SELECT FROM cases_casereport r WHERE r.case_id = p.case_id AND r.reporter_id = p.reporter_id)
-               GROUP BY 1""",
-            [bulk.array_of(pairs["case_id"]), bulk.array_of(pairs["reporter_id"])],
-        )
-        return dict(cursor.fetchall())
-
-
-def _follow(shares: pl.DataFrame, feeds: pl.DataFrame, now: datetime) -> None:
-    """Which reports and feeds speak of which case."""
-    together = shares.group_by("case_id", "report_id", "reporter_id").agg(pl.col("events").sum()).sort("case_id")
-    feeds = feeds.unique().sort("case_id")
-    with connection.cursor() as cursor:
-        if len(together):
-            cursor.execute(
-                """INSERT INTO cases_casereport AS r (case_id, report_id, reporter_id, events, at)
-                   SELECT u.c, u.r, u.p, u.n, %s FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::int[]) AS u(c, r, p, n)
-                   ON CONFLICT (case_id, report_id) DO UPDATE SET events = r.events + excluded.events""",
-                [now, *[bulk.array_of(together[name]) for name in ("case_id", "report_id", "reporter_id", "events")]],
-            )
-        if len(feeds):
-            cursor.execute(
-                """INSERT INTO cases_casefeed (case_id, feed, last_delivery_at)
-                   SELECT u.c, u.f, %s FROM unnest(%s::bigint[], %s::text[]) AS u(c, f)
-                   ON CONFLICT (case_id, feed) DO UPDATE SET last_delivery_at = excluded.last_delivery_at""",
-                [now, bulk.array_of(feeds["case_id"]), feeds["feed"].to_list()],
-            )
-
-
-def remind(wanted: Mapping[int, tuple[timedelta, str, Edition, str, notices.Recipient]], now: datetime) -> int:
-    """Notices about recurring events, each case at most one in the policy's interval (``Category.notice_every``).
-
-    ``wanted`` maps a case to (interval, category, edition, headline, recipient). Returns how many were due.
-    """
-    if not wanted:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """UPDATE cases_case c SET noticed_at = %s FROM unnest(%s::bigint[], %s::interval[]) AS g(id, every)
-               WHERE c.id = g.id AND c.closed_at IS NULL AND c.ticketed_at IS NOT NULL AND c.noticed_at + g.every <= %s
-               RETURNING c.id""",
-            [now, list(wanted), [interval for interval, *_ in wanted.values()], now],
-        )
-        due = [row[0] for row in cursor.fetchall()]
-    notices.promise(
-        [notices.recurring(case, wanted[case][1], wanted[case][2], wanted[case][3], wanted[case][4], now) for case in due]
-    )
-    return len(due)
-
-
-def due_for_notice(cases: Sequence[int], now: datetime, shortest: timedelta) -> list[int]:
-    """Which of these open, ticketed cases had their last notice longer ago than the shortest interval."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT id FROM cases_case WHERE id = ANY(%s::bigint[]) AND closed_at IS NULL AND ticketed_at IS NOT NULL
-               AND noticed_at <= %s""",
-            [bulk.array_literal([str(case) for case in cases]), now - shortest],
-        )
-        return [row[0] for row in cursor.fetchall()]

@@ -22,7 +22,7 @@ from tipstaff.cases.models_words import (
 from tipstaff.policy.models import StoredEdition
 
 __all__ = [
-    "Alert", "AlertChannel", "Appeal", "Approval", "Case", "CaseChange", "CaseFeed", "CaseLink", "CaseReport", "Clock",
+    "Alert", "AlertChannel", "Appeal", "Approval", "Case", "CaseChange", "CaseLink", "CaseReport", "Clock",
     "ClockChange", "ContentReview", "ContentView", "Cooperation", "JournalEntry", "Measure", "MovedEvent", "Notice", "Pause",
     "Proof", "Refusal", "Retest", "Retraction", "Ruling", "Shift", "SpeechReview", "Statement", "Strike", "Team",
 ]  # fmt: skip
@@ -118,7 +118,7 @@ class JournalEntry(models.Model):
 
 
 class CaseReport(models.Model):
-    """Which reports speak of a case, with how many events."""
+    """Which reports speak of a case, with how many events: the record of every refreshment, see ``arrivals``."""
 
     case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="case_reports")
     report_id = models.BigIntegerField()
@@ -129,17 +129,6 @@ class CaseReport(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["case", "report_id"], name="casereport_once")]
         indexes = [models.Index(fields=["report_id"], name="casereport_report")]
-
-
-class CaseFeed(models.Model):
-    """The last delivery of a feed that still had this case's finding."""
-
-    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="feeds")
-    feed = models.TextField()
-    last_delivery_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["case", "feed"], name="casefeed_once")]
 
 
 class CaseLink(models.Model):

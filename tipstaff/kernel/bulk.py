@@ -58,6 +58,12 @@ def array_of(column: pl.Series) -> str:
     return "{" + (column.cast(pl.String).fill_null("NULL").str.join(",").item() or "") + "}" if len(column) else "{}"
 
 
+def quoted_array_of(column: pl.Series) -> str:
+    """An array literal of any texts."""
+    escaped = column.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
+    return array_of(pl.select('"' + pl.lit(escaped) + '"').to_series())
+
+
 def array_literal(values: Sequence[str]) -> str:
     """A PostgreSQL array literal of texts that need no quoting (numbers, uuids): far cheaper to bind than a list."""
     return "{" + ",".join(values) + "}"

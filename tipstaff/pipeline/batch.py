@@ -12,6 +12,7 @@ import polars as pl
 from django.db import transaction
 
 from tipstaff.cases import bulk as cases
+from tipstaff.cases.refreshing import Overtaken
 from tipstaff.intake.drafts import Disposition
 from tipstaff.pipeline import again, answers, filing, matters, sealed, tallies
 from tipstaff.pipeline.attributing import attribute
@@ -45,7 +46,7 @@ def commit(batch: Sequence[Parsed], context: Context, now: datetime) -> Outcome:
     for _ in range(LOOKS):
         try:
             return _commit(batch, items, table, context, now)
-        except cases.Overtaken as error:  # a person was quicker
+        except Overtaken as error:  # a person was quicker
             overtaken = error
     raise overtaken
 
@@ -59,8 +60,7 @@ def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame,
         numbers = filing.number_reports(batch, items)
         again.withdraw(numbers, table, now)
         found = matters.gather(fresh, matters.item_facts(items, numbers.ids, known_reporters), context, now)
-        settled = cases.settle(found.matters, found.known, now)
-        found.refresh(context, now)
+        settled = found.settle(context, now)
         placed = found.place(fresh, settled)
         # Partitions are by the time the database took the row, so that one batch fills one partition.
         reports.store_events(_storable(placed, numbers.ids, now), now)

@@ -7,7 +7,6 @@ import polars as pl
 from django.db import connection, transaction
 
 from tipstaff.audit.services import record
-from tipstaff.cases import bulk as cases
 from tipstaff.kernel import bulk
 from tipstaff.pipeline import matters, reattribution
 from tipstaff.pipeline.context import Context
@@ -56,8 +55,7 @@ def release(*, customer: int, category: str, context: Context, by: str, now: dat
     )
     events = events.join(context.customers, on="customer", how="left", maintain_order="left")
     found = matters.gather(events, facts.drop("trust"), context, now)
-    settled = cases.settle(found.matters, found.known, now)
-    found.refresh(context, now)
+    settled = found.settle(context, now)
     _store(found.place(events, settled))
     record(by=by, action="reports.release", subject=f"customer:{customer}", now=now, category=category, events=len(rows))
     return len(rows)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 import polars as pl
 
 from tipstaff.cases import bulk as cases
-from tipstaff.cases.bulk import MOMENT, Matter, Settled
+from tipstaff.cases import refreshing
+from tipstaff.cases.bulk import Matter, Settled
 from tipstaff.cases.grouping import Group, group_key
 from tipstaff.cases.opening import ENOUGH_TRUST, Evidence
+from tipstaff.cases.refreshing import MOMENT, REFRESH, SHARES
 from tipstaff.kernel import addresses
 from tipstaff.kernel.text import one_line
 from tipstaff.pipeline import filing, tallies
@@ -34,7 +37,7 @@ class Gathered:
 
     groups: pl.DataFrame = field(default_factory=pl.DataFrame)
     shares: pl.DataFrame = field(default_factory=pl.DataFrame)  # group, report_id, reporter_id, events
-    joins: pl.DataFrame = field(default_factory=pl.DataFrame)  # group, case_id and the columns of cases.REFRESH
+    joins: pl.DataFrame = field(default_factory=pl.DataFrame)  # group, case_id and the columns of REFRESH
     known: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=cases.KNOWN))
     matters: list[Matter] = field(default_factory=list)
     matter_of: dict[int, int] = field(default_factory=dict)  # group → place of its matter
@@ -55,14 +58,14 @@ class Gathered:
         joined = events.join(known, on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
         return joined.with_columns(pl.when(_wanted(joined)).then(pl.col("case_id")).alias("case_id"))
 
-    def refresh(self, context: Context, now: datetime) -> int:
-        """Write what refreshes open cases, and remind their customers where the policy's interval has passed."""
-        if not len(self.joins):
-            return 0
-        shares = self.shares.join(self.joins.select("group", "case_id"), on="group").select(list(cases.SHARES))
-        feeds = self.joins.select("case_id", "feeds").explode("feeds").drop_nulls().rename({"feeds": "feed"})
-        cases.refresh(self.joins.select(list(cases.REFRESH)), shares, feeds, now)
-        return _remind(self.joins, context, now)
+    def settle(self, context: Context, now: datetime) -> list[Settled]:
+        """Open, join and refresh cases, and remind customers where the policy's interval has passed."""
+        if not len(self.groups):
+            return []
+        shares = self.shares.join(self.joins.select("group", "case_id"), on="group").select(list(SHARES))
+        settled = cases.settle(self.matters, self.known, now, self.joins.select(list(REFRESH)), shares)
+        _remind(self.joins, context, now)
+        return settled
 
 
 def _wanted(events: pl.DataFrame) -> pl.Series:
@@ -125,13 +128,9 @@ def _groups(wanted: pl.DataFrame, context: Context, now: datetime) -> pl.DataFra
         pl.col("report").unique().alias("reports_in"),
         pl.col("report").n_unique().cast(pl.Int64).alias("reports"),
         pl.col("kind").unique().sort().head(3).str.join(", ").alias("kinds"),
-        pl.col("feed").drop_nulls().unique().alias("feeds"),
         pl.col("feed").is_not_null().all().alias("by_feed"),
     )
-    keys = [
-        str(group_key(customer, service, category, brand or ""))
-        for customer, service, category, brand in groups.select(KEYS).iter_rows()
-    ]
+    keys = [_key_text(*row) for row in groups.select(KEYS).iter_rows()]
     words = pl.format("{} report{} ({})", "reports", _plural("reports"), "kinds")
     windows = _windows(groups, context, now)
     return groups.with_columns(
@@ -141,6 +140,12 @@ def _groups(wanted: pl.DataFrame, context: Context, now: datetime) -> pl.DataFra
         pl.Series("window", windows, dtype=pl.Duration("us")),
         pl.Series("child", [context.parents.get(customer) is not None for customer in groups["customer"].to_list()]),
     )
+
+
+@lru_cache(maxsize=1 << 16)
+def _key_text(customer: int, service: int | None, category: str, brand: str | None) -> str:
+    """The key of a group as text; a daily feed asks for the same ones in every batch."""
+    return str(group_key(customer, service, category, brand or ""))
 
 
 def _merit() -> pl.Expr:
@@ -185,7 +190,6 @@ def _joins(groups: pl.DataFrame, known: pl.DataFrame, context: Context, now: dat
     able = able.filter((pl.col("last_at") > pl.col("last_closed_at")).fill_null(True)).drop("last_closed_at")
     return able.join(open_, left_on="key", right_on="group_key", how="inner").with_columns(
         (pl.lit(now).cast(MOMENT) + pl.col("window")).alias("until"),
-        pl.format("{} more event{} from {}", "events", _plural("events"), "words").alias("text"),
     )
 
 
@@ -308,7 +312,6 @@ def _one(
         evidence=evidence,
         headline=one_line(row["headline"] or "", LONGEST_HEADLINE),
         reports=tuple(shares),
-        feeds=tuple(sorted(row["feeds"])),
         words=row["words"],
         parent=parent,
         notice=context.recipients.get(customer),
@@ -316,15 +319,17 @@ def _one(
 
 
 def _remind(joins: pl.DataFrame, context: Context, now: datetime) -> int:
+    if not len(joins):
+        return 0
     intervals = [
         entry.notice_every
         for rows in context.editions.by_brand.values()
         for _, _, edition in rows
         for entry in edition.categories.values()
     ]
-    due = set(cases.due_for_notice(joins["case_id"].to_list(), now, min(intervals, default=timedelta(days=7))))
+    shortest = min(intervals, default=timedelta(days=7))
     wanted = {}
-    for row in joins.filter(pl.col("case_id").is_in(list(due))).iter_rows(named=True) if due else ():
+    for row in joins.filter(pl.col("noticed_at") <= now - shortest).iter_rows(named=True):
         recipient, in_force = context.recipients.get(row["customer"]), context.editions.at(row["brand"] or "", now)
         if recipient and in_force and in_force[1].categories[row["category"]].customer_told:
             every = in_force[1].categories[row["category"]].notice_every
@@ -335,7 +340,7 @@ def _remind(joins: pl.DataFrame, context: Context, now: datetime) -> int:
                 one_line(row["headline"] or "", LONGEST_HEADLINE),
                 recipient,
             )
-    return cases.remind(wanted, now)
+    return refreshing.remind(wanted, now)
 
 
 def accepted_risk(events: pl.DataFrame, risks: Sequence[AcceptedRisk]) -> np.ndarray:

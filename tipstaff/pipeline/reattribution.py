@@ -15,8 +15,8 @@ import polars as pl
 from django.db import connection, transaction
 
 from tipstaff.audit.services import record
-from tipstaff.cases import bulk as cases
 from tipstaff.cases.rearranging import recount
+from tipstaff.cases.refreshing import Overtaken
 from tipstaff.kernel import bulk
 from tipstaff.pipeline import matters
 from tipstaff.pipeline.attributing import attribute
@@ -147,7 +147,7 @@ def _correct(rows: pl.DataFrame, context: Context, now: datetime) -> Corrected:
                 done = _move(unchanged, context, now) if len(unchanged) else Corrected()
                 _settle_provisional(settled)
             return done
-        except cases.Overtaken as error:  # a person closed a case in the same moment
+        except Overtaken as error:  # a person closed a case in the same moment
             overtaken = error
     raise overtaken
 
@@ -198,8 +198,7 @@ def _move(differs: pl.DataFrame, context: Context, now: datetime) -> Corrected:
     events = events.join(context.customers, on="customer", how="left", maintain_order="left")
     events = events.with_columns(pl.col("occurred_at").dt.epoch("us"), pl.col("category").replace("", None))
     found = matters.gather(events, facts.drop("trust"), context, now) if len(events) else matters.Gathered()
-    settled = cases.settle(found.matters, found.known, now)
-    found.refresh(context, now)
+    settled = found.settle(context, now)
     placed = found.place(events, settled).select("key", pl.col("case_id").alias("case_after")) if len(events) else None
     after = (
         differs.join(placed, on="key", how="left", maintain_order="left")

@@ -50,16 +50,21 @@ def close_absent_findings(*, now: datetime, deliveries: int = ABSENT_DELIVERIES)
     """Close cases that rest on feeds alone, when each of these feeds came fresh ``deliveries`` times without them."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT c.id FROM cases_case c
-               WHERE c.closed_at IS NULL AND c.accepting
-                 AND EXISTS (SELECT FROM cases_casefeed f WHERE f.case_id = c.id)
-                 AND NOT EXISTS (SELECT FROM cases_casefeed f WHERE f.case_id = c.id AND (
-                       SELECT count(*) FROM reports_feeddelivery d
-                       WHERE d.feed = f.feed AND d.fresh AND d.delivered_at > f.last_delivery_at) < %s)
-                 AND NOT EXISTS (SELECT FROM cases_casereport r JOIN reports_report p ON p.id = r.report_id
-                       WHERE r.case_id = c.id AND NOT EXISTS (SELECT FROM reports_feeddelivery d WHERE d.report_id = p.id))
+            # A feed's bar is its third last fresh delivery: what was seen since stays. Most cases fall out by their newest report.
+            """WITH bars AS MATERIALIZED (
+                   SELECT feed, min(delivered_at) AS bar FROM (
+                       SELECT feed, delivered_at, row_number() OVER (PARTITION BY feed ORDER BY delivered_at DESC) AS place
+                       FROM reports_feeddelivery WHERE fresh) AS fresh
+                   WHERE place <= %(deliveries)s GROUP BY feed HAVING count(*) >= %(deliveries)s)
+               SELECT c.id FROM cases_case c
+               WHERE c.closed_at IS NULL AND c.accepting AND c.refreshed_at < (SELECT max(bar) FROM bars)
+                 AND EXISTS (SELECT FROM cases_casereport r WHERE r.case_id = c.id)
+                 AND NOT EXISTS (
+                       SELECT FROM cases_casereport r LEFT JOIN reports_feeddelivery d ON d.report_id = r.report_id
+                       LEFT JOIN bars b ON b.feed = d.feed
+                       WHERE r.case_id = c.id AND (b.bar IS NULL OR d.delivered_at >= b.bar))
                ORDER BY c.id LIMIT 1000""",
-            [deliveries],
+            {"deliveries": deliveries},
         )
         gone = [row[0] for row in cursor.fetchall()]
     return sum(_close_absent(case, deliveries, now) for case in gone)

@@ -6,6 +6,8 @@ from datetime import datetime
 import polars as pl
 from django.db import connection
 
+from tipstaff.kernel import bulk
+
 
 def add(events: pl.DataFrame, now: datetime) -> None:
     """Count this batch's attributed events on the day they were received."""
@@ -17,13 +19,14 @@ def add(events: pl.DataFrame, now: datetime) -> None:
     )
     if not len(counts):
         return
+    numbers = {name: bulk.array_of(counts[name]) for name in ("customer", "service", "action", "events")}
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO reports_tally AS t (day, customer_id, service_id, category, action, events)
-               SELECT %s, u.c, u.s, u.g, u.a, u.n
-               FROM unnest(%s::int[], %s::int[], %s::text[], %s::smallint[], %s::int[]) AS u(c, s, g, a, n)
+               SELECT %(day)s, u.c, u.s, u.g, u.a, u.n FROM unnest(%(customer)s::int[], %(service)s::int[], %(category)s::text[],
+                   %(action)s::smallint[], %(events)s::int[]) AS u(c, s, g, a, n)
                ON CONFLICT (customer_id, category, day, service_id, action) DO UPDATE SET events = t.events + excluded.events""",
-            [now.date(), *[counts[name].to_list() for name in ("customer", "service", "category", "action", "events")]],
+            numbers | {"day": now.date(), "category": bulk.quoted_array_of(counts["category"])},
         )
 
 

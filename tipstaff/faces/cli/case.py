@@ -6,9 +6,9 @@ from typing import Any
 import click
 import orjson
 
-from tipstaff.cases import queries
+from tipstaff.cases import arrivals, queries
 from tipstaff.cases.access import RESTRICTED
-from tipstaff.cases.models import Case, CaseReport, JournalEntry
+from tipstaff.cases.models import Case, CaseReport
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 
@@ -72,7 +72,7 @@ def show(number: int, as_json: bool) -> None:
     )
     if found is None:
         raise NotFound(f"there is no case #{number}")
-    journal = list(JournalEntry.objects.filter(case=found).order_by("-at", "-pk")[:JOURNAL])
+    journal = arrivals.told(found, JOURNAL)
     links = CaseReport.objects.filter(case=found).order_by("at")
     body = _row(found) | {
         "service": found.service.name if found.service else None,

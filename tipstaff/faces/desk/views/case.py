@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from tipstaff.accounts import lookups as accounts
+from tipstaff.cases import arrivals, queries, rearranging, services
 from tipstaff.cases import messages as letters
-from tipstaff.cases import queries, rearranging, services
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
 from tipstaff.faces.desk import ribbon, showing, undo, words
@@ -60,7 +60,7 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
     edition = policy.compiled(found.edition)
     told = list(CaseReport.objects.filter(case=found).order_by("-at")[:SHOWN])
     reported = list(reports.of_reports([row.report_id for row in told]))
-    journal = list(JournalEntry.objects.filter(case=found).order_by("-at", "-id")[:SHOWN])
+    journal = arrivals.told(found, SHOWN)
     context = {
         "screen": "queue",
         "now": now,
@@ -149,14 +149,14 @@ def _timeline(
     request: DeskRequest, journal: list[JournalEntry], reported: list[Report], told: list[CaseReport], now: datetime
 ) -> dict[str, Any]:
     show = request.GET.get("show", "")
-    kinds = {row.pk: "notes" if row.kind == "note" else "mail" if row.kind in MAIL_KINDS else "actions" for row in journal}
-    counts = {name: sum(kind == name for kind in kinds.values()) for name in ("mail", "actions", "notes")}
+    kinds = ["notes" if row.kind == "note" else "mail" if row.kind in MAIL_KINDS else "actions" for row in journal]
+    counts = {name: kinds.count(name) for name in ("mail", "actions", "notes")}
     counts |= {"": len(journal) + len(reported), "evidence": len(reported)}
     zone = timezone.get_current_timezone()
     rows = [
-        {"entry": row, "icon": ICONS.get(row.kind, "bolt"), "day": row.at.astimezone(zone).date(), "kind": kinds[row.pk]}
-        for row in journal
-        if show in {"", kinds[row.pk]}
+        {"entry": row, "icon": ICONS.get(row.kind, "bolt"), "day": row.at.astimezone(zone).date(), "kind": kind}
+        for row, kind in zip(journal, kinds, strict=True)
+        if show in {"", kind}
     ]
     days = [(day, list(entries)) for day, entries in groupby(rows, lambda row: row["day"])]
     return {
