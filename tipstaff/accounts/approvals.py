@@ -1,7 +1,7 @@
 """Nobody approves his own action: said in words by the service, and refused by the database.
 
-    class Meta:
-        constraints = [different_people("requested_by", "approved_by", name="approval_two_people")]
+class Meta:
+    constraints = [different_people("requested_by", "approved_by", name="approval_two_people")]
 """
 
 from django.db.models import CheckConstraint, F, Q

@@ -64,7 +64,7 @@ def confirm(*, staff: StaffMember, code: str, now: datetime) -> list[str]:
     found = OneTimeCodes.objects.select_for_update().filter(staff=staff, confirmed_at=None).first()
     step = totp.matching_step(unwrap(found.secret, _about(staff)), _digits(code), now) if found else None
     if found is None or step is None:
-        raise InputError(Problem("Code", "is not the one your app shows now", "wait for the next one; is the device's clock right?"))
+        raise InputError(Problem("Code", "is not the one your app shows now", "wait for the next; is the device's clock right?"))
     found.confirmed_at, found.last_step = now, step
     found.save(update_fields=["confirmed_at", "last_step"])
     record(by=staff.username, action="second_factor.add", subject=f"staff:{staff.pk}", now=now, kind="totp")

@@ -18,7 +18,14 @@ def began(*, staff: StaffMember, key: str, network: str, browser: str, method: s
     """Somebody signed in; on the record with how."""
     StaffSession.objects.update_or_create(
         key=key,
-        defaults={"staff": staff, "began_at": now, "seen_at": now, "network": network, "browser": browser[:LONGEST], "method": method},
+        defaults={
+            "staff": staff,
+            "began_at": now,
+            "seen_at": now,
+            "network": network,
+            "browser": browser[:LONGEST],
+            "method": method,
+        },
     )
     StaffSession.objects.filter(seen_at__lt=now - FORGOTTEN).delete()
     record(by=staff.username, action="login", subject=f"staff:{staff.pk}", now=now, method=method)
@@ -27,6 +34,11 @@ def began(*, staff: StaffMember, key: str, network: str, browser: str, method: s
 def seen(*, key: str, now: datetime) -> None:
     """The session was used."""
     StaffSession.objects.filter(key=key).update(seen_at=now)
+
+
+def moved(*, key: str, to: str) -> None:
+    """The session got a new key."""
+    StaffSession.objects.filter(key=key).update(key=to)
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ sign-on are not counted at all: there is nothing to guess.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.db.models import Count
 
@@ -20,6 +21,17 @@ PER_DEVICE = 10  # wrong tries of a known device, for its account
 PER_NETWORK_AND_ACCOUNT = 5  # of strangers from one network, for one account
 PER_NETWORK = 30  # of strangers from one network, for all accounts
 PER_ACCOUNT = 50  # of strangers from anywhere, for one account
+
+
+def network_of(address: str) -> str:
+    """Where somebody comes from, as it is counted: the address; of IPv6 its /64, which one person has whole."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or ip_network(f"{found}/64", strict=False))
+    return str(found)
 
 
 @dataclass(frozen=True)

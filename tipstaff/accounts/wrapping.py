@@ -27,7 +27,7 @@ def wrap(secret: bytes, about: str) -> bytes:
     return nonce + AESGCM(_key()).encrypt(nonce, secret, about.encode())
 
 
-def unwrap(wrapped: bytes, about: str) -> bytes:
+def unwrap(wrapped: bytes | memoryview, about: str) -> bytes:
     """The secret. Raises Refused where the key or the row is another."""
     try:
         return AESGCM(_key()).decrypt(bytes(wrapped[:NONCE]), bytes(wrapped[NONCE:]), about.encode())

@@ -69,6 +69,19 @@ OPTIONS = (
     Option("intake", "on", "whether `tipstaff up` starts the intake (SMTP, IMAP, pulls): on or off"),
     Option("patience", "60", "seconds a part waits for the database and its tables when it starts"),
     Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),
+    Option("second_factor_roles", "all", "roles that need a second factor, separated by commas; `all`, or empty for none"),
+    Option("second_factor_grace_days", "14", "days from the first sign-in until a second factor must be set up"),
+    Option("session_hours", "12", "hours after which a member of staff signs in again, whatever they do"),
+    Option("session_idle_minutes", "120", "minutes without a page after which they sign in again"),
+    Option("password_sign_in", "on", "whether staff may sign in by password or passkey; off where single sign-on is all"),
+    Option("oidc_issuer", "", "issuer of the identity provider for single sign-on (OpenID Connect); empty: there is none"),
+    Option("oidc_client_id", "", "our client's name there"),
+    Option("oidc_client_secret", "", "our client's secret there", secret=True),
+    Option("oidc_claim", "groups", "the claim that says which groups or roles somebody has there"),
+    Option("oidc_roles", "", "what they give here: `GROUP=ROLE+ROLE`, separated by commas"),
+    Option("oidc_username_claim", "preferred_username", "the claim that names somebody's account here"),
+    Option("oidc_scopes", "openid profile email", "what is asked of the provider"),
+    Option("oidc_second_factor", "provider", "who sees to the second factor after single sign-on: `provider`, or `own`"),
     Option("evidence_store", "", "where evidence is kept: empty for STATE/evidence, or s3://bucket/prefix"),
     Option("evidence_key", "", "key that wraps the evidence keys; empty: STATE/evidence.key", secret=True),
 )
@@ -126,6 +139,17 @@ def number(name: str) -> int:
 def flag(name: str) -> bool:
     """Whether the option ``name`` is switched on."""
     return get(name).strip().lower() in {"1", "on", "true", "yes"}
+
+
+def words(name: str) -> tuple[str, ...]:
+    """The words of the option ``name``, which commas separate."""
+    return tuple(filter(None, (one.strip() for one in get(name).split(","))))
+
+
+def single_sign_on() -> dict[str, str]:
+    """What the operator set of the identity provider (the fields of tipstaff.accounts.single_sign_on.Provider, as text)."""
+    names = ("issuer", "client_id", "client_secret", "claim", "roles", "username_claim", "scopes", "second_factor")
+    return {name: get(f"oidc_{name}") for name in names} if get("oidc_issuer") else {}
 
 
 def address(name: str) -> tuple[str, int] | None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import orjson
 
+from tipstaff.accounts import second_factor
 from tipstaff.accounts import staff as services
 from tipstaff.accounts.access import ROLES
 from tipstaff.accounts.models import StaffMember
@@ -79,6 +80,23 @@ def change(username: str, roles: tuple[str, ...], active: bool | None, timezone:
 def password(username: str) -> None:
     """Make a new password for USERNAME and print it, once. The old one and every session end."""
     click.echo(services.renew_password(username=username, by=_actor(), now=clock.now()))
+
+
+@staff.command("second-factor")
+@click.argument("username")
+def second_factor_(username: str) -> None:
+    """Take every second factor from USERNAME, who lost theirs: they sign in by password and set one up anew."""
+    second_factor.reset(staff=services.named(username), by=_actor(), now=clock.now())
+    click.echo(f"{username}: no second factor any more; a new one is due within the grace")
+
+
+@staff.command()
+@click.argument("username")
+@click.argument("subject")
+def link(username: str, subject: str) -> None:
+    """Let USERNAME in by single sign-on as SUBJECT: 'ISSUER|SUBJECT' as the provider's token says; '' unlinks."""
+    services.link(username=username, subject=subject, by=_actor(), now=clock.now())
+    click.echo(f"{username}: {'linked' if subject else 'no longer linked'}")
 
 
 def _row(person: StaffMember) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils import timezone, translation
 
 from tipstaff.accounts import roles
@@ -20,6 +21,7 @@ WORKERS = tuple(name for name in roles.STAFF if name in roles.WORKERS)
 READERS = tuple(name for name in roles.STAFF if name in roles.READERS)
 SEALED = tuple(name for name in roles.STAFF if name in roles.SEALED_QUEUE)
 EVERYBODY = roles.STAFF
+ENROL = "must_enrol"  # in the session of who must set up a second factor before anything else
 
 
 def holds(staff: Any, *roles: str) -> bool:
@@ -59,6 +61,8 @@ def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View
             if _unreadable(request):
                 return refusals.page(request, 400, "There is a character in it that no text holds (NUL). Remove it and try again.")
             with timezone.override(zone_of(request.user)), translation.override("en"):
+                if request.session.get(ENROL) and not request.path.startswith("/me/security/"):
+                    return redirect("/me/security/")
                 if not holds(request.user, *allowed):
                     return refusals.page(request, 403, f"This page is for: {', '.join(allowed)}.")
                 if request.method == "POST" and not holds(request.user, *(roles or write)):

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from tipstaff.accounts import roles
 from tipstaff.accounts.access import may
 from tipstaff.cases import queries as cases
 from tipstaff.faces.desk import undo
@@ -30,6 +31,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
         "staff": staff,
         "bar_open": cases.open_count(now=now),
         "bar_intake": intake.waiting_count(now=now),
+        "titles": [roles.TITLES.get(name, name) for name in getattr(staff, "roles", ())],
         "sees_sealed": holds(staff, *SEALED),
         "may_write": holds(staff, *WORKERS),
         "is_lead": may(staff, "decide as a lead"),

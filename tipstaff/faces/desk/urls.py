@@ -2,7 +2,21 @@
 
 from django.urls import path
 
-from tipstaff.faces.desk.views import case, customers, home, intake, jobs, queue, rules, sealed, search, session, settings
+from tipstaff.faces.desk.views import (
+    case,
+    customers,
+    home,
+    intake,
+    jobs,
+    queue,
+    rules,
+    sealed,
+    search,
+    security,
+    session,
+    settings,
+    signing_in,
+)
 
 urlpatterns = [
     path("", home.home),
@@ -10,8 +24,17 @@ urlpatterns = [
     path("addresses/", home.addresses),
     path("addresses/<path:prefix>.csv", home.addresses_csv),
     path("addresses/<path:prefix>/", home.addresses),
-    path("login/", session.sign_in),
-    path("logout/", session.sign_out),
+    path("login/", signing_in.sign_in),
+    path("login/second/", signing_in.second),
+    path("login/passkey/options/", signing_in.passkey_options),
+    path("login/passkey/", signing_in.passkey),
+    path("login/sso/", signing_in.provider),
+    path("login/sso/back/", signing_in.provider_back),
+    path("logout/", signing_in.sign_out),
+    path("me/security/", security.security),
+    path("me/security/passkeys/options/", security.passkey_options),
+    path("me/security/passkeys/", security.add_passkey),
+    path("me/security/<slug:action>/", security.act),
     path("me/", session.me),
     path("me/theme/", session.theme),
     path("undo/", session.undo),

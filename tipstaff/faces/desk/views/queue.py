@@ -17,9 +17,9 @@ from tipstaff.cases.access import visible_to
 from tipstaff.cases.models import Case
 from tipstaff.faces.desk import filters, jobs, undo, words
 from tipstaff.faces.desk.access import DeskRequest, desk
+from tipstaff.faces.desk.arriving import onward
 from tipstaff.faces.desk.models import SavedView
 from tipstaff.faces.desk.page import page
-from tipstaff.faces.desk.views.session import onward
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy.categories import CATEGORIES

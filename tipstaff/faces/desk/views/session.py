@@ -1,80 +1,21 @@
-"""Signing in and out, one's own preferences, undo, drafts."""
+"""One's own preferences, undo, drafts."""
 
-import hashlib
-from datetime import datetime, timedelta
 from zoneinfo import available_timezones
 
 from django.contrib import messages
-from django.contrib.auth import authenticate, login, logout
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from tipstaff.audit.models import Entry
-from tipstaff.audit.services import record
 from tipstaff.cases import queries, rearranging, services
 from tipstaff.cases.access import case_for
 from tipstaff.faces.desk import undo as undoing
 from tipstaff.faces.desk.access import EVERYBODY, DeskRequest, desk
+from tipstaff.faces.desk.arriving import onward
 from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, Problem, Refused
-
-WINDOW = timedelta(minutes=15)
-TRIES_PER_NAME = 5  # from one address within the window
-TRIES_PER_ADDRESS = 30
-
-
-def onward(request: HttpRequest, fallback: str = "/") -> HttpResponseRedirect:
-    """Back to where the form says, if that is a place of ours."""
-    wanted = request.POST.get("next") or request.GET.get("next") or fallback
-    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return redirect(wanted if ours else fallback)
-
-
-def _subjects(request: HttpRequest, name: str) -> tuple[str, str]:
-    """What failed tries are counted under: name and address, and the address alone. Hashes, for the journal names nobody."""
-    peer = request.META.get("REMOTE_ADDR", "")
-    both = hashlib.sha256(f"{name.lower()}|{peer}".encode()).hexdigest()[:24]
-    return f"login:{both}", f"login-from:{hashlib.sha256(peer.encode()).hexdigest()[:24]}"
-
-
-def _too_many(request: HttpRequest, name: str, now: datetime) -> bool:
-    since = now - WINDOW
-    tries = [
-        Entry.objects.filter(subject=subject, action="login.failed", at__gte=since).count() for subject in _subjects(request, name)
-    ]
-    return tries[0] >= TRIES_PER_NAME or tries[1] >= TRIES_PER_ADDRESS
-
-
-def sign_in(request: HttpRequest) -> HttpResponse:
-    """The login form; after five failures in a quarter of an hour it waits, without saying whether the name exists."""
-    if request.user.is_authenticated:
-        return onward(request)
-    said, status, name = "", 200, request.POST.get("username", "")
-    if request.method == "POST":
-        now = clock_now()
-        if _too_many(request, name, now):
-            said, status = "Too many tries. Wait 15 minutes, or ask an administrator for a new password.", 429
-        else:
-            staff = authenticate(request, username=name, password=request.POST.get("password", ""))
-            if staff is not None:
-                login(request, staff)
-                record(by=staff.get_username(), action="login", subject=f"staff:{staff.pk}", now=now)
-                return onward(request)
-            for subject in _subjects(request, name):
-                record(by="visitor", action="login.failed", subject=subject, now=now)
-            said, status = "That name and password do not belong together.", 401
-    context = {"said": said, "username": name, "next": request.GET.get("next", request.POST.get("next", ""))}
-    return render(request, "desk/login.html", context, status=status)
-
-
-@require_POST
-def sign_out(request: HttpRequest) -> HttpResponse:
-    logout(request)
-    return redirect("/login/")
 
 
 @desk(*EVERYBODY)
