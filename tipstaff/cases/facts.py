@@ -38,6 +38,7 @@ class Facts:
     dispute_heard: bool = False
     early: bool = False  # the customer's time is not over yet
     immediate: bool = False  # asked for at once, by somebody who may
+    discretion: bool = False  # asked for in the provider's discretion, by a lead, and called so (A13)
     approved: bool = False  # a second person has approved a restriction
     measures: int = 0  # not yet lifted
     claimed: bool = False  # somebody at the desk owns the case
@@ -144,6 +145,10 @@ def asked_at_once(facts: Facts) -> bool:
     return facts.immediate
 
 
+def in_discretion(facts: Facts) -> bool:
+    return facts.discretion
+
+
 def restricted(facts: Facts) -> bool:
     """Some measure is not lifted yet."""
     return facts.measures > 0
@@ -181,7 +186,8 @@ def about_measure(facts: Facts) -> bool:
 
 
 def was_restricted(facts: Facts) -> bool:
-    return facts.about_measure and facts.resumes in RESTRICTED_BEFORE
+    """The appeal is about the one measure that stands, so that nothing is restricted without it."""
+    return facts.about_measure and facts.resumes in RESTRICTED_BEFORE and facts.measures <= 1
 
 
 def notice_runs(facts: Facts) -> bool:

@@ -39,6 +39,7 @@ class Approval(models.Model):
     approved_at = models.DateTimeField(null=True)
     refused_by = models.TextField(default="")
     refused_at = models.DateTimeField(null=True)
+    executed_at = models.DateTimeField(null=True)  # when what was agreed was decided: its measure, its termination
 
     class Meta:
         constraints = [

@@ -14,6 +14,7 @@ class Notice(models.Model):
     audience = models.TextField()  # customer, reseller, reporter, staff
     detail = models.JSONField(default=dict)
     created_at = models.DateTimeField()
+    not_before = models.DateTimeField()  # what somebody may still undo within seconds waits that long
     rendered_at = models.DateTimeField(null=True)
     refused = models.TextField(default="")  # why nobody was told
 

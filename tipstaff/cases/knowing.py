@@ -1,0 +1,148 @@
+"""What is known of many cases at once, as the lifecycle asks for it: a few queries for a whole batch."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from tipstaff.cases.facts import Facts
+from tipstaff.cases.models import Case, Clock
+from tipstaff.cases.opening import contract_time
+from tipstaff.cases.states import Event, State
+from tipstaff.policy import queries as policy
+from tipstaff.policy.edition import Edition, Trigger
+from tipstaff.policy.models import StoredEdition
+
+#: For these the reachability of the customer matters; all others need not ask.
+SILENCE = frozenset({Event.RESOLVE_DUE, Event.REPEAT_FOUND, Event.SECOND_DUE, Event.SILENCE_CONFIRMED})
+#: Nothing is decided by these but whether they come at all.
+PLAIN = frozenset({Event.REMINDER_DUE, Event.ACKNOWLEDGE_DUE})
+
+
+@dataclass
+class Known:
+    """The rows of a batch by case number."""
+
+    editions: dict[int, Edition]
+    clocks: dict[int, list[Clock]]
+    rows: dict[str, dict[int, Any]] = field(default_factory=lambda: defaultdict(dict))
+
+
+def editions_of(cases: Iterable[Case]) -> dict[int, Edition]:
+    """Edition by id; the content is read only where this process does not have it yet."""
+    rows = StoredEdition.objects.filter(pk__in={case.edition_id for case in cases}).defer("content")
+    return {row.pk: policy.compiled(row) for row in rows}
+
+
+def clocks_of(numbers: Sequence[int]) -> dict[int, list[Clock]]:
+    """The clocks of these cases that have neither fired nor been cancelled; paused ones too."""
+    found: dict[int, list[Clock]] = defaultdict(list)
+    for clock in Clock.objects.filter(case__in=numbers, fired_at__isnull=True, cancelled_at__isnull=True).order_by("due_at", "id"):
+        found[clock.case_id].append(clock)
+    return found
+
+
+def load(cases: Sequence[Case], events: Iterable[Event]) -> Known:
+    """Everything that rules may ask of these cases when one of ``events`` happens."""
+    numbers, wanted = [case.pk for case in cases], set(events)
+    known = Known(editions_of(cases), clocks_of(numbers))
+    if wanted <= PLAIN:
+        return known
+    for name, statement in _QUERIES.items():
+        known.rows[name] = _by_case(statement, {"cases": numbers})
+    if wanted & SILENCE:
+        references = [f"case:{number}" for number in numbers]
+        known.rows["told"] = _by_case(_TOLD, {"references": references})
+        known.rows["contact"] = _by_case(_CONTACT, {"cases": numbers})
+        known.rows["earlier"] = _by_case(_EARLIER, {"cases": numbers})
+    if Event.DATA_WINDOW_OVER in wanted:
+        known.rows["held"] = _by_case(_HELD, {"cases": numbers})
+    return known
+
+
+def facts_of(case: Case, known: Known, now: datetime, given: Mapping[str, Any]) -> Facts:
+    """What the rules may ask of one case. ``given`` overrides, for what only the caller knows."""
+    edition = known.editions[case.edition_id]
+    running = frozenset(clock.kind for clock in known.clocks.get(case.pk, ()) if clock.pause_id is None)
+    said = known.rows["statements"].get(case.pk) or (None, None, False)
+    restricted_since, measures = known.rows["measures"].get(case.pk) or (None, 0)
+    looked_since = restricted_since or case.fix_claimed_at
+    retest, retested_at = known.rows["retests"].get(case.pk) or ("", None)
+    rulings = set((known.rows["rulings"].get(case.pk) or ([],))[0])
+    speech, court_order = known.rows["speech"].get(case.pk) or ("", "")
+    told = case.seen_at is not None or case.pk in known.rows["told"]
+    values: dict[str, Any] = {
+        "running": running,
+        "proofs": frozenset(Trigger(name) for name in (known.rows["proofs"].get(case.pk) or ([],))[0]),
+        "by_hand_only": by_hand_only(case),
+        "reachable": told and case.pk in known.rows["contact"],
+        "answered": said[0] is not None,
+        "silence_confirmed": "silence" in rulings,
+        "acknowledged": case.acknowledged_at is not None,
+        "returned": case.returned,
+        "retest": retest if retested_at and (looked_since is None or retested_at >= looked_since) else "",
+        "seen_again": _after(case.last_event_at, case.fix_claimed_at or restricted_since),
+        "contacted": _after(said[0], restricted_since),
+        "speech": speech,
+        "court_order": bool(court_order),
+        "second_review": "second_review" in rulings,
+        "dispute_heard": bool(said[2]),
+        "early": bool(case.resolve_due_at and case.resolve_due_at > now),
+        "approved": bool(known.rows["approvals"].get(case.pk)),
+        "measures": measures,
+        "claimed": case.owner_id is not None,
+        "held": case.pk in known.rows["held"],
+        "earlier_breach": case.pk in known.rows["earlier"],
+        "contract": contract_time(case.customer.contract),
+        "ticketed_at": case.ticketed_at,
+    }
+    kind = edition.categories[case.category]
+    return Facts(State(case.state), edition, kind, case.severity, **{**values, **given})
+
+
+def by_hand_only(case: Case) -> str:
+    """Why nothing may happen to this customer by itself (H10); empty where nothing forbids it."""
+    protected = case.customer.protected_class or (case.service.protected_class if case.service else "")
+    return protected or ("contract" if case.customer.contract.get("no_automation") else "")
+
+
+def _after(moment: datetime | None, since: datetime | None) -> bool:
+    return moment is not None and since is not None and moment > since
+
+
+def _by_case(statement: str, values: Mapping[str, Any]) -> dict[int, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return {row[0]: row[1:] for row in cursor.fetchall()}
+
+
+#: Name → rows (case, …). Statements: last said, last claim, whether a dispute was decided. Measures: since when, how many.
+_QUERIES = {
+    "proofs": """SELECT case_id, array_agg(trigger) FROM cases_proof WHERE case_id = ANY(%(cases)s) AND withdrawn_at IS NULL
+                 GROUP BY 1""",
+    "statements": """SELECT case_id, max(at), max(at) FILTER (WHERE kind = 'fix'),
+                     coalesce(bool_or(kind = 'dispute' AND answer <> ''), false)
+                     FROM cases_statement WHERE case_id = ANY(%(cases)s) GROUP BY 1""",
+    "measures": """SELECT case_id, min(coalesce(in_force_at, decided_at)), count(*) FROM cases_measure
+                   WHERE case_id = ANY(%(cases)s) AND state IN ('decided', 'ordered', 'in_force', 'lifting') GROUP BY 1""",
+    "retests": """SELECT DISTINCT ON (case_id) case_id, outcome, at FROM cases_retest
+                  WHERE case_id = ANY(%(cases)s) AND at IS NOT NULL ORDER BY case_id, at DESC, id DESC""",
+    "rulings": """SELECT case_id, array_agg(kind) FROM cases_ruling WHERE case_id = ANY(%(cases)s)
+                  AND (kind <> 'second_review' OR second_by IS NOT NULL) GROUP BY 1""",
+    "speech": """SELECT DISTINCT ON (case_id) case_id, verdict, court_order FROM cases_speechreview
+                 WHERE case_id = ANY(%(cases)s) ORDER BY case_id, at DESC, id DESC""",
+    "approvals": """SELECT DISTINCT case_id, true FROM cases_approval WHERE case_id = ANY(%(cases)s) AND what = 'restrict'
+                    AND approved_at IS NOT NULL AND executed_at IS NULL AND refused_at IS NULL""",
+}
+_TOLD = """SELECT DISTINCT split_part(reference, ':', 2)::bigint, true FROM correspondence_outboxmessage
+           WHERE reference = ANY(%(references)s) AND audience IN ('customer', 'reseller') AND state = 'sent'"""
+_CONTACT = """SELECT c.id, true FROM cases_case c WHERE c.id = ANY(%(cases)s) AND EXISTS (
+              SELECT FROM accounts_contact a WHERE a.customer_id = c.customer_id AND a.email <> '' AND a.problem = '')"""
+_EARLIER = """SELECT c.id, true FROM cases_case c WHERE c.id = ANY(%(cases)s) AND EXISTS (
+              SELECT FROM cases_case o WHERE o.customer_id = c.customer_id AND o.category = c.category AND o.id < c.id
+              AND o.ticketed_at IS NOT NULL AND o.state = 'RESOLVED')"""
+_HELD = """SELECT c.id, true FROM cases_case c JOIN evidence_hold h ON h.released_at IS NULL
+           AND h.scope IN ('case:' || c.id, 'customer:' || c.customer_id, 'all') WHERE c.id = ANY(%(cases)s)"""

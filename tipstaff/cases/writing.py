@@ -1,0 +1,112 @@
+"""The rows of one batch of decisions, written together: cases, clocks, proofs, journal, notices. Columns, not objects."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import polars as pl
+from django.db import connection
+
+from tipstaff.cases.dues import Start
+from tipstaff.cases.models import Case
+from tipstaff.cases.states import Duty
+from tipstaff.kernel import bulk
+from tipstaff.policy.edition import Trigger
+
+MOMENT = pl.Datetime("us", "UTC")
+UNDOABLE = timedelta(seconds=30)
+#: Notices that another part still promises by itself: the opening letter (letters.py, bulk.py).
+WRITTEN_ELSEWHERE = frozenset({Duty.OPENED})
+#: Columns of a case that a decision may change, and their SQL types.
+COLUMNS = {
+    "state": "text", "outcome": "text", "waiting_on": "text", "needs_person": "text", "next_due_at": "timestamptz",
+    "closed_at": "timestamptz", "accepting": "boolean", "ticketed_at": "timestamptz", "ack_due_at": "timestamptz",
+    "resolve_due_at": "timestamptz", "noticed_at": "timestamptz", "acknowledged_at": "timestamptz",
+    "fix_claimed_at": "timestamptz", "returned": "integer",
+}  # fmt: skip
+_SET = ", ".join(f"{name} = u.{name}" for name in COLUMNS)
+_ARRAYS = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *COLUMNS.values()))
+UPDATE = f"UPDATE cases_case c SET {_SET} FROM unnest({_ARRAYS}) AS u(id, {', '.join(COLUMNS)}) WHERE c.id = u.id"  # noqa: S608
+
+
+@dataclass
+class Work:
+    """What a batch of decisions has to write. ``write`` does it in a handful of statements, whatever the batch."""
+
+    now: datetime
+    by: str
+    changed: list[Case] = field(default_factory=list)
+    fired: list[int] = field(default_factory=list)
+    cancelled: list[int] = field(default_factory=list)
+    starts: list[tuple[int, Start]] = field(default_factory=list)
+    proofs: list[tuple[int, Trigger, str, dict[str, Any]]] = field(default_factory=list)
+    entries: list[tuple[int, str, str, str, bool]] = field(default_factory=list)
+    owed: list[tuple[int, str, str, str, datetime]] = field(default_factory=list)
+
+    def journal(self, case: Case, kind: str, text: str, *, detail: Mapping[str, Any], internal: bool = True) -> None:
+        self.entries.append((case.pk, kind, text, orjson.dumps(dict(detail), default=str).decode(), internal))
+
+    def owe(self, case: Case, duty: Duty, audiences: Iterable[str], detail: Mapping[str, Any], undoable: bool = False) -> None:
+        if duty in WRITTEN_ELSEWHERE:
+            return
+        text = orjson.dumps(dict(detail), default=str).decode()
+        after = self.now + UNDOABLE if undoable else self.now
+        self.owed += [(case.pk, str(duty), audience, text, after) for audience in audiences]
+
+    def write(self) -> None:
+        write_cases(self.changed)
+        with connection.cursor() as cursor:
+            if self.fired:
+                cursor.execute("UPDATE cases_clock SET fired_at = %s WHERE id = ANY(%s)", [self.now, self.fired])
+            if self.cancelled:
+                cursor.execute("UPDATE cases_clock SET cancelled_at = %s WHERE id = ANY(%s)", [self.now, self.cancelled])
+            for case, trigger, text, detail in self.proofs:
+                cursor.execute(
+                    """INSERT INTO cases_proof (case_id, trigger, text, detail, at, by) VALUES (%s, %s, %s, %s, %s, %s)
+                       ON CONFLICT (case_id, trigger) WHERE withdrawn_at IS NULL DO NOTHING""",
+                    [case, str(trigger), text, orjson.dumps(detail, default=str).decode(), self.now, self.by],
+                )
+        write_clocks(self.starts)
+        write_journal(self.entries, self.by, self.now)
+        write_notices(self.owed, self.now)
+
+
+def write_cases(cases: Sequence[Case]) -> None:
+    """The columns that a decision may change, for all of them in one statement."""
+    if not cases:
+        return
+    values = [[case.pk for case in cases], *[[getattr(case, name) for case in cases] for name in COLUMNS]]
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE, values)
+
+
+def write_clocks(starts: Sequence[tuple[int, Start]]) -> None:
+    rows = [(case, start.kind, start.started_at, start.due_at, "") for case, start in starts]
+    schema: dict[str, Any] = {"case_id": pl.Int64, "kind": pl.String, "started_at": MOMENT, "due_at": MOMENT, "note": pl.String}
+    bulk.copy_frame("cases_clock", pl.DataFrame(rows, schema=schema, orient="row"))
+
+
+def write_journal(entries: Sequence[tuple[int, str, str, str, bool]], by: str, now: datetime) -> None:
+    schema: dict[str, Any] = {
+        "case_id": pl.Int64,
+        "kind": pl.String,
+        "text": pl.String,
+        "detail": pl.String,
+        "internal": pl.Boolean,
+    }
+    frame = pl.DataFrame(list(entries), schema=schema, orient="row")
+    bulk.copy_frame("cases_journalentry", frame.with_columns(pl.lit(now).cast(MOMENT).alias("at"), pl.lit(by).alias("actor")))
+
+
+def write_notices(owed: Sequence[tuple[int, str, str, str, datetime]], now: datetime) -> None:
+    schema: dict[str, Any] = {
+        "case_id": pl.Int64,
+        "kind": pl.String,
+        "audience": pl.String,
+        "detail": pl.String,
+        "not_before": MOMENT,
+    }
+    frame = pl.DataFrame(list(owed), schema=schema, orient="row")
+    bulk.copy_frame("cases_notice", frame.with_columns(pl.lit(now).cast(MOMENT).alias("created_at"), pl.lit("").alias("refused")))
