@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.enforcement.connector_contract import ConnectorContract, bounds
-from tipstaff.enforcement.connectors.bgp import FlowSpec, Rtbh
+from tipstaff.enforcement.connectors.bgp import Bgp
 from tipstaff.enforcement.connectors.bgp_routes import BLACKHOLE, Action, Route
 from tipstaff.enforcement.connectors.contract import OrderView
 from tipstaff.enforcement.connectors.gobgp.speaker import Speaker
@@ -52,8 +52,6 @@ def in_router(bed: RoutingBed) -> frozenset[Any]:
 class BgpContract(ConnectorContract):
     """``standing`` is BIRD's own tables, read once the speaker's announcements have reached it."""
 
-    connector_class: Any
-
     @pytest.fixture(autouse=True)
     def _bed(self, bed: RoutingBed) -> Iterator[None]:
         self.bed, self.theirs = bed, Speaker(bed.speaker_address, 5)
@@ -62,7 +60,7 @@ class BgpContract(ConnectorContract):
 
     @pytest.fixture
     def connector(self) -> Any:
-        return self.connector_class(self.bed.settings, bounds())
+        return Bgp(self.bed.settings, bounds())
 
     def standing(self) -> Any:
         self.settle()
@@ -94,21 +92,20 @@ class BgpContract(ConnectorContract):
         self.bed.established()
 
 
-class TestRtbh(BgpContract):
+class TestBlackHole(BgpContract):
     kind, scope = "block", "machine"
     targets = ("203.0.113.7", "203.0.113.8", "203.0.113.9")
     outside, protected = "198.51.100.7", "203.0.113.1"
-    connector_class = Rtbh
 
     def their_route(self, target: str) -> Route:
         return Route((65000, 7, 7), ip_network(target), "192.0.2.99", frozenset({BLACKHOLE}))
 
     def tamper(self, done: OrderView) -> None:
-        (ours,) = Rtbh(self.bed.settings, bounds()).routes(done)
+        (ours,) = Bgp(self.bed.settings, bounds()).routes(done)
         self.theirs.announce([replace(ours, communities=frozenset({BLACKHOLE}))])
 
 
-class TestRtbhOfIpv6(TestRtbh):
+class TestBlackHoleOfIpv6(TestBlackHole):
     targets = ("2001:db8:7::7", "2001:db8:7::8", "2001:db8:7::9")
     outside, protected = "2001:db8:8::7", "2001:db8:7::1"
 
@@ -116,11 +113,10 @@ class TestRtbhOfIpv6(TestRtbh):
         return Route((65000, 7, 7), ip_network(target), "100::99", frozenset({BLACKHOLE}))
 
 
-class TestFlowSpec(BgpContract):
+class TestFlowRule(BgpContract):
     kind, scope = "port_block", "port"
     targets = ("203.0.113.7 tcp/25", "203.0.113.8 udp/53", "203.0.113.9 tcp/80")
     outside, protected = "198.51.100.7 tcp/25", "203.0.113.1 tcp/25"
-    connector_class = FlowSpec
 
     def their_route(self, target: str) -> Route:
         address, _, rest = target.partition(" ")
@@ -129,10 +125,10 @@ class TestFlowSpec(BgpContract):
         return Route((65000, 7, 7), flow=flow, action=Action(rate=1000.0))
 
     def tamper(self, done: OrderView) -> None:
-        for ours in FlowSpec(self.bed.settings, bounds()).routes(done):
+        for ours in Bgp(self.bed.settings, bounds()).routes(done):
             self.theirs.announce([replace(ours, action=Action(rate=1000.0))])
 
 
-class TestFlowSpecOfIpv6(TestFlowSpec):
+class TestFlowRuleOfIpv6(TestFlowRule):
     targets = ("2001:db8:7::7 tcp/25", "2001:db8:7::8 udp/53", "2001:db8:7::9 tcp/80")
     outside, protected = "2001:db8:8::7 tcp/25", "2001:db8:7::1 tcp/25"

@@ -13,7 +13,7 @@ from tests.enforcement.testbed import powerdns
 from tests.enforcement.testbed.powerdns import PowerDnsBed, rrset
 from tipstaff.enforcement.connectors import contract
 from tipstaff.enforcement.connectors.contract import NotOurs, OrderView, Receipt, Rejected, State
-from tipstaff.enforcement.connectors.dns import PowerDnsParking
+from tipstaff.enforcement.connectors.dns import Dns
 from tipstaff.kernel.errors import InputError, Refused
 
 pytestmark = pytest.mark.skipif(bool(powerdns.missing()), reason=powerdns.missing())
@@ -59,14 +59,18 @@ def resolved(bed: PowerDnsBed, name: str, kind: str = "A") -> set[str]:
     return {entry.to_text() for rrs in answer.answer for entry in rrs if rrs.rdtype == dns.rdatatype.from_text(kind)}
 
 
+def built(settings: dict[str, str], within: Any = None) -> Dns:
+    return Dns(settings, within or bounds(), lambda name: {"PDNS_KEY": powerdns.KEY}.get(name, "wrong"))
+
+
 class DnsContract(ConnectorContract):
     @pytest.fixture(autouse=True)
     def _bed(self, bed: PowerDnsBed) -> None:
         self.bed = bed
 
     @pytest.fixture
-    def connector(self) -> PowerDnsParking:
-        return PowerDnsParking(self.bed.settings, bounds())
+    def connector(self) -> Dns:
+        return built(self.bed.settings)
 
     def standing(self) -> Any:
         return self.bed.standing()
@@ -105,17 +109,17 @@ class TestSuspensionOfZones(TestParkingOfZones):
 
 
 @pytest.fixture
-def parking(bed: PowerDnsBed) -> PowerDnsParking:
-    return PowerDnsParking(bed.settings, bounds())
+def parking(bed: PowerDnsBed) -> Dns:
+    return built(bed.settings)
 
 
-def carried_out(connector: PowerDnsParking, wanted: OrderView) -> OrderView:
+def carried_out(connector: Dns, wanted: OrderView) -> OrderView:
     kept = OrderView(**{**vars(wanted), "undo": connector.snapshot(wanted)})
     connector.apply(kept)
     return kept
 
 
-def test_a_parked_zone_leads_browsers_away_and_leaves_mail_and_name_servers(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_a_parked_zone_leads_browsers_away_and_leaves_mail_and_name_servers(bed: PowerDnsBed, parking: Dns) -> None:
     before = bed.standing()
     done = carried_out(parking, order(1, "park", "site", "example.net"))
     assert resolved(bed, "example.net") == resolved(bed, "shop.example.net") == resolved(bed, "www.example.net") == PARKED
@@ -130,7 +134,7 @@ def test_a_parked_zone_leads_browsers_away_and_leaves_mail_and_name_servers(bed:
     assert resolved(bed, "example.net") == {"198.51.100.1", "198.51.100.2"}
 
 
-def test_a_suspended_zone_keeps_only_what_its_name_servers_need(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_a_suspended_zone_keeps_only_what_its_name_servers_need(bed: PowerDnsBed, parking: Dns) -> None:
     before = bed.standing()
     done = carried_out(parking, order(1, "suspend", "site", "example.net"))
     assert resolved(bed, "example.net") == PARKED
@@ -145,14 +149,14 @@ def test_a_suspended_zone_keeps_only_what_its_name_servers_need(bed: PowerDnsBed
     assert bed.standing() == before
 
 
-def test_one_name_is_parked_and_its_neighbours_stay(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_one_name_is_parked_and_its_neighbours_stay(bed: PowerDnsBed, parking: Dns) -> None:
     carried_out(parking, order(1, "park", "site", "www.example.net"))
     assert resolved(bed, "www.example.net") == PARKED
     assert resolved(bed, "example.net") == {"198.51.100.1", "198.51.100.2"}
     assert resolved(bed, "shop.example.net") == {"198.51.100.3"}
 
 
-def test_a_name_that_only_a_wildcard_answers_is_parked_alone(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_a_name_that_only_a_wildcard_answers_is_parked_alone(bed: PowerDnsBed, parking: Dns) -> None:
     done = carried_out(parking, order(1, "park", "site", "bad.wild.example.net"))
     assert resolved(bed, "bad.wild.example.net") == PARKED
     assert resolved(bed, "good.wild.example.net") == {"198.51.100.5"}
@@ -160,7 +164,7 @@ def test_a_name_that_only_a_wildcard_answers_is_parked_alone(bed: PowerDnsBed, p
     assert resolved(bed, "bad.wild.example.net") == {"198.51.100.5"}
 
 
-def test_the_most_specific_zone_is_the_one_that_counts(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_the_most_specific_zone_is_the_one_that_counts(bed: PowerDnsBed, parking: Dns) -> None:
     bed.create("shop.example.net.", rrset("shop.example.net.", "A", "198.51.100.77"))
     parent = bed.standing()[ZONE]
     carried_out(parking, order(1, "park", "site", "shop.example.net"))
@@ -168,7 +172,7 @@ def test_the_most_specific_zone_is_the_one_that_counts(bed: PowerDnsBed, parking
     assert bed.standing()[ZONE] == parent
 
 
-def test_disabled_records_and_comments_come_back(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_disabled_records_and_comments_come_back(bed: PowerDnsBed, parking: Dns) -> None:
     def kept() -> tuple:
         zone = {(one["name"], one["type"]): one for one in bed.rrsets(ZONE)}
         apex, old = zone[ZONE, "A"], zone["old.example.net.", "A"]
@@ -181,7 +185,7 @@ def test_disabled_records_and_comments_come_back(bed: PowerDnsBed, parking: Powe
     assert kept() == before
 
 
-def test_what_the_customer_added_meanwhile_is_not_thrown_away(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_what_the_customer_added_meanwhile_is_not_thrown_away(bed: PowerDnsBed, parking: Dns) -> None:
     done = carried_out(parking, order(1, "park", "site", "example.net"))
     bed.patch(ZONE, rrset("blog.example.net.", "A", "198.51.100.8"))
     assert parking.verify(Receipt(done)).state is State.FOREIGN
@@ -190,7 +194,7 @@ def test_what_the_customer_added_meanwhile_is_not_thrown_away(bed: PowerDnsBed, 
     assert resolved(bed, "blog.example.net") == {"198.51.100.8"}
 
 
-def test_a_zone_changed_between_snapshot_and_order_is_not_parked(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_a_zone_changed_between_snapshot_and_order_is_not_parked(bed: PowerDnsBed, parking: Dns) -> None:
     wanted = order(1, "park", "site", "shop.example.net")
     kept = OrderView(**{**vars(wanted), "undo": parking.snapshot(wanted)})
     bed.patch(ZONE, rrset("shop.example.net.", "A", "198.51.100.33"))
@@ -199,14 +203,14 @@ def test_a_zone_changed_between_snapshot_and_order_is_not_parked(bed: PowerDnsBe
     assert resolved(bed, "shop.example.net") == {"198.51.100.33"}
 
 
-def test_nothing_is_parked_without_a_snapshot(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_nothing_is_parked_without_a_snapshot(bed: PowerDnsBed, parking: Dns) -> None:
     before = bed.standing()
     with pytest.raises(Refused, match="no way back"):
         parking.apply(order(1, "park", "site", "shop.example.net"))
     assert bed.standing() == before
 
 
-def test_a_name_is_parked_by_one_order_at_a_time(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_a_name_is_parked_by_one_order_at_a_time(bed: PowerDnsBed, parking: Dns) -> None:
     carried_out(parking, order(1, "park", "site", "shop.example.net"))
     with pytest.raises(NotOurs, match=contract.tag(INSTANCE, 1)):
         carried_out(parking, order(2, "park", "site", "shop.example.net"))
@@ -214,7 +218,7 @@ def test_a_name_is_parked_by_one_order_at_a_time(bed: PowerDnsBed, parking: Powe
         carried_out(parking, order(3, "park", "site", "example.net"))
 
 
-def test_a_name_server_is_never_parked(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_a_name_server_is_never_parked(bed: PowerDnsBed, parking: Dns) -> None:
     with pytest.raises(NotOurs, match="name server"):
         carried_out(parking, order(1, "park", "site", "ns.example.net"))
 
@@ -225,7 +229,7 @@ def test_the_providers_own_zones_are_never_parked(bed: PowerDnsBed, host: str) -
     bed.create("example.org.", rrset("desk.example.org.", "A", "198.51.100.99"))
     try:
         before = bed.standing()
-        connector = PowerDnsParking(bed.settings, bounds(names=frozenset({"example.org"})))
+        connector = built(bed.settings, bounds(names=frozenset({"example.org"})))
         with pytest.raises(Refused, match="rail 15"):
             carried_out(connector, order(1, "park", "site", host))
         assert bed.standing() == before
@@ -234,19 +238,19 @@ def test_the_providers_own_zones_are_never_parked(bed: PowerDnsBed, host: str) -
 
 
 def test_a_name_that_this_server_does_not_hold_is_said(bed: PowerDnsBed) -> None:
-    connector = PowerDnsParking(bed.settings, bounds(names=frozenset({"example.edu"})))
+    connector = built(bed.settings, bounds(names=frozenset({"example.edu"})))
     with pytest.raises(Rejected, match="no zone"):
         connector.snapshot(order(1, "park", "site", "www.example.edu"))
 
 
 def test_a_wrong_key_is_said_and_not_tried_again(bed: PowerDnsBed) -> None:
-    connector = PowerDnsParking({**bed.settings, "api_key": "wrong"}, bounds())
+    connector = built({**bed.settings, "api_key": "OTHER_KEY"})
     with pytest.raises(Rejected, match="401") as caught:
         connector.actual()
     assert not caught.value.retry and "wrong" not in str(caught.value)
 
 
-def test_a_signed_zone_stays_signed_with_the_same_keys(bed: PowerDnsBed, parking: PowerDnsParking) -> None:
+def test_a_signed_zone_stays_signed_with_the_same_keys(bed: PowerDnsBed, parking: Dns) -> None:
     def keys() -> list:
         return [one["ds"] for one in bed.client.get(f"/zones/{ZONE}/cryptokeys").json()]
 
@@ -261,10 +265,10 @@ def test_a_signed_zone_stays_signed_with_the_same_keys(bed: PowerDnsBed, parking
 
 def test_the_public_name_servers_decide_where_they_are_named(bed: PowerDnsBed) -> None:
     silent = powerdns.free_port()
-    settled = PowerDnsParking({**bed.settings, "servers": f"127.0.0.1:{bed.port}"}, bounds())
+    settled = built({**bed.settings, "servers": f"127.0.0.1:{bed.port}"})
     done = carried_out(settled, order(1, "park", "site", "shop.example.net"))
     assert settled.verify(Receipt(done)).state is State.IN_PLACE
-    waiting = PowerDnsParking({**bed.settings, "servers": f"127.0.0.1:{bed.port},127.0.0.1:{silent}"}, bounds())
+    waiting = built({**bed.settings, "servers": f"127.0.0.1:{bed.port},127.0.0.1:{silent}"})
     waiting.timeout = 0.3
     with pytest.raises(contract.Unanswered):
         waiting.verify(Receipt(done))
@@ -278,5 +282,5 @@ def test_the_public_name_servers_decide_where_they_are_named(bed: PowerDnsBed) -
 )
 def test_a_bad_setting_is_named(bed: PowerDnsBed, field: str, text: str) -> None:
     with pytest.raises(InputError) as caught:
-        PowerDnsParking({**bed.settings, "park6": "", field: text}, bounds())
+        built({**bed.settings, "park6": "", field: text})
     assert caught.value.problems[0].where == field

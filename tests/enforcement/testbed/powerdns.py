@@ -62,7 +62,7 @@ class PowerDnsBed:
 
     @property
     def settings(self) -> dict[str, str]:
-        return {"url": self.url, "api_key": KEY, "park4": "192.0.2.80", "park6": "2001:db8:80::80"}
+        return {"url": self.url, "api_key": "PDNS_KEY", "park4": "192.0.2.80", "park6": "2001:db8:80::80"}
 
     def start(self) -> None:
         self.program.start()

@@ -1,7 +1,8 @@
 """Black holes and flow rules by BGP: announced by GoBGP, believed only when the router's own table shows them.
 
-``rtbh`` sends all traffic for an address to a discard next hop, ``flowspec`` filters or limits by prefix, protocol and
-port. Two orders may want the same route: it then carries both marks, and the last one to go takes it away.
+A machine is black-holed (RFC 5635, RFC 7999): its traffic goes to a next hop that the routers discard. A port is filtered,
+and a limit set, by a flow rule (RFC 8955, RFC 8956). Two orders may want the same route: it then carries both marks, and
+the last one to go takes it away.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any, ClassVar
 
 from tipstaff.enforcement.connectors import bgp_routes
-from tipstaff.enforcement.connectors.bgp_routes import BLACKHOLE, Action, Owner, Route, Seen, checked, mark_text
+from tipstaff.enforcement.connectors.bgp_routes import BLACKHOLE, FAMILIES, Action, Owner, Route, Seen, checked, mark_text
 from tipstaff.enforcement.connectors.bgp_views import ADJ_OUT, RouterView, views
 from tipstaff.enforcement.connectors.contract import (
     Field,
@@ -27,37 +28,52 @@ from tipstaff.enforcement.connectors.contract import (
     number_of,
     tag,
 )
-from tipstaff.enforcement.connectors.gobgp.speaker import Speaker
+from tipstaff.enforcement.connectors.gobgp.speaker import speaker
 from tipstaff.enforcement.rails import Bounds, Flow
 from tipstaff.kernel.errors import InputError, Problem, Refused
 
 AND = " and "  # between the nets of an order that needs more than one route
 TIMEOUT = 5.0  # seconds for each call to a speaker or router
-COMMON = (
-    Field("speaker", "GoBGP's gRPC address", "HOST:PORT of the gobgpd that announces for us", default="127.0.0.1:50051"),
-    Field("authority", "Certificate authority", "PEM file to check gobgpd's certificate with; empty: no TLS", required=False),
-    Field("asn", "Our AS number", "first part of the large community that marks our routes"),
-    Field("routers", "Read back from", "bird:/PATH, gobgp:HOST:PORT or adj-out, separated by commas", default=ADJ_OUT),
-)
+BLACK_HOLE, FLOW_RULE = "black hole", "flow rule"
+FILTERS = ("block", "port_block", "limit")
 
 
-class _Announcer:
-    """What both connectors share: everything but the routes themselves."""
+class Bgp:
+    """The connector. Where routers take no black holes, ``machine`` = ``flow rule`` blocks machines by a flow rule too."""
 
-    name: ClassVar[str]
-    form: ClassVar[tuple[Field, ...]]
-    does: ClassVar[frozenset[tuple[str, str]]]
-    families: ClassVar[tuple[str, ...]]
+    name: ClassVar[str] = "bgp"
+    label: ClassVar[str] = "Routers by BGP (GoBGP)"
+    does: ClassVar[frozenset[tuple[str, str]]] = frozenset(
+        {("block", "machine"), ("suspend", "machine"), ("limit", "machine")} | {(kind, "port") for kind in FILTERS}
+    )
+    form: ClassVar[tuple[Field, ...]] = (
+        Field("speaker", "GoBGP's gRPC address", "HOST:PORT of the gobgpd that announces for us", default="127.0.0.1:50051"),
+        Field("authority", "Certificate authority", "PEM file to check gobgpd's certificate with; empty: no TLS", required=False),
+        Field("asn", "Our AS number", "first part of the large community that marks our routes"),
+        Field("routers", "Read back from", "bird:/PATH, gobgp:HOST:PORT or adj-out, separated by commas", default=ADJ_OUT),
+        Field("machine", "Machines are blocked by", f"{BLACK_HOLE} or {FLOW_RULE}", default=BLACK_HOLE),
+        Field("communities", "Communities", "what your routers take as a black hole", default="65535:666,65535:65281"),
+        Field("next_hop4", "IPv4 next hop", "an address that your routers discard", default="192.0.2.1"),
+        Field("next_hop6", "IPv6 next hop", "an address that your routers discard (RFC 6666)", default="100::1"),
+        Field("limit", "Limit", "of a measure that limits: rate N bytes/s, or redirect ASN:VALUE", default="rate 125000 bytes/s"),
+    )
     timeout = TIMEOUT
 
-    def __init__(self, settings: Mapping[str, str], bounds: Bounds) -> None:
+    def __init__(self, settings: Mapping[str, str], bounds: Bounds, secret: Callable[[str], str] | None = None) -> None:
         self.bounds = bounds
         self.settings = {field.name: (settings.get(field.name) or field.default).strip() for field in self.form}
-        self.owner = Owner(self.setting("asn", _asn, "the AS number as digits"), bounds.instance)
-        self.speaker = Speaker(self.settings["speaker"], self.timeout, self.settings["authority"])
+        self.owner = Owner(self._setting("asn", _asn, "the AS number as digits"), bounds.instance)
+        self.speaker = speaker(self.settings["speaker"], self.timeout, self.settings["authority"])
         self.views: tuple[RouterView, ...] = views(self.settings["routers"], self.speaker, self.timeout)
+        self.by_rule = self._setting("machine", (BLACK_HOLE, FLOW_RULE).index, f"{BLACK_HOLE} or {FLOW_RULE}") == 1
+        self.communities = self._setting("communities", _communities, "HIGH:LOW, separated by commas")
+        self.limit: Action = self._setting("limit", bgp_routes.action, "rate N bytes/s, redirect ASN:VALUE, or drop")
+        self.next_hops = {
+            4: self._setting("next_hop4", partial(_next_hop, 4), "an IPv4 address"),
+            6: self._setting("next_hop6", partial(_next_hop, 6), "an IPv6 address"),
+        }
 
-    def setting(self, name: str, reading: Callable[[str], Any], advice: str) -> Any:
+    def _setting(self, name: str, reading: Callable[[str], Any], advice: str) -> Any:
         """One setting as ``reading`` takes it; what it cannot take is a problem of that field."""
         try:
             return reading(self.settings[name])
@@ -66,18 +82,21 @@ class _Announcer:
 
     def routes(self, order: OrderView) -> tuple[Route, ...]:
         """What is announced for the order. Raises NotOurs, Refused."""
-        raise NotImplementedError
-
-    def said(self, route: Route) -> str:
-        """The announcement as a person reads it."""
-        raise NotImplementedError
+        if (order.kind, order.target.scope) not in self.does:
+            raise Refused(f"{self.name} cannot do {order.kind} of a {order.target.scope}")
+        prefix = checked(order.target.prefix, order.target.text)
+        mark = self.owner.mark(order.number)
+        if order.target.scope == "machine" and order.kind != "limit" and not self.by_rule:
+            return (Route(mark, prefix, self.next_hops[prefix.version], self.communities),)
+        action = self.limit if order.kind == "limit" else Action()
+        return tuple(Route(mark, flow=flow, action=action) for flow in _flows(order))
 
     def plan(self, order: OrderView) -> Plan:
         routes = self.routes(order)
         read = " and ".join(view.name for view in self.views)
         return Plan(
-            f"{', '.join(self.said(route) for route in routes)}; read back from {read}",
-            tuple(f"announce {route.net} {self.said(route)}, large community {mark_text(route.mark)}" for route in routes),
+            f"{', '.join(_said(route) for route in routes)}; read back from {read}",
+            tuple(f"announce {route.net}: {_said(route)}, large community {mark_text(route.mark)}" for route in routes),
             tuple(f"withdraw {route.net}" for route in routes),
         )
 
@@ -96,8 +115,9 @@ class _Announcer:
         return Receipt(order, {"nets": [route.net for route in routes]}, "; ".join(told))
 
     def verify(self, receipt: Receipt) -> Verification:
-        found = [finding for route in self.routes(receipt.order) for finding in self._look(route)]
-        state = _overall({finding.state for finding in found})
+        order = receipt.order
+        found = [finding for route in self.routes(order) for finding in self._look(route)]
+        state = _overall({finding.state for finding in found}, leaving=order.leaving)
         return Verification(state, "; ".join(finding.text for finding in found), "\n".join(f.words for f in found if f.words))
 
     def lift(self, receipt: Receipt) -> None:
@@ -105,25 +125,29 @@ class _Announcer:
             self._take_away(route)
 
     def actual(self) -> frozenset[InPlace]:
-        """Ours at the speaker, and what is left of ours in a router that the speaker knows nothing of."""
-        held = {(seen.family, seen.net): seen for family in self.families for seen in self.speaker.held(family)}
-        left = {(seen.family, seen.net): seen for view in self.views for seen in view.held() if seen.family in self.families}
+        """Ours at the speaker; while its sessions are up, also what routers still have of ours that it knows nothing of.
+
+        A speaker that was restarted has forgotten everything and its routers have not, yet: then the speaker counts alone,
+        so that what should stand is announced again before they forget it too.
+        """
+        found = [seen for family in FAMILIES for seen in self.speaker.held(family)]
+        if all(session.established for session in self.speaker.sessions()):
+            known = {(seen.family, seen.net) for seen in found}
+            left = [seen for view in self.views for seen in view.held() if (seen.family, seen.net) not in known]
+            found += {(seen.family, seen.net): seen for seen in left}.values()
         nets: dict[int, list[str]] = {}
-        for seen in (left | held).values():
+        for seen in found:
             for number in self.owner.numbers(seen):
                 nets.setdefault(number, []).append(seen.net)
-        return frozenset(self._thing(number, sorted(found)) for number, found in nets.items())
+        return frozenset(self._thing(number, sorted(names)) for number, names in nets.items())
 
     def remove(self, thing: InPlace) -> None:
         number = number_of(thing.tag, self.bounds.instance)
         if number is None:
             raise NotOurs(f"{thing.target} carries the tag {thing.tag!r}, which is not this installation's")
         mark = self.owner.mark(number)
-        routes = [bgp_routes.route_of(net, mark) for net in thing.handle.get("nets", thing.target.split(AND))]
-        if any(route.family not in self.families for route in routes):
-            raise NotOurs(f"{thing.target} is no route of this connector")
-        for route in routes:
-            self._take_away(route, whatever=True)
+        for net in thing.handle.get("nets", thing.target.split(AND)):
+            self._take_away(bgp_routes.route_of(net, mark), whatever=True)
 
     def _thing(self, number: int, nets: list[str]) -> InPlace:
         return InPlace(tag(self.bounds.instance, number), AND.join(nets), {"nets": nets})
@@ -159,7 +183,7 @@ class _Announcer:
         for view in self.views:
             finding = self._judge(route, view.find(route), view.name, others_matter=False)
             if finding.state is State.ABSENT and view.refused(route):
-                yield _Finding(State.PENDING, f"{view.name} got {route.net} and its import filter refuses it")
+                yield _Finding(State.ABSENT, f"{view.name} got {route.net} and its import filter refuses it")
             else:
                 yield finding
 
@@ -200,11 +224,12 @@ class _Finding:
     words: str = ""
 
 
-def _overall(states: set[State]) -> State:
-    """In place only where all agree, absent only where all agree; what is on its way or half there is pending."""
+def _overall(states: set[State], *, leaving: bool) -> State:
+    """In place where all agree, and where any still has it that should be gone; foreign where anything is."""
     if State.FOREIGN in states:
         return State.FOREIGN
-    return next(iter(states)) if len(states) == 1 else State.PENDING
+    here = State.IN_PLACE in states if leaving else states == {State.IN_PLACE}
+    return State.IN_PLACE if here else State.ABSENT
 
 
 def _orders(marks: Iterable[tuple[int, int, int]]) -> str:
@@ -217,69 +242,12 @@ def _asn(text: str) -> int:
     return int(text)
 
 
-class Rtbh(_Announcer):
-    """Remotely triggered black hole (RFC 5635, RFC 7999) for a machine's addresses."""
-
-    name: ClassVar[str] = "rtbh"
-    label: ClassVar[str] = "Black hole by BGP (GoBGP)"
-    does: ClassVar[frozenset[tuple[str, str]]] = frozenset({("block", "machine"), ("suspend", "machine")})
-    families: ClassVar[tuple[str, ...]] = ("ipv4", "ipv6")
-    form: ClassVar[tuple[Field, ...]] = (
-        *COMMON,
-        Field("communities", "Communities", "what your routers take as a black hole", default="65535:666,65535:65281"),
-        Field("next_hop4", "IPv4 next hop", "an address that your routers discard", default="192.0.2.1"),
-        Field("next_hop6", "IPv6 next hop", "an address that your routers discard (RFC 6666)", default="100::1"),
-    )
-
-    def __init__(self, settings: Mapping[str, str], bounds: Bounds) -> None:
-        super().__init__(settings, bounds)
-        self.communities = self.setting("communities", _communities, "HIGH:LOW, separated by commas")
-        self.next_hops = {
-            4: self.setting("next_hop4", partial(_next_hop, 4), "an IPv4 address"),
-            6: self.setting("next_hop6", partial(_next_hop, 6), "an IPv6 address"),
-        }
-
-    def routes(self, order: OrderView) -> tuple[Route, ...]:
-        _able(self, order)
-        prefix = checked(order.target.prefix, order.target.text)
-        mark = self.owner.mark(order.number)
-        return (Route(mark, prefix, self.next_hops[prefix.version], self.communities),)
-
-    def said(self, route: Route) -> str:
-        communities = " ".join(map(bgp_routes.community_text, sorted(route.communities)))
-        return f"black hole by next hop {route.next_hop} with communities {communities}"
-
-
-class FlowSpec(_Announcer):
-    """Flow rules (RFC 8955, RFC 8956): drop, limit in bytes/s, or send to another routing table."""
-
-    name: ClassVar[str] = "flowspec"
-    label: ClassVar[str] = "Flow rule by BGP (GoBGP)"
-    does: ClassVar[frozenset[tuple[str, str]]] = frozenset(
-        {("block", "port"), ("port_block", "port"), ("block", "machine"), ("limit", "port"), ("limit", "machine")}
-    )
-    families: ClassVar[tuple[str, ...]] = ("flow4", "flow6")
-    form: ClassVar[tuple[Field, ...]] = (
-        *COMMON,
-        Field(
-            "limit", "Limit", "of a measure that limits: “rate N bytes/s” or “redirect ASN:VALUE”", default="rate 125000 bytes/s"
-        ),
-    )
-
-    def __init__(self, settings: Mapping[str, str], bounds: Bounds) -> None:
-        super().__init__(settings, bounds)
-        self.limit: Action = self.setting("limit", bgp_routes.action, "“rate N bytes/s”, “redirect ASN:VALUE” or “drop”")
-
-    def routes(self, order: OrderView) -> tuple[Route, ...]:
-        _able(self, order)
-        checked(order.target.prefix, order.target.text)
-        action = self.limit if order.kind == "limit" else Action()
-        mark = self.owner.mark(order.number)
-        return tuple(Route(mark, flow=flow, action=action) for flow in _flows(order))
-
-    def said(self, route: Route) -> str:
-        assert route.action is not None
-        return f"{route.action.text()} what matches {route.net}"
+def _said(route: Route) -> str:
+    """The announcement as a person reads it."""
+    if route.action is not None:
+        return route.action.text()
+    communities = " ".join(map(bgp_routes.community_text, sorted(route.communities)))
+    return f"black hole by next hop {route.next_hop} with communities {communities}"
 
 
 def _flows(order: OrderView) -> tuple[Flow, ...]:
@@ -289,11 +257,6 @@ def _flows(order: OrderView) -> tuple[Flow, ...]:
     towards = Flow(destination=target.prefix, protocol=target.protocol, destination_ports=ports)
     away = Flow(source=target.prefix, protocol=target.protocol, destination_ports=ports)
     return {"in": (towards,), "out": (away,)}.get(order.direction, (towards, away))
-
-
-def _able(connector: _Announcer, order: OrderView) -> None:
-    if (order.kind, order.target.scope) not in connector.does:
-        raise Refused(f"{connector.name} cannot do {order.kind} of a {order.target.scope}")
 
 
 def _communities(text: str) -> frozenset[int]:

@@ -132,7 +132,7 @@ class Owner:
         return int.from_bytes(blake2b(f"tipstaff:{self.instance}".encode(), digest_size=4).digest(), "big")
 
     def mark(self, number: int) -> LargeCommunity:
-        if not 0 < number < 1 << 32:
+        if not 0 <= number < 1 << 32:
             raise NotOurs(f"order {number} has no place in a large community, which counts to {(1 << 32) - 1}")
         return (self.asn, self.desk, number)
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from tipstaff.enforcement.connectors.bgp_routes import FAMILIES, Route, Seen
 from tipstaff.enforcement.connectors.bird.control import Bird
-from tipstaff.enforcement.connectors.gobgp.speaker import Speaker
+from tipstaff.enforcement.connectors.gobgp.speaker import Speaker, speaker
 from tipstaff.kernel.errors import InputError, Problem
 
 ADJ_OUT = "adj-out"
@@ -74,17 +74,17 @@ class GoBgpTable:
         return [seen for family in FAMILIES for seen in self.router.held(family)]
 
 
-def views(text: str, speaker: Speaker, timeout: float) -> tuple[RouterView, ...]:
+def views(text: str, own: Speaker, timeout: float) -> tuple[RouterView, ...]:
     """The routers that a setting names. Raises InputError."""
-    return tuple(_view(one.strip(), speaker, timeout) for one in text.split(","))
+    return tuple(_view(one.strip(), own, timeout) for one in text.split(","))
 
 
-def _view(text: str, speaker: Speaker, timeout: float) -> RouterView:
+def _view(text: str, own: Speaker, timeout: float) -> RouterView:
     kind, _, place = text.partition(":")
     if text == ADJ_OUT:
-        return AdjOut(speaker)
+        return AdjOut(own)
     if kind == "bird" and place.startswith("/"):
         return Bird(place, timeout)
     if kind == "gobgp" and place.rpartition(":")[2].isdecimal():
-        return GoBgpTable(Speaker(place, timeout))
+        return GoBgpTable(speaker(place, timeout))
     raise InputError(Problem("routers", f"cannot read {text!r}", "write bird:/PATH, gobgp:HOST:PORT or adj-out"))

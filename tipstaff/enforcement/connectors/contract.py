@@ -77,6 +77,7 @@ class OrderView:
     direction: str = "both"  # which traffic: 'in' (towards the target), 'out' (from it), 'both'
     customer: str = ""  # the customer's identifier in the provider's own system, where known
     people: frozenset[str] = frozenset()  # who asked for it and who approved it; wide prefixes and deletions need two
+    leaving: bool = False  # it is being lifted: what is only half gone is IN_PLACE then, and ABSENT otherwise
 
 
 @dataclass(frozen=True)

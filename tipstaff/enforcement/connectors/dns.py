@@ -4,7 +4,7 @@ The rrsets that go are kept twice: in the order's undo, and as metadata of the z
 back by whoever finds it. Reverting happens only when what stands there is still exactly what we put there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ from tipstaff.enforcement.connectors.contract import (
     number_of,
     tag,
 )
-from tipstaff.enforcement.connectors.dns_api import PowerDns
+from tipstaff.enforcement.connectors.dns_api import power_dns
 from tipstaff.enforcement.connectors.dns_parking import Parking, RRset
 from tipstaff.enforcement.connectors.dns_servers import Question, seen_at
 from tipstaff.enforcement.rails import Bounds
@@ -34,15 +34,15 @@ from tipstaff.kernel.errors import InputError, Problem, Refused
 TIMEOUT = 10.0
 
 
-class PowerDnsParking:
+class Dns:
     """Park (what browsers ask for) or suspend (all but SOA and NS) a host, or a whole zone when it is the zone's name."""
 
-    name: ClassVar[str] = "powerdns"
-    label: ClassVar[str] = "Park in the DNS (PowerDNS)"
+    name: ClassVar[str] = "dns"
+    label: ClassVar[str] = "Name server (PowerDNS)"
     does: ClassVar[frozenset[tuple[str, str]]] = frozenset({("park", "site"), ("suspend", "site")})
     form: ClassVar[tuple[Field, ...]] = (
         Field("url", "API address", "of PowerDNS's web server, such as http://127.0.0.1:8081"),
-        Field("api_key", "API key", "`api-key` in pdns.conf", secret=True),
+        Field("api_key", "API key", "environment variable that holds `api-key` of pdns.conf", secret=True),
         Field("server", "Server", "its name in the API", default="localhost"),
         Field("park4", "Parking page, IPv4", "addresses of the page that says why, separated by commas"),
         Field("park6", "Parking page, IPv6", "leave empty when it has none", required=False),
@@ -51,10 +51,10 @@ class PowerDnsParking:
     )
     timeout = TIMEOUT
 
-    def __init__(self, settings: Mapping[str, str], bounds: Bounds) -> None:
+    def __init__(self, settings: Mapping[str, str], bounds: Bounds, secret: Callable[[str], str]) -> None:
         values = {field.name: (settings.get(field.name) or field.default).strip() for field in self.form}
         self.bounds = bounds
-        self.api = PowerDns(values["url"], values["api_key"], self.timeout, values["server"])
+        self.api = power_dns(values["url"], secret(values["api_key"]), self.timeout, values["server"])
         self.parking = Parking(_addresses(values, "park4", 4), _addresses(values, "park6", 6), _ttl(values["ttl"]))
         self.servers = tuple(_server(one.strip()) for one in values["servers"].split(",") if one.strip())
         if not self.parking.addresses4 and not self.parking.addresses6:
@@ -188,16 +188,17 @@ class PowerDnsParking:
             raise Misunderstood(f"the snapshot of {mine} in {zone} cannot be read") from error
 
     def _publicly(self, found: Verification, order: OrderView) -> Verification:
-        """PENDING until every public name server answers as the primary says; the primary alone decides where none is named."""
+        """What the public name servers answer, where any are named: all must agree before it is in place, or gone."""
         if not self.servers:
             return found
-        parked = found.state is State.IN_PLACE
         question = Question(order.target.host, self.parking.addresses4, self.parking.addresses6)
+        parked = found.state is State.IN_PLACE
         late = [server for server in self.servers if seen_at(server, question, self.timeout) is not parked]
-        if not late:
+        if not late or parked is order.leaving:
             return found
         names = ", ".join(f"{host}:{port}" for host, port in late)
-        return Verification(State.PENDING, f"{found.detail}; not yet so at {names}", found.output)
+        state = State.IN_PLACE if order.leaving else State.ABSENT
+        return Verification(state, f"{found.detail}; not yet so at {names}", found.output)
 
 
 def _note(mine: str) -> str:

@@ -5,6 +5,7 @@ Answers are checked before anything believes them: a server that says something 
 
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -98,6 +99,12 @@ class PowerDns:
         if not 200 <= status < 300:
             raise _refusal(status, raw, where)
         return status, _read(raw, where)
+
+
+@lru_cache(maxsize=64)
+def power_dns(url: str, key: str, timeout: float, server: str) -> PowerDns:
+    """The one client of this program for that server; it keeps its connections and is safe to be shared by threads."""
+    return PowerDns(url, key, timeout, server)
 
 
 def _whole(response: httpx.Response, deadline: float, where: str) -> bytes:

@@ -5,6 +5,7 @@ What it says is never taken as proof that a router has a route; see :mod:`tipsta
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,12 @@ class Speaker:
             return list(result) if streams == "out" else result
         except grpc.RpcError as error:
             raise _translated(error, self.address, method) from error
+
+
+@lru_cache(maxsize=64)
+def speaker(address: str, timeout: float, authority: str = "") -> Speaker:
+    """The one connection of this program to that speaker; channels are safe to be shared by threads."""
+    return Speaker(address, timeout, authority)
 
 
 def _serialized(message: Any) -> bytes:
