@@ -1,45 +1,36 @@
 """What people (and the sweep) do to cases. Every act writes the journal in the same transaction."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from django.db import transaction
 
 from tipstaff.accounts.models import Customer, Service, StaffMember
-from tipstaff.cases import letters
+from tipstaff.cases import letters, measures, openings, people, undoing
+from tipstaff.cases.advancing import UNDO_TIME, Act, advance
 from tipstaff.cases.grouping import group_key
+from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.models import Case, CaseLink, JournalEntry
-from tipstaff.cases.opening import DESK_DEFAULT, TICKETED, TRIAGE, contract_time
+from tipstaff.cases.opening import DESK_DEFAULT, TRIAGE
+from tipstaff.cases.states import Event
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy import deadlines
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition
 
 FACTS = ("harmed_party", "surface", "mode", "medium", "third_party_rule", "jurisdiction", "statute", "actor", "fault")
-OUTCOMES = (
-    "RESOLVED",
-    "CLOSED_COMPLIANT",
-    "CLOSED_SPEECH",
-    "CLOSED_EXCEPTION",
-    "CLOSED_FALSE",
-    "CLOSED_DUPLICATE",
-    "CLOSED_ABSENT",
-    "CLOSED_NOT_OURS",
-)
-
-
-def journal(*, case: Case, kind: str, text: str, by: str, now: datetime, internal: bool = True, **detail: Any) -> JournalEntry:
-    """Append to the case's timeline."""
-    return JournalEntry.objects.create(case=case, at=now, actor=by, kind=kind, text=text, detail=detail, internal=internal)
-
-
-def locked(number: int) -> Case:
-    """The case, held until the transaction ends; a merged one leads to where it went."""
-    case = Case.objects.select_for_update().filter(pk=number).first()
-    if case is None:
-        raise NotFound(f"there is no case {number}")
-    return locked(case.merged_into_id) if case.merged_into_id else case
+#: How a person may end a case, and the event that the table decides by.
+ENDINGS = {
+    "RESOLVED": Event.FIX_ACCEPTED,
+    "CLOSED_COMPLIANT": Event.FOUND_COMPLIANT,
+    "CLOSED_SPEECH": Event.FOUND_SPEECH,
+    "CLOSED_EXCEPTION": Event.FOUND_EXCEPTION,
+    "CLOSED_FALSE": Event.REPORT_FALSE,
+    "CLOSED_DUPLICATE": Event.DUPLICATE,
+    "CLOSED_ABSENT": Event.ABSENT,
+    "CLOSED_NOT_OURS": Event.NOT_OURS,
+}
+OUTCOMES = tuple(ENDINGS)
 
 
 def _open(number: int) -> Case:
@@ -183,24 +174,10 @@ def _ticket(case: Case, edition: Edition, by: str, now: datetime) -> None:
     ]
     if missing:
         raise Refused("before a ticket the policy requires: " + ", ".join(missing))
-    case.state, case.ticketed_at, case.needs_person, case.waiting_on, case.noticed_at = TICKETED, now, "", "customer", now
-    times = deadlines.allowance(edition, case.category, contract=contract_time(case.customer.contract))
-    due = deadlines.due(times, now)
-    case.ack_due_at, case.resolve_due_at = due.ack, due.resolve
-    case.next_due_at = min(filter(None, (case.ack_due_at, case.resolve_due_at)), default=None)
-    case.save(
-        update_fields=[
-            "state",
-            "ticketed_at",
-            "needs_person",
-            "waiting_on",
-            "ack_due_at",
-            "resolve_due_at",
-            "next_due_at",
-            "noticed_at",
-        ]
-    )
-    journal(case=case, kind="state", text="ticketed: the customer's clocks run", by=by, now=now, internal=False, state=TICKETED)
+    act = Act(case.pk, Event.CLASSIFIED, until=openings.inside_parent(case, edition, now))
+    advance(act, by=by, now=now)
+    case.refresh_from_db()
+    openings.start_further(case, edition, now)
     letters.announce(case=case, edition=edition, by=by, now=now)
 
 
@@ -212,20 +189,12 @@ def close(*, case: int, outcome: str, reason: str, by: str, now: datetime) -> Ca
     if not reason.strip():
         raise InputError(Problem("reason", "is missing", "every closing needs its reason"))
     found = _open(case)
-    before = {
-        "state": found.state,
-        "accepting": found.accepting,
-        "next_due_at": _text(found.next_due_at),
-        "waiting_on": found.waiting_on,
-    }
-    found.state, found.outcome, found.closed_at, found.accepting = outcome, outcome, now, False
-    found.next_due_at, found.waiting_on = None, ""
-    found.save(update_fields=["state", "outcome", "closed_at", "accepting", "next_due_at", "waiting_on"])
-    journal(case=found, kind="state", text=f"{outcome}: {reason}", by=by, now=now, internal=False, before=before, state=outcome)
-    return found
-
-
-UNDO_TIME = timedelta(seconds=30)  # ten seconds on the screen, and the way there
+    listed = policy.compiled(found.edition).categories[found.category].exceptions
+    given = {"exception": listed[0]} if outcome == "CLOSED_EXCEPTION" and listed else {}
+    undoable = not people.is_program(by)
+    advance(Act(found.pk, ENDINGS[outcome], reason.strip(), given=given, undoable=undoable), by=by, now=now)
+    measures.settle(case=found.pk, by=by, now=now)
+    return Case.objects.get(pk=found.pk)
 
 
 @transaction.atomic
@@ -237,17 +206,9 @@ def reopen(*, case: int, by: str, now: datetime) -> Case:
         raise Refused("only one's own closing can be undone, within seconds; open a linked case instead")
     if Case.objects.filter(group_key=found.group_key, accepting=True).exists():
         raise Refused("a newer case has taken its place meanwhile")
-    before = last.detail["before"]
-    found.state, found.outcome, found.closed_at = before["state"], "", None
-    found.accepting, found.waiting_on = before["accepting"], before["waiting_on"]
-    found.next_due_at = datetime.fromisoformat(before["next_due_at"]) if before["next_due_at"] else None
-    found.save(update_fields=["state", "outcome", "closed_at", "accepting", "next_due_at", "waiting_on"])
+    undoing.take_back(case=found, before=last.detail["before"], at=last.at, now=now)
     journal(case=found, kind="state", text="closing undone", by=by, now=now, state=found.state)
     return found
-
-
-def _text(at: datetime | None) -> str:
-    return at.isoformat() if at else ""
 
 
 @transaction.atomic
