@@ -60,7 +60,8 @@ class Bounds:
         target = order.target
         found = [breach for prefix in _prefixes(order) for breach in self._prefix(prefix, order)]
         if target.host and not _is_address(target.host):
-            found += self._name(target.host, vouched=bool(target.host_prefixes))
+            # A URL at our own front is stopped where a customer's address served it; a zone is the holder's by name only.
+            found += self._name(target.host, vouched=bool(target.host_prefixes) and order.kind == "url_block")
         if not isinstance(order.expires_at, datetime) or order.expires_at.tzinfo is None:
             found.append(Breach(7, "the order has no expiry", "give the moment at which it ends, with its zone"))
         if not order.tag.startswith(f"tipstaff:{self.instance}:"):

@@ -11,6 +11,7 @@ from tipstaff.project import environment
 LOOPS = {
     "worker": "tipstaff.project.worker:run",
     "intake": "tipstaff.intake.worker:run",
+    "enforcement": "tipstaff.enforcement.worker:run",
     "sealer": "tipstaff.audit.sealer:run",  # also beside every worker; one works at a time
 }
 WITHOUT_DATABASE = {"intake"}  # mail is accepted into the spool while the database is away, from the first moment on
@@ -46,6 +47,8 @@ def children() -> list[Child]:
     if exists("worker"):
         count = environment.number("workers")
         found += [Child(f"worker-{number}", ours("run", "worker"), "pipeline") for number in range(1, count + 1)]
+    if exists("enforcement"):
+        found.append(Child("enforcement", ours("run", "enforcement"), "orders", grace=20))
     if exists("intake") and environment.flag("intake"):
         found.append(Child("intake", ours("run", "intake"), f"SMTP {environment.get('smtp_listen')}"))
     return found

@@ -1,0 +1,64 @@
+"""The log of interruptions (J4): begun and ended with the measure that caused them, given back when it did not stand."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from tipstaff.audit.services import record
+from tipstaff.cases.models_words import Appeal
+from tipstaff.enforcement.models import Credit, Interruption, Order
+
+BY = "system:enforcement"
+
+
+def begin(order: Order, *, now: datetime) -> None:
+    """The service stops working from the moment the peer had done it; once for an order, whatever is repaired later."""
+    if not order.measure.interruption:
+        return
+    columns = {
+        "measure": order.measure,
+        "case_id": order.case_id,
+        "customer_id": order.customer_id,
+        "service_id": order.service_id,
+        "started_at": order.applied_at or now,
+    }
+    Interruption.objects.get_or_create(order=order, defaults=columns)
+
+
+def end(order: Order, *, now: datetime) -> None:
+    """It works again from the moment the peer had lifted it."""
+    ended = max(order.lifted_at or now, order.applied_at or now)
+    found = Interruption.objects.filter(order=order, ended_at__isnull=True).first()
+    if found is not None:
+        Interruption.objects.filter(pk=found.pk).update(ended_at=max(ended, found.started_at))
+
+
+@transaction.atomic
+def give_back(*, now: datetime) -> int:
+    """Credit every interruption that is over and whose decision did not stand; how many there were."""
+    overturned = Appeal.objects.filter(decision="overturned")
+    wrong = (
+        Q(measure__overturned_at__isnull=False)
+        | Q(measure__in=overturned.filter(measure__isnull=False).values("measure"))
+        | Q(case__in=overturned.filter(measure__isnull=True).values("case"))
+        | Q(case__state="CLOSED_FALSE")
+    )
+    found = Interruption.objects.select_for_update(of=("self",)).filter(wrong, given_back_at__isnull=True, ended_at__isnull=False)
+    rows = list(found.select_related("measure"))
+    for one in rows:
+        reason = _reason(one)
+        Interruption.objects.filter(pk=one.pk).update(given_back_at=now, given_back_reason=reason)
+        assert one.ended_at is not None
+        seconds = int((one.ended_at - one.started_at).total_seconds())
+        times = {"started_at": one.started_at, "ended_at": one.ended_at, "seconds": seconds}
+        Credit.objects.create(interruption=one, customer_id=one.customer_id, **times, reason=reason, at=now, by=BY)
+        record(by=BY, action="interruption.credit", subject=f"interruption:{one.pk}", now=now, case=one.case_id, seconds=seconds)
+    return len(rows)
+
+
+def _reason(one: Interruption) -> str:
+    appeal = Appeal.objects.filter(Q(measure=one.measure_id) | Q(case=one.case_id, measure__isnull=True), decision="overturned")
+    if appeal.exists():
+        return f"appeal {appeal.values_list('pk', flat=True)[0]} succeeded"
+    return "the measure was overturned" if one.measure.overturned_at else "the reports were found to be wrong"
