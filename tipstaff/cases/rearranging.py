@@ -8,12 +8,18 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tipstaff.audit.services import record
+from tipstaff.cases import wrong
+from tipstaff.cases.advancing import Act, advance_many
 from tipstaff.cases.grouping import group_key
-from tipstaff.cases.models import Case, CaseChange, CaseLink, MovedEvent
-from tipstaff.cases.services import journal, locked
+from tipstaff.cases.journal import journal, locked
+from tipstaff.cases.models import Case, CaseChange, CaseLink, Clock, MovedEvent, Notice
+from tipstaff.cases.models_time import RUNNING
+from tipstaff.cases.states import RUNS, Event, State, family
+from tipstaff.cases.undoing import put_back
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 
 KEPT = ("state", "outcome", "accepting", "waiting_on", "events", "reports", "reporters", "merged_into_id")
+STANDING = ("state", "outcome", "accepting", "waiting_on")  # put back together with the moments
 TIMES = ("closed_at", "next_due_at", "first_event_at", "last_event_at")
 
 
@@ -29,12 +35,15 @@ def merge(*, cases: Sequence[int], into: int, by: str, now: datetime, reason: st
     if strangers:
         raise Refused(f"cases {strangers} belong to another customer; move the events that were attributed wrongly instead")
     change = CaseChange.objects.create(kind="merge", by=by, at=now, reason=reason, before=_snapshot([target, *others]))
+    advance_many([Act(case.pk, Event.MERGED, f"into case {target.pk}", undoable=True) for case in others], by=by, now=now)
     for case in others:
+        case.refresh_from_db()
+        if case.state != State.MERGED:
+            raise Refused(f"case {case.pk} has a restriction that stands: lift it, or merge the other cases into it")
         _carry(change, case.pk, target.pk, None)
         CaseLink.objects.get_or_create(case=target, other=case, kind="merged", defaults={"at": now, "by": by})
-        case.merged_into, case.accepting, case.closed_at, case.state, case.outcome = target, False, now, "MERGED", "MERGED"
-        case.next_due_at, case.waiting_on = None, ""
-        case.save()
+        case.merged_into = target
+        case.save(update_fields=["merged_into"])
         journal(
             case=case,
             kind="merge",
@@ -68,7 +77,13 @@ def split(*, case: int, event_keys: Sequence[UUID], by: str, now: datetime, reas
     fresh = Case.objects.get(pk=source.pk)
     fresh.pk, fresh.owner_id, fresh.opened_by, fresh.opened_at = None, source.owner_id, by, now
     fresh.group_key = group_key(source.customer_id, source.service_id, source.category, source.brand, part=f"split {change.pk}")
+    _unrestricted(fresh)
     fresh.save(force_insert=True)
+    Clock.objects.bulk_create(
+        Clock(case=fresh, kind=clock.kind, started_at=clock.started_at, due_at=clock.due_at, note=f"split from case {source.pk}")
+        for clock in Clock.objects.filter(RUNNING, case=source)
+        if family(clock.kind) in RUNS[State(fresh.state)]
+    )
     count = _carry(change, source.pk, fresh.pk, event_keys)
     if not count:
         raise InputError(Problem("events", f"are not in case {source.pk}", "choose events of this case"))
@@ -106,6 +121,12 @@ def move(*, event_keys: Sequence[UUID], to: int, by: str, now: datetime, reason:
         )
     journal(case=target, kind="move", text=f"events moved here from {sorted(sources)}: {reason}", by=by, now=now, change=change.pk)
     recount([target.pk, *sources])
+    for source in held:
+        source.refresh_from_db()
+        if not source.events and source.customer_id != target.customer_id and source.ticketed_at is not None:
+            wrong.withdrawn(
+                case=source.pk, reason=f"its events belong to somebody else (case {target.pk}): {reason}", by=by, now=now
+            )
     record(by=by, action="case.move", subject=f"case:{target.pk}", reason=reason, now=now, sources=sorted(sources))
     return change
 
@@ -128,23 +149,33 @@ def undo(*, change: int, by: str, now: datetime) -> CaseChange:
     for number, fields in found.before.items():
         case = Case.objects.select_for_update().get(pk=int(number))
         for name in KEPT:
-            setattr(case, name, fields[name])
-        for name in TIMES:
+            if name not in STANDING:
+                setattr(case, name, fields[name])
+        for name in ("first_event_at", "last_event_at"):
             setattr(case, name, datetime.fromisoformat(fields[name]) if fields[name] else None)
-        if case.accepting and Case.objects.filter(group_key=case.group_key, accepting=True).exclude(pk=case.pk).exists():
-            case.accepting = False  # a newer case of the same group has taken its place meanwhile
+        # Where a newer case of the same group has taken its place meanwhile, it stands beside that one.
+        taken = Case.objects.filter(group_key=case.group_key, accepting=True).exclude(pk=case.pk).exists()
+        put_back(case, {**fields, "accepting": fields["accepting"] and not taken})
+        Clock.objects.filter(case=case, cancelled_at=found.at).update(cancelled_at=None)
+        Notice.objects.filter(case=case, created_at=found.at, rendered_at__isnull=True).update(refused="undone")
         case.save()
         journal(case=case, kind=found.kind, text=f"{found.kind} undone", by=by, now=now, change=found.pk)
     for number in touched - {int(number) for number in found.before}:  # the case that a split had made
-        Case.objects.filter(pk=number).update(
-            accepting=False, closed_at=now, state="CLOSED_DUPLICATE", outcome="CLOSED_DUPLICATE", next_due_at=None, waiting_on=""
-        )
+        advance_many([Act(number, Event.DUPLICATE, "the split was undone")], by=by, now=now)
         journal(case=Case.objects.get(pk=number), kind=found.kind, text="the split was undone", by=by, now=now, change=found.pk)
     recount(sorted(touched | {int(number) for number in found.before}))
     found.undone_at, found.undone_by = now, by
     found.save(update_fields=["undone_at", "undone_by"])
     record(by=by, action=f"case.{found.kind}.undo", subject=f"change:{found.pk}", now=now)
     return found
+
+
+def _unrestricted(fresh: Case) -> None:
+    """What is set apart begins without the restrictions of its source: told already where its source was, else in TRIAGE."""
+    if fresh.state not in {State.TRIAGE, State.TICKETED, State.ACKNOWLEDGED}:
+        fresh.state, fresh.needs_person, fresh.waiting_on = State.TRIAGE, "split off: what is it by itself?", "us"
+        fresh.ticketed_at = fresh.ack_due_at = fresh.resolve_due_at = fresh.fix_claimed_at = None
+        fresh.next_due_at, fresh.returned = fresh.desk_due_at, 0
 
 
 def _hold(numbers: Sequence[int]) -> None:

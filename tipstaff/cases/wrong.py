@@ -37,6 +37,8 @@ def put_right(*, case: Case, reason: str, by: str, now: datetime, measure: int |
 def withdrawn(*, case: int, reason: str, by: str, now: datetime) -> None:
     """A case turned out to speak of the wrong customer (moved, attributed anew): lift, credit, and propose retractions."""
     found = locked(case)
+    if found.ticketed_at is None and not Measure.objects.filter(case=found).exists():
+        return  # nobody was accused
     asked = {"lift_asked_at": now, "lift_by": by, "lift_reason": reason}
     standing = Measure.objects.filter(case=found)
     standing.filter(state="decided").update(state="lifted", lifted_at=now, **asked)

@@ -15,6 +15,7 @@ import polars as pl
 from django.db import connection, transaction
 
 from tipstaff.audit.services import record
+from tipstaff.cases import wrong
 from tipstaff.cases.rearranging import recount
 from tipstaff.cases.refreshing import Overtaken
 from tipstaff.kernel import bulk
@@ -325,6 +326,8 @@ def _tell(after: pl.DataFrame, now: datetime) -> Corrected:
                    VALUES (%s, %s, %s, 'attribution', %s, %s, true)""",
                 [case, now, ACTOR, text, orjson.dumps({"events": count}).decode()],
             )
+            if left and left[0] == 0:
+                wrong.withdrawn(case=case, reason="none of its events was this customer's", by=ACTOR, now=now)
     record(
         by=ACTOR,
         action="reports.reattribute",
