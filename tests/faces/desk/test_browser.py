@@ -62,6 +62,7 @@ def screens(made: factory.Sample) -> list[str]:
         "/cases/new/",
         "/jobs/",
         "/me/",
+        "/me/security/",
     ]
 
 
