@@ -178,7 +178,7 @@ def test_every_category_can_open_a_case_by_hand(desk, alice) -> None:
 
 
 def test_evidence_too_large_for_a_page_is_not_opened(desk, alice, monkeypatch) -> None:
-    monkeypatch.setattr("tipstaff.faces.desk.showing.MOST_BYTES", 100)
+    monkeypatch.setattr("tipstaff.cases.redacted.MOST_BYTES", 100)
     assert alice.get(f"/cases/{desk.cases[6].pk}/?view=raw").status_code == 409
     assert b"too much for a page" in alice.get("/intake/").content
     assert not Opening.objects.exists()

@@ -8,19 +8,14 @@ from typing import Any
 import re2
 from django.http import HttpResponse
 
-from tipstaff.accounts import lookups as accounts
-from tipstaff.cases.models import Case
+from tipstaff.cases.redacted import customer_view, fits, scope_of
 from tipstaff.evidence.access import Grant
 from tipstaff.evidence.models import Blob
 from tipstaff.evidence.services import read
-from tipstaff.intake.reading.open import open_message
-from tipstaff.kernel.errors import Refused
-from tipstaff.reports import queries as reports
 from tipstaff.reports.models import Event, Report
-from tipstaff.reports.redaction import Section, as_customer_sees
-from tipstaff.reports.scrubbing import Scope, networks
 
-MOST_BYTES = 32 * 1024 * 1024  # evidence that is opened on a page; more is a matter for the command line
+__all__ = ["Stretch", "attachment", "customer_view", "marked", "parsed", "raw", "scope_of", "values_of"]
+
 MOST_RAW = 120_000  # characters shown; the rest is said to be there
 _BLOCK = re2.compile(r"(?m)(?:^[A-Za-z0-9+/]{60,100}\r?\n){3}(?:^[A-Za-z0-9+/=]{1,100}\r?\n?)*")
 
@@ -35,7 +30,7 @@ class Stretch:
 
 def raw(*, blob: Blob, grant: Grant, values: Iterable[str], now: datetime) -> tuple[list[Stretch], str]:
     """The bytes as text with the found values marked, and what was left out, in words. The opening is recorded."""
-    _fits(blob)
+    fits(blob)
     content = read(blob=blob, grant=grant, view="raw", now=now)
     text = content[: MOST_RAW * 4].decode("utf-8", "replace")
     text = _BLOCK.sub(lambda block: f"[{len(block.group(0)):,} characters of an attachment, not shown]\n", text)
@@ -46,7 +41,7 @@ def raw(*, blob: Blob, grant: Grant, values: Iterable[str], now: datetime) -> tu
 
 def attachment(*, blob: Blob, grant: Grant, name: str, now: datetime) -> HttpResponse:
     """The bytes for saving, never for showing: no browser is told, or may guess, what they are. The opening is recorded."""
-    _fits(blob)
+    fits(blob)
     answer = HttpResponse(read(blob=blob, grant=grant, view="download", now=now), content_type="application/octet-stream")
     answer["Content-Disposition"] = f'attachment; filename="{name}.bin"'
     answer["X-Content-Type-Options"] = "nosniff"
@@ -68,45 +63,6 @@ def marked(text: str, values: Iterable[str]) -> list[Stretch]:
         out.append(Stretch(found.group(0), found=True))
         at = found.end()
     return [*out, Stretch(text[at:])]
-
-
-def _fits(blob: Blob) -> None:
-    if blob.size > MOST_BYTES:
-        size = blob.size // 1024 // 1024
-        raise Refused(f"This evidence has {size} MB: too much for a page. Its events are on the case; the bytes are kept.")
-
-
-def customer_view(*, case: Case, found: Report, blob: Blob, grant: Grant, now: datetime) -> list[Section]:
-    """The redacted copy, made on the server from the bytes. The opening is recorded."""
-    _fits(blob)
-    content = read(blob=blob, grant=grant, view="customer", now=now)
-    return as_customer_sees(open_message(content), scope_of(case, found, now))
-
-
-def scope_of(case: Case, found: Report, now: datetime) -> Scope:
-    """What is this customer's in this case, what is ours, and who must stay unnamed."""
-    addresses = [address for address, _ in reports.addresses_of_case(case.pk)]
-    names = [row.value.rpartition("@")[2] for row in accounts.names_of(case.customer_id, now)]
-    hosts = [case.headline.lower()] if "." in case.headline and not _is_address(case.headline) else []
-    if _is_address(case.headline):
-        addresses.append(case.headline)
-    reporter = found.reporter
-    domain = reporter.email.rpartition("@")[2].lower()
-    return Scope(
-        networks=networks(addresses),
-        domains=tuple(dict.fromkeys([*names, *hosts])),
-        own_networks=tuple(accounts.own_prefixes()),
-        names=(reporter.name, reporter.organisation),
-        mail_domains=tuple(filter(None, (domain, reporter.authenticated_as))),
-    )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        networks([text])
-    except ValueError:
-        return False
-    return True
 
 
 def parsed(found: Report, events: list[Event]) -> list[tuple[str, str, str]]:
