@@ -20,7 +20,7 @@ from tipstaff.sensors.traffic.decoders.netflow5 import decode_v5
 from tipstaff.sensors.traffic.decoders.sampling import Samplers, read_records
 from tipstaff.sensors.traffic.decoders.sessions import Sessions, open_datagrams
 from tipstaff.sensors.traffic.decoders.sflow import decode_sflow
-from tipstaff.sensors.traffic.decoders.templates import Template, Unusable, Withdrawal, read_templates
+from tipstaff.sensors.traffic.decoders.templates import MOST_FIELDS, Template, Unusable, Withdrawal, read_templates
 
 TOLERANCE_MS = 600_000  # an exporter's clock that is further off than this is not believed
 SPECIALS = 4096  # templates, options and unknown sets handled in one batch; a flood of more is only counted
@@ -62,6 +62,7 @@ class Decoder:
         self.streams: dict[int, Stream] = {}
         self.rates = Index()
         self.found: NDArray[np.int64] = np.zeros((LIST, sets.SET), np.int64)
+        self.places, self.widths = np.zeros(MOST_FIELDS + 1, np.int64), np.zeros(MOST_FIELDS + 1, np.int64)
         self._room(1024)
         self.refreshed: dict[tuple[int, bytes], None] = {}
 
@@ -167,7 +168,8 @@ class Decoder:
             c = sink.columns
             first, pos = sets.decode_sets(
                 batch.buf, batch.off, self.found, first, last, self.session_of, self.sessions.state, batch.at, self.tolerance,
-                self.units, plans.heads, plans.steps, plans.absent, plans.sizes, rates.values, rates.keys, c.narrow, c.wide, pos,
+                self.units, plans.heads, plans.steps, plans.absent, plans.sizes, self.places, self.widths, rates.values, rates.keys,
+                c.narrow, c.wide, pos,
             )  # fmt: skip
             if first < last:
                 pos = sink.full(int(pos))

@@ -6,7 +6,7 @@ from numba import uint32, uint64
 from tipstaff.sensors.traffic.decoders import elements as E
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.headers import ANY_IP, ETHERNET, read_packet
-from tipstaff.sensors.traffic.decoders.loads import kernel, load16, load32, load64
+from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, load16, load32, load64
 
 IF_ZERO, KINDS = E.IF_ZERO, E.IF_ZERO - 1
 NARROW_VALUE, WIDE_VALUE, IPV6, UPTIME, SECONDS, MILLIS, NTP, BEFORE, FRAME, PACKET, MS, US, FRAGMENT, BOOT = range(14)
@@ -17,7 +17,7 @@ A_FRAGMENT, HAS_BYTES, HAS_PACKETS = L.FRAGMENT, L.HAS_BYTES, L.HAS_PACKETS
 NTP_1970 = 2208988800
 
 
-@kernel
+@inlined
 def number_at(buf, q, size):
     """A big-endian number of up to eight bytes."""
     if size == 4:
@@ -32,7 +32,7 @@ def number_at(buf, q, size):
     return value
 
 
-@kernel
+@inlined
 def milliseconds(value, kind, size, exported, uptime, boot):
     """A time field in ms since 1970; 0 stays 0 where it means "not known"."""
     if kind == UPTIME:

@@ -10,7 +10,7 @@ import numpy as np
 from numba import uint32
 
 from tipstaff.sensors.traffic.decoders import layout as L
-from tipstaff.sensors.traffic.decoders.loads import kernel, load16, load32, load64
+from tipstaff.sensors.traffic.decoders.loads import inlined, load16, load32, load64
 
 ETHERNET, IPV4, IPV6 = 1, 11, 12  # sFlow header protocols
 PPP, MPLS, ANY_IP = 7, 13, 14
@@ -26,7 +26,7 @@ DEEPEST = 12  # headers before we give up
 _ETHERNET, _TYPE, _MPLS, _IP4, _IP6, _LABELLED = range(6)
 
 
-@kernel
+@inlined
 def read_packet(buf, h, end, kind, tunnels, narrow, wide, pos):
     """Fill in column ``pos`` from the headers in ``buf[h:end]``; the IP packet's length, or -1 without an IP packet."""
     length, vlan, kindred, ether = np.int64(-1), uint32(0), _ETHERNET, uint32(0)
@@ -110,7 +110,7 @@ def read_packet(buf, h, end, kind, tunnels, narrow, wide, pos):
     return length
 
 
-@kernel
+@inlined
 def ppp_type(protocol):
     """The Ethernet type of a PPP protocol number; 0 for what carries no IP."""
     if protocol == 0x21:
@@ -122,7 +122,7 @@ def ppp_type(protocol):
     return uint32(0)
 
 
-@kernel
+@inlined
 def read_ip(buf, h, end, four, narrow, wide, pos):
     """Addresses and protocol; (packet length or -1, where the payload begins, protocol, fragment offset)."""
     if four:
@@ -168,7 +168,7 @@ def read_ip(buf, h, end, four, narrow, wide, pos):
     return length, h, protocol, offset
 
 
-@kernel
+@inlined
 def read_ports(buf, h, end, protocol, offset, narrow, pos):
     """Ports and TCP flags; for ICMP type and code as the destination port, as NetFlow does. Fragments but the first have none."""
     narrow[SRC_PORT, pos], narrow[DST_PORT, pos], narrow[TCP_FLAGS, pos] = 0, 0, 0
@@ -185,7 +185,7 @@ def read_ports(buf, h, end, protocol, offset, narrow, pos):
         narrow[PRESENT, pos] |= uint32(HAS_PORTS)
 
 
-@kernel
+@inlined
 def step_into(buf, h, end, protocol, offset, tunnels, port):
     """Where a tunnel's inside begins and what it is, or -1 when we stay outside."""
     nothing = uint32(0)

@@ -5,7 +5,7 @@ from numba import uint32, uint64
 
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders import sessions as S
-from tipstaff.sensors.traffic.decoders.loads import kernel, load16, load32
+from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, load16, load32
 
 HEADER, RECORD = 24, 48
 STATED = (1 << 14) - 1 & ~L.HAS_VLAN
@@ -20,7 +20,7 @@ DECODED, UNDECODABLE, RECEIVED, COUNTS, WHY, DEFAULT_RATE, HEADER_RATE, UNSCALED
 BAD_HEADER, CLAMPED = L.HEADER, L.CLAMPED
 
 
-@kernel
+@inlined
 def clamp(start, end, exported, shift):
     """Times in ms, moved by the exporter's clock error, never later than the export and never backwards; and a mark."""
     mark = uint32(0)

@@ -10,7 +10,7 @@ from numba import uint32, uint64
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.decoders.layout import HEADER, LONG, REASONS, SHORT, SOURCES, VERSION
-from tipstaff.sensors.traffic.decoders.loads import kernel, load16, load32, load64
+from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, load16, load32, load64
 
 # Columns of a session's state.
 (KIND, DOMAIN, PORT, EXPORTER, COUNTS, NEXT, KNOWN, DATAGRAMS, UNITS, RECEIVED, DECODED, UNDECODABLE, LOST) = range(13)
@@ -43,7 +43,7 @@ class Sessions:
         return self.keys[session, :2].astype(">u8").tobytes()
 
 
-@kernel
+@inlined
 def find_session(hi, lo, rest, keys, index, count):
     """The session with that key; a new one where there is room, else -1."""
     mask = len(index) - 1
@@ -65,7 +65,7 @@ def find_session(hi, lo, rest, keys, index, count):
     return number
 
 
-@kernel
+@inlined
 def follow(state, session, sequence, units, restarted, near):
     """Compare a sequence number with the one expected; ``units`` are those of this datagram. Returns units lost just now.
 
@@ -162,7 +162,7 @@ def open_datagrams(buf, off, lens, n, source, port, at, keys, index, state, coun
         open_header(buf, o, length, kind, least, at[i], state, session)
 
 
-@kernel
+@inlined
 def open_header(buf, o, length, kind, least, at, state, session):
     """One header: clocks, counts, and the sequence where the header alone is enough."""
     row = state[session]

@@ -10,7 +10,7 @@ from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders import sessions as S
 from tipstaff.sensors.traffic.decoders import templates as T
 from tipstaff.sensors.traffic.decoders.fields import FRAME, KINDS, PACKET, all_zero, measure, take_field, take_packet, take_varying
-from tipstaff.sensors.traffic.decoders.loads import kernel, load16, load32
+from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, load16, load32
 from tipstaff.sensors.traffic.decoders.netflow5 import clamp
 
 # Columns of the list of sets.
@@ -107,6 +107,8 @@ def decode_sets(
     steps,
     absent,
     sizes,
+    places,
+    widths,
     rates,
     known,
     narrow,
@@ -119,8 +121,6 @@ def decode_sets(
     what it says.
     """
     room = narrow.shape[1]
-    places = np.empty(T.MOST_FIELDS + 1, np.int64)
-    widths = np.empty(T.MOST_FIELDS + 1, np.int64)
     for j in range(first, last):
         plan = found[j, PLAN]
         if plan < 0:
@@ -185,25 +185,32 @@ def decode_sets(
     return np.int64(last), pos
 
 
-@kernel
+@inlined
 def blank(head, absent, session, narrow, wide, pos, count):
     """Clear the rows that the template does not state, and set what is the same for the whole set."""
     for f in range(head[T_ABSENT], head[T_ABSENT_END]):
-        clear = absent[f]
+        clear = np.int64(absent[f])
         if clear >= W:
-            wide[clear - W, pos : pos + count] = 0
+            for k in range(pos, pos + count):
+                wide[clear - W, k] = 0
         else:
-            narrow[clear, pos : pos + count] = 0
-    narrow[SESSION, pos : pos + count] = session
-    narrow[FAMILY, pos : pos + count] = head[T_FAMILY]
-    narrow[PRESENT, pos : pos + count] = head[T_STATED]
+            for k in range(pos, pos + count):
+                narrow[clear, k] = 0
+    family, stated = uint32(head[T_FAMILY]), uint32(head[T_STATED])
+    for k in range(pos, pos + count):
+        narrow[SESSION, k] = session
+        narrow[FAMILY, k] = family
+        narrow[PRESENT, k] = stated
     if head[T_FLAGS] & HAS_RATE == 0:
-        narrow[RATE, pos : pos + count] = 0
+        for k in range(pos, pos + count):
+            narrow[RATE, k] = 0
     if head[T_FLAGS] & HAS_IPV6:
-        wide[SRC_HI : DST_HI + 4, pos : pos + count] = 0
+        for row in range(SRC_HI, DST_HI + 4):
+            for k in range(pos, pos + count):
+                wide[row, k] = 0
 
 
-@kernel
+@inlined
 def sampler_rate(row, session, sampler, rates, known):
     """The rate of a sampler: its own, else the exporter's; number 0 says that no sampler was at work."""
     key = session << 33 | np.int64(sampler & uint64(0x1FFFFFFFF))
@@ -216,26 +223,38 @@ def sampler_rate(row, session, sampler, rates, known):
     return uint32(row[CONFIGURED])
 
 
-@kernel
+@inlined
 def finish(head, row, session, exported, shift, received, rates, known, narrow, wide, pos, count):
     """What takes a second look: sampling, times, mapped addresses, reverse directions. How many flows that made."""
     flags = head[T_FLAGS]
-    for k in range(pos, pos + count):
-        if narrow[RATE, k] == 0:
-            if flags & HAS_SAMPLER:
-                narrow[RATE, k] = sampler_rate(row, session, wide[SAMPLER, k], rates, known)
-            else:
-                narrow[RATE, k] = uint32(row[DEFAULT])
+    seen, rate = uint64(0), uint32(row[CONFIGURED])
+    if flags & HAS_SAMPLER:
+        for k in range(pos, pos + count):
+            if wide[SAMPLER, k] != seen:  # one after the other mostly the same
+                seen = wide[SAMPLER, k]
+                rate = sampler_rate(row, session, seen, rates, known)
             if narrow[RATE, k] == 0:
-                row[UNSCALED] += 1
-        if flags & UNTIMED:
+                narrow[RATE, k] = rate
+    else:
+        rate = uint32(row[DEFAULT])
+        for k in range(pos, pos + count):
+            if narrow[RATE, k] == 0:
+                narrow[RATE, k] = rate
+    if rate == 0 or flags & HAS_SAMPLER:
+        for k in range(pos, pos + count):
+            row[UNSCALED] += 1 if narrow[RATE, k] == 0 else 0
+    if flags & UNTIMED:
+        for k in range(pos, pos + count):
             wide[START, k] = wide[END, k] = uint64(received if received > 0 else exported)
-        else:
+    else:
+        for k in range(pos, pos + count):
             start, end, mark = clamp(np.int64(wide[START, k]), np.int64(wide[END, k]), exported + shift, shift)
             wide[START, k], wide[END, k] = uint64(max(start, 0)), uint64(max(end, 0))
             narrow[MARKS, k] |= mark
-        if flags & HAS_IPV6 and narrow[FAMILY, k] == 6:
-            plain(narrow, wide, k)
+    if flags & HAS_IPV6:
+        for k in range(pos, pos + count):
+            if narrow[FAMILY, k] == 6:
+                plain(narrow, wide, k)
     if flags & BIFLOW == 0:
         return count
     more = 0
@@ -246,7 +265,7 @@ def finish(head, row, session, exported, shift, received, rates, known, narrow, 
     return count + more
 
 
-@kernel
+@inlined
 def plain(narrow, wide, k):
     """An IPv4-mapped pair of addresses is a pair of IPv4 addresses; a template with both kinds may hold IPv4 in either."""
     mapped = uint64(0xFFFF)

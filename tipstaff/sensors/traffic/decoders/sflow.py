@@ -10,7 +10,7 @@ from numba import uint32, uint64
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders import sessions as S
 from tipstaff.sensors.traffic.decoders.headers import read_packet
-from tipstaff.sensors.traffic.decoders.loads import kernel, load32, load64
+from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, load32, load64
 
 SRC, DST, SRC_PORT, DST_PORT, PROTOCOL, TOS, TCP_FLAGS, VLAN, FAMILY, MARKS, PRESENT, NEXT_HOP = (
     L.SRC, L.DST, L.SRC_PORT, L.DST_PORT, L.PROTOCOL, L.TOS, L.TCP_FLAGS, L.VLAN, L.FAMILY, L.MARKS, L.PRESENT, L.NEXT_HOP
@@ -79,7 +79,7 @@ def missing_samples(buf, row, p, o, seen):
     row[UNDECODABLE] += missing
 
 
-@kernel
+@inlined
 def read_sample(buf, q, end, expanded, tunnels, row, session, received, narrow, wide, pos):
     """One flow sample into column ``pos``; False when it has no IP packet that can be read."""
     least = 44 if expanded else 32
@@ -109,13 +109,13 @@ def read_sample(buf, q, end, expanded, tunnels, row, session, received, narrow, 
     return True
 
 
-@kernel
+@inlined
 def interface(form, value):
     """An interface index; 0 for discarded, several, or the device itself."""
     return uint32(0) if form or value == 0x3FFFFFFF else value
 
 
-@kernel
+@inlined
 def clear(session, received, narrow, wide, pos):
     for row in (SRC, DST, NEXT_HOP, SRC_PORT, DST_PORT, PROTOCOL, TOS, TCP_FLAGS, SRC_AS, DST_AS, VLAN, FAMILY, MARKS):
         narrow[row, pos] = 0
@@ -126,7 +126,7 @@ def clear(session, received, narrow, wide, pos):
     wide[NEXT_HI, pos] = wide[NEXT_HI + 1, pos] = 0
 
 
-@kernel
+@inlined
 def read_records(buf, q, end, records, tunnels, narrow, wide, pos):
     """The records of a sample: 0 without an IP packet, 2 from its raw header, 1 from a sampled IP record."""
     found, tag = 0, uint32(0)
@@ -167,7 +167,7 @@ def read_records(buf, q, end, records, tunnels, narrow, wide, pos):
     return found
 
 
-@kernel
+@inlined
 def sampled_ip(buf, d, ports, narrow, wide, pos):
     """A sampled IPv4 or IPv6 record: length and protocol first, ports, flags and service class from ``ports`` on."""
     wide[BYTES, pos] = load32(buf, np.int64(d))

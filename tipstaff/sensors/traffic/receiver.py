@@ -1,0 +1,310 @@
+"""The program that receives: datagrams → flows → customers → counters → the ring. Needs neither Django nor a database.
+
+Started as ``python -m tipstaff.sensors.traffic.receiver SETTINGS.json``. It reads what the operator decided (exporters,
+prefixes) from files that are replaced under it, and writes what it sees into ``receiver.json`` every second.
+"""
+
+import json
+import logging
+import secrets
+import signal
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tipstaff.kernel.clock import now
+from tipstaff.sensors.traffic import ring as R
+from tipstaff.sensors.traffic.counting import Hosts, count_hosts
+from tipstaff.sensors.traffic.decoders import sessions as S
+from tipstaff.sensors.traffic.decoders.decoder import Decoder, Policy
+from tipstaff.sensors.traffic.decoders.layout import REASONS, Columns
+from tipstaff.sensors.traffic.prefixes import PrefixTable, attribute, name_exporters, nothing
+from tipstaff.sensors.traffic.ring import Ring
+from tipstaff.sensors.traffic.sockets import AT_ONCE, Inlet
+from tipstaff.sensors.traffic.warming import warm
+
+log = logging.getLogger("tipstaff.flows")
+SLOTS, SLOT_FLOWS = 12, 65_536
+IDLE, BUSY = 0.020, 0.008  # seconds of sleep when little or much arrives
+LITTLE = 16  # datagrams
+LOOK, TELL, HAND_OVER = 0.5, 1.0, 1.0  # seconds between looks at files, reports, and publications
+FORGET = 600.0
+STAGES = ("receive", "decode", "attribute", "count", "hand over")
+
+
+@dataclass
+class Settings:
+    """What the receiver is started with; all of it plain, so that it travels as JSON."""
+
+    directory: str  # where the files that it reads and writes are
+    listen: list[tuple[str, int]]
+    hosts: int = 1_000_000  # active addresses that are counted
+    ring: int = -1  # descriptor of the ring's memory, -1 without an archive
+    slots: int = SLOTS
+    strangers_count: bool = False  # whether flows of exporters that nobody confirmed count
+    tunnels: int = 0
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, path: Path) -> "Settings":
+        known = json.loads(path.read_text())
+        return cls(**(known | {"listen": [(str(host), int(port)) for host, port in known["listen"]]}))
+
+
+@dataclass
+class Watched:
+    """A file that others replace: read again in a thread of its own, so that receiving goes on meanwhile."""
+
+    path: Path
+    stamp: int = 0
+    fresh: Any = None
+    busy: bool = False
+
+    def look(self, read: Any) -> None:
+        try:
+            stamp = self.path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return
+        if stamp != self.stamp and not self.busy:
+            self.busy, self.stamp = True, stamp
+            threading.Thread(target=self._read, args=(read,), daemon=True).start()
+
+    def _read(self, read: Any) -> None:
+        try:
+            self.fresh = read(self.path)
+        except (OSError, ValueError, KeyError, TypeError):
+            log.exception("cannot read %s; what was known before stays in force", self.path)
+        finally:
+            self.busy = False
+
+    def take(self) -> Any:
+        fresh, self.fresh = self.fresh, None
+        return fresh
+
+
+@dataclass
+class Receiver:
+    """One pass over each batch; every stage is a function over columns and has a time of its own."""
+
+    settings: Settings
+    inlet: Inlet
+    decoder: Decoder
+    hosts: Hosts
+    ring: Ring | None = None
+    prefixes: PrefixTable = field(default_factory=nothing)
+    pos: int = 0
+    settled: int = 0
+    flows: int = 0
+    published: float = 0.0
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    began_at: str = ""
+    lag: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.ring is not None:
+            self.ring.recover()
+        slot = self.ring.next_free() if self.ring else None
+        self.slot = slot
+        self.columns = slot.columns if slot else Columns.room(SLOT_FLOWS)
+        self.customers = slot.customers if slot else np.zeros((2, self.columns.capacity), np.int32)
+        self.began_at = now().isoformat()
+        directory = Path(self.settings.directory)
+        self.files = {name: Watched(directory / name) for name in ("prefixes.npz", "exporters.json")}
+
+    def step(self, moment: int) -> int:
+        """Receive and treat what waits; ``moment`` is now in ms. How many datagrams there were."""
+        total = 0
+        for number in range(len(self.inlet.sockets)):
+            began = time.thread_time()
+            batch = self.inlet.receive(number, moment)
+            between = time.thread_time()
+            self.seconds["receive"] += between - began
+            if batch.n:
+                before = self._later()
+                self.pos = self.decoder.decode(batch, self, self.pos)
+                self.seconds["decode"] += time.thread_time() - between - (self._later() - before)
+                self._settle(self.pos, moment)
+                total += batch.n
+        return total
+
+    def _later(self) -> float:
+        """Seconds spent after decoding, also in the middle of it when the columns were full."""
+        return self.seconds["attribute"] + self.seconds["count"] + self.seconds["hand over"]
+
+    def _settle(self, count: int, moment: int) -> None:
+        """Attribute and count the columns that were decoded since the last time."""
+        if count == self.settled:
+            return
+        began = time.thread_time()
+        p, c = self.prefixes, self.columns
+        name_exporters(c.narrow, self.decoder.sessions.state[:, S.EXPORTER], self.settled, count)
+        attribute(
+            c.narrow, c.wide, self.customers, self.settled, count,
+            p.top, p.pages, p.hi, p.lo, p.leaf, p.customer, p.since, p.before,
+        )  # fmt: skip
+        between = time.thread_time()
+        h = self.hosts
+        count_hosts(
+            c.narrow, c.wide, self.customers, self.settled, count, h.rows, h.six, h.keys, h.places, h.seed, moment // 1000, h.tally
+        )
+        self.seconds["attribute"] += between - began
+        self.seconds["count"] += time.thread_time() - between
+        self.flows += count - self.settled
+        self.settled = count
+
+    def full(self, rows: int) -> int:
+        """The columns are full: settle them and go on in the next slot."""
+        self._settle(rows, int(now().timestamp() * 1000))
+        self.hand_over(rows)
+        return 0
+
+    def hand_over(self, rows: int) -> None:
+        """Publish the slot; without a free one, the flows in it are lost to the archive, and counted."""
+        began = time.thread_time()
+        self.pos = self.settled = 0
+        self.published = time.monotonic()
+        if self.ring is None or not rows:
+            return
+        following = self.ring.next_free()
+        if following is None or self.slot is None:
+            self.ring.head[R.PUBLISHED] += rows
+            self.ring.head[R.LOST] += rows
+        else:
+            self.ring.publish(self.slot, rows)
+            self.slot, self.columns, self.customers = following, following.columns, following.customers
+        self.seconds["hand over"] += time.thread_time() - began
+
+    def look(self) -> None:
+        """Take over what the operator changed, once it has been read."""
+        self.files["prefixes.npz"].look(PrefixTable.load)
+        self.files["exporters.json"].look(read_policies)
+        if (table := self.files["prefixes.npz"].take()) is not None:
+            self.prefixes = table
+        if (policies := self.files["exporters.json"].take()) is not None:
+            self.decoder.configure(policies)
+
+    def report(self) -> dict[str, Any]:
+        """Everything that others may want to know, as of now."""
+        sessions = self.decoder.sessions
+        head = self.ring.head if self.ring else np.zeros(8, np.int64)
+        return {
+            "at": now().isoformat(), "began_at": self.began_at, "flows": self.flows, "dropped_datagrams": self.inlet.dropped,
+            "buffer_bytes": self.inlet.buffer_bytes, "refused": dict(zip(REASONS, sessions.refused.tolist(), strict=True)),
+            "hosts": int(self.hosts.tally[0]), "uncounted": int(self.hosts.tally[1]), "cpu_seconds": self.seconds,
+            "prefixes_version": int(self.prefixes.version[0]), "longest_pause": round(self.lag, 4),
+            "archive": {
+                "published": int(head[R.PUBLISHED]), "lost": int(head[R.LOST]), "archived": int(head[R.ARCHIVED]),
+                "dropped": int(head[R.DROPPED]), "waiting": self.ring.waiting if self.ring else 0,
+            },
+            "sessions": [session_report(self.decoder, number) for number in range(len(sessions))],
+        }  # fmt: skip
+
+
+def session_report(decoder: Decoder, number: int) -> dict[str, Any]:
+    """One stream of datagrams: who, how much, what is missing, what the sampling rate is and who said so."""
+    row, stream = decoder.sessions.state[number], decoder.streams[number]
+    policy = decoder.policies.get(stream.exporter, decoder.strangers)
+    force = decoder.samplers.in_force(stream.exporter, stream.domain, policy.rate)
+    in_header = int(row[S.HEADER_RATE])
+    whys = {why: int(count) for why, count in zip(REASONS, row[S.WHY :], strict=True) if count}
+    columns = ("domain", S.DOMAIN), ("port", S.PORT), ("datagrams", S.DATAGRAMS), ("received", S.RECEIVED), ("decoded", S.DECODED)
+    more = ("undecodable", S.UNDECODABLE), ("lost", S.LOST), ("reordered", S.REORDERED), ("restarts", S.RESTARTS)
+    rest = ("options", S.OPTIONS), ("unscaled", S.UNSCALED), ("skew_ms", S.SKEW), ("seen", S.SEEN)
+    return {name: int(row[column]) for name, column in (*columns, *more, *rest)} | {
+        "exporter": stream.exporter.hex(), "kind": stream.version, "counts": bool(row[S.COUNTS]), "whys": whys,
+        "templates": len(decoder.templates.own.get(number, {})), "rate": in_header or force.unnamed,
+        "samplers": {str(sampler): rate for sampler, rate in force.samplers.items()},
+        "rate_source": "in each datagram" if in_header else force.source,
+    }  # fmt: skip
+
+
+def read_policies(path: Path) -> dict[bytes, Policy]:
+    """The operator's word on each exporter, by address."""
+    rows = json.loads(path.read_text())
+    return {bytes.fromhex(row["address"]): Policy(bool(row["counts"]), int(row["rate"]), int(row["number"])) for row in rows}
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside, then rename."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
+def build(settings: Settings) -> Receiver:
+    """A receiver that is bound and ready."""
+    warm()
+    decoder = Decoder(strangers=Policy(counts=settings.strangers_count), tunnels=settings.tunnels)
+    kept = Path(settings.directory) / "templates.json"
+    if kept.exists():
+        try:
+            decoder.templates.load(iter(json.loads(kept.read_text())))
+        except (OSError, ValueError, KeyError, TypeError):
+            log.exception("cannot read %s; templates will be learned anew", kept)
+    ring = Ring(settings.ring, settings.slots, SLOT_FLOWS) if settings.ring >= 0 else None
+    receiver = Receiver(settings, Inlet(settings.listen), decoder, Hosts(settings.hosts, secrets.randbits(63)), ring)
+    for watched, read in ((receiver.files["prefixes.npz"], PrefixTable.load), (receiver.files["exporters.json"], read_policies)):
+        if watched.path.exists():
+            watched.stamp = watched.path.stat().st_mtime_ns
+            watched.fresh = read(watched.path)  # type: ignore[operator]
+    receiver.look()
+    return receiver
+
+
+def run(receiver: Receiver, stop: threading.Event) -> None:
+    """Until ``stop``: receive, now and then look at files, publish, report."""
+    directory = Path(receiver.settings.directory)
+    looked = told = forgot = time.monotonic()
+    receiver.published = looked
+    while not stop.is_set():
+        began = time.monotonic()
+        got = receiver.step(int(now().timestamp() * 1000))
+        if began - looked > LOOK:
+            receiver.look()
+            looked = began
+        if began - receiver.published > HAND_OVER:
+            receiver.hand_over(receiver.pos)
+        if began - told > TELL:
+            tell(receiver, directory)
+            told = began
+        if began - forgot > FORGET:
+            receiver.decoder.forget_old(int(now().timestamp() * 1000))
+            forgot = began
+        receiver.lag = max(receiver.lag * 0.999, time.monotonic() - began)
+        if got < AT_ONCE:
+            time.sleep(BUSY if got > LITTLE else IDLE)
+    receiver.hand_over(receiver.pos)
+    tell(receiver, directory)
+
+
+def tell(receiver: Receiver, directory: Path) -> None:
+    """Write the report, and the templates when they changed; a full disk is no reason to stop receiving."""
+    try:
+        write_whole(directory / "receiver.json", json.dumps(receiver.report()))
+        if receiver.decoder.templates.changed:
+            write_whole(directory / "templates.json", json.dumps(list(receiver.decoder.templates.dump())))
+            receiver.decoder.templates.changed = False
+    except OSError as error:
+        log.warning("cannot write into %s: %s", directory, error)
+
+
+def main(arguments: list[str]) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    R.end_with_parent()
+    stop = threading.Event()
+    for sent in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(sent, lambda *_: stop.set())
+    receiver = build(Settings.read(Path(arguments[0])))
+    print(f"ready, receive buffer {receiver.inlet.buffer_bytes} bytes", flush=True)
+    run(receiver, stop)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,53 @@
+"""Load the compiled kernels, or compile them where none are kept yet, before the first datagram needs them."""
+
+import struct
+from typing import Any
+
+import numpy as np
+
+from tipstaff.sensors.traffic.counting import Hosts, count_hosts
+from tipstaff.sensors.traffic.decoders.decoder import Decoder, gather
+from tipstaff.sensors.traffic.decoders.layout import Columns
+from tipstaff.sensors.traffic.decoders.sessions import EXPORTER
+from tipstaff.sensors.traffic.prefixes import attribute, name_exporters, nothing
+from tipstaff.sensors.traffic.sockets import Inlet
+
+MAPPED = bytes(10) + b"\xff\xff\xc0\x00\x02\x01"
+
+
+class _Aside:
+    """Columns that nobody reads."""
+
+    def __init__(self) -> None:
+        self.columns = Columns.room(20_000)
+
+    def full(self, rows: int) -> int:
+        return 0
+
+
+def datagrams() -> list[bytes]:
+    """One small export of each kind: NetFlow 5, NetFlow 9 with its template, IPFIX with a varying one, sFlow."""
+    five = struct.pack(">HHIIIIBBH", 5, 1, 0, 1, 0, 0, 0, 0, 0) + bytes(48)
+    nine = struct.pack(">HHIIII", 9, 2, 0, 1, 0, 1)
+    nine += struct.pack(">HHHHHHHH", 0, 16, 256, 2, 8, 4, 12, 4) + struct.pack(">HHII", 256, 12, 1, 2)
+    sets = struct.pack(">HHHHHHHH", 2, 16, 256, 2, 8, 4, 82, 65535) + struct.pack(">HHIB3x", 256, 12, 1, 0)
+    ten = struct.pack(">HHIII", 10, 16 + len(sets), 1, 0, 1) + sets
+    packet = bytes(12) + b"\x08\x00\x45\x00" + struct.pack(">H", 20) + bytes(5) + b"\x11" + bytes(10)
+    record = struct.pack(">IIIIII", 1, 16 + len(packet) + 2, 1, 64, 4, len(packet)) + packet + bytes(2)
+    sample = struct.pack(">IIIIIIII", 1, 1, 1, 1, 0, 1, 1, 1) + record
+    sflow = struct.pack(">IIIIIII", 5, 1, 0xC0000201, 0, 1, 1, 1) + struct.pack(">II", 1, len(sample)) + sample
+    return [five, nine, ten, sflow]
+
+
+def warm() -> None:
+    """Send one export of each kind through every stage, on the types that reception uses."""
+    aside: Any = _Aside()
+    decoder = Decoder(sessions=16)
+    for _ in range(2):  # the second time the templates are known
+        decoder.decode(gather([(one, MAPPED, 2055, 1) for one in datagrams()]), aside, 0)
+    Inlet([]).note(0, 0)
+    p, hosts, c = nothing(), Hosts(400, 1), aside.columns
+    customers = np.zeros((2, c.capacity), np.int32)
+    name_exporters(c.narrow, decoder.sessions.state[:, EXPORTER], 0, 4)
+    attribute(c.narrow, c.wide, customers, 0, 4, p.top, p.pages, p.hi, p.lo, p.leaf, p.customer, p.since, p.before)
+    count_hosts(c.narrow, c.wide, customers, 0, 4, hosts.rows, hosts.six, hosts.keys, hosts.places, hosts.seed, 1, hosts.tally)
