@@ -98,7 +98,7 @@ def _advance(acts: Sequence[Act], by: str, now: datetime) -> list[Outcome]:
 
 def locked(numbers: Sequence[int]) -> dict[int, Case]:
     """The cases, held in one order until the transaction ends; customers and services beside them."""
-    rows = Case.objects.select_for_update(of=("self",)).filter(pk__in=set(numbers)).order_by("pk")
+    rows = Case.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=set(numbers)).order_by("pk")
     return {case.pk: case for case in rows.select_related("customer", "service")}
 
 

@@ -109,6 +109,11 @@ def immediate_allowed(facts: Facts) -> bool:
     return facts.category.immediate is not Role.NOBODY
 
 
+def early(facts: Facts) -> bool:
+    """The customer's time still runs."""
+    return facts.early
+
+
 def too_early(facts: Facts) -> bool:
     """The customer's time still runs, nothing is proven, and this is no category for immediate action (H1)."""
     return facts.early and not facts.immediate and not facts.proofs - {Trigger.DECISION}

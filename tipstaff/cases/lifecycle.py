@@ -168,6 +168,8 @@ RULES: tuple[Rule, ...] = (
          only=(f.listed_exception,), effects=(X.LIFT_ALL, X.WITHDRAW), notices=((D.LEFT_INTACT, EVERYBODY),)),
     Rule("no such exception here", WORKABLE, E.FOUND_EXCEPTION, refused="the policy lists no such exception for this category"),
     # ---- TICKETED and what the customer says
+    Rule("what it would remind of is over", (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.EMERGENCY_BLOCK), E.REMINDER_DUE,
+         unless=(f.early,)),
     Rule("reminder", (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.EMERGENCY_BLOCK), E.REMINDER_DUE,
          notices=((D.REMINDER, CUSTOMER),)),
     Rule("no reminder while a dispute waits for us", (S.DISPUTED,), E.REMINDER_DUE),
