@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from psycopg.types.range import TimestamptzRange
 
+from tests.pipeline.given import policy
 from tipstaff.accounts.models import Assignment, Customer, OwnPrefix, Service, ServiceName
 from tipstaff.cases.models import Case
 from tipstaff.cases.models_measures import Measure
@@ -21,11 +22,7 @@ EVER = TimestamptzRange(datetime(2020, 1, 1, tzinfo=UTC), None)
 
 
 def edition() -> StoredEdition:
-    found = StoredEdition.objects.first()
-    if found is not None:
-        return found
-    columns = {"content": {}, "content_hash": "x", "effective_from": now(), "drafted_by": "alice", "created_at": now()}
-    return StoredEdition.objects.create(pack="default", version="1", **columns)
+    return StoredEdition.objects.first() or policy()
 
 
 def customer(name: str, *addresses: str, parent: Customer | None = None, names: tuple[str, ...] = ()) -> Customer:

@@ -107,6 +107,7 @@ def move_end(*, number: int, until: datetime, by: str, reason: str, now: datetim
     standing = order.state in transitions.STANDING
     old = order.expires_at
     moves.change(order, expires_at=until, refresh=standing, next_try_at=now)
+    feedback.moved_end(order.measure, until)
     moves.note(order, by=by, now=now, kind="moved_end", text=f"{reason} (was {old:%Y-%m-%d %H:%M}, now {until:%Y-%m-%d %H:%M} UTC)")
     return order
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from tipstaff.cases import effects, measures
+from tipstaff.cases.journal import journal
 from tipstaff.cases.models_measures import Measure
 from tipstaff.cases.models_words import Notice
 from tipstaff.enforcement.models import Order
@@ -10,29 +12,37 @@ BY = "system:enforcement"
 
 
 def ordered(measure: Measure, *, now: datetime) -> None:
-    Measure.objects.filter(pk=measure.pk, state="decided").update(state="ordered", ordered_at=now)
+    measures.ordered(measure=measure.pk, by=BY, now=now)
 
 
 def in_force(measure: Measure, *, now: datetime) -> None:
-    Measure.objects.filter(pk=measure.pk, state="ordered").update(state="in_force", in_force_at=now)
+    measures.in_force(measure=measure.pk, by=BY, now=now)
 
 
 def lifting(measure: Measure, *, by: str, reason: str, now: datetime) -> None:
-    wanted = Measure.objects.filter(pk=measure.pk, state__in=["ordered", "in_force"])
-    wanted.update(state="lifting", lift_asked_at=now, lift_by=by, lift_reason=reason)
+    """The order goes of its own accord (its end, a change of hands); the measure says so as well."""
+    effects.lift(Measure.objects.filter(pk=measure.pk), reason, by, now)
 
 
 def lifted(measure: Measure, *, now: datetime) -> None:
-    Measure.objects.filter(pk=measure.pk).exclude(state="lifted").update(state="lifted", lifted_at=now)
+    measures.lifted(measure=measure.pk, by=BY, now=now)
 
 
 def failed(measure: Measure, *, reason: str, refused: bool, now: datetime) -> None:
-    Measure.objects.filter(pk=measure.pk).update(state="refused" if refused else "failed", problem=reason)
+    tell = measures.refused if refused else measures.failed
+    tell(measure=measure.pk, problem=reason, by=BY, now=now)
+
+
+def moved_end(measure: Measure, until: datetime) -> None:
+    """A person gave the order another end, which is the measure's as well."""
+    Measure.objects.filter(pk=measure.pk).update(expires_at=until)
 
 
 def alert(order: Order, text: str, *, now: datetime) -> None:
-    """Have the desk told about an order, once for each text."""
+    """Have the desk told about an order, once for each text: a letter to owner or leads, and a line on the case."""
     detail = {"order": order.pk, "measure": order.measure_id, "text": text[:500]}
-    if not Notice.objects.filter(case_id=order.case_id, kind="alert", detail=detail).exists():
-        times = {name: now for name in ("created_at", "not_before") if hasattr(Notice, name)}
-        Notice.objects.create(case_id=order.case_id, kind="alert", audience="staff", detail=detail, **times)
+    if Notice.objects.filter(case_id=order.case_id, kind="alert", detail=detail).exists():
+        return
+    times = {"created_at": now, "not_before": now}
+    Notice.objects.create(case_id=order.case_id, kind="alert", audience="staff", detail=detail, **times)
+    journal(case=order.case, kind="order", text=text[:2000], by=BY, now=now, order=order.pk)

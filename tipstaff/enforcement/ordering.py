@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from tipstaff.audit.services import record
+from tipstaff.cases.models import Case
 from tipstaff.cases.models_measures import Measure
 from tipstaff.enforcement import choosing, endpoints, feedback, moves, protecting, rails, switches, targets, transitions, views
 from tipstaff.enforcement.connectors.contract import Target, tag
@@ -38,6 +39,8 @@ def order_decided(*, now: datetime) -> int:
 @transaction.atomic
 def order_one(number: int, *, now: datetime) -> Order | None:
     """The order of one measure, proposed, approved or refused; None when somebody else took it meanwhile."""
+    if not Case.objects.select_for_update(skip_locked=True).filter(measures=number).exists():
+        return None  # somebody works on the case; the case before its rows, everywhere, so that nobody waits in a circle
     wanted = Measure.objects.select_for_update(skip_locked=True, of=("self",)).select_related("case", "service")
     measure = wanted.filter(pk=number, state="decided").first()
     if measure is None:

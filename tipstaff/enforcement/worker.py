@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from tipstaff.cases.models_measures import Measure
-from tipstaff.enforcement import carrying, ending, feedback, interruptions, ordering, reconciler, switches, transitions
+from tipstaff.enforcement import carrying, ending, feedback, interruptions, moves, ordering, reconciler, switches, transitions
 from tipstaff.enforcement.models import Endpoint, Order, OrderEntry, Switches
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
@@ -60,7 +60,7 @@ class Worker:
         moment = now()
         self.steps += 1
         taken = ordering.order_decided(now=moment)
-        taken += lift_asked(moment) + expire(moment)
+        taken += lift_asked(moment) + follow_ends(moment) + expire(moment)
         row = switches.current()
         busy = [one for one in Endpoint.objects.filter(retired_at__isnull=True) if self._has_work(one, row, moment)]
         if min(len(busy), SIDE_BY_SIDE) <= 1:
@@ -131,6 +131,19 @@ def lift_asked(moment: datetime) -> int:
         columns = {"revert_by": measure.lift_by or feedback.BY, "revert_reason": measure.lift_reason, "next_try_at": moment}
         done += open_ones.filter(revert_asked_at__isnull=True).update(revert_asked_at=measure.lift_asked_at or moment, **columns)
     return done
+
+
+def follow_ends(moment: datetime) -> int:
+    """An emergency block that a second person confirmed lasts as long as the case now says."""
+    confirmed = Order.objects.filter(emergency=True, measure__confirmed_by__isnull=False, measure__expires_at__gt=F("expires_at"))
+    orders = list(confirmed.exclude(state__in=transitions.FINAL).filter(revert_asked_at__isnull=True).select_related("measure"))
+    for order in orders:
+        until = order.measure.expires_at
+        standing = order.state in transitions.STANDING
+        moves.change(order, emergency=False, expires_at=until, refresh=standing, next_try_at=moment)
+        by = order.measure.confirmed_by or feedback.BY
+        moves.note(order, by=by, now=moment, kind="moved_end", text=f"confirmed by {by}: it now ends {until:%Y-%m-%d %H:%M} UTC")
+    return len(orders)
 
 
 def expire(moment: datetime) -> int:
