@@ -120,5 +120,5 @@ def test_a_digest_goes_out_once_a_day_for_what_the_rules_put_there():
     assert write_digests(now=NOW) == 0
     assert [write_digests(now=NOW + timedelta(days=1)) for _ in range(2)] == [1, 0]
     message = OutboxMessage.objects.get(kind="digest")
-    assert message.recipient == "abuse@carol.example" and "2 observations" in message.body
+    assert message.recipient == "abuse@carol.example" and "Port scan: 2" in message.body
     assert write_digests(now=NOW + timedelta(days=9)) == 0

@@ -7,8 +7,7 @@ import pytest
 
 from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, deliver, event, feed, provider, report, submission
 from tipstaff.cases import arrivals
-from tipstaff.cases.models import Case, CaseReport, JournalEntry
-from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.cases.models import Case, CaseReport, JournalEntry, Notice
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.models import Submission
 from tipstaff.pipeline import batch, sweeping
@@ -104,7 +103,7 @@ def test_what_leaves_a_doubt_opens_in_triage_and_says_why():
     assert case.state == "TRIAGE" and case.ticketed_at is None and case.resolve_due_at is None
     assert "words" in case.needs_person and "not known" in case.needs_person
     assert case.desk_due_at > NOW
-    assert not OutboxMessage.objects.exists()
+    assert not Notice.objects.exists()
 
 
 def test_an_experimental_format_never_acts_by_itself():
@@ -165,7 +164,7 @@ def test_thirty_daily_deliveries_of_one_open_resolver_make_one_case_and_few_noti
         moment = NOW + timedelta(days=day)
         deliver(feed([CAROL], at=moment - timedelta(hours=3)), now=moment, kind="pull")
     assert Case.objects.get().events == 30
-    assert 1 <= OutboxMessage.objects.count() <= 5
+    assert 1 <= Notice.objects.count() <= 5
     assert CaseReport.objects.latest("report_id").at == NOW + timedelta(days=29)
     said = arrivals.told(Case.objects.get(), 50)
     assert [entry.text for entry in said if entry.kind == "events"] == ["1 more event from 1 report (shadowserver scan_ntp)"] * 29

@@ -15,10 +15,11 @@ import orjson
 import polars as pl
 from django.db import connection
 
-from tipstaff.cases import notices
+from tipstaff.cases import openings, writing
 from tipstaff.cases.grouping import Fate, Group, Known, Placement, place_all
 from tipstaff.cases.opening import Beginning, Evidence, begin
 from tipstaff.cases.refreshing import MOMENT, REFRESH, SHARES, refresh
+from tipstaff.cases.states import Duty
 from tipstaff.kernel import bulk
 from tipstaff.policy import deadlines
 from tipstaff.policy.edition import Edition
@@ -91,7 +92,6 @@ class Matter:
     reports: tuple[tuple[int, int, int], ...]  # (report id, reporter id, events)
     words: str  # '1 report (shadowserver scan_ntp)', for the journal
     parent: int | None = None  # place of the parent's matter in the sequence
-    notice: "notices.Recipient | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +220,19 @@ def _open(matters: Sequence[Matter], placements: Sequence[Placement], now: datet
         ),
     )
     _journal_openings(matters, placements, numbers, dues, now)
+    openings.start_clocks([_opened(numbers[n], matters[n], dues[n], placements[n]) for n in fresh], now)
     return [
         Settled(numbers[n], p.fate, beginnings[n].state) if n in numbers else Settled(p.case or 0, p.fate, "")
         for n, p in enumerate(placements)
     ]
+
+
+def _opened(number: int, matter: Matter, dues: Dues, placement: Placement) -> openings.Opened:
+    ack, resolve, own = dues
+    told = matter.edition.categories[matter.group.category].customer_told
+    before = placement.case if placement.fate is Fate.CONTINUE else None
+    last = matter.group.last_at
+    return openings.Opened(number, matter.edition, own.severity, own.ticketed_at is not None, told, ack, resolve, last, before)
 
 
 def _clocks(beginnings: Mapping[int, Beginning], above: Mapping[int, int | None]) -> dict[int | None, deadlines.Due]:
@@ -289,9 +298,9 @@ def _case_row(number: int, matter: Matter, dues: Dues, above: Mapping[int, int |
 def _journal_openings(
     matters: Sequence[Matter], placements: Sequence[Placement], numbers: Mapping[int, int], dues: Mapping[int, Dues], now: datetime
 ) -> None:
-    journal, links, outbox = [], [], []
+    journal, links, owed = [], [], []
     for n, case in numbers.items():
-        matter, (ack, resolve, own), before = matters[n], dues[n], placements[n].case
+        matter, (_, _, own), before = matters[n], dues[n], placements[n].case
         then = "ticketed at once" if own.ticketed_at else "a person decides: " + "; ".join(own.doubts)
         detail = orjson.dumps({"reports": [report for report, _, _ in matter.reports], "state": own.state}).decode()
         journal.append(
@@ -305,14 +314,11 @@ def _journal_openings(
         if placements[n].fate is Fate.CONTINUE and before is not None:
             links.append({"case_id": case, "other_id": before, "kind": "continues", "at": now, "by": "system"})
             journal.append((case, "link", f"continues case {before}", orjson.dumps({"case": before}).decode()))
-        if own.ticketed_at and matter.notice and matter.edition.categories[matter.group.category].customer_told:
-            told = notices.Dues(own.clause, ack, resolve)
-            said = f"notice to {matter.notice.name or matter.notice.address} waits in the outbox"
-            journal.append((case, "mail", said, orjson.dumps({"audience": "customer", "to": matter.notice.name}).decode()))
-            outbox.append(notices.opening(case, matter.group.category, told, matter.edition, matter.headline, matter.notice, now))
+        if own.ticketed_at and matter.edition.categories[matter.group.category].customer_told:
+            owed.append((case, str(Duty.OPENED), "customer", "{}", now))
     _write_journal(pl.DataFrame(journal, schema=["case_id", "kind", "text", "detail"], orient="row"), now)
     bulk.copy_frame("cases_caselink", pl.DataFrame(links, infer_schema_length=None))
-    notices.promise(outbox)
+    writing.write_notices(owed, now)
 
 
 def _write_journal(entries: pl.DataFrame, now: datetime) -> None:

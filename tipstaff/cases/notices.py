@@ -1,111 +1,204 @@
-"""The words of the notices that the desk promises to send. Alleged until decided (G7); never a reporter's identity."""
+"""What a notice says of its case: the values of its message. Alleged until decided (G7); never a reporter's identity.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+Everything is read from the case's rows when the message is made, so that it says what holds then.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import polars as pl
+from django.conf import settings
 
+from tipstaff.cases import disclosing
+from tipstaff.cases.models import Appeal, Case, Clock, ClockChange, Measure, Notice, Retraction
 from tipstaff.cases.tokens import token_of
+from tipstaff.correspondence import catalogue, links
+from tipstaff.correspondence.letters import Addressee, Letter, moment
 from tipstaff.correspondence.references import subject_with
-from tipstaff.kernel import bulk
-from tipstaff.policy.edition import Edition
+from tipstaff.kernel.errors import TipstaffError
+from tipstaff.kernel.text import one_line
+from tipstaff.policy import queries as policy
+from tipstaff.policy.edition import Edition, Handling, LadderMode
+
+BY = "system:telling"
+#: Notices that show what was reported and what usually helps.
+WITH_EVIDENCE = frozenset({"opened", "child_opened"})
+WITH_GUIDANCE = frozenset({"opened", "child_opened", "not_adequate", "emergency"})
+#: The clock whose end a notice is about.
+DUE = {"final_warning": "warning", "termination_notice": "final_notice", "appeal_received": "appeal", "cooperation": "cooperation"}
+LIFTS = frozenset({"restored", "left_intact"})
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """The customer's contact for abuse matters, in that person's language."""
-
-    name: str
-    address: str
-    language: str = "en"
-
-
-@dataclass(frozen=True, slots=True)
-class Dues:
-    """The clause that is cited and until when an answer is due."""
-
-    clause: str
-    ack_due_at: datetime | None
-    resolve_due_at: datetime | None
+def zone_of(case: Case) -> tzinfo:
+    """The customer's time zone; UTC where the stored name is unknown here."""
+    try:
+        return ZoneInfo(case.customer.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
-def opening(case: int, category: str, own: "Dues", edition: Edition, headline: str, to: Recipient, now: datetime) -> dict[str, Any]:
-    """The first notice of a ticket: what is alleged, under which clause, and until when an answer is due."""
-    entry, clause = edition.categories[category], edition.clauses[own.clause]
-    lines = [
-        f"Dear {to.name or 'customer'},",
-        "",
-        f"we have received reports of alleged {entry.title.lower()} at {headline}.",
-        f"They concern clause {clause.number} ({clause.title}) of our Acceptable Use Policy: {clause.plain}",
-        "",
-    ]
-    if own.ack_due_at and own.resolve_due_at:
-        lines += [
-            f"Please acknowledge by {_moment(own.ack_due_at)} and resolve the matter by {_moment(own.resolve_due_at)}.",
-            "To acknowledge is not to admit anything.",
-            "",
-        ]
-    lines += [f"Your ticket is #{case}. You may answer this message.", ""]
-    return _message(
-        case,
-        subject_with(f"{entry.title} at {headline}", token_of(case)),
-        "\n".join(lines),
-        "notice",
-        f"notice:case:{case}:opened",
-        to,
-        now,
-    )
+def values(*, notice: Notice, language: str, audience: str, now: datetime) -> dict[str, Any]:
+    """The values of a notice's message to one side. Texts of people (reasons) are those that were written for the outside."""
+    case = notice.case
+    edition = policy.compiled(case.edition)
+    found = about(case, edition, language) | _clocks(case, notice) | _restriction(case, notice, language) | _said(case, notice)
+    found |= {"title": catalogue.packaged(language).word("titles", notice.kind), "outcome": outcome(case, language)}
+    if audience == "reseller":
+        found["client"] = case.customer.name
+    if audience == "customer" and notice.kind in WITH_EVIDENCE:
+        found |= _evidence(case, edition, now)
+    if notice.kind in WITH_GUIDANCE:
+        found["guidance"] = guidance(case.category, language)
+    return found
 
 
-def recurring(case: int, category: str, edition: Edition, headline: str, to: Recipient | None, now: datetime) -> dict[str, Any]:
-    """The reminder that reports of the same kind go on."""
-    assert to is not None
-    title = edition.categories[category].title
-    body = (
-        f"Dear {to.name or 'customer'},\n\nreports of alleged {title.lower()} at {headline} go on. "
-        f"Your ticket #{case} is still open.\n"
-    )
-    return _message(
-        case,
-        subject_with(f"{title} at {headline}: still reported", token_of(case)),
-        body,
-        "notice",
-        f"notice:case:{case}:{now:%Y-%m-%d}",
-        to,
-        now,
-    )
-
-
-def _message(case: int, subject: str, body: str, kind: str, once: str, to: Recipient, now: datetime) -> dict[str, Any]:
+def about(case: Case, edition: Edition, language: str) -> dict[str, Any]:
+    """What the case is, in the reader's language."""
+    entry, clause = edition.categories.get(case.category), edition.clauses.get(case.clause)
+    seen = [at for at in (case.first_event_at, case.last_event_at) if at]
+    zone = zone_of(case)
     return {
-        "reference": f"case:{case}",
-        "audience": "customer",
-        "kind": kind,
-        "recipient_name": to.name,
-        "recipient": to.address,
-        "language": to.language,
-        "subject": subject,
-        "body": body,
-        "html": "",
-        "in_reply_to": "",
-        "message_id": "",
-        "state": "waiting",
-        "dedupe_key": once,
-        "created_at": now,
-        "created_by": "system",
-        "not_before": now,
-        "attempts": 0,
-        "error": "",
+        "operator": settings.OPERATOR_NAME or "our",
+        "case_number": str(case.pk),
+        "customer": case.customer.name,
+        "service": case.service.name if case.service else "",
+        "category": category_title(case.category, edition, language),
+        "where": case.headline or case.customer.name,
+        "seen": " – ".join(dict.fromkeys(moment(at, zone) for at in seen)),
+        "reports": str(case.reports),
+        "events": str(case.events),
+        "clause_number": case.clause,
+        "clause_title": clause.title if clause else "",
+        "clause_plain": clause.plain if clause else "",
+        "acknowledge_due": case.ack_due_at if case.acknowledged_at is None else None,
+        "resolve_due": case.resolve_due_at,
+        "advice_only": bool(entry and Handling.ADVICE_ONLY in entry.handling),
+        "managed_by_us": bool(case.service and case.service.managed_by == "provider"),
+        "mandatory": edition.ladder.mode is LadderMode.MANDATORY,
+        "policy_url": f"{settings.PUBLIC_URL.rstrip('/')}/policy/{edition.name}/{case.clause}/",
+        "desk_url": f"{settings.PUBLIC_URL.rstrip('/')}/cases/{case.pk}/",
     }
 
 
-def _moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+def link(case: Case, to: Addressee, now: datetime) -> dict[str, Any]:
+    """The address at which this contact opens the case without an account; none for whoever is no contact."""
+    if to.contact is None:
+        return {}
+    return {"portal_url": links.address_of(f"case:{case.pk}", f"contact:{to.contact}", now)}
 
 
-def promise(messages: Sequence[dict[str, Any]]) -> None:
-    """Put messages into the outbox, in the caller's transaction."""
-    if messages:
-        bulk.copy_frame("correspondence_outboxmessage", pl.DataFrame(list(messages), infer_schema_length=None))
+def tokened(letter: Letter, case: Case, side: str) -> Letter:
+    """The letter with the case's token in its subject: an answer finds its case by that alone."""
+    return replace(letter, subject=subject_with(letter.subject, token_of(case.pk, side)))
+
+
+def category_title(code: str, edition: Edition, language: str) -> str:
+    """The edition's own title where it speaks that language, else the packaged one, else the edition's all the same."""
+    own = edition.categories[code].title if code in edition.categories else code
+    return own if edition.language == language else catalogue.packaged(language).word("categories", code) or own
+
+
+def guidance(code: str, language: str) -> list[str]:
+    """What usually helps with this kind (English so far), and in general in the reader's language."""
+    words = catalogue.packaged(language).words["guidance"]
+    special = list(catalogue.guidance().get(code, ()))
+    note = [str(words["english_only"])] if special and words.get("english_only") else []
+    return [*note, *special, *[str(line) for line in words["general"]]]
+
+
+def outcome(case: Case, language: str) -> str:
+    """How the case ended, or where it stands, as a sentence."""
+    words = catalogue.packaged(language)
+    return words.word("outcomes", case.outcome) or words.word("outcomes", case.state) or words.word("outcomes", "OTHER")
+
+
+def _clocks(case: Case, notice: Notice) -> dict[str, Any]:
+    """The times that the notice is about: the clock that fired, else the one whose end it announces, else the customer's."""
+    running = dict(Clock.objects.filter(case=case, fired_at=None, cancelled_at=None).values_list("kind", "due_at"))
+    fired = str(notice.detail.get("clock", ""))
+    found: dict[str, Any] = {
+        "due": running.get(DUE.get(notice.kind, "")) or case.next_due_at,
+        "second_due": running.get("second"),
+        "data_until": running.get("data_window"),
+        "probation_until": running.get("probation"),
+    }
+    if notice.kind == "reminder":
+        which = "acknowledge" if "acknowledge" in fired and case.acknowledged_at is None else "resolve"
+        percent = fired.rpartition("_")[2]
+        found |= {"clock": which, "percent": percent if percent.isdigit() else "",
+                  "due": case.ack_due_at if which == "acknowledge" else case.resolve_due_at}  # fmt: skip
+    if notice.kind in {"due_changed", "extension_granted", "extension_refused"}:
+        change = ClockChange.objects.filter(case=case, at__lte=notice.created_at).order_by("-at", "-pk").first()
+        if change is not None:
+            found |= {"old_due": change.old_due_at, "new_due": change.new_due_at}
+    return found
+
+
+def _restriction(case: Case, notice: Notice, language: str) -> dict[str, Any]:
+    """The measure that the notice is about: the one it names, else the newest."""
+    rows = Measure.objects.filter(case=case)
+    named = notice.detail.get("measure")
+    row = rows.filter(pk=named).first() if isinstance(named, int) else rows.order_by("-decided_at", "-pk").first()
+    if row is None:
+        return {}
+    edition = policy.compiled(case.edition)
+    return {
+        "measure": measure_words(row, language),
+        "since": row.lifted_at if notice.kind in LIFTS else row.in_force_at or row.decided_at,
+        "expires": row.expires_at,
+        "automatic": row.automatic,
+        "appeal_until": row.decided_at + edition.timers.appeal_within,
+        "reason": row.reason,
+    }
+
+
+def measure_words(row: Measure, language: str) -> str:
+    """'blocked port 25 of 192.0.2.7' in the reader's language."""
+    words = catalogue.packaged(language)
+    kind, scope = words.word("measures", row.kind) or row.kind, words.word("measures", row.scope)
+    target = one_line(row.target, 200)
+    return f"{kind}: {scope} {target}".strip() if scope else f"{kind}: {target}"
+
+
+def _said(case: Case, notice: Notice) -> dict[str, Any]:
+    """What people wrote for the outside, and what the notice itself carries."""
+    found: dict[str, Any] = {}
+    if notice.kind in {"appeal_received", "appeal_decided"}:
+        appeal = Appeal.objects.filter(case=case).order_by("-at", "-pk").first()
+        if appeal is not None:
+            found |= {"decision": appeal.decision, "reason": appeal.reason}
+            if appeal.measure is not None:
+                found["measure"] = f"{appeal.measure.kind} {appeal.measure.target}"
+    if notice.kind == "retraction":
+        row = Retraction.objects.filter(case=case).order_by("-proposed_at", "-pk").first()
+        if row is not None:
+            found |= {"told": row.told, "reason": row.reason}
+    detail: Mapping[str, Any] = notice.detail
+    for name in ("reason", "text", "decision", "told", "limit", "percent"):
+        if detail.get(name):
+            found[name] = str(detail[name])[:20_000]
+    if due := _time(detail.get("due_at")):
+        found["due"] = due if notice.kind != "reminder" else found.get("due", due)
+        found.setdefault("new_due", due)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if isinstance(text, str) and text else None
+    except ValueError:
+        return None
+
+
+def _evidence(case: Case, edition: Edition, now: datetime) -> dict[str, Any]:
+    """The redacted evidence and, for a complete copyright notice, who claims; nothing where it cannot be opened."""
+    entry, found = edition.categories[case.category], disclosing.speaking(case)
+    if found is None:
+        return {}
+    try:
+        shown = disclosing.excerpt(case=case, found=found, category=entry, by=BY, now=now)
+    except TipstaffError:
+        shown = ""
+    return {"evidence": shown, "complainant": disclosing.complainant(found, entry)}

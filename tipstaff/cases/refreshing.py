@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 from django.db import connection
 
-from tipstaff.cases import notices
+from tipstaff.cases import writing
+from tipstaff.cases.states import Duty
 from tipstaff.kernel import bulk
 from tipstaff.kernel.errors import TipstaffError
-from tipstaff.policy.edition import Edition
 
 MOMENT = pl.Datetime("us", "UTC")
 #: What refreshes a case: how many events, when, and until when its window now runs.
@@ -107,10 +107,10 @@ def _follow(shares: pl.DataFrame, now: datetime) -> None:
         )
 
 
-def remind(wanted: Mapping[int, tuple[timedelta, str, Edition, str, notices.Recipient]], now: datetime) -> int:
-    """Notices about recurring events, each case at most one in the policy's interval (``Category.notice_every``).
+def remind(wanted: Mapping[int, timedelta], now: datetime) -> int:
+    """Owe notices about recurring events, each case at most one in the policy's interval (``Category.notice_every``).
 
-    ``wanted`` maps a case to (interval, category, edition, headline, recipient). Returns how many were due.
+    ``wanted`` maps a case to its interval. Returns how many were due.
     """
     if not wanted:
         return 0
@@ -119,10 +119,8 @@ def remind(wanted: Mapping[int, tuple[timedelta, str, Edition, str, notices.Reci
             """UPDATE cases_case c SET noticed_at = %s FROM unnest(%s::bigint[], %s::interval[]) AS g(id, every)
                WHERE c.id = g.id AND c.closed_at IS NULL AND c.ticketed_at IS NOT NULL AND c.noticed_at + g.every <= %s
                RETURNING c.id""",
-            [now, list(wanted), [interval for interval, *_ in wanted.values()], now],
+            [now, list(wanted), list(wanted.values()), now],
         )
         due = [row[0] for row in cursor.fetchall()]
-    notices.promise(
-        [notices.recurring(case, wanted[case][1], wanted[case][2], wanted[case][3], wanted[case][4], now) for case in due]
-    )
+    writing.write_notices([(case, str(Duty.RECURRING), "customer", "{}", now) for case in due], now)
     return len(due)

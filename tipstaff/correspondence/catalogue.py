@@ -11,7 +11,7 @@ from tipstaff.correspondence import language as small
 from tipstaff.correspondence.language import Template
 from tipstaff.kernel.errors import InputError, Problem
 
-LANGUAGES = ("en", "de", "fr", "es", "nl")
+LANGUAGES = ("en", "de")
 TABLES = ("fragments", "reporter_fragments", "guidance", "titles", "outcomes", "measures", "categories")
 
 
@@ -37,9 +37,13 @@ class Language:
         return str(self.words[table].get(name, ""))
 
 
-@cache
 def packaged(code: str) -> Language:
-    """The wording in one of LANGUAGES."""
+    """The wording in a language, or in the nearest one that there is wording in."""
+    return _packaged(known(code))
+
+
+@cache
+def _packaged(code: str) -> Language:
     content = loads((files("tipstaff.correspondence.wording") / f"{code}.toml").read_text("utf-8"))
     fragments = {name: text.strip("\n") for table in TABLES[:2] for name, text in content[table].items()}
     kinds = {name: Source(entry["subject"], entry["body"].strip("\n")) for name, entry in content.items() if name not in TABLES}

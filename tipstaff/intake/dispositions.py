@@ -6,9 +6,10 @@ Order matters and is the order below. Whatever carries a report's own structure 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tipstaff.correspondence.references import token_in_address, token_in_message_ids, token_in_subject
+from tipstaff.correspondence.references import token_in_address, token_in_message_ids, token_in_subject, token_in_text
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.message import Message
+from tipstaff.intake.reading.answering import split
 from tipstaff.intake.reading.automatic import (
     auto_reply_reason,
     bounce_reason,
@@ -200,7 +201,19 @@ def case_reference(message: Message) -> str | None:
     ]
     if own and ours and token_in_subject(message.header("subject")) is None:
         return ours[-1].strip("<>,")
-    return token_in_subject(message.header("subject"))
+    return token_in_subject(message.header("subject")) or _carried_reference(message)
+
+
+def _carried_reference(message: Message) -> str | None:
+    """An answer that lost its threading, its subject and our plus-address: the mail of ours that it forwards or quotes names its
+    case. Only what is forwarded or quoted counts: a new complaint may speak of an old case."""
+    own = {domain.lower() for domain in message.hints.own_domains}
+    for inner in message.embedded[:5]:
+        token = token_in_message_ids(inner.header("message-id"))
+        if token and inner.header("message-id").strip("<> ").rpartition("@")[2].lower() in own:
+            return token
+    quoted = split(message.letter[:100_000])[1] if "[#" in message.letter else ""
+    return token_in_text(quoted)
 
 
 #: Each rule answers for what it knows; a verdict of REPORT ends the list with "may be a report".

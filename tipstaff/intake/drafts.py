@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars
 
+    from tipstaff.intake.reading.answering import Said
+    from tipstaff.intake.reading.returned import Returned
+
 
 class Disposition(StrEnum):
     """What a message is, decided before what it says."""
@@ -103,6 +106,8 @@ class ReportDraft:
     needs: list[str] = field(default_factory=list)  # why a person must decide, in words; disposition then says so
     automated: bool = False  # a machine wrote it (Auto-Submitted, a list, the null path): never answered
     feed: str | None = None  # name of the recurring feed, where absence later means something
+    said: "Said | None" = None  # an answer's own words, apart from what it quotes
+    returned: "Returned | None" = None  # a returned mail: which of ours, from whom, why
 
 
 #: Columns of ``ReportDraft.table`` with their polars dtype names.

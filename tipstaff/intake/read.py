@@ -10,12 +10,14 @@ from tipstaff.intake.classification import classify
 from tipstaff.intake.dispositions import Verdict, verdict_of
 from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft, Reporter
 from tipstaff.intake.message import Hints, Message
+from tipstaff.intake.reading.answering import said
 from tipstaff.intake.reading.authentication import authenticated_domains
 from tipstaff.intake.reading.automatic import auto_submitted, null_path, phrase_in, plain_subject
 from tipstaff.intake.reading.indicators import find_addresses, find_domains, find_urls
 from tipstaff.intake.reading.known_zone import use_known_zone
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.open import open_message
+from tipstaff.intake.reading.returned import returned
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.walk import every_message
 from tipstaff.intake.registry import PARSERS
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 UNREAD = ("was not read", "were not opened", "not opened", "was cut", "were cut", "was left out", "were opened", "was not weighed")
 LONGEST_REASON = 300  # characters
 
+ANSWERING = frozenset({Disposition.REPLY, Disposition.RETRACTION, Disposition.COUNTER_NOTICE, Disposition.AUTO_REPLY})
 MAX_CARRIED = 50  # attached complaints of one mail that are read
 
 #: Parsers whose ``reads_prose`` is true never claim more than LIKELY, and asking them costs most.
@@ -246,6 +249,10 @@ def _for_a_person(message: Message, form: str, *reasons: str) -> ReportDraft:
 def _set_aside(message: Message, verdict: Verdict) -> ReportDraft:
     draft = _draft(message, verdict.format, verdict.disposition)
     draft.external_id = verdict.reference
+    if verdict.disposition is Disposition.BOUNCE:
+        draft.returned = returned(message)
+    elif verdict.disposition in ANSWERING:
+        draft.said = said(message)
     if verdict.disposition is Disposition.NEEDS_A_PERSON:
         draft.needs.append(verdict.reason)
     else:

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from tipstaff.accounts.models import Contact, Customer, Service
+from tipstaff.accounts.models import Customer, Service
 from tipstaff.attribution import snapshot
-from tipstaff.cases.notices import Recipient
 from tipstaff.cases.opening import contract_time
 from tipstaff.intake.models import Source
 from tipstaff.kernel.errors import InputError
@@ -47,7 +46,6 @@ class Context:
     version: object
     customers: pl.DataFrame
     parents: dict[int, int | None]
-    recipients: dict[int, Recipient]
     contracts: dict[int, timedelta]  # periods of notice by customer, where a contract grants one
     editions: Editions
     rules: list[RuleSpec]
@@ -74,7 +72,6 @@ def load(now: datetime, before: "Context | None" = None) -> Context:
         version=version,
         customers=before.customers if same and before else _customers(),
         parents=before.parents if same and before else dict(Customer.objects.values_list("id", "parent_id")),
-        recipients=before.recipients if same and before else _recipients(),
         contracts=before.contracts if same and before else _contracts(),
         editions=editions,
         rules=_specs(),
@@ -112,20 +109,6 @@ def service_classes() -> pl.DataFrame:
 def _contracts() -> dict[int, timedelta]:
     rows = Customer.objects.exclude(contract={}).values_list("id", "contract")
     return {customer: time for customer, terms in rows if (time := contract_time(terms))}
-
-
-def _recipients() -> dict[int, Recipient]:
-    """The abuse contact of each customer, else the first one that has an address."""
-    rows = (
-        Contact.objects.exclude(email="")
-        .order_by("customer_id", "-role", "id")
-        .values_list("customer_id", "role", "name", "email", "language", "customer__language")
-    )
-    found: dict[int, Recipient] = {}
-    for customer, role, name, email, language, fallback in rows:
-        if customer not in found or role == "abuse":
-            found[customer] = Recipient(name, email, language or fallback)
-    return found
 
 
 def _editions() -> Editions:

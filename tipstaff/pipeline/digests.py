@@ -2,10 +2,12 @@
 
 from datetime import date, datetime, time, timedelta
 
+from django.conf import settings
 from django.db.models import Sum
 
 from tipstaff.cases.letters import recipient
-from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.correspondence import catalogue, letters
+from tipstaff.correspondence.letters import Thread
 from tipstaff.policy.categories import title
 from tipstaff.reports.models import Tally
 from tipstaff.reports.rules import Action
@@ -26,29 +28,23 @@ def _of_day(day: date, now: datetime) -> int:
     by_customer: dict[int, list[tuple[str, int]]] = {}
     for customer, category, events in rows.annotate(Sum("events")).order_by("customer_id", "category"):
         by_customer.setdefault(customer, []).append((category, events))
-    messages = [message for customer, counts in by_customer.items() if (message := _message(customer, counts, day, now))]
-    before = OutboxMessage.objects.filter(dedupe_key__in=[message.dedupe_key for message in messages]).count()
-    OutboxMessage.objects.bulk_create(messages, ignore_conflicts=True)
-    return len(messages) - before
+    return sum(_promised(customer, counts, day, now) for customer, counts in by_customer.items())
 
 
-def _message(customer: int, counts: list[tuple[str, int]], day: date, now: datetime) -> OutboxMessage | None:
+def _promised(customer: int, counts: list[tuple[str, int]], day: date, now: datetime) -> bool:
     to = recipient(customer)
     if to is None:
-        return None
-    lines = [f"- {title(category)}: {events} observation{'s' if events > 1 else ''}" for category, events in counts]
-    told = f"these were reported about your services on {day:%Y-%m-%d} (UTC). Nothing is due; they are for you to look into."
-    body = [f"Dear {to.name or 'customer'},", "", told, "", *lines, ""]
-    return OutboxMessage(
-        reference=f"customer:{customer}",
-        audience="customer",
-        kind="digest",
-        recipient_name=to.name,
-        recipient=to.address,
-        language=to.language,
-        subject=f"Abuse reports about your services on {day:%Y-%m-%d}",
-        body="\n".join(body),
-        dedupe_key=f"digest:{customer}:{day:%Y-%m-%d}",
-        created_at=now,
+        return False
+    code = catalogue.known(to.language)
+    words = catalogue.packaged(code)
+    lines = [{"category": words.word("categories", kind) or title(kind), "events": f"{events:,}"} for kind, events in counts]
+    values = {"operator": settings.OPERATOR_NAME or "our", "contact": to.name, "day": f"{day:%Y-%m-%d}", "lines": lines}
+    made = letters.promise(
+        letter=letters.compose("digest", code, values),
+        to=to,
+        thread=Thread(f"customer:{customer}"),
+        now=now,
+        once=f"digest:{customer}:{day:%Y-%m-%d}",
         not_before=datetime.combine(now.date(), time(6), now.tzinfo),
     )
+    return made is not None

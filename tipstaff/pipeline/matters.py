@@ -314,7 +314,6 @@ def _one(
         reports=tuple(shares),
         words=row["words"],
         parent=parent,
-        notice=context.recipients.get(customer),
     )
 
 
@@ -330,16 +329,9 @@ def _remind(joins: pl.DataFrame, context: Context, now: datetime) -> int:
     shortest = min(intervals, default=timedelta(days=7))
     wanted = {}
     for row in joins.filter(pl.col("noticed_at") <= now - shortest).iter_rows(named=True):
-        recipient, in_force = context.recipients.get(row["customer"]), context.editions.at(row["brand"] or "", now)
-        if recipient and in_force and in_force[1].categories[row["category"]].customer_told:
-            every = in_force[1].categories[row["category"]].notice_every
-            wanted[row["case_id"]] = (
-                every,
-                row["category"],
-                in_force[1],
-                one_line(row["headline"] or "", LONGEST_HEADLINE),
-                recipient,
-            )
+        in_force = context.editions.at(row["brand"] or "", now)
+        if in_force and in_force[1].categories[row["category"]].customer_told:
+            wanted[row["case_id"]] = in_force[1].categories[row["category"]].notice_every
     return refreshing.remind(wanted, now)
 
 

@@ -11,6 +11,7 @@ from tipstaff.project import environment
 LOOPS = {
     "worker": "tipstaff.project.worker:run",
     "intake": "tipstaff.intake.worker:run",
+    "mailer": "tipstaff.pipeline.mailer:run",
     "enforcement": "tipstaff.enforcement.worker:run",
     "sealer": "tipstaff.audit.sealer:run",  # also beside every worker; one works at a time
 }
@@ -49,6 +50,9 @@ def children() -> list[Child]:
         found += [Child(f"worker-{number}", ours("run", "worker"), "pipeline") for number in range(1, count + 1)]
     if exists("enforcement"):
         found.append(Child("enforcement", ours("run", "enforcement"), "orders", grace=20))
+    if exists("mailer"):
+        said = environment.get("smarthost") if environment.flag("sending") else "sending is off"
+        found.append(Child("mailer", ours("run", "mailer"), said, grace=20))
     if exists("intake") and environment.flag("intake"):
         found.append(Child("intake", ours("run", "intake"), f"SMTP {environment.get('smtp_listen')}"))
     return found

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import ProtectedError
 
 from tipstaff.accounts.models import (
     Acceptance,
@@ -38,12 +39,14 @@ from tipstaff.intake.models import Correction, Source, Submission
 from tipstaff.intake.spool import Spool, accepted
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import Refused
+from tipstaff.pipeline import telling
 from tipstaff.pipeline.worker import Worker
 from tipstaff.policy.models import StoredEdition
 from tipstaff.project.samples import acts, mails, people
 from tipstaff.reports.bulk import ensure_partition
 from tipstaff.reports.models import AcceptedRisk, FeedDelivery, Report, Reporter, Rule, Tally
 
+LETTERS = 1_000_000  # all of them
 STEP, LONG_STEP = timedelta(hours=1), timedelta(hours=6)  # messages so close together are handled in one go
 RECENT = timedelta(days=2)  # within which the short step holds
 
@@ -77,10 +80,12 @@ def deliver(messages: Sequence[mails.Delivery], now: datetime) -> int:
                 spool.put([_accepted(one) for one in group])
                 while spool.count():
                     worker.step()
+                telling.tell(now=at, most=LETTERS)
         acts.work(now + timedelta(minutes=1), now)
         with clock.frozen(now):
             if worker is not None:
                 worker.step()  # time itself brings about the last things: silent sources, findings that are gone
+        telling.tell(now=now, most=LETTERS)
     return len(messages)
 
 
@@ -162,11 +167,26 @@ def _erase_cases(numbers: list[int]) -> None:
     MovedEvent.objects.filter(from_case__in=numbers).delete()
     CaseChange.objects.filter(moved__isnull=True).delete()
     OutboxMessage.objects.filter(reference__in=[f"case:{number}" for number in numbers]).delete()
+    _erase_what_hangs_on(numbers)
     CaseLink.objects.filter(case__in=numbers).delete()
     CaseReport.objects.filter(case__in=numbers).delete()
     JournalEntry.objects.filter(case__in=numbers).delete()
     Case.objects.filter(pk__in=numbers).update(parent=None, merged_into=None)
     Case.objects.filter(pk__in=numbers).delete()
+
+
+def _erase_what_hangs_on(numbers: list[int]) -> None:
+    """Clocks, notices, measures and the like: rows that hold their case, some of which hold each other."""
+    held = [row for row in Case._meta.related_objects if row.related_model not in {Case, CaseReport, JournalEntry}]
+    for _ in held:
+        left = []
+        for relation in held:
+            try:
+                with transaction.atomic():
+                    relation.related_model.objects.filter(**{f"{relation.field.name}__in": numbers}).delete()  # type: ignore[union-attr]
+            except ProtectedError:
+                left.append(relation)
+        held = left
 
 
 def _erase_reports(reports: list[int], reporters: set[int], customers: list[int]) -> None:

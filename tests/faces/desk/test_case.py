@@ -77,7 +77,7 @@ def test_classify_starts_the_customers_clock_and_promises_the_notice(desk, alice
     alice.post(f"/cases/{case.pk}/classify/", {"category": "phishing", "ticket": "on"})
     case.refresh_from_db()
     assert case.state == "TICKETED" and case.resolve_due_at and case.waiting_on == "customer"
-    assert OutboxMessage.objects.get(reference=f"case:{case.pk}").recipient == "abuse@carol.example"
+    assert case.notices.get().kind == "opened"
 
 
 def test_a_kind_that_is_not_in_the_edition_is_refused_with_what_there_is(desk, alice) -> None:
