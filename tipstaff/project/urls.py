@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from tipstaff.project.erasing import erase
 
-FACES = ("api", "public", "desk")
+FACES = ("api", "public", "portal", "desk")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("sample/", erase),

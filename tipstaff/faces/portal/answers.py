@@ -1,0 +1,148 @@
+"""The forms by which a customer answers: their fields, what a value must be, and the service that each calls."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.http import QueryDict
+
+from tipstaff.cases import statements
+from tipstaff.cases.models import Case, Measure
+from tipstaff.faces.portal import words
+from tipstaff.faces.portal.visitors import Here
+from tipstaff.kernel.errors import NotFound
+from tipstaff.kernel.text import storable
+
+LONGEST = 10_000  # characters of one field
+DONE = {
+    "acknowledge": "Thank you. You have acknowledged this case; that is not an admission.",
+    "plan": "Thank you. We have your plan, and a person reads it.",
+    "fix": "Thank you. We look again by ourselves.",
+    "dispute": "We have your objection. Somebody who has not worked on this case decides.",
+    "extension": "We have your request. You hear from us.",
+    "comment": "We have your message.",
+    "appeal": "We have your appeal. Somebody who had no part in the decision decides.",
+    "forward": "Your client has a case of its own now, and is told.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """``kind``: area, text, mail, moment, language, hidden."""
+
+    name: str
+    label: str
+    kind: str = "area"
+    hint: str = ""
+    rows: int = 3
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A page with a form. ``send`` gets the visit, the case and the values."""
+
+    name: str
+    title: str
+    lead: str
+    button: str
+    fields: tuple[Field, ...]
+    send: Callable[[Here, Case, Mapping[str, Any]], Any]
+
+
+def _plan(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
+    return statements.plan(case=case.pk, cause=said["cause"], fix=said["fix"], prevention=said["prevention"],
+                           promised_at=said["promised_at"], by=here.by, now=here.now)  # fmt: skip
+
+
+def _appeal(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
+    from tipstaff.cases import appeals
+
+    number = said.get("measure", "")
+    measure = None
+    if number:
+        measure = Measure.objects.filter(case=case, pk=int(number)).first() if number.isdigit() and len(number) < 16 else None
+        if measure is None:
+            raise NotFound("no such measure on this case")
+    return appeals.file(case=case.pk, grounds=said["grounds"], measure=measure.pk if measure else None, by=here.by, now=here.now)
+
+
+def _forward(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
+    from tipstaff.cases import forwarding
+
+    return forwarding.forward_to_client(
+        case=case.pk, name=said["name"], email=said["email"], language=said["language"], by=here.by, now=here.now
+    )
+
+
+FORMS: Mapping[str, Form] = {
+    form.name: form
+    for form in (
+        Form("acknowledge", "Acknowledge", "", "Acknowledge", (),
+             lambda here, case, said: statements.acknowledge(case=case.pk, by=here.by, now=here.now)),
+        Form("plan", "Your plan", "A few sentences each are enough.", "Send plan", (
+            Field("cause", "How did it get there?", hint="As far as you know it now."),
+            Field("fix", "What have you changed, or will you change?"),
+            Field("prevention", "How will you keep it out?", rows=2,
+                  hint="One sentence is enough, for instance: automatic updates are on."),
+            Field("promised_at", "Done by", "moment"),
+        ), _plan),
+        Form("fix", "Tell us that it is fixed", "We then look again by ourselves.", "It is fixed", (
+            Field("text", "What did you do?", rows=5),
+        ), lambda here, case, said: statements.claim_fix(case=case.pk, text=said["text"], by=here.by, now=here.now)),
+        Form("dispute", "We are wrong?", "Say so. Somebody who has not worked on this case looks at it and decides.", "Send", (
+            Field("text", "Why is the report wrong?", rows=6,
+                  hint="For instance: the address was not yours then, it was allowed, or it did not happen."),
+        ), lambda here, case, said: statements.dispute(case=case.pk, text=said["text"], by=here.by, now=here.now)),
+        Form("extension", "Ask for more time", "Say until when, and why. A person decides.", "Ask", (
+            Field("until", "Until", "moment"), Field("reason", "Why do you need it?"),
+        ), lambda here, case, said: statements.ask_extension(
+            case=case.pk, until=said["until"], reason=said["reason"], by=here.by, now=here.now)),
+        Form("comment", "Write to us", "A question, or anything else we should know.", "Send", (
+            Field("text", "Your message", rows=4),
+        ), lambda here, case, said: statements.comment(case=case.pk, text=said["text"], by=here.by, now=here.now)),
+        Form("appeal", "Appeal",
+             "Say why the decision is wrong. Somebody who had no part in it decides. If you are right it is undone.", "Send appeal",
+             (Field("grounds", "Why is it wrong?", rows=6), Field("measure", "", "hidden", optional=True)), _appeal),
+        Form("forward", "Forward to my client",
+             "Your client gets a case of its own, with a time that ends before yours. We do not tell it who you are to us, and you "
+             "stay answerable for yours.", "Forward", (
+                 Field("name", "Your client’s name", "text"),
+                 Field("email", "Your client’s mail address", "mail", hint="We write there, and to nobody else."),
+                 Field("language", "Language", "language"),
+             ), _forward),
+    )
+}  # fmt: skip
+
+
+def values_of(form: Form, posted: QueryDict, here: Here) -> tuple[dict[str, str], dict[str, Any], dict[str, str]]:
+    """(as written, as values, problem by field)."""
+    written = {field.name: storable(str(posted.get(field.name, ""))).strip() for field in form.fields}
+    values: dict[str, Any] = dict(written)
+    problems = {}
+    for field in form.fields:
+        text = written[field.name]
+        if not text and not field.optional:
+            problems[field.name] = words.say(here.code, "Write something here.")
+        elif len(text) > LONGEST:
+            written[field.name] = text[:LONGEST]
+            problems[field.name] = words.say(here.code, "This has {n} characters; {most} are taken.", n=len(text), most=LONGEST)
+        elif field.kind == "moment":
+            values[field.name], problem = moment(text, here)
+            problems |= {field.name: problem} if problem else {}
+        elif field.kind == "language" and text not in words.LANGUAGES:
+            problems[field.name] = words.say(here.code, "Choose one of the list.")
+    return written, values, problems
+
+
+def moment(text: str, here: Here) -> tuple[datetime | None, str]:
+    """A moment of a form, in the visitor's zone, in UTC; or what is wrong with it."""
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "T")[:25])
+        there = (found if found.tzinfo else found.replace(tzinfo=here.zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None, words.say(here.code, "Write it like 2026-06-15 18:00.")
+    if there <= here.now:
+        return None, words.say(here.code, "This has passed. Choose a later time.")
+    return there, ""

@@ -1,0 +1,87 @@
+"""What was reported, as the customer may know it: addresses and pages of theirs, times, how many; never who."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tipstaff.accounts.models import Assignment
+from tipstaff.cases.models import Case
+from tipstaff.cases.redacted import scope_of
+from tipstaff.correspondence import catalogue
+from tipstaff.reports import queries as reports
+from tipstaff.reports.models import Event, Report
+from tipstaff.reports.scrubbing import OPEN, SHUT, Scope, free_text
+
+MOST_PLACES = 12
+LOOKED_AT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``pages``: addresses of pages, written so that they cannot be clicked; ``held_since``: when the address became theirs."""
+
+    pages: tuple[str, ...]
+    addresses: tuple[str, ...]
+    held_since: datetime | None
+    first: datetime | None
+    last: datetime | None
+    more: int
+
+
+def of(case: Case, found: list[Report], now: datetime) -> Facts:
+    events = _events(case)
+    scope = scope_of(case, found[0], now) if found else Scope()
+    pages = list(dict.fromkeys(shown(event.url or event.domain or "", scope) for event in events if event.url or event.domain))
+    addresses = list(dict.fromkeys(_address(event) for event in events if event.ip))
+    moments = [moment for event in events for moment in (event.occurred_at or event.earliest or event.latest,) if moment]
+    return Facts(
+        tuple(pages[:MOST_PLACES]),
+        tuple(addresses[:MOST_PLACES]),
+        _held_since(case, events),
+        min(moments, default=case.first_event_at),
+        max(moments, default=case.last_event_at),
+        max(len(pages) - MOST_PLACES, 0) + max(len(addresses) - MOST_PLACES, 0),
+    )
+
+
+def _events(case: Case) -> list[Event]:
+    """The case's own events, or those of the clients' cases that hang on it."""
+    own = reports.events_of_case(case.pk, LOOKED_AT)
+    if own:
+        return own
+    return [event for child in case.children.all()[:20] for event in reports.events_of_case(child.pk, LOOKED_AT // 10)]
+
+
+def _address(event: Event) -> str:
+    host = f"[{event.ip}]" if event.ip and ":" in event.ip and event.port else str(event.ip)
+    return f"{host} port {event.port}" if event.port else host
+
+
+def _held_since(case: Case, events: list[Event]) -> datetime | None:
+    numbers = {event.assignment_id for event in events if event.assignment_id and event.customer_id == case.customer_id}
+    rows = Assignment.objects.filter(pk__in=numbers, service__customer=case.customer_id)
+    starts = [row.period.lower for row in rows if row.period.lower]
+    return max(starts, default=None)
+
+
+def shown(text: str, scope: Scope) -> str:
+    """An address of a page without what would name somebody, and so that it cannot be followed by accident."""
+    clean = free_text(text, scope).replace(OPEN, "[removed: ").replace(SHUT, "]")
+    return clean.replace("http", "hxxp", 1).replace(".", "[.]") if "/" in clean or "." in clean else clean
+
+
+def guidance(category: str, code: str) -> tuple[str, list[str]]:
+    """(language, lines) of what usually helps against this kind; English where nobody wrote it in that language."""
+    known = catalogue.guidance().get(category)
+    if code != "en":
+        own = _own(code)
+        if category in own:
+            return code, list(own[category])
+    return "en", list(known or ())
+
+
+def _own(code: str) -> dict[str, list[str]]:
+    try:
+        words = catalogue.packaged(code).words["guidance"]
+    except (FileNotFoundError, KeyError):
+        return {}
+    return {name: list(lines) for name, lines in words.items() if isinstance(lines, list)}

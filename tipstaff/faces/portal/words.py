@@ -1,0 +1,124 @@
+"""What the portal says, in five languages: the English sentence is the key, one TOML file a language has the others.
+
+Nothing is compiled at installation, and a test finds every sentence that lacks a translation.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
+from importlib.resources import files
+from tomllib import loads
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.http import HttpRequest
+from django.utils import translation
+from django.utils.formats import date_format
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from tipstaff.correspondence import catalogue as letters
+
+LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "nl": "Nederlands"}
+COOKIE = "tipstaff_portal_language"
+#: A moment this year, and one further off, as date_format writes them.
+FORMATS = {
+    "en": ("l j F, H:i", "j F Y, H:i"),
+    "de": ("l, j. F, H:i", "j. F Y, H:i"),
+    "fr": ("l j F, H:i", "j F Y, H:i"),
+    "es": ("l j \\d\\e F, H:i", "j \\d\\e F \\d\\e Y, H:i"),
+    "nl": ("l j F, H:i", "j F Y, H:i"),
+}
+SHORT = {"en": "D j M H:i", "de": "D j. M H:i", "fr": "D j M H:i", "es": "D j M H:i", "nl": "D j M H:i"}
+
+
+@cache
+def catalogue(code: str) -> Mapping[str, str]:
+    """English sentence → the same in another language."""
+    if code == "en":
+        return {}
+    return loads((files("tipstaff.faces.portal.wording") / f"{code}.toml").read_text("utf-8"))
+
+
+def say(code: str, text: str, **values: Any) -> str:
+    """The sentence in a language, its {places} filled."""
+    found = catalogue(code).get(text, text)
+    return found.format(**values) if values else found
+
+
+def said(code: str, text: str, **values: Any) -> SafeString:
+    """The same for a page: everything but markup of ours is escaped."""
+    found = escape(catalogue(code).get(text, text))
+    return format_html(found, **values) if values else mark_safe(found)  # noqa: S308 - escaped above
+
+
+def chosen(request: HttpRequest, preferred: str = "") -> str:
+    """The language of a page: what was chosen here, what the contact asked for, what the browser asks for, English."""
+    asked = request.GET.get("language", "") or request.COOKIES.get(COOKIE, "")
+    for code in (asked, preferred):
+        if short(code):
+            return short(code)
+    for code, weight in parse_accept_lang_header(request.META.get("HTTP_ACCEPT_LANGUAGE", "")[:500].lower()):
+        if weight and short(code):
+            return short(code)
+    return "en"
+
+
+def short(code: str) -> str:
+    """'de-AT' → 'de'; empty for a language that is not spoken here."""
+    found = code.strip().lower().replace("_", "-").partition("-")[0]
+    return found if found in LANGUAGES else ""
+
+
+def zone_of(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+def zone_name(at: datetime, zone: tzinfo) -> str:
+    """'CEST', or 'UTC-03' where the zone has no letters."""
+    here = at.astimezone(zone)
+    name = here.tzname() or ""
+    return name if name.isalpha() else f"UTC{here:%z}"[:6] + (f":{here:%z}"[4:] if not f"{here:%z}".endswith("00") else "")
+
+
+def moment(at: datetime, now: datetime, zone: tzinfo, code: str, style: str = "") -> str:
+    """'Monday 15 June, 14:20 CEST'; the year where it is another one. Styles: '', 'day', 'short'."""
+    here = at.astimezone(zone)
+    near = here.year == now.astimezone(zone).year
+    with translation.override(code):
+        if style == "short":
+            return date_format(here, SHORT[code], use_l10n=False)
+        if style == "day":
+            return date_format(here, FORMATS[code][not near].partition(",")[0] if code != "de" else ("l, j. F", "j. F Y")[not near])
+        return f"{date_format(here, FORMATS[code][not near])} {zone_name(at, zone)}"
+
+
+def stamp(at: datetime) -> str:
+    """What hovers over a moment: '2026-06-15 12:20 UTC'."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def length(period: timedelta, code: str) -> str:
+    """'5 h 12', or '3 days'."""
+    minutes = int(abs(period).total_seconds() // 60)
+    if minutes >= 72 * 60:
+        return say(code, "{n} days", n=minutes // 1440)
+    return f"{minutes // 60} h {minutes % 60:02d}"
+
+
+@cache
+def packaged(code: str) -> letters.Language:
+    """The words of the letters, so that a page and a mail call the same thing the same."""
+    try:
+        return letters.packaged(code)
+    except FileNotFoundError:
+        return letters.packaged("en")
+
+
+def word(code: str, table: str, name: str) -> str:
+    """A word of the letters' tables (categories, outcomes, measures), in English where a language lacks it."""
+    return packaged(code).word(table, name) or packaged("en").word(table, name)
