@@ -5,7 +5,7 @@ refused. Messages are rendered by whoever sends them, after the commit.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -108,6 +108,7 @@ def _decide(case: Case, act: Act, known: knowing.Known, work: writing.Work) -> O
         if not any(clock.pk == act.clock.pk and clock.pause_id is None for clock in known.clocks.get(case.pk, ())):
             return Outcome(case, facts.state, None, facts)  # cancelled or paused by an act before it
         work.fired.append(act.clock.pk)
+        facts = replace(facts, running=facts.running - {act.clock.kind})
     try:
         decision = decide(facts, act.event)
     except Refused as refused:

@@ -220,7 +220,7 @@ def ladder_terminates(*also: Trigger) -> Ask:
 
     def says(facts: Facts) -> bool:
         step = ladder.terminating(facts.edition)
-        proofs = facts.proofs | set(also)
+        proofs = (facts.proofs - {Trigger.DECISION}) | set(also)  # the decision to restrict is none to terminate
         if not facts.contacted:
             proofs |= {Trigger.NOT_ADDRESSED}
         if facts.retest != "ok":

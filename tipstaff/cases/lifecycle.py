@@ -87,16 +87,16 @@ _REPEATABLE = (S.TICKETED, S.ACKNOWLEDGED, S.RECONNECTED)
 def _time_is_over(when: tuple[State, ...], event: Event, proof: Trigger, what: str) -> tuple[Rule, ...]:
     """What follows when the customer's time ran out, or the same came again: who goes first, then what the ladder says."""
 
-    def person(ask: Ask, why: str) -> Rule:
-        return Rule(f"{what}: {why}", when, event, only=(ask,), person=f"{what}; {why}")
+    def person(ask: Ask, why: str, proven: Trigger | None = None) -> Rule:
+        return Rule(f"{what}: {why}", when, event, only=(ask,), proof=proven, person=f"{what}; {why}")
 
     return (
         Rule(f"{what}, but it is advice: it ends with its finding", when, event, only=(f.advice_only,)),
         person(f.stops_at_notice, "the case stops at notice until its own procedure decides"),
         person(f.unheard, "nobody knows that the customer was reached, and silence proves nothing: a person confirms or tells"),
-        person(f.by_hand_only, "a protected class or the contract forbids that anything happens by itself"),
-        person(f.speech_undecided, "the speech gate has not been passed"),
-        person(f.unreviewed, "a second reviewer has not agreed that it is a breach"),
+        person(f.by_hand_only, "a protected class or the contract forbids that anything happens by itself", proof),
+        person(f.speech_undecided, "the speech gate has not been passed", proof),
+        person(f.unreviewed, "a second reviewer has not agreed that it is a breach", proof),
         person(f.first_notice, "a kind that is told first and counts when it comes again"),
         Rule(
             f"{what}: the policy restricts",

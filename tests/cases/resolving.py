@@ -1,0 +1,97 @@
+"""A desk with people, a customer who was told, and time that passes: what the stories of resolution begin with."""
+
+from datetime import timedelta
+
+from tests.pipeline.given import CAROL, NOW, deliver, event, provider, report
+from tipstaff.accounts.models import Contact, StaffMember
+from tipstaff.cases import measures, services, sweeper
+from tipstaff.cases.models import Case, Measure, Notice
+from tipstaff.correspondence.models import OutboxMessage
+
+HOUR = timedelta(hours=1)
+PACKS = ("dedicated-hosting", "managed-services")
+
+
+class Desk:
+    """A provider under one policy. Alice and Amy are analysts, Bob and Bea leads; Carol is the customer."""
+
+    def __init__(self, pack="dedicated-hosting", category="intrusion", *, told=True, ticket=True, contact=True, now=NOW):
+        self.pack, self.now = pack, now
+        provider(pack=pack)
+        for name, role in (("alice", "analyst"), ("amy", "analyst"), ("bob", "lead"), ("bea", "lead"), ("colin", "counsel")):
+            StaffMember.objects.create(username=name, roles=[role])
+        deliver(report(event(CAROL), category=category, category_from=f"keyword {category} (en)"), kind="smtp", now=now)
+        self.number = Case.objects.get().pk
+        self.customer = self.case.customer
+        if contact:
+            self.contact = Contact.objects.create(customer=self.customer, name="Carol", email="abuse@carol.example")
+        if ticket:
+            services.classify(case=self.number, category=category, by="alice", now=now, facts=self.facts(category))
+        if told:
+            self.tell()
+
+    @property
+    def case(self):
+        return Case.objects.get(pk=self.number)
+
+    @property
+    def state(self):
+        return self.case.state
+
+    @property
+    def carol(self):
+        return f"contact:{self.contact.pk}"
+
+    def facts(self, category):
+        return (
+            {"third_party_rule": "forum.example rule 3"}
+            if category == "third_party_rules" and self.pack == "managed-services"
+            else {}
+        )
+
+    def tell(self):
+        """The opening notice has been sent."""
+        OutboxMessage.objects.create(reference=f"case:{self.number}", audience="customer", kind="notice", recipient="a@carol.example",
+                                     subject="ticket", body="", state="sent", created_at=self.now, not_before=self.now,
+                                     sent_at=self.now)  # fmt: skip
+
+    def wait(self, length):
+        """Time passes; every second of it is looked at as the sweeper does, moment by moment of what falls due."""
+        end = self.now + length
+        while (due := self.next_due()) is not None and due <= end:
+            self.now = max(self.now, due)
+            while sweeper.fire_due(now=self.now):
+                pass
+        self.now = end
+        measures.expire(now=self.now)
+        return self
+
+    def next_due(self):
+        from tipstaff.cases.models import Clock
+        from tipstaff.cases.models_time import RUNNING
+
+        return Clock.objects.filter(RUNNING).order_by("due_at").values_list("due_at", flat=True).first()
+
+    def do(self, service, **given):
+        """A service at the present moment; a second later it is a second later."""
+        self.now += timedelta(seconds=1)
+        given.setdefault("by", "alice")
+        return service(**given, now=self.now)
+
+    def on(self, service, **given):
+        return self.do(service, case=self.number, **given)
+
+    def enforce(self):
+        """Enforcement does what was decided, and undoes what is to be lifted."""
+        for row in Measure.objects.filter(state__in=("decided", "ordered")):
+            self.do(measures.ordered, measure=row.pk, by="system:enforcement")
+            self.do(measures.in_force, measure=row.pk, by="system:enforcement")
+        for row in Measure.objects.filter(state="lifting"):
+            self.do(measures.lifted, measure=row.pk, by="system:enforcement")
+
+    def notices(self, audience="customer"):
+        return list(Notice.objects.filter(case=self.number, audience=audience).order_by("pk").values_list("kind", flat=True))
+
+    def states(self):
+        entries = self.case.journal.filter(kind="state", detail__has_key="state").order_by("pk")
+        return [entry.detail["state"] for entry in entries]
