@@ -75,17 +75,17 @@ def clauses_by_week(*, weeks: list[str], since: datetime) -> list[tuple[str, dic
     return sorted(table.items(), key=lambda row: [int(part) if part.isdigit() else 0 for part in row[0].split(".")])
 
 
-def repeat_offenders(*, now: datetime, most: int = 8) -> list[dict[str, Any]]:
-    """Customers with several cases in 90 days: cases, open, resolved breaches, and the clause most of them cite."""
-    ninety = Case.objects.filter(opened_at__gte=now - timedelta(days=90)).exclude(state=RESTRICTED)
+def repeat_offenders(*, now: datetime, most: int = 8, over: timedelta = timedelta(days=90)) -> list[dict[str, Any]]:
+    """Customers with several cases in the time, 90 days by default: cases, open, resolved breaches, and the clause most of them cite."""
+    lately = Case.objects.filter(opened_at__gte=now - over).exclude(state=RESTRICTED)
     rows = list(
-        ninety.values("customer", "customer__name")
+        lately.values("customer", "customer__name")
         .annotate(cases=Count("pk"), open=Count("pk", filter=Q(closed_at=None)), upheld=Count("pk", filter=Q(state="RESOLVED")))
         .filter(cases__gte=2)
         .order_by("-cases", "customer")[:most]
     )
     mostly: dict[int, str] = {}
-    clauses = ninety.filter(customer__in=[row["customer"] for row in rows]).values("customer", "clause", "category")
+    clauses = lately.filter(customer__in=[row["customer"] for row in rows]).values("customer", "clause", "category")
     for found in clauses.annotate(cases=Count("pk")).order_by("customer", "-cases"):
         mostly.setdefault(found["customer"], f"{found['clause']}~{found['category']}")
     return [dict(row) | dict(zip(("clause", "category"), mostly[row["customer"]].split("~"), strict=True)) for row in rows]

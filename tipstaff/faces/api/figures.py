@@ -6,10 +6,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Sum
 
 from tipstaff.intake import queries as intake
-from tipstaff.intake.models import Correction, Submission
+from tipstaff.intake.figures import reading
+from tipstaff.intake.models import Submission
 from tipstaff.intake.spool import Spool
 from tipstaff.kernel.models import Heartbeat
 from tipstaff.reports.models import Report, Tally
@@ -17,8 +18,6 @@ from tipstaff.reports.models import Report, Tally
 COUNTED_FOR = 10  # seconds
 PERIOD = timedelta(days=30)
 ALIVE = timedelta(seconds=60)
-DECIDABLE = Q(state__in=("parsed", "needs_person", "failed")) | ~Q(decided_by="")
-ASKED_A_PERSON = Q(state__in=("needs_person", "failed")) | ~Q(decided_by="")
 Sample = tuple[dict[str, str], float]
 
 
@@ -50,25 +49,25 @@ def _metrics(now: datetime) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
         "Attributed events of the last 30 days.",
         [({"category": c}, n) for c, n in actions],
     )
-    yield from _people(since)
+    yield from _people(since, now)
     yield from _sources(now)
     beats = Heartbeat.objects.filter(at__gte=now - ALIVE).values_list("name").annotate(number=Count("pk")).order_by("name")
     yield "tipstaff_parts_alive", "gauge", "Running parts with a heartbeat within a minute.", [({"part": p}, n) for p, n in beats]
 
 
-def _people(since: datetime) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
+def _people(since: datetime, now: datetime) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
     """What the reading could not decide, and where it named a wrong address: both are promises (10 %, 0.1 %)."""
-    asked = Submission.objects.filter(received_at__gte=since).aggregate(
-        all=Count("pk", filter=DECIDABLE), person=Count("pk", filter=ASKED_A_PERSON)
+    found = reading(since=since, until=now + ALIVE)
+    yield "tipstaff_decidable_submissions", "gauge", "Decidable submissions of the last 30 days.", [({}, found.decidable)]
+    yield "tipstaff_person_submissions", "gauge", "Of these, how many went to a person.", [({}, found.person)]
+    yield (
+        "tipstaff_person_share",
+        "gauge",
+        "Share of decidable submissions that went to a person.",
+        [({}, round(found.person_share, 5))],
     )
-    known = Correction.objects.filter(at__gte=since, field="accused").exclude(before__has_key="reason")  # had named none
-    wrong = known.values("submission").distinct().count()
-    yield "tipstaff_decidable_submissions", "gauge", "Decidable submissions of the last 30 days.", [({}, asked["all"])]
-    yield "tipstaff_person_submissions", "gauge", "Of these, how many went to a person.", [({}, asked["person"])]
-    share = asked["person"] / asked["all"] if asked["all"] else 0.0
-    yield "tipstaff_person_share", "gauge", "Share of decidable submissions that went to a person.", [({}, round(share, 5))]
     told = "Submissions of the last 30 days in which a person corrected a wrong address."
-    yield "tipstaff_wrong_address_corrections", "gauge", told, [({}, wrong)]
+    yield "tipstaff_wrong_address_corrections", "gauge", told, [({}, found.wrong)]
 
 
 def _sources(now: datetime) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:

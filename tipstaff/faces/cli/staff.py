@@ -82,10 +82,10 @@ def password(username: str) -> None:
     click.echo(services.renew_password(username=username, by=_actor(), now=clock.now()))
 
 
-@staff.command("second-factor")
+@staff.command()
 @click.argument("username")
-def second_factor_(username: str) -> None:
-    """Take every second factor from USERNAME, who lost theirs: they sign in by password and set one up anew."""
+def lost(username: str) -> None:
+    """USERNAME lost their second factor: every one of theirs goes, they sign in by password and set one up anew."""
     second_factor.reset(staff=services.named(username), by=_actor(), now=clock.now())
     click.echo(f"{username}: no second factor any more; a new one is due within the grace")
 

@@ -5,6 +5,7 @@ from django.urls import path
 from tipstaff.faces.desk.views import (
     case,
     customers,
+    figures,
     home,
     intake,
     jobs,
@@ -38,6 +39,8 @@ urlpatterns = [
     path("me/", session.me),
     path("me/theme/", session.theme),
     path("undo/", session.undo),
+    path("figures/", figures.figures),
+    path("figures/<slug:what>.csv", figures.figures_csv),
     path("queue/", queue.queue),
     path("queue/cases.csv", queue.export),
     path("queue/bulk/", queue.bulk),

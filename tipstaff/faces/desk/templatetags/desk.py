@@ -86,6 +86,25 @@ def long(period: Any) -> str:
 
 
 @register.filter
+def minutes(period: Any) -> str:
+    """A short length of work: '40 s', '7 min', '1 h 05'."""
+    if period is None:
+        return "—"
+    seconds = round(period.total_seconds())
+    return f"{seconds} s" if seconds < 60 else f"{round(seconds / 60)} min" if seconds < 3600 else words.length(period)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share as percent, with as many digits as small ones need: '12 %', '0.4 %', '0.03 %'."""
+    if share is None:
+        return "—"
+    hundredths = share * 100
+    digits = 0 if hundredths == round(hundredths) or hundredths >= 10 else 1 if hundredths >= 0.095 else 2
+    return f"{hundredths:.{digits}f} %"
+
+
+@register.filter
 def is_address(text: str) -> bool:
     try:
         ip_address(str(text).split("/", maxsplit=1)[0])

@@ -112,10 +112,11 @@ def _shade(share: float) -> str:
 def clauses_csv(request: DeskRequest) -> HttpResponse:
     table = heat(clock_now())
     rows = [[row["clause"], row["title"], *(count for _, count, _ in row["cells"])] for row in table["rows"]]
-    return _csv("clauses", ["clause", "title", *table["weeks"]], rows)
+    return csv_answer("clauses", ["clause", "title", *table["weeks"]], rows)
 
 
-def _csv(name: str, head: list[str], rows: list[list[Any]]) -> HttpResponse:
+def csv_answer(name: str, head: list[str], rows: list[list[Any]]) -> HttpResponse:
+    """Rows as a file; cells that a spreadsheet would take for formulas are made harmless."""
     answer = HttpResponse(content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     writer = csv.writer(answer)
@@ -155,4 +156,4 @@ def addresses_csv(request: DeskRequest, prefix: str) -> HttpResponse:
     now = clock_now()
     rows = pictures.for_home(now)[1] if prefix == "all" else pictures.table(pictures.of_block(_block(prefix), now))
     cells = [[row.block, row.holder, row.events, row.open, row.oldest.isoformat() if row.oldest else "", row.late] for row in rows]
-    return _csv("addresses", ["block", "holder", "events_30_days", "open_cases", "oldest_open", "past_due"], cells)
+    return csv_answer("addresses", ["block", "holder", "events_30_days", "open_cases", "oldest_open", "past_due"], cells)
