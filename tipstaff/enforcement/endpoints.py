@@ -22,7 +22,7 @@ AWAY_AT_MOST = timedelta(minutes=2)
 def named(name: str) -> Endpoint:
     found = Endpoint.objects.filter(name=name, retired_at__isnull=True).first()
     if found is None:
-        raise NotFound(f"there is no connector {name!r}; `tipstaff enforce connectors` lists them")
+        raise NotFound(f"there is no connector {name!r}; `tipstaff connector list` shows them")
     return found
 
 

@@ -45,7 +45,7 @@ def build(name: str, settings: Mapping[str, str], bounds: Bounds, secret: Callab
     """A connector ready to be used. Raises InputError naming the settings that it lacks or does not know."""
     made = connector_class(name)
     known = {field.name for field in made.form}
-    problems = [Problem(one, "is not set", "see `tipstaff enforce connectors`") for one in missing(made.form, settings)]
+    problems = [Problem(one, "is not set", "see `tipstaff connector kinds`") for one in missing(made.form, settings)]
     problems += [
         Problem(one, f"is no setting of {name}", f"known are {', '.join(sorted(known))}") for one in settings if one not in known
     ]

@@ -3,6 +3,8 @@
 COMMANDS = {
     "audit": "tipstaff.faces.cli.audit:audit",
     "case": "tipstaff.faces.cli.case:case",
+    "connector": "tipstaff.faces.cli.connector:connector",
+    "enforce": "tipstaff.faces.cli.enforce:enforce",
     "evidence": "tipstaff.faces.cli.evidence:evidence",
     "export": "tipstaff.faces.cli.inventory:export",
     "flows": "tipstaff.faces.cli.flows:flows",
