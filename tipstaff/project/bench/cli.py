@@ -12,6 +12,13 @@ BENCHES: dict[str, int] = {
     "feed": 1_000_000, "mail": 20_000, "smtp": 5_000, "xarf": 100_000, "attribution": 100_000, "hostile": 10, "desk": 1_000_000,
 }  # fmt: skip
 
+#: Benchmarks with options of their own: name → module:command.
+OWN: dict[str, str] = {
+    "flows": "tipstaff.project.bench.flows:flows",
+    "archive": "tipstaff.project.bench.archive:archive",
+    "fuzz-flows": "tipstaff.project.bench.fuzz_flows:fuzz_flows",
+}
+
 
 def _command(name: str, size: int) -> click.Command:
     @click.command(name, help=(import_module(f"tipstaff.project.bench.{name}").__doc__ or "").splitlines()[0])
@@ -31,9 +38,13 @@ class _Late(click.Group):
     """Imports a benchmark when it is named."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(BENCHES)
+        return sorted({*BENCHES, *OWN})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in OWN:
+            module, _, name = OWN[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), name)
+            return command
         return _command(cmd_name, BENCHES[cmd_name]) if cmd_name in BENCHES else None
 
 

@@ -59,7 +59,8 @@ class Sender:
         total = len(lens)
         self.vectors: Any = (Vector * total)()
         self.messages: Any = (Message * total)()
-        vectors = np.frombuffer(self.vectors, np.uint64).reshape(total, 2)
+        memory: Any = self.vectors
+        vectors = np.frombuffer(memory, np.uint64).reshape(total, 2)
         vectors[:, 0], vectors[:, 1] = content.ctypes.data + offsets, lens
         place = ctypes.addressof(self.vectors)
         for i in range(total):

@@ -181,7 +181,8 @@ SAMPLE = np.dtype([
     *((name, ">u4") for name in ("record", "record_size", "header", "octets", "stripped", "header_size")),
     ("macs", "u1", 12), ("ether", ">u2"), ("version", "u1"), ("tos", "u1"), ("length", ">u2"), ("ip_id", ">u2"),
     ("fragment", ">u2"), ("ttl", "u1"), ("protocol", "u1"), ("checksum", ">u2"), ("src", ">u4"), ("dst", ">u4"),
-    ("src_port", ">u2"), ("dst_port", ">u2"), ("tcp", ">u8"), ("offset", "u1"), ("flags", "u1"), ("window", ">u2"), ("rest", "u1", 78),
+    ("src_port", ">u2"), ("dst_port", ">u2"), ("tcp", ">u8"), ("offset", "u1"), ("flags", "u1"), ("window", ">u2"),
+    ("rest", "u1", 78),
 ])  # fmt: skip
 
 

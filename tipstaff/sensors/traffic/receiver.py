@@ -30,8 +30,8 @@ from tipstaff.sensors.traffic.warming import warm
 
 log = logging.getLogger("tipstaff.flows")
 SLOTS, SLOT_FLOWS = 12, 65_536
-IDLE, BUSY = 0.020, 0.008  # seconds of sleep when little or much arrives
-LITTLE = 16  # datagrams
+LONGEST_SLEEP, SHORTEST_SLEEP = 0.020, 0.001  # seconds between looks at the sockets
+COST = 2500  # bytes of the receive buffer that the system counts for a datagram
 LOOK, TELL, HAND_OVER = 0.5, 1.0, 1.0  # seconds between looks at files, reports, and publications
 FORGET = 600.0
 STAGES = ("receive", "decode", "attribute", "count", "hand over")
@@ -262,7 +262,8 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
     """Until ``stop``: receive, now and then look at files, publish, report."""
     directory = Path(receiver.settings.directory)
     looked = told = forgot = time.monotonic()
-    receiver.published = looked
+    receiver.published = before = looked
+    room = receiver.inlet.buffer_bytes
     while not stop.is_set():
         began = time.monotonic()
         got = receiver.step(int(now().timestamp() * 1000))
@@ -279,9 +280,16 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
             forgot = began
         receiver.lag = max(receiver.lag * 0.999, time.monotonic() - began)
         if got < AT_ONCE:
-            time.sleep(BUSY if got > LITTLE else IDLE)
+            time.sleep(pause_after(got, time.monotonic() - before, room))
+        before = began
     receiver.hand_over(receiver.pos)
     tell(receiver, directory)
+
+
+def pause_after(got: int, seconds: float, room: int) -> float:
+    """How long to sleep so that a fifth of the receive buffer fills meanwhile: large batches cost less."""
+    a_second = max(got, 1) * COST / max(seconds, 1e-4)
+    return min(LONGEST_SLEEP, max(SHORTEST_SLEEP, room / 5 / a_second))
 
 
 def tell(receiver: Receiver, directory: Path) -> None:

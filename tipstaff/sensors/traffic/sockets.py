@@ -49,9 +49,10 @@ class Inlet:
         for i in range(AT_ONCE):
             self._lay_out(i)
         step = (ctypes.sizeof(Message),)
-        self.lengths: NDArray[np.uint32] = np.ndarray((AT_ONCE,), np.uint32, self.messages, Message.length.offset, step)
+        memory: Any = self.messages
+        self.lengths: NDArray[np.uint32] = np.ndarray((AT_ONCE,), np.uint32, memory, Message.length.offset, step)
         flags = Message.header.offset + Header.flags.offset
-        self.flags: NDArray[np.int32] = np.ndarray((AT_ONCE,), np.int32, self.messages, flags, step)
+        self.flags: NDArray[np.int32] = np.ndarray((AT_ONCE,), np.int32, memory, flags, step)
         self.batch = Batch(
             self.buffer, np.arange(AT_ONCE, dtype=np.int64) * STRIDE, np.zeros(AT_ONCE, np.int64),
             np.zeros((AT_ONCE, 2), np.uint64), np.zeros(AT_ONCE, np.int64), np.zeros(AT_ONCE, np.int64), 0,

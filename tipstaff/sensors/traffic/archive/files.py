@@ -1,0 +1,144 @@
+"""The archive on disk: which files there are, what their columns mean, and how they are written so that none is ever half there.
+
+fresh/20260211T140512-000017.parquet     as they came, a few seconds each
+hours/2026021114-001.parquet             compacted, sorted by local address
+minutes/, coarse/                        rolled up to minutes, then hours
+held/                                    kept for a hold beyond their time
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from tipstaff.sensors.traffic.decoders import layout as L
+
+KINDS = ("fresh", "hours", "minutes", "coarse", "held")
+ROW_GROUP = 1 << 17
+Arrays = Mapping[str, NDArray[Any]]
+
+# Column → (row of the columns, is it wide, type in the archive). `ended` is ms since 1970; addresses are numbers.
+NARROW_COLUMNS: dict[str, tuple[int, type]] = {
+    "src": (L.SRC, np.uint32), "dst": (L.DST, np.uint32), "src_port": (L.SRC_PORT, np.uint16),
+    "dst_port": (L.DST_PORT, np.uint16),
+    "protocol": (L.PROTOCOL, np.uint8), "tos": (L.TOS, np.uint8), "tcp_flags": (L.TCP_FLAGS, np.uint8), "rate": (L.RATE, np.uint32),
+    "input": (L.INPUT, np.uint32), "output": (L.OUTPUT, np.uint32), "src_as": (L.SRC_AS, np.uint32),
+    "dst_as": (L.DST_AS, np.uint32),
+    "vlan": (L.VLAN, np.uint16), "exporter": (L.SESSION, np.uint32), "marks": (L.MARKS, np.uint8), "family": (L.FAMILY, np.uint8),
+}  # fmt: skip
+SIX = {"src_hi": L.SRC_HI, "src_lo": L.SRC_LO, "dst_hi": L.DST_HI, "dst_lo": L.DST_LO}
+# What repeats from flow to flow is worth a dictionary; the rest is split into streams of bytes, which zstd likes.
+REPEATING = ("rate", "input", "output", "src_as", "dst_as", "vlan", "exporter", "marks", "family", "protocol", "tos", "tcp_flags")
+ALSO_REPEATING = ("direction", "twin")  # of compacted files
+SPLIT = (
+    "src", "dst", "src_port", "dst_port", "bytes", "packets", "ended", "lasted", "src_customer", "dst_customer", *SIX,
+    "local", "peer", "local_hi", "local_lo", "peer_hi", "peer_lo", "local_port", "peer_port", "customer", "peer_customer",
+)  # fmt: skip
+
+
+def arrays(
+    narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], count: int
+) -> dict[str, NDArray[Any]]:
+    """The archive's columns of the first ``count`` flows; those of IPv6 only where there is any."""
+    found: dict[str, NDArray[Any]] = {}
+    for name, (row, kind) in NARROW_COLUMNS.items():
+        column = narrow[row, :count]
+        found[name] = column if kind is np.uint32 else column.astype(kind)
+    ended = wide[L.END, :count].astype(np.int64)
+    found |= {"bytes": wide[L.BYTES, :count], "packets": wide[L.PACKETS, :count], "ended": ended}
+    found["lasted"] = np.minimum(ended - wide[L.START, :count].astype(np.int64), 0xFFFFFFFF).astype(np.uint32)
+    found |= {"src_customer": customers[0, :count], "dst_customer": customers[1, :count]}
+    six = found["family"] == 6
+    if six.any():
+        found |= {name: np.where(six, wide[row, :count], np.uint64(0)) for name, row in SIX.items()}
+        found |= {name: np.where(six, np.uint32(0), found[name]) for name in ("src", "dst")}
+    return found
+
+
+def write(path: Path, columns: Arrays, *, level: int = 1) -> int:
+    """Write a Parquet file beside its place, then rename it; its size in bytes."""
+    table = pa.table(dict(columns))
+    return write_table(path, table, level=level)
+
+
+def write_table(path: Path, table: pa.Table, *, level: int = 1, group: int = ROW_GROUP) -> int:
+    """As ``write``; the row groups' least and greatest values of times and local addresses are kept for searching."""
+    fresh = path.with_name(f".{path.name}.new")
+    names = set(table.column_names)
+    try:
+        with fresh.open("wb") as handle:
+            pq.write_table(
+                table,
+                handle,
+                row_group_size=group,
+                compression="zstd",
+                compression_level=level,
+                use_dictionary=[name for name in (*REPEATING, *ALSO_REPEATING) if name in names],
+                column_encoding={name: "BYTE_STREAM_SPLIT" for name in SPLIT if name in names},
+                write_statistics=[name for name in ("ended", "local", "local_hi") if name in names],
+                store_schema=False,
+            )
+            handle.flush()
+            os.fsync(handle.fileno())
+            size = handle.tell()
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return size
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One file of the archive: its kind, and the hour (or day, of coarse ones) that it belongs to, as its name says."""
+
+    path: Path
+    kind: str
+    at: datetime
+
+    @property
+    def size(self) -> int:
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+
+def stamp(milliseconds: int) -> str:
+    """A moment in ms as file names have it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y%m%dT%H%M%S")
+
+
+def stored(root: Path, *kinds: str) -> list[Stored]:
+    """The files of those kinds (all where none is named), oldest first; unfinished and foreign ones are left out."""
+    found = []
+    for kind in kinds or KINDS:
+        for path in sorted((root / kind).glob("*.parquet")) if (root / kind).exists() else ():
+            digits = path.name.split("-")[0].replace("T", "")
+            if not path.name.startswith(".") and digits.isdecimal() and 8 <= len(digits) <= 14:
+                at = datetime.strptime(digits.ljust(14, "0") if len(digits) != 8 else digits + "000000", "%Y%m%d%H%M%S")
+                found.append(Stored(path, kind, at.replace(tzinfo=UTC)))
+    return sorted(found, key=lambda one: (one.at, one.path.name))
+
+
+def make_room(root: Path) -> None:
+    """The folders, and no remains of a writer that was killed."""
+    for kind in KINDS:
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        for left in (root / kind).glob(".*.new"):
+            left.unlink(missing_ok=True)
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename durable."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
