@@ -4,10 +4,13 @@ Every address in the letter is a mention (``mentions``): what stands around it s
 (``loglines``). Where the text does not decide, nobody is accused and the candidates are kept.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
-from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_line
+from tipstaff.intake.reading.indicators import find_addresses
+from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_line, time_of
 from tipstaff.intake.reading.mentions import LIST_GAP, Mention, is_possible, mentions_of, weigh
+from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.received import within
 from tipstaff.intake.reading.roles import HINT, LIKELY, ROLES, SAYS, Role, longest
@@ -65,8 +68,42 @@ def _logs(lines: list[Line], zone: str | None, reference) -> list[tuple[Line, Lo
     for line, entry in rows_of(lines, zone, reference):
         line.zone = Zone.LOG
         found.append((line, entry))
+    for line, entry in _alike(lines, zone, reference):
+        line.zone = Zone.LOG
+        found.append((line, entry))
     found.sort(key=lambda pair: pair[0].number)
     return found
+
+
+def _alike(lines: list[Line], zone: str | None, reference) -> Iterator[tuple[Line, LogLine]]:
+    """Lines that no program's grammar explains, one after the other, each with a time in front and one address: who came when.
+
+    Only where they name several addresses: the one address that stands in every line may be the reporter's own machine.
+    """
+    run: list[tuple[Line, LogLine]] = []
+    for line in [*lines, None]:
+        entry = _timed(line, zone, reference) if line is not None and line.zone is Zone.BODY else None
+        if line is not None and entry is not None:
+            run.append((line, entry))
+            continue
+        if len({entry.src for _, entry in run}) > 1 and len(run) > 2:
+            yield from run
+        if line is None or line.text.strip():
+            run = []
+
+
+def _timed(line: Line, zone: str | None, reference) -> LogLine | None:
+    text = line.text.lstrip("> ")
+    if len(text) > 400 or (not text[:1].isdigit() and text[:1] != "[" and not text[:3].isalpha()):
+        return None
+    addresses = find_addresses(text) if may_be_log_line(text) else []
+    if len(addresses) != 1 or not is_possible(addresses[0].value) or not _CLOCK.search(text[: addresses[0].start]):
+        return None
+    moment = time_of(text, zone, reference)
+    return LogLine(addresses[0].value, None, None, None, moment, "row") if moment is not None else None
+
+
+_CLOCK = pattern(r"\d{1,2}:\d{2}(?::\d{2})?")
 
 
 def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
@@ -77,6 +114,11 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
         roles = weight.setdefault(mention.ip, {})
         if mention.role is not None:
             roles[mention.role] = max(roles.get(mention.role, 0), mention.strength)
+    others = {ip for ip, roles in weight.items() if roles.get(Role.OTHER, 0) > roles.get(Role.ACCUSED, 0)}
+    outcome.logs = [
+        (line, replace(entry, src=entry.behind, sport=None) if entry.behind and entry.src in others else entry)
+        for line, entry in outcome.logs
+    ]
     sources, targets = _log_sides(outcome.logs)
     says = {ip for ip, roles in weight.items() if _leads(roles, Role.ACCUSED) >= SAYS and ip not in targets - sources}
     torn = {ip for ip, roles in weight.items() if roles.get(Role.ACCUSED, 0) >= SAYS and ip not in says}
@@ -94,8 +136,9 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
     likely = {ip for ip, roles in weight.items() if ip not in named and roles.get(Role.ACCUSED) and ip not in targets - sources}
     pointed = {mention.ip for mention in outcome.mentions if mention.points}
     accused, outcome.strength, outcome.why = _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed)
-    if any(not _is_private(ip) for ip in says | from_logs | likely | unresolved):
-        accused = {ip for ip in accused if not _is_private(ip)}  # nobody outside can be reached at a private address
+    if accused and all(map(_is_private, accused)):
+        outcome.why = "only addresses of private networks are named"
+    accused = {ip for ip in accused if not _is_private(ip)}  # nobody outside can be reached at a private address
     accused, outcome.why = _ours(accused, says | from_logs | likely | unresolved | torn, set(weight), own, outcome.why)
     order = [mention.ip for mention in outcome.mentions] + [entry.src for _, entry in outcome.logs]
     outcome.accused = [ip for ip in dict.fromkeys(order) if ip in accused]

@@ -16,7 +16,7 @@ from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.mentions import MAX_MENTIONS
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.received import source_hop
-from tipstaff.intake.reading.roles import SAYS
+from tipstaff.intake.reading.roles import SAYS, Role
 from tipstaff.intake.reading.sections import Line, folded, sections
 
 MAX_DESCRIPTION = 2_000
@@ -156,6 +156,10 @@ def _from_headers(reading: Reading) -> None:
     if hop is None and facts.message.embedded and facts.sender is None:
         hop = source_hop(facts.message.embedded[0], facts.message.hints.own_networks)
         where = "attached mail"
+    said = {mention.ip for mention in accusation.mentions if mention.role is Role.ACCUSED} - set(accusation.victims)
+    if hop is not None and said and hop.from_ip not in said:
+        accusation.why = accusation.why or "the letter names one address and the headers of the mail another"
+        return
     if hop is not None and hop.from_ip and normal_ip(hop.from_ip) and hop.from_ip not in accusation.victims:
         accusation.accused, accusation.strength, accusation.why = [hop.from_ip], SAYS, ""
         reading.spam_source = hop.from_ip
@@ -182,14 +186,20 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
         or (bool(reading.accusation.accused) and reading.accusation.strength >= SAYS)
     )
     mailing = facts.kinds("mailing")
-    if facts.message.header("list-unsubscribe") or facts.message.header("list-id") or (mailing and not complaint):
-        if solid and complaint and not mailing:
+    listed = bool(facts.message.header("list-unsubscribe") or facts.message.header("list-id"))
+    if (listed and not solid) or (mailing and not complaint):
+        if listed and (complaint or reading.category) and reading.accusation.candidates and not mailing:
             return Disposition.NEEDS_A_PERSON, ["it came through a mailing list"]
         return Disposition.NOT_A_REPORT, ["a newsletter or mailing list"]
     shown = reading.category and (
-        reading.accusation.logs or reading.spam_source or (len(ordinary) == 1 and solid and reading.points >= 4)
+        reading.accusation.logs
+        or reading.spam_source
+        or (len(ordinary) == 1 and solid and reading.points >= 4)
+        or (len(ordinary) == 1 and bool(reading.accusation.accused) and reading.points >= 8)
     )
     if (ordinary and not complaint and not shown) or (len(ordinary) >= 2 and not solid):
+        if reading.category and reading.accusation.accused and len(ordinary) == 1:
+            return Disposition.NEEDS_A_PERSON, ["it may be ordinary mail: " + ", ".join(sorted(ordinary))]
         return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
     if reading.category is None and not reading.accusation.logs and not complaint:
         if reading.points == 0 and not any(link.defanged for link in reading.links):

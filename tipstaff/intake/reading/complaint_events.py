@@ -14,7 +14,7 @@ from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.prose_times import Said
 from tipstaff.intake.reading.received import source_hop
 from tipstaff.intake.reading.sections import Line, Zone
-from tipstaff.intake.reading.times import Moment
+from tipstaff.intake.reading.times import Moment, read_time
 
 MAX_OCCURRENCES = 200
 #: Kinds where the port beside the accused address is its own service, not the one it attacked.
@@ -28,6 +28,11 @@ _SOURCE_PORT = pattern(
 _SERVICE_PORT = pattern(
     r"(?im)^[\s*>|-]{0,6}(?:port|infringer(?:'s)? port|ip port|puerto|porta|poort|порт|端口|ポート)(?: number)?\s?[:=|]\s*(\d{1,5})\b"
 )
+_FIRST = pattern(
+    r"(?i)(?:^|[^\pL])(?:first|start\pL{0,3}|began|begins?|beginning|erst\pL{1,2}|beginn\pL{0,2}|premi\pL{2,3}|début|primer\pL{0,2}|inicio|prim\pL{1,2}|inizio|eerste|begin|pierwsz\pL|początek|primeir\pL|início|"
+    r"перв\pL{2}|начало|开始|首次|最初|開始)[^\n\d]{0,40}$"
+)
+_BARE = pattern(r"(?:^|[\s(\[])(\d{1,2}:\d{2}:\d{2})(?:$|[\s,;.)\]])")
 _ROLE_BOXES = (
     "abuse",
     "postmaster",
@@ -88,7 +93,7 @@ def events_of(reading: Reading) -> list[EventDraft]:
 
 def _rows_of_a_notice(reading: Reading, ip: str) -> list[EventDraft]:
     """Peer-to-peer notices list the same address with several ports and times: each row is an act of its own, maybe another subscriber's."""
-    if reading.category != "copyright" or any(entry.src == ip for _, entry in reading.accusation.logs):
+    if reading.category != "copyright" or any(entry.src == ip and entry.kind != "listing" for _, entry in reading.accusation.logs):
         return []
     facts = reading.facts
     rows = [mention for mention in reading.accusation.mentions if mention.ip == ip and mention.found.start < len(facts.text)]
@@ -166,9 +171,10 @@ def _ip_event(reading: Reading, ip: str) -> EventDraft:
 def fill_from_rows(reading: Reading, event: EventDraft, rows: list[tuple[Line, LogLine]]) -> None:
     facts = reading.facts
     line, first = rows[0]
-    event.port, event.protocol, event.count = first.sport, first.protocol, len(rows)
+    listed = first.kind == "listing" and reading.category not in _OWN_SERVICE and (first.sport or 0) < 1024  # the attacked port
+    event.port, event.protocol, event.count = None if listed else first.sport, first.protocol, len(rows)
     event.found_in["ip"] = facts.where(line.start)
-    if first.sport:
+    if event.port:
         event.found_in["port"] = facts.where(line.start)
     if first.moment is not None:
         _set_time(event, first.moment, facts.where(line.start))
@@ -241,6 +247,8 @@ def _time_on_line(reading: Reading, line: Line) -> tuple[Said, Line] | None:
 def _time_for(reading: Reading, event: EventDraft, lines: list[Line], position: int) -> None:
     """The time on the same line, else the only one of the letter, else the nearest in the same paragraph; none is invented."""
     facts = reading.facts
+    if _clock_beside(reading, event, lines):
+        return
     chosen = next((pair for line in lines if (pair := _time_on_line(reading, line)) is not None), None)
     if chosen is None and facts.times:
         moments = {pair[0].moment.at or pair[0].moment.as_written for pair in facts.times if pair[1].zone is not Zone.LOG}
@@ -250,11 +258,34 @@ def _time_for(reading: Reading, event: EventDraft, lines: list[Line], position: 
         elif loose:
             near = [pair for pair in loose if _same_paragraph(facts, pair[0].start, position)]
             exact = [pair for pair in near if pair[0].exact]
-            chosen = next(iter(exact or near), None)
+            chosen = next(iter(exact or near), None) or _only_first(facts, loose)
             if chosen is None:
                 reading.warnings.append("several times are named and none stands with the address")
     if chosen is not None:
         _set_time(event, chosen[0].moment, facts.where(chosen[0].start))
+
+
+def _clock_beside(reading: Reading, event: EventDraft, lines: list[Line]) -> bool:
+    """A clock on the address's own line, and one date in the whole letter: ``all of 3 May 2026: 203.0.113.7 at 14:02:11``."""
+    facts = reading.facts
+    if any(_time_on_line(reading, line) for line in lines):
+        return False
+    days = {pair[0].moment.as_written for pair in facts.times}
+    clocks = [(line, found) for line in lines if (found := _BARE.findall(line.text[:400]))]
+    if len(days) != 1 or not clocks or len(clocks[0][1]) != 1 or facts.times[0][0].moment.note[:20] != "only the day is stat":
+        return False
+    line, (clock,) = clocks[0]
+    moment = read_time(f"{days.pop()} {clock} {facts.zone or ''}".strip(), reference=facts.reference)
+    if moment is None:
+        return False
+    _set_time(event, moment, facts.where(line.start))
+    return True
+
+
+def _only_first(facts: Facts, times: list[tuple[Said, Line]]) -> tuple[Said, Line] | None:
+    """The one time that is labelled as the first: ``Beginn: … Ende: …``."""
+    first = [pair for pair in times if _FIRST.search(facts.text[pair[1].start : pair[0].start])]
+    return first[0] if len({pair[0].moment.at or pair[0].moment.as_written for pair in first}) == 1 else None
 
 
 def _same_paragraph(facts: Facts, one: int, other: int) -> bool:

@@ -45,11 +45,28 @@ _NOT = pattern(r"(?i)(?:\b(?:not|n't|never|nicht|nie|pas|no|non|niet|não|не|h
 _ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
 MIN_WEIGHT = 1.5  # of a keyword that charges a sentence
 _BLANK = pattern(r"\n\n")
-_NEVER = frozenset(
-    ("receipt", "solved", "a mailing's headers", "an answer to a case")
-)  # topics of mail that a person must see whatever it shows
+_NEVER = frozenset(("receipt", "solved", "an answer to a case"))  # topics of mail that a person must see whatever it shows
 ORDINARY = "ordinary_"  # kinds of phrases that each stand for a topic of ordinary mail
+#: Kinds of abuse that a host answers for by what it serves.
+_CONTENT = frozenset(
+    (
+        "phishing",
+        "malware",
+        "fraud_site",
+        "trademark",
+        "copyright",
+        "spyware",
+        "harassment_hate",
+        "defamation_privacy",
+        "gambling",
+        "c2",
+    )
+)
+_ADDRESS_OF = pattern(
+    r"(?i)(?:\b(?:ips?|ip[ -]?(?:address|adresse|adres|addr)|a[ -]record|hosted|resol\pL+|gehost\pL*|hébergé\pL*|alojad\pL+|ospitat\pL+|hostowan\pL+|hospedad\pL+|размещ\pL+|dig|nslookup|whois|dns)\b|IP地址|IPアドレス)[^.!?\n]{0,40}$"
+)
 ENOUGH = 4.0  # points of complaint below which nobody is accused
+EVIDENT = 3.0  # the same where a log line, a field or a column names who did it, and nothing in the letter is ordinary mail
 LEAD = 4.0  # and so much it must outweigh what is ordinary in the letter
 
 
@@ -61,13 +78,15 @@ class Bearing:
     ordinary: float = 0.0
     topics: list[str] = field(default_factory=list)
     shown: bool = False  # it shows evidence: log lines, headers, a defanged link
+    evident: bool = False  # it shows who did what
     demands: bool = False  # it reports or asks for something, in the words of complaints
 
     @property
     def stands(self) -> bool:
-        """Whether it complains enough, and clearly more than it is something else."""
+        """Whether it complains enough, and clearly more than it is something else; where nothing else, evidence needs few words."""
+        plain = self.evident and not self.ordinary
         return (
-            self.complaint >= ENOUGH
+            self.complaint >= (EVIDENT if plain else ENOUGH)
             and not _NEVER.intersection(self.topics)
             and (self.ordinary < 2 or self.shown or self.demands)
             and (not self.ordinary or self.complaint >= self.ordinary + LEAD)
@@ -81,6 +100,8 @@ def bearing_of(reading: Reading) -> Bearing:
     bearing.topics, bearing.ordinary = _ordinary(facts, reading.spam_source is not None)
     attacks = [entry for _, entry in accusation.logs if entry.attack and not entry.good]
     bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
+    dated = any(entry.moment is not None for entry in attacks)
+    bearing.evident = bool(reading.category) and (dated or (reading.proved and accusation.strength >= SAYS))
     demands = facts.kinds("complaint")
     bearing.demands = any(not _WEAK.match(phrase) for phrase in demands)
     points = reading.points
@@ -136,7 +157,7 @@ def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
     if facts.kinds("resolved"):
         points["ordinary_solved"] = max(points.get("ordinary_solved", 0.0), 2.0)
     if any(message.header(name) for name in ("list-unsubscribe", "list-id", "list-post", "feedback-id", "x-campaign-id")):
-        points["a mailing's headers"] = 4.0
+        points["a mailing's headers"] = 2.0
     elif message.header("precedence").strip().lower() in ("bulk", "list", "junk"):
         points["a mailing's headers"] = 1.0
     if _ANSWERS.match(message.header("subject")):
@@ -163,8 +184,25 @@ def take_link_addresses(reading: Reading) -> None:
         return
     ends = sorted(link.found.end for link in reading.links if link.verdict == "accused")
     found = {mention.ip for mention in accusation.mentions if ends and _stands_behind_link(mention, reading.facts.text, ends)}
+    found = found or _hosting(reading)
     if len(found) == 1 and not found & set(accusation.victims):
         accusation.accused, accusation.strength, accusation.why = list(found), LIKELY, ""
+
+
+def _hosting(reading: Reading) -> set[str]:
+    """The one address of a letter about one site, where it is labelled as an address and nothing makes it a sender's or the writer's."""
+    hosts = {link.host for link in reading.links if link.verdict == "accused"} or {
+        link.host for link in reading.links if link.verdict == "unknown" and not link.is_domain
+    }
+    mentions = [one for one in reading.accusation.mentions if one.role not in (Role.VICTIM, Role.OTHER)]
+    if len(hosts) != 1 or reading.category not in _CONTENT or len({one.ip for one in mentions}) != 1:
+        return set()
+    text = reading.facts.text
+    for one in mentions:
+        lead = text[max(0, one.found.start - 60) : one.found.start].rpartition("\n")[2]
+        if _ADDRESS_OF.search(lead) and not _OURS.search(lead) and text[one.found.start : one.found.end] == one.found.as_written:
+            return {one.ip}
+    return set()
 
 
 def speaks_of_yours(facts: Facts) -> bool:
@@ -261,7 +299,7 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
     """Whether what stands around this mention accuses the address, not only names it."""
     text, start, end = sentences.text, mention.found.start, mention.found.end
     if text[start:end] != mention.found.as_written:  # of the subject
-        return sentences.subject_charged
+        return sentences.subject_charged or (sentences.any_charge and len({one.ip for one in reading.accusation.mentions}) == 1)
     if mention.in_table:
         return mention.role is Role.ACCUSED and (sentences.any_charge or reading.category is not None)
     said_at = mention.said_at if mention.said_at is not None else start

@@ -14,7 +14,7 @@ from tipstaff.intake.reading.loglines import read_log_line
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit
-from tipstaff.intake.reading.prose_times import Said, find_said, stated_zone
+from tipstaff.intake.reading.prose_times import Said, find_said, stated_zone, zone_of_same_clock
 from tipstaff.intake.reading.received import Hop, hops, is_global, source_hop
 from tipstaff.intake.reading.sections import Line, Zone, folded, sections
 from tipstaff.intake.reading.times import read_time
@@ -175,7 +175,7 @@ def facts_of(
     moment = read_time((sender or message).header("Date"))
     reference = moment.at if moment and moment.at else message.hints.received_at
     language = language_of("\n".join((subject, letter[:6_000])))
-    zone = stated_zone(letter[:20_000]) or message.hints.zone
+    zone = stated_zone(letter[:20_000]) or zone_of_same_clock(letter[:20_000], language) or message.hints.zone
     return Facts(message, letter, subject, lines, hits, language, zone, reference, vocabulary, attached, sender)
 
 

@@ -15,6 +15,9 @@ _IP = r"\[?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{2,40})\]?"
 _SYSLOG = pattern(
     r"^(?:<\d+>)?\s*([A-Z][a-zé]{2}\s+\d{1,2}(?:\s+\d{4})?\s+\d{1,2}:\d{2}:\d{2})(?:[.,]\d+)?(?:\s([+-]\d{4}|UTC|CET|CEST|GMT|MEZ))?\b"
 )
+#: Suricata's and Snort's alerts, month first whatever the country; and RouterOS's ``nov/05/2025 07:02:30``.
+_MONTH_FIRST = pattern(r"^\s{0,8}((\d\d)/(\d\d)/(\d{4})-(\d\d:\d\d:\d\d\.\d{6}))\s")
+_MIKROTIK = pattern(r"(?i)^\s{0,8}((jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)/(\d\d)(?:/(\d{4}))? (\d\d:\d\d:\d\d))\s")
 _BARE_CLOCK = pattern(r"^\s*\[?\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?\]?\s")
 
 #: Programs whose line says ``from ADDRESS port N`` or ``rhost=ADDRESS``.
@@ -35,6 +38,7 @@ _ASCTIME = pattern(r"\[?[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d{2}:\d{2}:\d
 _WEB = pattern(
     rf"^\s*(?:\S{{1,200}}:\d{{1,5}}\s+|[\w.-]+\s+)?(?P<src>{_IP})(?::\d{{1,5}})?,?\s+(?:[\w.-]+\s+)?\S+\s+(?:\S+\s+)?\[(?P<time>\d{{1,2}}/[A-Za-z]{{3}}/\d{{4}}:\d\d:\d\d:\d\d(?:\s?[+-]\d{{4}})?)\]"
 )
+_BEHIND = pattern(rf'"(?P<src>{_IP})(?:,[^"]{{0,200}})?"\s*$')  # the last field of nginx's usual format
 _HAPROXY = pattern(rf"\bhaproxy\[\d+\]:\s(?P<src>{_IP}):(?P<sport>\d{{1,5}})\s\[")
 _WEB_ERROR = pattern(
     rf"(?i)(?:\[(?:client|remote)\s+(?P<src1>{_IP}?)(?::(?P<sport1>\d{{1,5}}))?\]|\bclient:\s(?P<src2>{_IP}),\sserver:)"
@@ -109,6 +113,7 @@ class LogLine:
     protocol: str | None = None
     good: bool = False
     attack: str | None = None  # category that the line itself speaks for
+    behind: str | None = None  # for whom ``src`` asked, as it says itself (X-Forwarded-For), where it is a proxy
 
 
 def read_log_line(line: str, *, zone: str | None = None, reference: datetime | None = None) -> LogLine | None:
@@ -125,9 +130,11 @@ def read_log_line(line: str, *, zone: str | None = None, reference: datetime | N
     attack = next((category for category, words in _ATTACKS if words.search(line)), None)
     if kind == "mail" and attack == "scan":  # a mail server rejects and blocks honest senders too
         attack = None
+    behind = _BEHIND.search(line) if kind == "web" and line.endswith('"') else None
     return LogLine(
-        src, _port(sport), dst, _port(dport), time_of(line, zone, reference), kind, protocol, bool(_GOOD.search(line)), attack
-    )
+        src, _port(sport), dst, _port(dport), time_of(line, zone, reference), kind, protocol, bool(_GOOD.search(line)), attack,
+        normal_ip(behind["src"]) if behind else None,
+    )  # fmt: skip
 
 
 def may_be_log_line(line: str) -> bool:
@@ -155,6 +162,15 @@ def time_of(line: str, zone: str | None, reference: datetime | None) -> Moment |
         return _as_written(read_time(f"{written} {own or zone or ''}".strip(), reference=reference), written)
     if _BARE_CLOCK.match(line):
         return None
+    match = _MONTH_FIRST.match(line)
+    if match:
+        written, month, day, year, clock = match.groups()
+        return _as_written(read_time(f"{year}-{month}-{day} {clock} {zone or ''}".strip()), written)
+    match = _MIKROTIK.match(line)
+    if match:
+        written, month, day, year, clock = match.groups()
+        text = f"{day} {month} {year} {clock}" if year else f"{month} {day} {clock}"
+        return _as_written(read_time(f"{text} {zone or ''}".strip(), reference=reference), written)
     match = _ASCTIME.search(line[:60])
     if match:
         month, day, clock, year = match.groups()

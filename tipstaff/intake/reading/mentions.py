@@ -16,12 +16,18 @@ from tipstaff.intake.reading.tables import PLAIN_PORTS, SOURCE_PORTS, cell_of, p
 REACH = 90  # characters that a cue before an address reaches
 REACH_AFTER = 45  # and one behind it
 MAX_MENTIONS = 3_000
+MAX_ITEMS = 8  # of a list, between an address and the words above the list
 
 _STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[;]\s|[.!?]\n")
 LIST_GAP = pattern(
-    r"(?i)^[\s,;/&|()•*·–\-\[\]'\"`]*(?::\d{1,5})?[\s,;/&|()•*·–\-\[\]'\"`]*(?:and|und|et|y|e|en|i|и|и также|oraz|as well as|sowie|ainsi que|和|与|及|と|、|or)?[\s,;/&|()•*·–\-\[\]'\"、,:]*$"
+    r"(?i)^[\s,;/&|()•*·–\-\[\]'\"`]*(?::\d{1,5})?[\s,;/&|()•*·–\-\[\]'\"`]*(?:(?:for|für|pour|voor|para|per|dla|para o|для)\s(?:the\s)?ipv[46]\s)?(?:and|und|et|y|e|en|i|и|и также|oraz|as well as|sowie|ainsi que|和|与|及|と|、|or)?[\s,;/&|()•*·–\-\[\]'\"、,:]*$"
 )
 _RANGE = pattern(r"(?i)^\s{0,2}(?:-|–|—|bis|~|～|\.\.\.?)\s{0,2}$")
+#: What stands before the number of a version, or of a program: it is no address.
+_VERSION = pattern(
+    r"(?i)(?:\b(?:versi(?:on|ón|one|e|ja|ão)|ver\.|build|release|rev(?:ision)?\.?|firmware|patch ?level|kernel|asterisk|freepbx|mailgate|tomcat|postfix|exim|sendmail|wazuh|ossec|"
+    r"suricata|snort|openssl|chrome|firefox|outlook|thunderbird|wordpress|nginx|apache|iis|ossim|splunk|fortios|pfsense|opnsense|routeros|acrobat|clamav|amavis|rspamd|spamassassin)(?: agent| server)?|\bv\.?|版本|バージョン|версия)\s?[:=#/]?\s?$"
+)
 _PORT = pattern(r"^\s?:\s?(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
 BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
 _POINTS = pattern(
@@ -52,6 +58,17 @@ _COMPLAINING = pattern(
     r"beschwerde\pL*|anzeige\pL*|ma(?:ß|ss)nahmen|plainte|queja|denuncia|reclamo|segnalazione|klacht|skarg\pL*|жалоб\pL*)\W{1,3}$"
 )
 _OTHERWISE = POSSESSIVE | {"us", "received", "receiving"}
+#: ``(another provider's network, reported there)`` right behind an address.
+_ELSEWHERE = pattern(
+    r"(?i)^(?::\d{1,5})?\s?[(（][^)）]{0,24}(?:not yours?|other (?:isp|provider|operator|network|hoster)|another (?:isp|provider|operator|network|host)|elsewhere|anderen? (?:anbieter|provider|betreiber|netz)\pL*|autre (?:opérateur|hébergeur|fournisseur|réseau)|"
+    r"otro (?:proveedor|operador)|altro (?:fornitore|operatore|provider)|andere (?:provider|aanbieder|hoster)|in(?:ny|nego) (?:operator|dostaw)\pL*|outro (?:provedor|operador|fornecedor)|друго\pL{1,3} (?:провайдер|оператор|сет)\pL*|其他(?:运营商|服务商)|他社)"
+)
+_LOGGED_ON = pattern(
+    r"(?i)\b(?:logs?|journaux|journal|protokoll\pL*|auszug|registros?|logi|logboek|estratto|extracto|wycinek)\b[^.\n]{0,40}[(（]\s?(?:serveur|server|host|servidor|serwer|machine|maschine|rechner)\s?$"
+)
+_MY_SITE = pattern(
+    r"(?i)\b(?:my|our|mein\pL{0,2}|unser\pL{0,2}|mon|notre|mi|nuestr[ao]|mio|nostr[ao]|mijn|onze|mój|nasz\pL{0,2}|meu|noss[ao])(?:\s[\pL-]{1,20}){1,3}\s?[(（][^)）\n]{0,70}$"
+)
 _DOING = pattern(
     r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
 )
@@ -86,7 +103,7 @@ def mentions_of(letter: str, lines: list[Line]) -> list[Mention]:
         while at < len(lines) - 1 and lines[at].end < hit.start:
             at += 1
         line = lines[at]
-        if line.zone in READ_ZONES and not _inside_url(letter, hit):
+        if line.zone in READ_ZONES and not _inside_url(letter, hit) and not _is_version(letter, hit):
             port = _PORT.match(letter[hit.end : hit.end + 8].replace("]", "", 1))
             found.append(Mention(hit, line, port=port_number(port.group(1)) if port else None))
             if len(found) >= MAX_MENTIONS:
@@ -98,6 +115,13 @@ def mentions_of(letter: str, lines: list[Line]) -> list[Mention]:
     if all(mention.line.zone is Zone.CLOSING and not _is_item(mention.line.text) for mention in own_words):
         return found
     return own_words
+
+
+def _is_version(letter: str, hit: Found) -> bool:
+    """``Asterisk 18.20.1.2``, ``version 10.4.2.1``, ``10.4.2.1 build 88``."""
+    if ":" in hit.value or not _VERSION.search(letter[max(0, hit.start - 24) : hit.start]):
+        return letter[hit.end : hit.end + 7].lower() == " build "
+    return True
 
 
 def _without_ranges(letter: str, found: list[Mention]) -> list[Mention]:
@@ -165,6 +189,13 @@ def _by_owner(mention: Mention, letter: str, left) -> None:
     """Whose the address is, where a possessive right before it says so: that counts more than what stands behind."""
     start = mention.found.start
     lead = letter[max(0, start - 70) : start]
+    behind = letter[mention.found.end : mention.found.end + 80].partition("\n")[0]
+    if _ELSEWHERE.match(behind):
+        mention.role, mention.strength, mention.cue, mention.points = Role.OTHER, SAYS, "somebody else's", True
+        return
+    if _LOGGED_ON.search(lead) or _MY_SITE.search(letter[max(0, start - 120) : start]):
+        mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, "the writer's own machine", True
+        return
     mine, theirs = _MINE.search(lead) or _MINE_NEXT.search(lead), _THEIRS.search(lead)
     if mine and not _DOING.search(mine.group()) and not (theirs and theirs.start() > mine.start()):
         mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, mine.group().strip(), True
@@ -182,11 +213,16 @@ def _by_owner(mention: Mention, letter: str, left) -> None:
 
 def _handed_over(letter: str, mention: Mention) -> int | None:
     """Where the line begins that introduces a list as the reader's: ``Your contributors (top 2):``."""
-    above = letter[max(0, mention.line.start - 3 * REACH) : mention.line.start].rstrip()
+    above = letter[max(0, mention.line.start - 6 * REACH) : mention.line.start].rstrip()
     line = above.rpartition("\n")[2]
+    for _ in range(MAX_ITEMS):  # the items before this one
+        if not (line.strip() and _is_item(line[:200])):
+            break
+        above = above[: len(above) - len(line)].rstrip()
+        line = above.rpartition("\n")[2]
     if not line.endswith((":", ":")) or not (_YOUR_LIST.search(line) or _POINTS.search(line)) or find_addresses(line):
         return None
-    return mention.line.start - 1 if len(above) == 0 else max(0, mention.line.start - 3 * REACH) + len(above) - len(line)
+    return mention.line.start - 1 if len(above) == 0 else max(0, mention.line.start - 6 * REACH) + len(above) - len(line)
 
 
 def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit], after: list[Hit], others: list[Mention]):
@@ -199,7 +235,7 @@ def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit],
         stop = line.start
     else:
         stop = start
-        if ":" in lead and len(lead) < 45:  # a labelled line speaks for itself
+        if (":" in lead or lead.strip()[:1] == "[") and len(lead) < 45:  # a labelled line speaks for itself
             floor = line.start
     if stop == line.start and floor < stop:
         pointing = [hit for hit in ending_within(before, floor, stop) if hit.value.strength >= SAYS and _POINTS.search(hit.phrase)]

@@ -25,16 +25,18 @@ _DATE = (
 )
 _JOIN = r"(?:[\s,;T(|_-]{0,4}(?i:at|between|from|since|starting at|zwischen|seit|ab|entre|tra le|tra|dalle|tussen|między|od|desde las|desde|das|с|между|um|gegen|à|a las|alle ore|alle|ore|om|o godz\.|o godzinie|godz\.|godzina|às|as|в|время|time|zeit|uhrzeit|heure|hora|ora|tijd|czas)?[\s:|]{0,3})"
 _CLOCK = (
-    r"(?P<half1>午前|午後|上午|下午|凌晨|晚上)?\s?(?:(?P<h>\d{1,2})(?::|\s?h\s?)(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,]\d{1,9})?)?(?:\s?(?:-|–|to|bis|à|a|al|do|tot|até)\s?\d{1,2}:\d{2}(?::\d{2})?)?"
+    r"(?P<half1>午前|午後|上午|下午|凌晨|晚上)?\s?(?:(?P<h>\d{1,2})(?::|\s?h\s?)(?P<m>\d{2})(?:(?::|\s?m(?:in)?\s?)(?P<s>\d{2})(?:[.,]\d{1,9})?(?:\s?s\b)?)?(?:\s?(?:-|–|to|bis|à|a|al|do|tot|até)\s?\d{1,2}:\d{2}(?::\d{2})?)?"
     r"|(?P<ch>\d{1,2})\s?[時时点]\s?(?P<cm>\d{1,2})\s?分\s?(?:(?P<cs>\d{1,2})\s?秒)?)(?:\s?(?P<half2>[AaPp]\.?[Mm]\.?))?(?:\s?(?:Uhr|hrs|uur|ч\.?|h)\b)?"
 )
 _ZONE = (
     r"(?:[\s,]?\s?[(（\[]?\s?(?P<zone>(?:UTC|GMT|utc|gmt)\s?[+-]\s?\d{1,2}(?::?\d{2})?|[+-]\d{2}:?\d{2}|Z\b"
-    r"|(?i:по московскому времени|московское время|по москве|мск|北京时间|北京時間|日本時間|heure de paris|heure française|heure locale de paris|ora italiana"
-    r"|hora peninsular|hora de madrid|hora de brasília|horário de brasília|hora de lisboa|czasu polskiego|czas polski|nederlandse tijd|deutsche(?:r)? zeit|eastern time|pacific time|central time)"
+    r"|(?i:по московскому времени|московское время|по москве|мск|北京时间|北京時間|日本時間|heure de paris|heure française|heure locale de paris|heure d'été de paris|ora italiana|ora legale italiana|ora solare italiana|mitteleuropäische(?:r)? (?:sommer)?zeit|moskauer zeit|moscow time|beijing time|japan standard time"
+    r"|hora peninsular|hora de madrid|hora de brasília|horário de brasília|hora de lisboa|czasu polskiego|czas polski|nederlandse tijd|deutsche(?:r)? zeit"
+    r"|(?:us )?(?:eastern|central|mountain|pacific)(?: (?:daylight|standard|summer))? time|british summer time|greenwich mean time|central european(?: summer)? time|coordinated universal time|india(?:n)? standard time)"
     r"|(?:Europe|America|Asia|Africa|Australia|Pacific|Atlantic)/[A-Za-z_]+|[A-Z]{2,5}\b))?"
 )
-_WHEN = pattern(rf"(?:{_DATE})(?:{_JOIN}{_CLOCK}{_ZONE})?")
+_DOTTED = r"|(?P<dh>\d{1,2})\.(?P<dm>\d{2})(?:\.(?P<ds>\d{2}))?\b|(?P<ch>"  # only behind a date: elsewhere it may be a piece of an address
+_WHEN = pattern(rf"(?:{_DATE})(?:{_JOIN}{_CLOCK.replace('|(?P<ch>', _DOTTED)}{_ZONE})?")
 _CLOCK_FIRST = pattern(rf"(?:{_CLOCK}){_ZONE}[\s,)）]{{0,3}}(?:on|am|le|el|il|op|dnia|w dniu|em|no dia|do dia)?\s?(?:{_DATE})")
 _NAMED_ZONES = {
     "по московскому времени": "Europe/Moscow",
@@ -48,6 +50,17 @@ _NAMED_ZONES = {
     "heure française": "Europe/Paris",
     "heure locale de paris": "Europe/Paris",
     "ora italiana": "Europe/Rome",
+    "ora legale italiana": "+0200",
+    "ora solare italiana": "+0100",
+    "heure d'été de paris": "+0200",
+    "mitteleuropäische zeit": "+0100",
+    "mitteleuropäischer zeit": "+0100",
+    "mitteleuropäische sommerzeit": "+0200",
+    "mitteleuropäischer sommerzeit": "+0200",
+    "moskauer zeit": "Europe/Moscow",
+    "moscow time": "Europe/Moscow",
+    "beijing time": "Asia/Shanghai",
+    "japan standard time": "Asia/Tokyo",
     "hora peninsular": "Europe/Madrid",
     "hora de madrid": "Europe/Madrid",
     "hora de brasília": "America/Sao_Paulo",
@@ -58,9 +71,31 @@ _NAMED_ZONES = {
     "nederlandse tijd": "Europe/Amsterdam",
     "deutsche zeit": "Europe/Berlin",
     "deutscher zeit": "Europe/Berlin",
-    "eastern time": "America/New_York",
-    "pacific time": "America/Los_Angeles",
-    "central time": "America/Chicago",
+    "british summer time": "+0100",
+    "greenwich mean time": "UTC",
+    "coordinated universal time": "UTC",
+    "central european time": "+0100",
+    "central european summer time": "+0200",
+    "india standard time": "+0530",
+    "indian standard time": "+0530",
+    "central standard time": "-0600",
+    "central daylight time": "-0500",
+    "eastern standard time": "-0500",
+    "eastern daylight time": "-0400",
+    "mountain standard time": "-0700",
+    "mountain daylight time": "-0600",
+    "pacific standard time": "-0800",
+    "pacific daylight time": "-0700",
+    **{
+        f"{form}": place
+        for name, place in (
+            ("eastern", "America/New_York"),
+            ("central", "America/Chicago"),
+            ("mountain", "America/Denver"),
+            ("pacific", "America/Los_Angeles"),
+        )
+        for form in (name, f"{name} time", f"us {name}", f"us {name} time")
+    },
 }
 _NO_ZONE = frozenset(
     (
@@ -71,9 +106,13 @@ _NO_ZONE = frozenset(
 _STATED = pattern(
     r"(?i)(?:time ?zone|timezone|times?(?: ?stamps?)?|tz|zeit(?:en|zone|stempel|angaben)?|uhrzeit(?:en)?|fuseau(?: horaire)?|heures?|horodatages?|huso(?: horario)?|horas?|"
     r"zona horaria|fuso(?: orario| horário)?|orari|ore|tijd(?:en|zone|stippen)?|tijdstippen|czas(?:y)?|strefa(?: czasowa)?|часовой пояс|время|времена|时区|时间|時間|"
-    r"タイムゾーン|時刻|日時|logs?(?: excerpts?| lines| times)?|protokolle?|journaux|registros?|logi|samples?|entries|clock)[\pL\s:=,'’()（\"-]{0,40}?"
+    r"タイムゾーン|時刻|日時|clocks?|uhren|horloges?|reloj(?:es)?|orolog\pL{1,3}|klok(?:ken)?|zegar\pL{0,2}|relógios?|horários?|часы|时钟|時計|logs?(?: excerpts?| lines| times)?|protokolle?|journaux|registros?|logi|samples?|entries|clock)[\pL\s:=,'’()（\"-]{0,40}?"
     r"[\s:=(（\"]((?:UTC|GMT)?\s?[+-]\d{1,2}:?\d{2}|(?:UTC|GMT)\s?[+-]\s?\d{1,2}|(?:Europe|America|Asia|Africa|Australia)/[A-Za-z_]+|UTC|GMT|CEST|CET|MESZ|MEZ|EST|EDT|CDT|PST|PDT|MSK|JST|"
     r"BST|EET|EEST|AEST|AEDT|HKT|SGT|KST|BRT|WET|WEST|по московскому времени|мск|московское|北京时间|日本時間)(?:[^\pL\d/+-]|$)"
+)
+#: ``All times Pacific.``: these names are words of every day, so they count only right behind what they speak of.
+_AMERICAN = pattern(
+    r"(?i)\b(?:times?|timestamps?|clocks?|logs?)\s(?:(?:are|is|shown|given|in|all)\s){0,3}((?:us\s)?(?:eastern|central|mountain|pacific)(?:\s(?:standard|daylight))?(?:\stime)?)\s?(?:[.,;:)\n]|$)"
 )
 #: A zone that stands before the only kind of time: ``北京时间 2026年…``, ``Moscow time: …``, ``Timezone: America/Sao_Paulo``.
 _BEFORE = pattern(
@@ -103,14 +142,39 @@ def stated_zone(text: str) -> str | None:
 
     None too where it names more than one. The answer is a text that may stand behind a time: an IANA name, ``UTC``, ``+0100``.
     """
-    zones = {_plain_zone(match.group(1)) for match in (*_STATED.finditer(text[:MAX_TEXT]), *_GIVEN.finditer(text[:MAX_TEXT]))}
+    text = text[:MAX_TEXT]
+    zones = {_plain_zone(match.group(1)) for form in (_STATED, _GIVEN, _AMERICAN) for match in form.finditer(text)}
     zones.discard("")
     zones = {_EQUAL.get(zone, zone) for zone in zones}
     if not zones:
-        zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text[:MAX_TEXT])}
+        zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text)}
     return zones.pop() if len(zones) == 1 else None
 
 
+def zone_of_same_clock(text: str, language: str | None) -> str | None:
+    """The offset of times that stand twice in a letter: once with a zone, in words, and once bare, in a log.
+
+    None where no clock with seconds stands twice, or where those that do have different offsets.
+    """
+    offsets = set()
+    for said in find_said(text[:MAX_TEXT], language=language):
+        clock = _HMS.search(said.moment.as_written)
+        if said.moment.at is not None and clock and text.count(clock.group()) > 1:
+            hours, minutes, seconds = map(int, clock.group().split(":"))
+            apart = (hours * 3600 + minutes * 60 + seconds) - (
+                said.moment.at.hour * 3600 + said.moment.at.minute * 60 + said.moment.at.second
+            )
+            offsets.add((apart + 43_200) % 86_400 - 43_200)
+    if len(offsets) != 1:
+        return None
+    apart = offsets.pop()
+    return f"{'-' if apart < 0 else '+'}{abs(apart) // 3600:02d}{abs(apart) % 3600 // 60:02d}" if apart else "UTC"
+
+
+_EPOCH_LABELLED = pattern(
+    r"(?im)^[\s>*|-]{0,6}(?:first|begin|began|start|started|time|timestamp|epoch|seen|event time|beginn|début|inicio|início|inizio|начало|开始|開始)[\pL _-]{0,12}(?:\([^)\n]{0,16}\))?[\s.:=|]{1,14}(1[4-9]\d{8})(?:\.\d{1,6})?\s{0,3}(?:$|\()"
+)
+_HMS = pattern(r"\d\d:\d\d:\d\d")
 _EQUAL = {"GMT": "UTC", "MEZ": "+0100", "CET": "+0100", "MESZ": "+0200", "CEST": "+0200", "Z": "UTC", "+0000": "UTC"}
 
 
@@ -119,14 +183,28 @@ def find_said(text: str, *, language: str | None = None, zone: str | None = None
 
     ``03/04/2026`` is read day first only in languages whose writers do; in English and where the language is unknown it stays bounds.
     """
-    said: list[Said] = []
+    said = [
+        Said(match.start(1), match.end(1), moment)
+        for match in _EPOCH_LABELLED.finditer(text[:MAX_TEXT])
+        if (moment := read_time(match.group(1))) is not None
+    ]
+    if said:
+        return said
     for match in _both(text[:MAX_TEXT]):
-        moment = _moment(match.groupdict(), match.group(), language, zone, reference)
+        moment = _moment(_parts(match, text), match.group(), language, zone, reference)
         if moment is not None and not (said and match.start() < said[-1].end):
             said.append(Said(match.start(), match.end(), moment))
             if len(said) >= MAX_FOUND:
                 break
     return said
+
+
+def _parts(match, text: str) -> dict:
+    """The groups of a match; ``10.20.30.40`` behind a date is an address and no clock."""
+    parts = match.groupdict()
+    if parts.get("dh") and text[match.end() : match.end() + 1] == "." and text[match.end() + 1 : match.end() + 2].isdigit():
+        parts |= {"dh": None, "dm": None, "ds": None, "zone": None}
+    return parts
 
 
 def _both(text: str) -> Iterator:
@@ -180,8 +258,11 @@ def _day(parts: dict, language: str | None) -> str | None:
 
 
 def _clock(parts: dict) -> str:
-    hour, minute, second = (parts["h"] or parts["ch"]), (parts["m"] or parts["cm"]), (parts["s"] or parts["cs"])
-    if hour is None:
+    hour, minute, second = (
+        next((parts[name] for name in names if parts.get(name)), None)
+        for names in (("h", "dh", "ch"), ("m", "dm", "cm"), ("s", "ds", "cs"))
+    )
+    if hour is None or minute is None or int(hour) > 24 or int(minute) > 59:
         return ""
     number = int(hour)
     half = (parts["half2"] or "")[:1].lower()

@@ -47,6 +47,14 @@ _TIME = (
 )
 _PROTO = "proto|protocol|protokoll|protocole|protocolo|protocollo|protokół|протокол|协议|プロトコル"
 _PORT = "port|ports|puerto|porta|porte|poort|порт|端口|ポート"
+#: Columns of addresses that do not say whose: where a table has no other column of addresses, it lists the accused.
+_LISTED = frozenset(
+    (
+        "ip|ips|ip address|ip-address|ip_address|ipaddress|ip addr|ip adresse|ip-adresse|adresse ip|dirección ip|direccion ip|indirizzo ip|adres ip|ip-adres|endereço ip|ip-адрес|ip адрес|адрес|address|addr|host|hosts|host ip|"
+        "indicator|ioc|observable|ip地址|ip 地址|地址|ipアドレス|ip アドレス|アドレス|ipv4|ipv6|ipv4/ipv6|resolver|endpoint|node|device|infected host|server ip|machine|adresse|adres|indirizzo|endereço|dirección|ip/port|ip:port"
+    ).split("|")
+)
+_W3C = {"c-ip": "src", "s-ip": "dst", "c-port": "sport", "s-port": "dport", "date": "day", "time": "clock"}
 _NAMED = {
     word: role
     for role, words in (
@@ -84,6 +92,16 @@ _SOURCE_WORDS = frozenset(
     for name in (*(one for one, role in _NAMED.items() if role == "src"), *(one for one, side in _SIDE.items() if side == "src"))
     for word in name.translate(_APART).split()
 ) - {"ip", "address", "host", "addr", "adresse", "adres", "indirizzo", "dirección", "endereço", "de", "d", "di", "del"}
+_LIST_WORDS = frozenset(word for name in _LISTED for word in name.translate(_APART).split()) - {
+    "server",
+    "machine",
+    "node",
+    "device",
+    "host",
+    "hosts",
+    "address",
+    "adresse",
+} | {"address"}
 _ALLOWED = pattern(
     r"(?i)(?:^|[\s;,|\t\"=])(?:allow(?:ed)?|accept(?:ed)?|permit(?:ted)?|pass(?:ed)?|success(?:ful)?|consentito|permitido|permesso|autorisé|erlaubt|zugelassen|toegestaan|zezwolono|dozwolone|разрешено|允许|許可)(?:[\s;,|\t\"]|$)"
 )
@@ -95,7 +113,7 @@ def rows_of(lines: list[Line], zone: str | None, reference: datetime | None) -> 
     """Each row that names who came, with its line. ``zone`` and ``reference`` as for ``read_log_line``."""
     heading: Heading | None = None
     whole = "\n".join(line.text for line in lines)
-    may_head = len(whole) > MAX_TEXT or _may_head(whole)
+    may_head = len(whole) > MAX_TEXT or _may_head(whole) or _may_list(whole)
     index = read = 0
     while index < len(lines) and read < MAX_ROWS:
         line = lines[index]
@@ -155,16 +173,28 @@ def _may_head(text: str) -> bool:
     return not _SOURCE_WORDS.isdisjoint(fold(text).translate(_APART).split())
 
 
+def _may_list(text: str) -> bool:
+    return "#Fields:" in text or not _LIST_WORDS.isdisjoint(fold(text).translate(_APART).split())
+
+
+def _w3c(text: str) -> Heading | None:
+    """The fields of a W3C extended log, as web servers of one house write it (W3C WD-logfile-960323)."""
+    roles = [_W3C.get(name, "") for name in text.partition(":")[2].split()]
+    return (" ", roles) if {"src", "day", "clock"} <= set(roles) else None
+
+
 def _heading(text: str) -> Heading | None:
-    """The style and the columns' roles, where one column is the source's by name."""
+    """The style and the columns' roles, where one column is the source's by name, or the only one of addresses."""
+    if text.lower().startswith("#fields:") and (found := _w3c(text)):
+        return found
     text = text.strip().lstrip("#").strip().removeprefix("fields").lstrip()
-    if len(text) > 300 or text.endswith((".", "!", "?")) or not _may_head(text):
+    if len(text) > 300 or text.endswith((".", "!", "?")) or not (_may_head(text) or _may_list(text)):
         return None
     for style in ("|", "\t", ";", ",", "  ", " "):
         if style not in text:
             continue
         roles = _named_words(text) if style == " " else [_role(cell) for cell in split(text, style)]
-        roles = _ports_beside(roles)
+        roles = _ports_beside(_listing(roles))
         if (
             len(roles) >= 2
             and roles.count("src") == 1
@@ -180,18 +210,29 @@ def _role(cell: str) -> str:
     name = fold(cell.strip(" \"'`*:()[]<>")).strip()
     if name in _NAMED:
         return _NAMED[name]
-    words = name.replace("_", " ").replace("-", " ").replace(".", " ").replace("(", " ").replace(")", " ").replace("'", " ").split()
+    if name in _LISTED:
+        return "listed"
+    words = (
+        name.replace("_", " ")
+        .replace("-", " ")
+        .replace(".", " ")
+        .replace("(", " ")
+        .replace(")", " ")
+        .replace("'", " ")
+        .replace("/", " ")
+        .split()
+    )
     side = next((_SIDE[word] for word in words if word in _SIDE), "")
     if side and len(words) <= 4:
         if _PORT_WORDS.intersection(words):
             return "sport" if side == "src" else "dport"
         if _HOST_WORDS.intersection(words) or len(words) == 1:
             return side
-    return (
-        "time"
-        if words and words[0] in ("time", "timestamp", "date", "datum", "fecha", "data", "heure", "zeit") and len(words) <= 3
-        else ""
-    )
+    if not words or len(words) > 3 or any(_NAMED.get(word, "time") != "time" for word in words[1:]):
+        return ""
+    if _NAMED.get(words[0]) == "time" or (words[0] in ("last", "latest") and len(words) > 1):
+        return "time"
+    return "port" if _PORT_WORDS.intersection(words) else ""
 
 
 def _named_words(text: str) -> list[str]:
@@ -203,6 +244,13 @@ def _named_words(text: str) -> list[str]:
         roles.append(_role(" ".join(words[at : at + size])))
         at += size
     return roles
+
+
+def _listing(roles: list[str]) -> list[str]:
+    """The roles of a table with one column of addresses that does not say whose: it lists the accused, and its port is theirs."""
+    if "src" in roles or "dst" in roles or roles.count("listed") != 1 or not {"time", "port", "proto"}.intersection(roles):
+        return [role if role != "listed" else "" for role in roles]
+    return ["src" if role == "listed" else "own port" if role == "port" else role for role in roles]
 
 
 def _ports_beside(roles: list[str]) -> list[str]:
@@ -231,6 +279,8 @@ def split(text: str, style: str) -> list[str]:
 def _row(text: str, heading: Heading, zone: str | None, reference: datetime | None) -> LogLine | None:
     style, roles = heading
     cells = split(text.strip(), style)
+    if "day" in roles:  # its times are in UTC by its definition
+        zone = zone or "UTC"
     if style == " " and len(cells) == len(roles) + 1 and "time" in roles:  # a date and a clock under one name
         at = roles.index("time")
         cells = [*cells[:at], f"{cells[at]} {cells[at + 1]}", *cells[at + 2 :]]
@@ -255,18 +305,27 @@ def _line(fields: dict[str, str], text: str, zone: str | None, reference: dateti
     if src is None:
         return None
     dst = _cell_ip(fields.get("dst", ""))
-    sport = fields.get("sport") or fields.get("psport", "").rpartition("/")[2] or (_socket(fields["src"]) or ("", ""))[1]
+    sport = (
+        fields.get("sport")
+        or fields.get("own port")
+        or fields.get("psport", "").rpartition("/")[2]
+        or (_socket(fields["src"]) or ("", ""))[1]
+    )
     dport = fields.get("dport") or (_socket(fields.get("dst", "")) or ("", ""))[1]
     return LogLine(
         src,
         _number(sport),
         dst,
         _number(dport),
-        _epoch(fields.get("time", "")) or time_of(refang(text), zone, reference),
-        "table",
+        _epoch(fields.get("time", "")) or time_of(_moment_of(fields) or refang(text), zone, reference),
+        "listing" if "own port" in fields else "table",
         fields.get("proto", "").lower() or None,
         bool(_ALLOWED.search(text)),
     )
+
+
+def _moment_of(fields: dict[str, str]) -> str:
+    return f"{fields['day']} {fields['clock']}" if "day" in fields and "clock" in fields else ""
 
 
 def _epoch(text: str) -> Moment | None:
@@ -289,7 +348,7 @@ def _pair(text: str, zone: str | None, reference: datetime | None) -> LogLine | 
 
 def _number(text: str) -> int | None:
     text = text.partition("/")[0].strip()
-    return int(text) if text.isdigit() and 0 < int(text) < 65_536 else None
+    return int(text) if text.isdecimal() and 0 < int(text) < 65_536 else None
 
 
 def _object(lines: list[Line], index: int) -> tuple[list[LogLine], int]:

@@ -203,7 +203,7 @@ def _forward(lines: list[Line], index: int) -> int:
 def _header_block(lines: list[Line], index: int) -> int:
     """The index after a block of pasted mail headers that begins at ``index``, or ``index`` where none does."""
     first = _HEADER.match(lines[index].text)
-    if not first or first.group(1).lower() not in _FIELDS:
+    if not first or (first.group(1).lower() not in _FIELDS and first.group(1)[:2].lower() != "x-"):
         return index
     names, end = [], index
     margin = lines[index].text[: len(lines[index].text) - len(lines[index].text.lstrip(" "))]  # a block that is set in as a whole

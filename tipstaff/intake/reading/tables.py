@@ -177,4 +177,4 @@ def port_in_row(line: Line, heading, names: frozenset[str]) -> int | None:
 
 def port_number(text: str) -> int | None:
     """1 to 65535, or None."""
-    return int(text) if text.isdigit() and 0 < int(text) < 65_536 else None
+    return int(text) if text.isdecimal() and 0 < int(text) < 65_536 else None

@@ -213,7 +213,7 @@ def _read_dmy(text, written, zone, reference):
         return _moment((year, one, two), rest, written, zone)
     readings = [_moment(day, rest, written, zone) for day in ((year, two, one), (year, one, two))]
     known = sorted(bound for moment in readings if moment for bound in (moment.earliest, moment.latest) if bound)
-    return _sane(Moment(None, written, known[0], known[-1], "day and month can be read either way"))
+    return _sane(Moment(None, written, known[0], known[-1], "day and month can be read either way")) if known else None
 
 
 def _read_cjk(text, written, zone, reference):
