@@ -64,7 +64,7 @@ def test_a_reply_goes_to_the_timeline_of_its_case():
     case = Case.objects.get()
     deliver(reply(token_of(case.pk)), kind="smtp")
     assert Submission.objects.get(case_ref=str(case.pk)).state == "set_aside"
-    entry = case.journal.get(kind="mail")
+    entry = case.journal.get(kind="reply")
     assert entry.internal and entry.detail["side"] == "somebody who says they are rita@example.org"
 
 
@@ -76,7 +76,7 @@ def test_a_retraction_and_a_counter_notice_wait_for_us_at_their_case(kind):
     deliver(reply(token_of(case.pk), kind=kind), kind="smtp")
     case.refresh_from_db()
     assert (case.waiting_on, case.last_word_at) == ("us", NOW)
-    assert case.journal.get(kind="mail").detail["disposition"] == kind
+    assert case.journal.get(kind="reply").detail["disposition"] == kind
     assert Submission.objects.get(case_ref=str(case.pk)).state == "set_aside"
 
 

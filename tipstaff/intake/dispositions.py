@@ -207,10 +207,8 @@ def case_reference(message: Message) -> str | None:
 def _carried_reference(message: Message) -> str | None:
     """An answer that lost its threading, its subject and our plus-address: the mail of ours that it forwards or quotes names its
     case. Only what is forwarded or quoted counts: a new complaint may speak of an old case."""
-    own = {domain.lower() for domain in message.hints.own_domains}
     for inner in message.embedded[:5]:
-        token = token_in_message_ids(inner.header("message-id"))
-        if token and inner.header("message-id").strip("<> ").rpartition("@")[2].lower() in own:
+        if token := token_in_message_ids(inner.header("message-id")):
             return token
     quoted = split(message.letter[:100_000])[1] if "[#" in message.letter else ""
     return token_in_text(quoted)

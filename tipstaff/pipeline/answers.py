@@ -1,4 +1,4 @@
-"""What a report makes us write to its reporter, and answers to what we wrote: ask-back, confirmation by link, filed replies.
+"""What a report makes us write to its reporter: a question for what is missing, a confirmation by link, a receipt.
 
 Only an authenticated sender who is no machine is written to, a few times a day at most, and never about a report whose
 evidence stands by itself.
@@ -6,31 +6,23 @@ evidence stands by itself.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.core import signing
 from django.db.models import Count
 
-from tipstaff.accounts.models import Contact
-from tipstaff.cases.models import Case, JournalEntry
-from tipstaff.cases.tokens import case_named
+from tipstaff.cases.letters import BY_PEOPLE
+from tipstaff.cases.notices import category_title
+from tipstaff.correspondence.letters import compose
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.intake.drafts import Disposition
-from tipstaff.intake.models import Submission
+from tipstaff.pipeline import duties
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.filing import reporter_key, verification
+from tipstaff.policy import queries as policy
 
 DAILY_CAP = 3  # messages to one address in a day, of any kind
 CONFIRM_SALT = "tipstaff.reporter.confirm"
-ANSWERS = (Disposition.REPLY, Disposition.AUTO_REPLY, Disposition.BOUNCE, Disposition.RETRACTION, Disposition.COUNTER_NOTICE)
-#: Somebody waits for what we do about these: where no case of ours is named, a person looks for it.
-ASKING = {
-    Disposition.REPLY: "an answer",
-    Disposition.RETRACTION: "a retraction",
-    Disposition.COUNTER_NOTICE: "a counter-notice",
-}
-FIND_WITHIN = timedelta(hours=4)
 ANSWER = "Please answer this message. Without an answer within seven days we close the report as not verified."
 MISSING = {
     "reporter": "your name and how to reach you",
@@ -99,8 +91,10 @@ def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMess
         ]
         return _outgoing(item, "ask-back", f"ask-back:{item.parsed.submission}:{item.ordinal}", lines, now)
     number, trust = reporter
-    if trust > 0 or item.draft.disposition is not Disposition.REPORT:
+    if item.draft.disposition is not Disposition.REPORT:
         return None
+    if trust > 0:
+        return _receipt(item, now)
     link = f"{settings.PUBLIC_URL}/confirm/{signing.dumps(number, salt=CONFIRM_SALT)}"
     lines = [
         "thank you for your report; it is being looked at already.",
@@ -109,6 +103,29 @@ def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMess
         link,
     ]
     return _outgoing(item, "confirm", f"confirm:{number}", lines, now)
+
+
+def _receipt(item: Item, now: datetime) -> OutboxMessage | None:
+    """That a report by hand has arrived, where the policy promises it or a law has us say it (G5)."""
+    draft, in_force = item.draft, policy.edition_in_force("", now)
+    if in_force is None or draft.format not in BY_PEOPLE:
+        return None
+    told = duties.reporter_hears(in_force[1].switches.reporter_notice, "receipt", draft.category or "", settings.REPORTER_DUTIES)
+    if told is None:
+        return None
+    values = {
+        "operator": settings.OPERATOR_NAME or "our",
+        "contact": draft.reporter.name or "",
+        "subject": draft.subject or "",
+        "reference": draft.external_id or "",
+        "received": item.parsed.received_at,
+        "category": category_title(draft.category or "", in_force[1], "en") if draft.category else "",
+        "decided_by_law": told.by_law,
+    }
+    letter = compose("receipt.reporter", "en", values)
+    message = _outgoing(item, "receipt", f"receipt:{item.parsed.submission}:{item.ordinal}", [], now)
+    message.subject, message.body, message.html = letter.subject, letter.text, letter.html
+    return message
 
 
 def _outgoing(item: Item, kind: str, once: str, lines: Sequence[str], now: datetime) -> OutboxMessage:
@@ -138,37 +155,3 @@ def within_caps(messages: Sequence[OutboxMessage], now: datetime) -> list[Outbox
         if sent[message.recipient] <= DAILY_CAP:
             allowed.append(message)
     return allowed
-
-
-def file_replies(items: Sequence[Item], now: datetime) -> None:
-    """Answers, retractions and counter-notices that name a case of ours go to its timeline; the others go to a person."""
-    for item in items:
-        draft = item.draft
-        if draft.disposition in ASKING or (draft.disposition in ANSWERS and draft.external_id):
-            _file(item, draft.external_id or "", now)
-
-
-def _file(item: Item, token: str, now: datetime) -> None:
-    submission = Submission.objects.filter(pk=item.parsed.submission)
-    number = case_named(token)
-    case = Case.objects.filter(pk=number).first() if number else None
-    if case is None:
-        if asking := ASKING.get(item.draft.disposition):
-            said = f"{asking} to {token[:80]!r}, which is no case of ours" if token else f"{asking} that names no case of ours"
-            submission.update(state="needs_person", reason=said, due_at=now + FIND_WITHIN)
-        return
-    case = case.merged_into or case
-    sender = (item.draft.reporter.email or "").lower()
-    side = _side(case, sender)
-    submission.update(case_ref=str(case.pk), state="set_aside", reason=f"filed to case {case.pk}", due_at=None)
-    detail: dict[str, Any] = {"submission": str(item.parsed.submission), "side": side, "disposition": str(item.draft.disposition)}
-    text = f"{item.draft.disposition} from {side}: {item.draft.subject or 'no subject'}"
-    JournalEntry.objects.create(case=case, at=now, actor=side, kind="mail", text=text[:500], detail=detail, internal=True)
-    if item.draft.disposition in ASKING and case.closed_at is None:
-        Case.objects.filter(pk=case.pk).update(last_word_by=side, last_word_at=now, waiting_on="us")
-
-
-def _side(case: Case, sender: str) -> str:
-    """Who seems to answer, by the stated address; it proves nothing and opens nothing."""
-    known = Contact.objects.filter(customer=case.customer_id, email__iexact=sender).exists() if sender else False
-    return "customer" if known else "somebody who says they are " + sender if sender else "somebody"

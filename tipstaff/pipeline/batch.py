@@ -14,7 +14,7 @@ from django.db import transaction
 from tipstaff.cases import bulk as cases
 from tipstaff.cases.refreshing import Overtaken
 from tipstaff.intake.drafts import Disposition
-from tipstaff.pipeline import again, answers, filing, matters, sealed, tallies
+from tipstaff.pipeline import again, answers, filing, matters, replies, sealed, tallies
 from tipstaff.pipeline.attributing import attribute
 from tipstaff.pipeline.columns import Item, Parsed, event_table, items_of, microseconds
 from tipstaff.pipeline.context import Context
@@ -68,7 +68,7 @@ def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame,
         filing.file_reports(items, numbers, known_reporters, placed, duplicates, standing.answers, now)
         filing.settle_submissions(batch, items, standing, now)
         sealed.seal(batch, context, now)
-        answers.file_replies(items, now)
+        replies.file_replies(items, now)
         answers.write_back(items, known_reporters, context.own_addresses, now)
         tallies.add(placed, now)
     opened = sum(s.fate in {"new", "continue"} for s in settled)

@@ -183,7 +183,7 @@ def _erase_what_hangs_on(numbers: list[int]) -> None:
         for relation in held:
             try:
                 with transaction.atomic():
-                    relation.related_model.objects.filter(**{f"{relation.field.name}__in": numbers}).delete()  # type: ignore[union-attr]
+                    relation.related_model.objects.filter(**{f"{relation.field.name}__in": numbers}).delete()  # type: ignore[union-attr, attr-defined]
             except ProtectedError:
                 left.append(relation)
         held = left
