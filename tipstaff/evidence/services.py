@@ -11,6 +11,7 @@ from tipstaff.audit.services import record
 from tipstaff.evidence import sealing, stores
 from tipstaff.evidence.access import Grant
 from tipstaff.evidence.models import Blob, Hold, Opening
+from tipstaff.kernel import bulk
 from tipstaff.kernel.errors import NotFound, Refused, TipstaffError
 from tipstaff.kernel.ids import new_id
 
@@ -61,8 +62,9 @@ def _known(digests: Sequence[bytes]) -> dict[bytes, int]:
     with connection.cursor() as cursor:
         # Locked, so that what expires at this moment is either gone for us too, or stays.
         cursor.execute(
-            "SELECT sha256, id FROM evidence_blob WHERE sha256 = ANY(%s) AND wrapped_key IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
-            [list(digests)],
+            """SELECT sha256, id FROM evidence_blob WHERE sha256 = ANY(%s::bytea[]) AND wrapped_key IS NOT NULL
+               ORDER BY id FOR NO KEY UPDATE""",
+            [bulk.array_of_bytes(digests)],
         )
         return {bytes(digest): number for digest, number in cursor.fetchall()}
 
@@ -127,7 +129,11 @@ def _insert(rows: list[tuple]) -> None:
                    "offset" = excluded."offset", length = excluded.length, stored_at = excluded.stored_at,
                    retain_until = excluded.retain_until, erased_at = NULL
                WHERE evidence_blob.wrapped_key IS NULL""",
-            [list(column) for column in columns],
+            [
+                *[bulk.array_of_bytes(columns[0]), bulk.array_of_values(columns[1]), *map(bulk.array_of_texts, columns[2:5])],
+                *[*map(bulk.array_of_values, columns[5:7]), bulk.array_of_bytes(columns[7])],
+                *map(bulk.array_of_values, columns[8:]),
+            ],
         )
 
 
@@ -136,6 +142,8 @@ def read(*, blob: Blob, grant: Grant, view: str, now: datetime) -> bytes:
     if grant.blob_id != blob.pk:
         raise Refused("this grant opens another piece of evidence")
     Opening.objects.create(blob=blob, at=now, actor=grant.actor, grant=grant.basis, view=view)
+    if not grant.actor.startswith("system"):  # somebody sees who complained
+        record(by=grant.actor, action="evidence.open", subject=f"blob:{bytes(blob.sha256).hex()}", now=now, grant=grant.basis, view=view)
     return _plain(blob)
 
 

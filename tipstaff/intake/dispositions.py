@@ -104,10 +104,14 @@ def _is_aggregate(start: bytes) -> bool:
 def _structured(message: Message) -> Verdict | None:
     """A report's own structure: nothing below may set it aside."""
     named = any(message.header(header) for header in _STRUCTURE_HEADERS) or declared_report(message) == "feedback-report"
-    inside = any(marker in part.content[:20_000] for part in message.parts for marker in _STRUCTURE)
-    if named or inside or feedback_part(message) is not None:
+    if named or _shows_structure(message) or feedback_part(message) is not None:
         return Verdict(Disposition.REPORT, "a report's own structure")
     return None
+
+
+def _shows_structure(message: Message) -> bool:
+    starts = (part.content[:20_000] for part in message.parts)
+    return any(marker in start for start in starts for marker in _STRUCTURE)
 
 
 def _automatic(message: Message) -> Verdict | None:

@@ -7,14 +7,14 @@ words in eleven languages. Reasons never repeat what the message says.
 
 import tomllib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.authentication import authenticated_domains
 from tipstaff.intake.reading.mailboxes import addresses_of
-from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.patterns import Pattern, pattern
 from tipstaff.intake.reading.phrases import Hit, PhraseIndex, fold, starting_within
 from tipstaff.intake.vocabulary.load import Vocabulary, packaged
 from tipstaff.kernel.errors import InputError, Problem
@@ -47,6 +47,11 @@ class SealingWords:
 
     phrases: PhraseIndex  # of (what it is, language): 'plain', 'about' (a child), 'act', 'allowed'
     types: frozenset[str]
+
+    @cached_property
+    def any_type(self) -> Pattern:
+        """Finds any of the types in squeezed ASCII."""
+        return pattern("|".join(sorted(filter(str.isascii, self.types))).encode() or b"[^\\x00-\\xff]")
 
 
 def read_sealing_words(text: str, name: str = "sealing.toml") -> SealingWords:
@@ -86,6 +91,16 @@ def must_seal(message: Message, vocabulary: Vocabulary | None = None, words: Sea
     return None
 
 
+_ASCII_LETTERS = bytes(b for b in range(128) if chr(b).isalnum())
+_NO_LETTERS = bytes(sorted(set(range(256)) - set(_ASCII_LETTERS)))
+_LOWER = bytes(ord(chr(b).lower()) if b < 128 else b for b in range(256))
+
+
+def _may_name_it(text: str, words: SealingWords) -> bool:
+    """Whether any run of ``text`` could squeeze to one of the types: said for certain of ASCII, assumed of anything else."""
+    return not text.isascii() or words.any_type.search(text.encode().translate(_LOWER, _NO_LETTERS)) is not None
+
+
 @lru_cache(maxsize=4_096)
 def _squeezed(text: str) -> str:
     return "".join(filter(str.isalnum, text.lower()))
@@ -97,6 +112,8 @@ def _by_structure(message: Message, words: SealingWords) -> bool:
             if part.content_type.startswith(("image/", "video/", "audio/")):
                 continue
             text = part.text[:MAX_PART]
+            if not _may_name_it(text, words):
+                continue
             matches = [
                 *(_TYPE.finditer(text) if ":" in text or "=" in text else ()),
                 *(_ELEMENT.finditer(text) if "<" in text else ()),

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection, transaction
 from django.db.models import F
-from psycopg.types.json import Jsonb
 
 from tipstaff.evidence.services import Plain, keep
 from tipstaff.intake.models import Correction, Source, Submission
 from tipstaff.intake.spool import Accepted
+from tipstaff.kernel import bulk
 from tipstaff.kernel.errors import Refused
 from tipstaff.kernel.text import storable, storable_document
 
@@ -66,15 +67,21 @@ def _insert(fresh: Sequence[Accepted], blobs: list[int], sources: dict[str, Sour
         for item, blob in zip(fresh, blobs, strict=True)
     ]
     with connection.cursor() as cursor:
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        columns[6] = [Jsonb(envelope) for envelope in columns[6]]
+        numbers, source, refs, blob_ids, names, moments, envelopes, claims, untils = zip(*rows, strict=True)
         cursor.execute(
             """INSERT INTO intake_submission (id, source_id, source_ref, blob_id, filename, received_at, envelope, claimed_by,
                    claimed_until, state, disposition, reason, trace, subject, sender, attempts, decided_by, case_ref)
-               SELECT *, 'received', '', '', '[]'::jsonb, '', '', 0, '', '' FROM unnest(%s::uuid[], %s::bigint[], %s::text[],
-                   %s::bigint[], %s::text[], %s::timestamptz[], %s::jsonb[], %s::text[], %s::timestamptz[])
+               SELECT *, 'received', '', '', '[]'::jsonb, '', '', 0, '', ''
+               FROM ROWS FROM (unnest(%s::uuid[]), unnest(%s::bigint[]), unnest(%s::text[]), unnest(%s::bigint[]),
+                   unnest(%s::text[]), unnest(%s::timestamptz[]),
+                   jsonb_array_elements(%s::jsonb), unnest(%s::text[]), unnest(%s::timestamptz[]))
                ON CONFLICT DO NOTHING RETURNING id""",
-            columns,
+            [
+                *[bulk.array_of_values(numbers), bulk.array_of_values(source), bulk.array_of_texts(refs)],
+                *[bulk.array_of_values(blob_ids), bulk.array_of_texts(names), bulk.array_of_values(moments)],
+                orjson.dumps(envelopes, default=str, option=orjson.OPT_NON_STR_KEYS).decode(),
+                *[bulk.array_of_texts(claims), bulk.array_of_values(untils)],
+            ],
         )
         inserted = {row[0] for row in cursor.fetchall()}
     return [item.id for item in fresh if item.id in inserted]

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -133,7 +134,8 @@ class Spool:
     def read(self, paths: Sequence[Path]) -> Iterator[Accepted]:
         for path in paths:
             try:
-                head, _, content = path.read_bytes().partition(b"\n")
+                with path.open("rb", buffering=0) as handle:
+                    head, _, content = handle.read().partition(b"\n")
             except FileNotFoundError:
                 continue
             try:
@@ -146,8 +148,10 @@ class Spool:
 
     def done(self, items: Sequence[Accepted]) -> None:
         """Forget what the database has committed."""
+        place = str(self.directory)
         for item in items:
-            (self.directory / f"{item.id}{SUFFIX}").unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(f"{place}/{item.id}{SUFFIX}")  # noqa: PTH108 - a third of what a Path costs, for every mail
 
     def count(self) -> int:
         with os.scandir(self.directory) as entries:

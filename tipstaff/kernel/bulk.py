@@ -1,6 +1,6 @@
 """Columns into tables: COPY and id allocation, inside the caller's transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -62,6 +62,27 @@ def quoted_array_of(column: pl.Series) -> str:
     """An array literal of any texts."""
     escaped = column.str.replace_all("\\", "\\\\", literal=True).str.replace_all('"', '\\"', literal=True)
     return array_of(pl.select('"' + pl.lit(escaped) + '"').to_series())
+
+
+def array_of_texts(values: Iterable[str | None]) -> str:
+    """An array literal of any texts; None is null. Binding a list costs several times as much."""
+    return "{" + ",".join("NULL" if value is None else f'"{_quoted(value)}"' for value in values) + "}"
+
+
+def _quoted(value: str) -> str:
+    if "\\" in value or '"' in value:
+        return value.replace("\\", "\\\\").replace('"', '\\"')
+    return value
+
+
+def array_of_bytes(values: Iterable[bytes]) -> str:
+    """An array literal of bytea."""
+    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+
+
+def array_of_values(values: Iterable[Any]) -> str:
+    """An array literal of numbers, uuids and aware moments; None is null."""
+    return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
 
 
 def array_literal(values: Sequence[str]) -> str:

@@ -349,8 +349,9 @@ def _trace(item: Item) -> dict[str, Any]:
 def _update(rows: Sequence[tuple[Any, ...]]) -> None:
     if not rows:
         return
-    columns: list[Any] = [list(column) for column in zip(*rows, strict=True)]
-    columns[4] = f"[{','.join(columns[4])}]"  # one document: in an array of texts every quote of it would be escaped twice
+    columns: list[Any] = [bulk.array_of_texts(column) for column in list(zip(*rows, strict=True))[:-1]]
+    columns[4] = f"[{','.join([row[4] for row in rows])}]"  # one document: in an array every quote of it would be escaped twice
+    columns.append(bulk.array_of_values([row[-1] for row in rows]))
     with connection.cursor() as cursor:
         cursor.execute(
             """UPDATE intake_submission s SET state = u.state, disposition = u.d, reason = u.reason, trace = u.trace,

@@ -98,7 +98,12 @@ def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: 
     for row in rows:
         before = merged.get(row[0])
         merged[row[0]] = row if before is None else (*before[:4], max(before[4], row[4]), before[5] + row[5], before[6] or row[6])
-    columns = [list(column) for column in zip(*sorted(merged.values()), strict=True)]
+    *texts, trusts, counts, domains = list(zip(*sorted(merged.values()), strict=True))
+    columns = [
+        *map(bulk.array_of_texts, texts),
+        *map(bulk.array_of_values, (trusts, counts)),
+        bulk.array_of_texts(domains),
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             """INSERT INTO reports_reporter AS r (key, name, email, organisation, trust, reports, authenticated_as, first_seen,

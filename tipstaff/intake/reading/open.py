@@ -43,6 +43,8 @@ _MAIL_FIELDS = {
     b"importance",
     b"thread-topic",
 }
+_STRONG_FIELDS = {b"received", b"message-id", b"mime-version", b"return-path", b"dkim-signature", b"content-type", b"delivered-to"}
+_WITH_FROM = {b"subject", b"to", b"date"}
 _MBOX = pattern(rb"(?m)^From [^\r\n]{1,200}\d{2}:\d{2}(?::\d{2})?[^\r\n]{1,60}\r?$")
 
 
@@ -104,20 +106,15 @@ def looks_like_mail(raw: bytes) -> bool:
     if not _FIELD.match(first) and not first.startswith((b"From ", b">From ")):
         return False
     cut = min((at for at in (head.find(b"\n\n"), head.find(b"\n\r\n")) if at >= 0), default=len(head))
-    names = {m.group(1).lower() for m in _FIELD.finditer(head[:cut])}
-    known = names & _MAIL_FIELDS
-    strong = known & {
-        b"received",
-        b"message-id",
-        b"mime-version",
-        b"return-path",
-        b"dkim-signature",
-        b"content-type",
-        b"delivered-to",
-    }
-    return len(known) >= 2 and bool(
-        strong or {b"from", b"subject"} <= known or {b"from", b"to"} <= known or {b"from", b"date"} <= known
-    )
+    known: set[bytes] = set()
+    for match in _FIELD.finditer(head[:cut]):
+        name = match.group(1).lower()
+        if name in _MAIL_FIELDS and name not in known:
+            known.add(name)
+            strong = not _STRONG_FIELDS.isdisjoint(known) or (b"from" in known and not _WITH_FROM.isdisjoint(known))
+            if strong and len(known) >= 2:
+                return True
+    return False
 
 
 def _document(raw: bytes, hints: Hints, where: str, name: str | None = None) -> Message:

@@ -24,7 +24,6 @@ def run(*, rows: int = 20_000, seed: int = 1) -> dict[str, Any]:
         addresses = [str(ip) for ip in addresses_of(table, rows, np.random.default_rng(seed))]
         spool.put([accepted(source="smtp", kind="smtp", content=mail, now=now()) for mail in mails.make(addresses, rows, seed)])
         worker = Worker(spool)
-        worker.step_size = 250
         worker.prepare()
         meter = throwaway.Meter(cluster)
         steps = 0
