@@ -11,6 +11,7 @@ from tipstaff.project import environment
 LOOPS = {
     "worker": "tipstaff.project.worker:run",
     "intake": "tipstaff.intake.worker:run",
+    "clocks": "tipstaff.project.clocks:run",
     "mailer": "tipstaff.pipeline.mailer:run",
     "enforcement": "tipstaff.enforcement.worker:run",
     "sealer": "tipstaff.audit.sealer:run",  # also beside every worker; one works at a time
@@ -48,6 +49,8 @@ def children() -> list[Child]:
     if exists("worker"):
         count = environment.number("workers")
         found += [Child(f"worker-{number}", ours("run", "worker"), "pipeline") for number in range(1, count + 1)]
+    if exists("clocks"):
+        found.append(Child("clocks", ours("run", "clocks"), "deadlines, alerts, retests", grace=20))
     if exists("enforcement"):
         found.append(Child("enforcement", ours("run", "enforcement"), "orders", grace=20))
     if exists("mailer"):

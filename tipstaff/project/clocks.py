@@ -1,0 +1,52 @@
+"""What ``tipstaff run clocks`` does: fire what is due every second; beside it, deliver alerts and run retests."""
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from tipstaff.cases import worker
+from tipstaff.kernel.clock import now
+from tipstaff.pipeline import alerting
+from tipstaff.project import environment
+
+log = logging.getLogger(__name__)
+PAUSE = 1.0  # seconds between looks at alerts and retests
+
+
+def run(stop: threading.Event) -> None:
+    """All of it until ``stop``. A look at the network never delays a clock: it has a thread of its own."""
+    beside = [threading.Thread(target=_loop, args=(stop, name, step), name=name, daemon=True) for name, step in _BESIDE.items()]
+    for thread in beside:
+        thread.start()
+    worker.run(stop)
+    for thread in beside:
+        thread.join(timeout=5)
+
+
+def _alerts(moment: datetime) -> int:
+    return alerting.deliver(now=moment, secret=environment.credential)
+
+
+def _retests(moment: datetime) -> int:
+    from tipstaff.enforcement.retests import running
+
+    return running.run_waiting(now=moment)
+
+
+_BESIDE: dict[str, Callable[[datetime], int]] = {"alerts": _alerts, "retests": _retests}
+
+
+def _loop(stop: threading.Event, name: str, step: Callable[[datetime], int]) -> None:
+    while not stop.wait(PAUSE):
+        try:
+            close_old_connections()
+            step(now())
+        except (OperationalError, InterfaceError) as error:
+            log.warning("database away, %s wait: %s", name, error)
+            connection.close()
+        except Exception:
+            log.exception("a look at the %s failed; the next follows", name)
+    connection.close()
