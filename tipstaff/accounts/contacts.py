@@ -34,13 +34,18 @@ class Details:
     language: str = ""
 
 
+def fits(address: str) -> bool:
+    """Whether it is written like a mail address."""
+    return len(address) <= 254 and _ADDRESS.fullmatch(address) is not None
+
+
 def checked(details: Details) -> Details:
     """The details, trimmed. Raises InputError naming every field that will not do."""
     found = Details(
         one_line(details.name, LONGEST), one_line(details.email, 254), one_line(details.phone, 60), details.role, details.language
     )
     wrong = []
-    if not _ADDRESS.fullmatch(found.email):
+    if not fits(found.email):
         wrong.append(Problem("email", "is no mail address", "write it like name@example.org"))
     if found.role not in ROLES:
         wrong.append(Problem("role", "is not known", f"one of {', '.join(ROLES)}"))

@@ -81,9 +81,15 @@ def looking(visitor: Visitor, case: Case) -> str:
     return f"contact:{number}"
 
 
+def handed_on(case: Case) -> bool:
+    """Whether a reseller handed the case on by hand: what was reported stands in the reseller's case."""
+    return case.parent_id is not None and not CaseReport.objects.filter(case=case).exists()
+
+
 def reports_of(case: Case) -> list[Report]:
     """The reports that speak of a case, the oldest first; none that is sealed."""
-    numbers = CaseReport.objects.filter(case=case).order_by("at", "id").values_list("report_id", flat=True)[:MOST_REPORTS]
+    speaking = CaseReport.objects.filter(case=case.parent_id if handed_on(case) else case.pk)
+    numbers = speaking.order_by("at", "id").values_list("report_id", flat=True)[:MOST_REPORTS]
     return list(reports.of_reports(list(numbers)))
 
 
@@ -91,7 +97,6 @@ def open_evidence(visitor: Visitor, case: Case, blob: Blob) -> Grant:
     """The grant to see the redacted copy of evidence of a case that the visitor may see."""
     if not visible_to(visitor).filter(pk=case.pk).exists():
         raise NotFound(NOTHING)
-    known = CaseReport.objects.filter(case=case).values("report_id")
-    if not Report.objects.filter(pk__in=known, submission__blob=blob).exists():
+    if blob.pk not in {report.submission.blob_id for report in reports_of(case)}:
         raise NotFound(NOTHING)
     return grant(blob=blob, actor=looking(visitor, case), basis=f"case:{case.pk} portal")

@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import cache
 
 from tests.faces.portal import given
+from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.faces.portal import signing_in
 from tipstaff.kernel.clock import now as clock_now
 
@@ -48,3 +49,13 @@ def opened(chromium, live_server) -> Iterator[Callable]:
     yield page_for
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def mailed(db) -> Callable:
+    """The mails that the portal itself promised, the oldest first."""
+
+    def read():
+        return list(OutboxMessage.objects.filter(created_by="system:portal").order_by("pk"))
+
+    return read

@@ -22,6 +22,7 @@ from tipstaff.pipeline.columns import Parsed
 
 H = timedelta(hours=1)
 ADDRESSES = {"carol": given.CAROL, "dave": given.DAVE, "emma": given.EMMA}
+CAROL, DAVE, EMMA = given.CAROL, given.DAVE, given.EMMA
 #: What stands in reports, notes and mails, and must never stand on a page of the portal: planted, one for each kind.
 NEEDLES = {
     "complainant's name": "Ritaneedle Reporterson",

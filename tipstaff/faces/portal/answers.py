@@ -7,11 +7,12 @@ from typing import Any
 
 from django.http import QueryDict
 
-from tipstaff.cases import statements
+from tipstaff.accounts.contacts import fits
+from tipstaff.cases import appeals, forwarding, statements
 from tipstaff.cases.models import Case, Measure
 from tipstaff.faces.portal import words
 from tipstaff.faces.portal.visitors import Here
-from tipstaff.kernel.errors import NotFound
+from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.kernel.text import storable
 
 LONGEST = 10_000  # characters of one field
@@ -29,7 +30,7 @@ DONE = {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """``kind``: area, text, mail, moment, language, hidden."""
+    """``kind``: area, text, mail, moment, language, client (one of the clients known), hidden."""
 
     name: str
     label: str
@@ -57,8 +58,6 @@ def _plan(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
 
 
 def _appeal(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
-    from tipstaff.cases import appeals
-
     number = said.get("measure", "")
     measure = None
     if number:
@@ -69,8 +68,14 @@ def _appeal(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
 
 
 def _forward(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
-    from tipstaff.cases import forwarding
-
+    chosen = said.get("client", "")
+    if chosen.isdigit() and len(chosen) < 16:
+        return forwarding.forward_to_client(case=case.pk, client=int(chosen), by=here.by, now=here.now)
+    wrong = [Problem(name, words.say(here.code, "Write something here.")) for name in ("name", "email") if not said[name]]
+    if not wrong and not fits(said["email"]):
+        wrong = [Problem("email", words.say(here.code, "Write it like name@example.org."))]
+    if wrong:
+        raise InputError(wrong)
     return forwarding.forward_to_client(
         case=case.pk, name=said["name"], email=said["email"], language=said["language"], by=here.by, now=here.now
     )
@@ -108,8 +113,9 @@ FORMS: Mapping[str, Form] = {
         Form("forward", "Forward to my client",
              "Your client gets a case of its own, with a time that ends before yours. We do not tell it who you are to us, and you "
              "stay answerable for yours.", "Forward", (
-                 Field("name", "Your client’s name", "text"),
-                 Field("email", "Your client’s mail address", "mail", hint="We write there, and to nobody else."),
+                 Field("client", "Which client?", "client", optional=True),
+                 Field("name", "Your client’s name", "text", hint="Any name that you use; a number will do.", optional=True),
+                 Field("email", "Your client’s mail address", "mail", hint="We write there, and to nobody else.", optional=True),
                  Field("language", "Language", "language"),
              ), _forward),
     )

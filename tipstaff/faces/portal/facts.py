@@ -44,10 +44,18 @@ def of(case: Case, found: list[Report], now: datetime) -> Facts:
 
 
 def _events(case: Case) -> list[Event]:
-    """The case's own events, or those of the clients' cases that hang on it."""
+    """The case's own events, or those of the clients' cases that hang on it; of a case that was handed on, what the reseller's
+    case says of its address."""
     own = reports.events_of_case(case.pk, LOOKED_AT)
     if own:
         return own
+    if case.parent_id:
+        about = case.headline.lower()
+        return [
+            event
+            for event in reports.events_of_case(case.parent_id, LOOKED_AT)
+            if about in (event.ip, (event.domain or "").lower())
+        ]
     return [event for child in case.children.all()[:20] for event in reports.events_of_case(child.pk, LOOKED_AT // 10)]
 
 
@@ -69,19 +77,17 @@ def shown(text: str, scope: Scope) -> str:
     return clean.replace("http", "hxxp", 1).replace(".", "[.]") if "/" in clean or "." in clean else clean
 
 
-def guidance(category: str, code: str) -> tuple[str, list[str]]:
-    """(language, lines) of what usually helps against this kind; English where nobody wrote it in that language."""
-    known = catalogue.guidance().get(category)
-    if code != "en":
-        own = _own(code)
-        if category in own:
-            return code, list(own[category])
-    return "en", list(known or ())
+def guidance(category: str, code: str) -> list[tuple[str, list[str]]]:
+    """(language, lines) of what usually helps: against this kind, and in general where that is all there is in a language."""
+    special = list(catalogue.guidance().get(category, ()))
+    if code == "en":
+        return [("en", special or _general("en"))]
+    return [found for found in ((code, _general(code)), ("en", special)) if found[1]]
 
 
-def _own(code: str) -> dict[str, list[str]]:
+def _general(code: str) -> list[str]:
+    """What helps against every kind, in a language."""
     try:
-        words = catalogue.packaged(code).words["guidance"]
+        return list(catalogue.packaged(code).words["guidance"].get("general", ()))
     except (FileNotFoundError, KeyError):
-        return {}
-    return {name: list(lines) for name, lines in words.items() if isinstance(lines, list)}
+        return []

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from tipstaff.accounts.models import Customer
 from tipstaff.cases.models import Case, Measure
 from tipstaff.cases.portal_access import acting
 from tipstaff.faces.portal import answers, standing
@@ -13,6 +14,8 @@ from tipstaff.faces.portal.views.cases import case_page
 from tipstaff.faces.portal.visitors import Here
 from tipstaff.kernel.errors import InputError, Refused
 from tipstaff.policy import queries as policy
+
+MOST_CLIENTS = 500
 
 
 def act(request: HttpRequest, here: Here, case: Case, answer: str) -> HttpResponse:
@@ -60,5 +63,16 @@ def _taken(request: HttpRequest, here: Here, case: Case, form: answers.Form) -> 
 def _shown(
     request: HttpRequest, here: Here, case: Case, form: answers.Form, filled: dict[str, Any], problems: dict[str, str] | None = None
 ) -> HttpResponse:
-    context = {"case": case, "form": form, "filled": filled, "problems": problems or {}, "screen": "cases", **around(here)}
+    clients = (
+        Customer.objects.filter(parent=case.customer_id).order_by("name", "pk")[:MOST_CLIENTS] if form.name == "forward" else ()
+    )
+    context = {
+        "clients": clients,
+        "case": case,
+        "form": form,
+        "filled": filled,
+        "problems": problems or {},
+        "screen": "cases",
+        **around(here),
+    }
     return page(request, "portal/form.html", context, 422 if problems else 200)

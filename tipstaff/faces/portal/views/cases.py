@@ -79,7 +79,6 @@ def case_page(
     found = reports_of(case)
     plans = list(Statement.objects.filter(case=case, kind="plan").order_by("-at")[:1])
     stand = standing.of(case, here.now, planned=bool(plans))
-    language, lines = facts.guidance(case.category, here.code)
     context = {
         "case": case,
         "standing": stand,
@@ -90,8 +89,7 @@ def case_page(
         "ribbon": _ribbon(case, stand, here),
         "steps": list(standing.next_steps(stand, edition)),
         "silence": standing.without_answer(stand, edition),
-        "guidance": lines,
-        "guidance_language": language,
+        "guidance": facts.guidance(case.category, here.code),
         "measures": _measures(case, edition, here.now),
         "outcome_until": _outcome_until(case, edition, here.now),
         "entries": timeline.entries(case),
