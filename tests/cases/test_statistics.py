@@ -90,6 +90,13 @@ class TestTimes:
         case(made, ticketed=H, closed=2 * H, state="RESTRICTED_CASE")
         assert statistics.times(period=MONTH) == [] and statistics.work(period=MONTH) == []
 
+    def test_each_case_is_measured_by_its_own_limit(self, made) -> None:
+        """The p90 of all may lie above the median limit of all, and every single case be in time."""
+        for hours in (1, 1, 40):
+            case(made, opened=50 * H, ticketed=hours * H, desk_due_at=NOW - 50 * H + (hours + 1) * H)
+        row = by_key(statistics.times(period=MONTH))["decide"]
+        assert row.p90 > row.allowed and row.share == 1.0 and not row.over
+
     def test_without_a_limit_nothing_is_said_of_it(self, made) -> None:
         case(made, ticketed=H, desk_due_at=None)
         row = by_key(statistics.times(period=MONTH))["decide"]

@@ -1,10 +1,15 @@
 """Writing to the record."""
 
+import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+import polars as pl
+
 from tipstaff.audit.models import Entry
 from tipstaff.audit.personal import without
+from tipstaff.kernel import bulk
 
 
 def record(*, by: str, action: str, subject: str, now: datetime, reason: str = "", **detail: Any) -> Entry:
@@ -16,3 +21,14 @@ def record(*, by: str, action: str, subject: str, now: datetime, reason: str = "
     return Entry.objects.create(
         at=now, actor=by, action=action, subject=without(subject), reason=without(reason), detail=without(detail)
     )
+
+
+def record_many(*, by: str, action: str, rows: Iterable[tuple[str, dict[str, Any]]], now: datetime) -> None:
+    """Append an entry for each (subject, detail) of one batch, in one stroke; for decisions that are made by the thousand."""
+    frame = pl.DataFrame(
+        [(without(subject), json.dumps(without(detail))) for subject, detail in rows],
+        schema={"subject": pl.String, "detail": pl.String},
+        orient="row",
+    )
+    same = {"at": pl.lit(now).cast(pl.Datetime("us", "UTC")), "actor": pl.lit(by), "action": pl.lit(action), "reason": pl.lit("")}
+    bulk.copy_frame("audit_entry", frame.with_columns(**same))

@@ -15,6 +15,7 @@ import orjson
 import polars as pl
 from django.db import connection
 
+from tipstaff.audit.services import record
 from tipstaff.cases import openings, writing
 from tipstaff.cases.grouping import Fate, Group, Known, Placement, place_all
 from tipstaff.cases.opening import Beginning, Evidence, begin
@@ -319,6 +320,11 @@ def _journal_openings(
     _write_journal(pl.DataFrame(journal, schema=["case_id", "kind", "text", "detail"], orient="row"), now)
     bulk.copy_frame("cases_caselink", pl.DataFrame(links, infer_schema_length=None))
     writing.write_notices(owed, now)
+    opened: dict[str, list[int]] = {}
+    for n, case in numbers.items():
+        opened.setdefault(str(dues[n][2].state), []).append(case)
+    if opened:  # one entry for the batch
+        record(by="system", action="case.open", subject=f"{len(numbers)} cases", now=now, cases=opened)
 
 
 def _write_journal(entries: pl.DataFrame, now: datetime) -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import orjson
 import polars as pl
 from django.db import connection
 
+from tipstaff.audit.services import record_many
 from tipstaff.cases.dues import Start
 from tipstaff.cases.models import Case
 from tipstaff.cases.states import Duty
@@ -44,9 +46,13 @@ class Work:
     proofs: list[tuple[int, Trigger, str, dict[str, Any]]] = field(default_factory=list)
     entries: list[tuple[int, str, str, str, bool]] = field(default_factory=list)
     owed: list[tuple[int, str, str, str, datetime]] = field(default_factory=list)
+    decided: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def journal(self, case: Case, kind: str, text: str, *, detail: Mapping[str, Any], internal: bool = True) -> None:
         self.entries.append((case.pk, kind, text, orjson.dumps(dict(detail), default=str).decode(), internal))
+        if kind == "state":  # a decision: on the record too, with the digest of what the journal says
+            known = {name: str(detail[name]) for name in ("event", "state", "clause") if name in detail}
+            self.decided.append((f"case:{case.pk}", known | {"journal_sha256": sha256(text.encode()).hexdigest()}))
 
     def owe(self, case: Case, duty: Duty, audiences: Iterable[str], detail: Mapping[str, Any], undoable: bool = False) -> None:
         if duty in WRITTEN_ELSEWHERE:
@@ -71,6 +77,7 @@ class Work:
         write_clocks(self.starts)
         write_journal(self.entries, self.by, self.now)
         write_notices(self.owed, self.now)
+        record_many(by=self.by, action="case.decide", rows=self.decided, now=self.now)
 
 
 def write_cases(cases: Sequence[Case]) -> None:

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 
 from tipstaff.accounts import reachability
+from tipstaff.audit.services import record
 from tipstaff.correspondence import links, mime, outbox, references, schedule
 from tipstaff.correspondence.models import Attempt, OutboxMessage
 from tipstaff.correspondence.smarthost import Answer, Connection, Outcome, Smarthost
@@ -186,6 +187,7 @@ def settle(*, row: OutboxMessage, answer: Answer, now: datetime, server: str) ->
     attempts = row.attempts + 1
     if answer.outcome is Outcome.SENT:
         found.state, found.sent_at = "sent", now
+        record(by=BY, action="message.sent", subject=f"message:{row.pk}", now=now, about=row.reference, sha256=row.sha256)
     elif answer.outcome is Outcome.UNSURE:
         found.state, found.error = "held", UNSURE
     elif answer.outcome is Outcome.NEVER or schedule.is_hopeless(row.created_at, now):

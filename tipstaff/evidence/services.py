@@ -143,7 +143,8 @@ def read(*, blob: Blob, grant: Grant, view: str, now: datetime) -> bytes:
         raise Refused("this grant opens another piece of evidence")
     Opening.objects.create(blob=blob, at=now, actor=grant.actor, grant=grant.basis, view=view)
     if not grant.actor.startswith("system"):  # somebody sees who complained
-        record(by=grant.actor, action="evidence.open", subject=f"blob:{bytes(blob.sha256).hex()}", now=now, grant=grant.basis, view=view)
+        name = f"blob:{bytes(blob.sha256).hex()}"
+        record(by=grant.actor, action="evidence.open", subject=name, now=now, grant=grant.basis, view=view)
     return _plain(blob)
 
 
