@@ -90,9 +90,13 @@ def _advance(acts: Sequence[Act], by: str, now: datetime) -> list[Outcome]:
     work = writing.Work(now, by)
     outcomes = [_decide(cases[act.case], act, known, work) for act in acts]
     work.write()
-    for outcome, act in zip(outcomes, acts, strict=True):
-        if outcome.decision is not None and outcome.decision.rule.effects:
-            effects.carry_out(outcome.case, outcome.decision, outcome.facts, act.words, by, now)
+    effects.carry_out(
+        [
+            effects.Given(outcome.case, outcome.decision, outcome.facts, act.words or outcome.decision.rule.text, by, now)
+            for outcome, act in zip(outcomes, acts, strict=True)
+            if outcome.decision is not None and outcome.decision.rule.effects
+        ]
+    )
     return outcomes
 
 

@@ -1,12 +1,13 @@
 """What a rule does beside the new state, written as rows in the same transaction. One function for each ``states.Effect``."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 
-from tipstaff.cases import alerts, facts, refusals, suggesting, timing, wrong
+from tipstaff.cases import alerts, facts, refusals, suggesting, timing, writing, wrong
 from tipstaff.cases.facts import MILD, Facts
 from tipstaff.cases.journal import journal
 from tipstaff.cases.lifecycle import Decision
@@ -32,44 +33,70 @@ class Given:
     now: datetime
 
 
-def carry_out(case: Case, decision: Decision, known: Facts, words: str, by: str, now: datetime) -> None:
-    """Every effect of the decision's rule, in its order."""
-    given = Given(case, decision, known, words or decision.rule.text, by, now)
-    for effect in decision.rule.effects:
-        if effect in EFFECTS:
-            EFFECTS[effect](given)
+def carry_out(work: Sequence[Given]) -> None:
+    """Every effect of every decision, rule by rule: what many cases come to in one moment is written in a few statements."""
+    by_rule: dict[int, list[Given]] = {}
+    for given in work:
+        by_rule.setdefault(id(given.decision.rule), []).append(given)
+    for together in by_rule.values():
+        for effect in together[0].decision.rule.effects:
+            if effect in TOGETHER:
+                TOGETHER[effect](together)
+            elif effect in EACH:
+                for given in together:
+                    EACH[effect](given)
 
 
-def lift_all(given: Given) -> None:
+def lift_all(work: Sequence[Given]) -> None:
     """What stands is asked to be lifted; what was only decided never comes to stand."""
-    standing = Measure.objects.filter(case=given.case, state__in=OPEN_MEASURES)
-    if given.facts.about_measure:
-        standing = standing.filter(pk=given.facts.extra["measure"])
-    lift(standing, given.words, given.by, given.now)
+    whole = [given for given in work if not given.facts.about_measure]
+    if whole:
+        standing = Measure.objects.filter(case__in=[given.case.pk for given in whole], state__in=OPEN_MEASURES)
+        lift(standing, whole[0].words, whole[0].by, whole[0].now)
+    for given in work:
+        if given.facts.about_measure:
+            one = Measure.objects.filter(case=given.case, state__in=OPEN_MEASURES, pk=given.facts.extra["measure"])
+            lift(one, given.words, given.by, given.now)
 
 
-def lift(measures, reason: str, by: str, now: datetime) -> int:  # type: ignore[no-untyped-def]
+def lift(measures: "QuerySet[Measure]", reason: str, by: str, now: datetime) -> int:
     """Ask for these measures to be lifted. Returns how many."""
-    asked = {"lift_asked_at": now, "lift_by": by, "lift_reason": reason}
+    asked: dict[str, Any] = {"lift_asked_at": now, "lift_by": by, "lift_reason": reason}
     never = measures.filter(state="decided").update(state="lifted", lifted_at=now, **asked)
     return never + measures.filter(state__in=("ordered", "in_force")).update(state="lifting", **asked)
 
 
-def propose(given: Given) -> None:
+def propose(work: Sequence[Given]) -> None:
     """The narrowest measure that fits, asked for in the name of whoever brought the case here; others may be asked for instead."""
-    if Approval.objects.filter(case=given.case, what="restrict", executed_at__isnull=True, refused_at__isnull=True).exists():
-        return
-    found = suggesting.suggestion(given.case, given.facts)
+    numbers = [given.case.pk for given in work]
+    waiting = Approval.objects.filter(case__in=numbers, what="restrict", executed_at__isnull=True, refused_at__isnull=True)
+    has_one = set(waiting.values_list("case_id", flat=True))
+    latest = suggesting.latest(numbers)
+    rows, entries = [], []
+    for given in work:
+        if given.case.pk in has_one:
+            continue
+        row = _proposal(given, latest.get(given.case.pk))
+        rows.append(row)
+        text = (
+            f"proposed: {row.detail['kind']} of {row.detail['target']} ({row.detail['why']}); it waits for approval by: {row.role}"
+        )
+        entries.append((given.case.pk, "measure", text, "{}", True))
+    Approval.objects.bulk_create(rows, batch_size=1000)
+    writing.write_journal(entries, work[0].by, work[0].now)
+
+
+def _proposal(given: Given, event: suggesting.Sighting | None) -> Approval:
+    found = suggesting.suggestion(given.case, given.facts, event)
     step = ladder.step_for(given.facts.edition, found.kind)
-    whole = found.scope == "service"
-    role = (step.approval_whole_service if whole else step.approval) if step else Role.LEAD
-    Approval.objects.create(
+    role = Role.LEAD
+    if step is not None:
+        role = step.approval_whole_service if found.scope == "service" else step.approval
+    return Approval(
         case=given.case, what="restrict", reason=given.words, role=role, requested_by=given.by, requested_at=given.now,
         detail={"kind": found.kind, "scope": found.scope, "target": found.target, "why": found.why,
                 "step": step.code if step else "", "clause": given.decision.clause, "triggers": _triggers(given)},
     )  # fmt: skip
-    text = f"proposed: {found.kind} of {found.target} ({found.why}); it waits for approval by: {role}"
-    journal(case=given.case, kind="measure", text=text, by=given.by, now=given.now)
 
 
 def _triggers(given: Given) -> list[str]:
@@ -107,10 +134,10 @@ def decide_measure(row: Approval, case: Case, now: datetime, *, automatic: bool 
     return measure
 
 
-def withdraw(given: Given) -> None:
+def withdraw(work: Sequence[Given]) -> None:
     """Requests that nobody has agreed to, or that are not carried out yet, are off the table."""
-    rows = Approval.objects.filter(case=given.case, executed_at__isnull=True, refused_at__isnull=True)
-    rows.exclude(what="retraction").update(refused_at=given.now, refused_by=given.by)
+    rows = Approval.objects.filter(case__in=[given.case.pk for given in work], executed_at__isnull=True, refused_at__isnull=True)
+    rows.exclude(what="retraction").update(refused_at=work[0].now, refused_by=work[0].by)
 
 
 def pause_resolve(given: Given) -> None:
@@ -137,15 +164,24 @@ def want_retest(given: Given) -> None:
         Retest.objects.create(case=given.case, kind=kind, target=target, wanted_at=given.now, by=given.by)
 
 
-def strike(given: Given) -> None:
+def strike(work: Sequence[Given]) -> None:
     """By fault (K17). Not for advice, what stops at notice, or a kind told first; unknown fault counts least."""
+    numbers = [given.case.pk for given in work]
+    has_one = set(Strike.objects.filter(case__in=numbers, removed_at__isnull=True).values_list("case_id", flat=True))
+    rows = [
+        Strike(customer_id=given.case.customer_id, case=given.case, weight=weight, at=given.now)
+        for given in work
+        if given.case.pk not in has_one and (weight := _weight(given))
+    ]
+    Strike.objects.bulk_create(rows, batch_size=1000)
+
+
+def _weight(given: Given) -> int:
     known = given.facts
     if facts.advice_only(known) or facts.stops_at_notice(known) or facts.first_notice(known) or given.case.ticketed_at is None:
-        return
+        return 0
     weights = known.edition.switches.fault_weights
-    weight = weights.get(given.case.fault, min(weights.values(), default=0))
-    if weight and not Strike.objects.filter(case=given.case, removed_at__isnull=True).exists():
-        Strike.objects.create(customer_id=given.case.customer_id, case=given.case, weight=weight, at=given.now)
+    return weights.get(given.case.fault, min(weights.values(), default=0))
 
 
 def propose_termination(given: Given) -> None:
@@ -196,16 +232,18 @@ def alert(given: Given) -> None:
     alerts.escalate(case=given.case, text=given.words, now=given.now)
 
 
-EFFECTS: Mapping[Effect, Callable[[Given], None]] = {
+TOGETHER: Mapping[Effect, Callable[[Sequence[Given]], None]] = {
     Effect.LIFT_ALL: lift_all,
     Effect.PROPOSE: propose,
-    Effect.EXECUTE: execute,
     Effect.WITHDRAW: withdraw,
+    Effect.STRIKE: strike,
+}
+EACH: Mapping[Effect, Callable[[Given], None]] = {
+    Effect.EXECUTE: execute,
     Effect.PAUSE_RESOLVE: pause_resolve,
     Effect.PAUSE_ALL: pause_all,
     Effect.RESUME: resume,
     Effect.WANT_RETEST: want_retest,
-    Effect.STRIKE: strike,
     Effect.PROPOSE_TERMINATION: propose_termination,
     Effect.TERMINATE: terminate,
     Effect.REFUSE_LIST: refuse_list,

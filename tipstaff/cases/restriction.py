@@ -64,7 +64,7 @@ def propose(
     given: dict[str, Any] = {"immediate": at_once, "discretion": discretion}
     outcome = advance(Act(case, Event.RESTRICTION_ASKED, reason.strip(), given=given), by=by, now=now)
     assert outcome.decision is not None
-    narrower = suggesting.suggestion(found, outcome.facts)
+    narrower = suggesting.suggestion(found, outcome.facts, suggesting.latest([found.pk]).get(found.pk))
     triggers = set(Proof.objects.filter(case=found, withdrawn_at__isnull=True).values_list("trigger", flat=True))
     row = Approval.objects.create(
         case=found, what="restrict", reason=reason.strip(), requested_by=by, requested_at=now,

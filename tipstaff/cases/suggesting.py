@@ -1,13 +1,16 @@
 """The narrowest thing that could be done, and how a fix could be looked at: URL before site before port before machine."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from django.db import connection
+
 from tipstaff.cases.facts import Facts, has
 from tipstaff.cases.models import Case, CaseReport
 from tipstaff.policy.edition import Handling
-from tipstaff.reports.models import Event, FeedDelivery
+from tipstaff.reports.models import FeedDelivery
 
 WEB = frozenset({"phishing", "malware", "spyware", "fraud_site", "trademark", "obscene", "harassment_hate", "terror",
 "ncii_violence",
@@ -27,9 +30,19 @@ class Suggestion:
     why: str
 
 
-def suggestion(case: Case, facts: Facts) -> Suggestion:
-    """From what the events of the case name; a person may choose another."""
-    event = _latest(case)
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The latest event of a case."""
+
+    url: str | None
+    ip: str | None
+    port: int | None
+    domain: str | None
+    report_type: str
+
+
+def suggestion(case: Case, facts: Facts, event: Sighting | None = None) -> Suggestion:
+    """From what the latest event names; a person may choose another."""
     url, ip, port = (event.url or "", event.ip or "", event.port) if event else ("", "", None)
     if url and (case.category in WEB or has(facts, Handling.URL_LEVEL_REMOVAL)):
         return Suggestion("url_block", "url", url, "a single URL was named")
@@ -52,7 +65,7 @@ _TCP = frozenset({21, 22, 23, 25, 80, 110, 143, 443, 445, 3306, 3389, 5432, 5900
 
 def retests(case: Case, facts: Facts) -> list[tuple[str, str]]:
     """(kind, target) of the looks that could tell whether the fix holds, the surest first."""
-    event = _latest(case)
+    event = latest([case.pk]).get(case.pk)
     url, ip, port = (event.url or "", event.ip or "", event.port) if event else ("", "", None)
     found: list[tuple[str, str]] = []
     if case.category == "open_relay" and ip:
@@ -82,6 +95,13 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _latest(case: Case) -> Event | None:
-    rows = Event.objects.filter(case_id=case.pk).order_by("-received_at", "-occurred_at")
-    return rows.only("url", "ip", "port", "domain", "report_type").first()
+def latest(cases: Sequence[int]) -> dict[int, Sighting]:
+    """The latest event of each of these cases."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT n.id, e.url, host(e.ip), e.port, e.domain, e.report_type FROM unnest(%s::bigint[]) AS n(id)
+               CROSS JOIN LATERAL (SELECT url, ip, port, domain, report_type FROM reports_event WHERE case_id = n.id
+                                   ORDER BY received_at DESC, occurred_at DESC NULLS LAST LIMIT 1) AS e""",
+            [list(cases)],
+        )
+        return {case: Sighting(*rest) for case, *rest in cursor.fetchall()}
