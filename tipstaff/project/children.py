@@ -11,12 +11,13 @@ from tipstaff.project import environment
 LOOPS = {
     "worker": "tipstaff.project.worker:run",
     "intake": "tipstaff.intake.worker:run",
+    "flows": "tipstaff.sensors.traffic.worker:run",
     "clocks": "tipstaff.project.clocks:run",
     "mailer": "tipstaff.pipeline.mailer:run",
     "enforcement": "tipstaff.enforcement.worker:run",
     "sealer": "tipstaff.audit.sealer:run",  # also beside every worker; one works at a time
 }
-WITHOUT_DATABASE = {"intake"}  # mail is accepted into the spool while the database is away, from the first moment on
+WITHOUT_DATABASE = {"intake", "flows"}  # mail is accepted into the spool while the database is away, from the first moment on
 
 
 @dataclass(frozen=True)
@@ -58,4 +59,6 @@ def children() -> list[Child]:
         found.append(Child("mailer", ours("run", "mailer"), said, grace=20))
     if exists("intake") and environment.flag("intake"):
         found.append(Child("intake", ours("run", "intake"), f"SMTP {environment.get('smtp_listen')}"))
+    if exists("flows") and environment.get("flow_listen"):
+        found.append(Child("flows", ours("run", "flows"), f"UDP {environment.get('flow_listen')}", grace=30))
     return found

@@ -67,6 +67,10 @@ OPTIONS = (
     Option("smarthost_password", "", "its password", secret=True),
     Option("smarthost_ca", "", "PEM file with the authority of the smarthost's certificate; empty: the system's"),
     Option("intake", "on", "whether `tipstaff up` starts the intake (SMTP, IMAP, pulls): on or off"),
+    Option("flow_listen", "", "where flow statistics are received: HOST:PORT, several separated by commas; empty: nowhere"),
+    Option("flow_hosts", "1000000", "active addresses of ours that flow statistics are counted for"),
+    Option("flow_keep_days", "30", "days that single flows are kept; then they are summed up by the minute"),
+    Option("flow_keep_bytes", "0", "most bytes of the flow archive, beyond which the oldest is summed up early; 0: no limit"),
     Option("patience", "60", "seconds a part waits for the database and its tables when it starts"),
     Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),
     Option("second_factor_roles", "all", "roles that need a second factor, separated by commas; `all`, or empty for none"),
@@ -161,6 +165,17 @@ def address(name: str) -> tuple[str, int] | None:
     if not colon or not port.isdecimal() or int(port) > 65535:
         raise InputError(Problem(_BY_NAME[name].variable, f"{text!r} is no address", "write HOST:PORT, or off"))
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def flow_listeners() -> list[tuple[str, int]]:
+    """Host and port of each socket for flow statistics."""
+    found = []
+    for text in filter(None, (one.strip() for one in get("flow_listen").split(","))):
+        host, colon, port = text.rpartition(":")
+        if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise InputError(Problem("TIPSTAFF_FLOW_LISTEN", f"{text!r} is no address", "write HOST:PORT, separated by commas"))
+        found.append((host.strip("[]") or "0.0.0.0", int(port)))  # noqa: S104 - an operator who names no host means all
+    return found
 
 
 def mail_listeners() -> list[dict[str, Any]]:

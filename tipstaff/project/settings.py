@@ -2,6 +2,7 @@
 
 import secrets
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from tipstaff.project import connections, environment
@@ -164,6 +165,11 @@ SINGLE_SIGN_ON = environment.single_sign_on()
 DEVICE_COOKIE_NAME = f"tipstaff_device_{LISTEN[1]}"
 SPOOL = STATE / "spool"
 MAIL_LISTENERS = environment.mail_listeners()
+FLOWS: dict[str, Any] = {
+    "listen": environment.flow_listeners(),
+    "hosts": environment.number("flow_hosts"),
+    "archive": {"keep_hours": environment.number("flow_keep_days") * 24, "most_bytes": environment.number("flow_keep_bytes")},
+}
 RDAP = environment.flag("rdap")
 CREDENTIAL = environment.credential  # a function: what a source's settings name is looked up when it is used
 EVIDENCE_STORE = environment.get("evidence_store")

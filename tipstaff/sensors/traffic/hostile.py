@@ -1,6 +1,6 @@
 """Malformed datagrams, and a place for them that ends where readable memory ends: a load past the end kills the program.
 
-``python -m tipstaff.sensors.traffic.hostile COUNT SEED`` decodes so many and prints what escaped; see ``tipstaff bench fuzz-flows``.
+``python -m tipstaff.sensors.traffic.hostile COUNT SEED`` decodes so many and prints what escaped (``tipstaff bench fuzz-flows``).
 """
 
 import ctypes

@@ -127,11 +127,11 @@ def stored(root: Path, *kinds: str) -> list[Stored]:
     return sorted(found, key=lambda one: (one.at, one.path.name))
 
 
-def make_room(root: Path) -> None:
-    """The folders, and no remains of a writer that was killed."""
+def make_room(root: Path, *, remains: bool = True) -> None:
+    """The folders; with ``remains``, what a writer that was killed left unfinished is deleted."""
     for kind in KINDS:
         (root / kind).mkdir(parents=True, exist_ok=True)
-        for left in (root / kind).glob(".*.new"):
+        for left in (root / kind).glob(".*.new") if remains else ():
             left.unlink(missing_ok=True)
 
 

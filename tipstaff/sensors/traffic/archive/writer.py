@@ -117,7 +117,7 @@ class Writer:
 
 def joined(parts: list[dict[str, NDArray[Any]]]) -> pa.Table:
     """One table of several; what only some have (IPv6) is zero in the others."""
-    names = list(max(parts, key=len))
+    names = list(dict.fromkeys(name for part in parts for name in part))
     tables = []
     for part in parts:
         length = len(part["src"])

@@ -48,8 +48,8 @@ def decode_v5(buf, off, lens, first, n, sessions, state, at, tolerance, narrow, 
             continue
         o = off[i]
         stated = np.int64(load16(buf, np.int64(o + 2)))
-        fits = min(stated, (lens[i] - HEADER) // RECORD)
-        if pos + fits > room:
+        fits = min(min(stated, (lens[i] - HEADER) // RECORD), room)
+        if pos + fits > room and pos:
             return np.int64(i), pos
         row = state[session]
         row[RECEIVED] += stated

@@ -138,8 +138,12 @@ def decode_sets(
         q, left = found[j, OFFSET], found[j, LENGTH]
         double = 2 if head[T_FLAGS] & BIFLOW else 1
         if head[T_FLAGS] & VARIES:
-            # At least one byte a field, so that many records at most.
-            if pos + double * (left // max(head[T_SIZES_END] - head[T_SIZES], 1) + 1) > room:
+            # At least one byte a field, so that many records at most; what can never fit is not tried.
+            most = double * (left // max(head[T_SIZES_END] - head[T_SIZES], 1) + 1)
+            if most > room:
+                row[WHY + WHY_RECORD] += 1
+                continue
+            if pos + most > room:
                 return np.int64(j), pos
             begun, end = pos, q + left
             while q < end:
@@ -163,9 +167,9 @@ def decode_sets(
             continue
         size = np.int64(head[T_LENGTH])
         count = left // size
-        if pos + count * double > room:
+        if pos + count * double > room and count * double <= room:
             return np.int64(j), pos
-        if count == 0:
+        if count == 0 or count * double > room:
             row[WHY + WHY_RECORD] += 1
             continue
         units[i] += count

@@ -38,7 +38,7 @@ def decode_sflow(buf, off, lens, first, n, sessions, state, at, tunnels, narrow,
         row = state[session]
         end = off[i] + lens[i]
         p = off[i] + (28 if load32(buf, np.int64(off[i] + 4)) == 1 else 40)
-        if pos + lens[i] // 8 > room:
+        if pos + lens[i] // 8 > room and pos:
             return np.int64(i), pos
         begun = pos
         for s in range(np.int64(load32(buf, np.int64(p - 4)))):
@@ -54,7 +54,7 @@ def decode_sflow(buf, off, lens, first, n, sessions, state, at, tunnels, narrow,
                 break
             if kind == 1 or kind == 3:
                 row[RECEIVED] += 1
-                if read_sample(buf, q, p, kind == 3, tunnels, row, session, at[i], narrow, wide, pos):
+                if pos < room and read_sample(buf, q, p, kind == 3, tunnels, row, session, at[i], narrow, wide, pos):
                     pos += 1
                     row[DECODED] += 1
                 else:
