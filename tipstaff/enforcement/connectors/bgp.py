@@ -135,10 +135,10 @@ class Bgp:
             known = {(seen.family, seen.net) for seen in found}
             left = [seen for view in self.views for seen in view.held() if (seen.family, seen.net) not in known]
             found += {(seen.family, seen.net): seen for seen in left}.values()
-        nets: dict[int, list[str]] = {}
+        nets: dict[int, set[str]] = {}
         for seen in found:
             for number in self.owner.numbers(seen):
-                nets.setdefault(number, []).append(seen.net)
+                nets.setdefault(number, set()).add(seen.net)
         return frozenset(self._thing(number, sorted(names)) for number, names in nets.items())
 
     def remove(self, thing: InPlace) -> None:

@@ -3,9 +3,11 @@
 Answers are checked before anything believes them: a server that says something else than PowerDNS would is Misunderstood.
 """
 
-import time
+import contextlib
+import socket
 from collections.abc import Iterable
 from functools import lru_cache
+from threading import Timer
 from typing import Any
 from urllib.parse import quote
 
@@ -25,8 +27,14 @@ class PowerDns:
     def __init__(self, url: str, key: str, timeout: float, server: str = "localhost") -> None:
         self.url, self.timeout = url.rstrip("/"), timeout
         self._base = f"{self.url}/api/v1/servers/{quote(server, safe='')}"
-        # A proxy of the environment must not see the key, and a redirect must not carry it elsewhere.
-        self._client = httpx.Client(headers={"X-API-Key": key}, trust_env=False, follow_redirects=False)
+        # A proxy of the environment must not see the key, and a redirect must not carry it elsewhere. Every question has a
+        # connection of its own: what a peer says once too often would else be taken for the answer to the next one.
+        self._client = httpx.Client(
+            headers={"X-API-Key": key},
+            trust_env=False,
+            follow_redirects=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
     def zone(self, name: str) -> dict[str, Any] | None:
         """The zone with all its rrsets, or None when this server does not have it."""
@@ -84,10 +92,17 @@ class PowerDns:
     ) -> tuple[int, Any]:
         """Status and JSON of the answer (None when it has no body). The transport's errors become the contract's."""
         where = f"PowerDNS at {self.url}, {method} {path.partition('?')[0]}"
-        content, most = orjson.dumps(body) if body is not None else None, (within or self.timeout) / 2
+        content, most = orjson.dumps(body) if body is not None else None, within or self.timeout
         try:
-            with self._client.stream(method, self._base + path, content=content, timeout=most) as response:
-                status, raw = response.status_code, _whole(response, time.monotonic() + most, where)
+            with (
+                _Cut(most) as cut,
+                self._client.stream(
+                    method, self._base + path, content=content, timeout=most, extensions={"trace": cut.trace}
+                ) as response,
+            ):
+                status, raw = response.status_code, _whole(response, where)
+            if cut.fired:
+                raise Unanswered(f"{where}: no whole answer within {most:g} s")
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable(f"{where}: {error or 'no connection'}") from error
         except httpx.TransportError as error:
@@ -103,20 +118,45 @@ class PowerDns:
 
 @lru_cache(maxsize=64)
 def power_dns(url: str, key: str, timeout: float, server: str) -> PowerDns:
-    """The one client of this program for that server; it keeps its connections and is safe to be shared by threads."""
+    """The one client of this program for that server; making one takes longer than a call, and threads may share it."""
     return PowerDns(url, key, timeout, server)
 
 
-def _whole(response: httpx.Response, deadline: float, where: str) -> bytes:
-    """The body, within the time and size allowed: a peer that drips must not hold the worker."""
+class _Cut:
+    """Ends the connection when the time is over: a peer that drips its answer keeps every single read within its limit."""
+
+    def __init__(self, seconds: float) -> None:
+        self.fired, self._socket = False, None
+        self._timer = Timer(seconds, self._fire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Cut":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def trace(self, event: str, details: dict[str, Any]) -> None:
+        """What httpx tells of its work; the connection is the one thing we want to know."""
+        if event == "connection.connect_tcp.complete":
+            self._socket = details["return_value"].get_extra_info("socket")
+
+    def _fire(self) -> None:
+        self.fired = True
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _whole(response: httpx.Response, where: str) -> bytes:
+    """The body, within the size allowed."""
     parts, size = [], 0
     for part in response.iter_bytes():
         parts.append(part)
         size += len(part)
         if size > LARGEST_ANSWER:
             raise Misunderstood(f"{where}: the answer is longer than {LARGEST_ANSWER} bytes")
-        if time.monotonic() > deadline:
-            raise Unanswered(f"{where}: the answer was not whole in time")
     return b"".join(parts)
 
 

@@ -42,14 +42,22 @@ class Speaker:
 
     def __init__(self, address: str, timeout: float, authority: str = "") -> None:
         self.address, self.timeout = address, timeout
-        if authority:
-            trusted = grpc.ssl_channel_credentials(root_certificates=Path(authority).read_bytes())
-            self._channel = grpc.secure_channel(address, trusted, options=OPTIONS)
-        else:
-            self._channel = grpc.insecure_channel(address, options=OPTIONS)
+        self._trusted = grpc.ssl_channel_credentials(root_certificates=Path(authority).read_bytes()) if authority else None
+        self._channel = self._opened()
+
+    def _opened(self) -> grpc.Channel:
+        if self._trusted is not None:
+            return grpc.secure_channel(self.address, self._trusted, options=OPTIONS)
+        return grpc.insecure_channel(self.address, options=OPTIONS)
 
     def close(self) -> None:
         self._channel.close()
+
+    def __enter__(self) -> "Speaker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def announce(self, routes: Iterable[Route]) -> None:
         """Put the routes into the speaker's table, replacing those of the same net."""
@@ -106,7 +114,11 @@ class Speaker:
             result = call(request, timeout=self.timeout)
             return list(result) if streams == "out" else result
         except grpc.RpcError as error:
-            raise _translated(error, self.address, method) from error
+            problem = _translated(error, self.address, method)
+            if isinstance(problem, Unreachable):  # a channel that failed says so again for a while without trying
+                self._channel.close()
+                self._channel = self._opened()
+            raise problem from error
 
 
 @lru_cache(maxsize=64)
