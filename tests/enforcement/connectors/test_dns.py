@@ -7,6 +7,7 @@ import dns.message
 import dns.query
 import dns.rdatatype
 import pytest
+from cryptography.fernet import Fernet
 
 from tests.enforcement.connector_contract import INSTANCE, ConnectorContract, bounds, order
 from tests.enforcement.testbed import powerdns
@@ -19,6 +20,7 @@ from tipstaff.kernel.errors import InputError, Refused
 pytestmark = pytest.mark.skipif(bool(powerdns.missing()), reason=powerdns.missing())
 ZONE = "example.net."
 PARKED = {"192.0.2.80"}
+SECRETS = {"PDNS_KEY": powerdns.KEY, "ESCROW": Fernet.generate_key().decode(), "OTHER_ESCROW": Fernet.generate_key().decode()}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def resolved(bed: PowerDnsBed, name: str, kind: str = "A") -> set[str]:
 
 
 def built(settings: dict[str, str], within: Any = None) -> Dns:
-    return Dns(settings, within or bounds(), lambda name: {"PDNS_KEY": powerdns.KEY}.get(name, "wrong"))
+    return Dns(settings, within or bounds(), lambda name: SECRETS.get(name, "wrong"))
 
 
 class DnsContract(ConnectorContract):
@@ -284,3 +286,108 @@ def test_a_bad_setting_is_named(bed: PowerDnsBed, field: str, text: str) -> None
     with pytest.raises(InputError) as caught:
         built({**bed.settings, "park6": "", field: text})
     assert caught.value.problems[0].where == field
+
+
+# -- deleting a zone: two people, escrow, and the way back
+
+
+def doomed(**changes: Any) -> OrderView:
+    return order(1, "delete_zone", "site", "example.net", **{"people": frozenset({"alice", "bob"}), **changes})
+
+
+@pytest.fixture
+def deleting(bed: PowerDnsBed) -> Iterator[Dns]:
+    yield built({**bed.settings, "escrow": "ESCROW"})
+    bed.delete("tipstaff.invalid.")
+
+
+class TestDeletionOfZones(DnsContract):
+    kind, scope = "delete_zone", "site"
+    targets = ("example.net", "example.com", "shop.example.net")
+    outside, protected = "example.edu", "desk.example.org"
+
+    @pytest.fixture(autouse=True)
+    def _own_zones(self, bed: PowerDnsBed) -> Iterator[None]:
+        bed.create("shop.example.net.", rrset("shop.example.net.", "A", "198.51.100.3"))
+        yield
+        bed.delete("tipstaff.invalid.")
+
+    @pytest.fixture
+    def connector(self) -> Dns:
+        return built({**self.bed.settings, "escrow": "ESCROW"})
+
+    def order(self, number: int = 1, target: str | None = None, **changes: Any) -> OrderView:
+        return super().order(number, target, **{"people": frozenset({"alice", "bob"}), **changes})
+
+    def standing(self) -> Any:
+        """The zone of tombstones stays when it is empty, as nobody's harm."""
+        found = self.bed.standing()
+        graves = found.pop("tipstaff.invalid.", ([], []))
+        return found, [one for one in graves[0] if one["type"] == "TXT"], graves[1]
+
+    def plant(self, target: str) -> None:
+        self.bed.patch("shop.example.net.", rrset("shop.example.net.", "A", "192.0.2.66"))
+
+    def tamper(self, done: OrderView) -> None:
+        self.bed.create(done.target.text + ".", rrset(done.target.text + ".", "A", "192.0.2.66"))
+
+
+def test_a_signed_zone_comes_back_with_the_same_keys_and_settings(bed: PowerDnsBed, deleting: Dns) -> None:
+    def what_counts() -> Any:
+        zone = bed.client.get(f"/zones/{ZONE}").json()
+        keys = [(one["ds"], one["active"], one["keytype"]) for one in bed.client.get(f"/zones/{ZONE}/cryptokeys").json()]
+        kept = [(one["kind"], one["metadata"]) for one in bed.client.get(f"/zones/{ZONE}/metadata").json()]
+        return bed.standing()[ZONE], keys, sorted(kept), zone["nsec3param"], zone["soa_edit_api"], zone["dnssec"]
+
+    bed.client.put(f"/zones/{ZONE}", json={"dnssec": True, "nsec3param": "1 0 0 -", "soa_edit_api": "EPOCH"})
+    bed.client.put(f"/zones/{ZONE}/metadata/ALLOW-AXFR-FROM", json={"kind": "ALLOW-AXFR-FROM", "metadata": ["192.0.2.9"]})
+    before = what_counts()
+    done = carried_out(deleting, doomed())
+    assert bed.client.get(f"/zones/{ZONE}").status_code == 404
+    assert "Private" not in str(done.undo) and "Private" not in str(bed.standing())
+    deleting.lift(Receipt(done))
+    assert what_counts() == before and before[1]
+
+
+def test_a_signed_zone_is_not_deleted_without_an_escrow_key(bed: PowerDnsBed, parking: Dns) -> None:
+    bed.client.put(f"/zones/{ZONE}", json={"dnssec": True})
+    with pytest.raises(Refused, match="escrow"):
+        carried_out(parking, doomed())
+    assert bed.client.get(f"/zones/{ZONE}").status_code == 200
+
+
+def test_one_person_does_not_delete_a_zone(bed: PowerDnsBed, deleting: Dns) -> None:
+    with pytest.raises(Refused, match="rail 8"):
+        carried_out(deleting, doomed(people=frozenset({"alice"})))
+    assert bed.client.get(f"/zones/{ZONE}").status_code == 200
+
+
+def test_a_zone_is_not_deleted_without_its_records_in_the_undo(bed: PowerDnsBed, deleting: Dns) -> None:
+    for undo in ({}, {"records": [], "signed": False}, {"records": [{}], "signed": True, "keys": []}):
+        with pytest.raises(Refused, match="rail 15"):
+            deleting.apply(doomed(undo=undo))
+    assert bed.client.get(f"/zones/{ZONE}").status_code == 200
+
+
+def test_another_escrow_key_is_found_before_anything_is_made(bed: PowerDnsBed, deleting: Dns) -> None:
+    bed.client.put(f"/zones/{ZONE}", json={"dnssec": True})
+    done = carried_out(deleting, doomed())
+    other = built({**bed.settings, "escrow": "OTHER_ESCROW"})
+    with pytest.raises(contract.Misunderstood, match="another escrow key"):
+        other.lift(Receipt(done))
+    assert bed.client.get(f"/zones/{ZONE}").status_code == 404
+    deleting.lift(Receipt(done))
+
+
+def test_killed_between_the_zone_and_its_keys_the_way_back_goes_on(bed: PowerDnsBed, deleting: Dns) -> None:
+    bed.client.put(f"/zones/{ZONE}", json={"dnssec": True})
+    before = [one["ds"] for one in bed.client.get(f"/zones/{ZONE}/cryptokeys").json()]
+    done = carried_out(deleting, doomed())
+    settings = {name: done.undo["settings"][name] for name in ("kind", "soa_edit_api")}
+    answer = bed.client.post("/zones", json={**settings, "name": ZONE, "nameservers": [], "rrsets": done.undo["records"]})
+    assert answer.status_code == 201
+    leaving = Receipt(OrderView(**{**vars(done), "leaving": True}))
+    assert deleting.verify(leaving).state is State.IN_PLACE
+    deleting.lift(leaving)
+    assert [one["ds"] for one in bed.client.get(f"/zones/{ZONE}/cryptokeys").json()] == before
+    assert deleting.verify(leaving).state is State.ABSENT

@@ -26,12 +26,14 @@ from tipstaff.enforcement.connectors.contract import (
     tag,
 )
 from tipstaff.enforcement.connectors.dns_api import power_dns
+from tipstaff.enforcement.connectors.dns_deletion import TOMBSTONES, Deletion
 from tipstaff.enforcement.connectors.dns_parking import Parking, RRset
 from tipstaff.enforcement.connectors.dns_servers import Question, seen_at
 from tipstaff.enforcement.rails import Bounds
 from tipstaff.kernel.errors import InputError, Problem, Refused
 
 TIMEOUT = 10.0
+DELETE = "delete_zone"
 
 
 class Dns:
@@ -39,11 +41,12 @@ class Dns:
 
     name: ClassVar[str] = "dns"
     label: ClassVar[str] = "Name server (PowerDNS)"
-    does: ClassVar[frozenset[tuple[str, str]]] = frozenset({("park", "site"), ("suspend", "site")})
+    does: ClassVar[frozenset[tuple[str, str]]] = frozenset({("park", "site"), ("suspend", "site"), (DELETE, "site")})
     form: ClassVar[tuple[Field, ...]] = (
         Field("url", "API address", "of PowerDNS's web server, such as http://127.0.0.1:8081"),
         Field("api_key", "API key", "environment variable that holds `api-key` of pdns.conf", secret=True),
         Field("server", "Server", "its name in the API", default="localhost"),
+        Field("escrow", "Escrow key", "environment variable with the Fernet key that seals zone keys", secret=True, required=False),
         Field("park4", "Parking page, IPv4", "addresses of the page that says why, separated by commas"),
         Field("park6", "Parking page, IPv6", "leave empty when it has none", required=False),
         Field("ttl", "TTL", "seconds that resolvers may remember the parking", default="60"),
@@ -55,6 +58,7 @@ class Dns:
         values = {field.name: (settings.get(field.name) or field.default).strip() for field in self.form}
         self.bounds = bounds
         self.api = power_dns(values["url"], secret(values["api_key"]), self.timeout, values["server"])
+        self.deletion = Deletion(self.api, _escrow(secret(values["escrow"]) if values["escrow"] else ""))
         self.parking = Parking(_addresses(values, "park4", 4), _addresses(values, "park6", 6), _ttl(values["ttl"]))
         self.servers = tuple(_server(one.strip()) for one in values["servers"].split(",") if one.strip())
         if not self.parking.addresses4 and not self.parking.addresses6:
@@ -62,6 +66,9 @@ class Dns:
 
     def plan(self, order: OrderView) -> Plan:
         host = self._host(order)
+        if order.kind == DELETE:
+            steps = (f"GET {host} with its metadata and keys", f"PUT the tombstone {order.tag}", f"DELETE {host}")
+            return Plan(f"delete the zone {host} at PowerDNS {self.api.url}", steps, (f"POST {host} with its records and keys",))
         where = " and ".join((*self.parking.addresses4, *self.parking.addresses6))
         rest = "mail and other records stay" if order.kind == "park" else "everything but SOA and NS goes"
         return Plan(
@@ -75,6 +82,8 @@ class Dns:
 
     def snapshot(self, order: OrderView) -> dict[str, Any]:
         zone = self._zone(order)
+        if order.kind == DELETE:
+            return self.deletion.snapshot(zone)
         present = self._scope(zone, order)
         if dns_parking.ours(present, order.tag):
             if order.undo.get("records"):
@@ -84,6 +93,8 @@ class Dns:
 
     def apply(self, order: OrderView) -> Receipt:
         self.bounds.check(order)
+        if order.kind == DELETE:
+            return self._delete(order)
         zone, host = self._zone(order), self._host(order)
         present = self._scope(zone, order)
         if others := {one for rrset in present for one in dns_parking.tags(rrset)} - {order.tag}:
@@ -106,6 +117,8 @@ class Dns:
 
     def verify(self, receipt: Receipt) -> Verification:
         order = receipt.order
+        if order.kind == DELETE:
+            return self.deletion.state(self.api.zone(self._host(order)), order.undo, order.tag, leaving=order.leaving)
         zone = self._zone(order)
         ours = dns_parking.ours(self._scope(zone, order), order.tag)
         if not ours:
@@ -117,6 +130,9 @@ class Dns:
 
     def lift(self, receipt: Receipt) -> None:
         order = receipt.order
+        if order.kind == DELETE:
+            self._restore(order)
+            return
         zone = self._zone(order)
         if not dns_parking.ours(self._scope(zone, order), order.tag):
             self.api.drop_note(zone["name"], _note(order.tag))
@@ -142,11 +158,28 @@ class Dns:
         if zone is None or not dns_parking.ours(zone["rrsets"], mine):
             return
         undo = self._noted(zone["name"], mine)
+        if zone["name"] == TOMBSTONES:
+            self.deletion.restore(self.api.zone(undo["zone"]), undo, mine, _note(mine))
+            return
         wanted = dns_parking.parked(undo["records"], zone["name"], undo["host"], undo["kind"], self.parking, mine)
         present = dns_parking.scope(zone["rrsets"], zone["name"], undo["host"], undo["kind"])
         if {dns_parking.key(one) for one in present} - {dns_parking.key(one) for one in wanted}:
             raise NotOurs(f"{thing.target} was changed since it was parked; it is left alone")
         self._put_back(zone, present, undo, mine)
+
+    def _delete(self, order: OrderView) -> Receipt:
+        zone = self.api.zone(self._host(order))
+        if zone is None and self.deletion.buried(order.tag):
+            return Receipt(order, {}, "was already deleted")
+        if zone is None:
+            raise Rejected(f"PowerDNS at {self.api.url} has no zone {order.target.host}; nothing was deleted")
+        self.deletion.delete(zone, order.undo, order.tag, _note(order.tag))
+        return Receipt(order, {"zone": zone["name"]}, f"deleted {zone['name']}")
+
+    def _restore(self, order: OrderView) -> None:
+        if self.deletion.buried(order.tag):
+            undo = order.undo if order.undo.get("records") else self._noted(TOMBSTONES, order.tag)
+            self.deletion.restore(self.api.zone(self._host(order)), undo, order.tag, _note(order.tag))
 
     def _put_back(self, zone: dict[str, Any], present: list[RRset], undo: Mapping[str, Any], mine: str) -> None:
         self.api.change(zone, dns_parking.changes(present, undo["records"]))
@@ -171,7 +204,7 @@ class Dns:
 
     def _zone(self, order: OrderView) -> dict[str, Any]:
         host = self._host(order)
-        zone = self.api.enclosing(host)
+        zone = self.api.zone(host) if order.kind == DELETE else self.api.enclosing(host)
         if zone is None:
             raise Rejected(f"PowerDNS at {self.api.url} has no zone that holds {host}")
         return zone
@@ -183,7 +216,8 @@ class Dns:
             raise NotOurs(f"{zone} is parked by {mine} and holds no snapshot of what stood there; a person must look")
         try:
             undo = orjson.loads(text)
-            return {name: undo[name] for name in ("zone", "signed", "records", "host", "kind")}
+            needed = ("keys", "settings", "metadata") if zone == TOMBSTONES else ("host", "kind")
+            return {name: undo[name] for name in ("zone", "signed", "records", *needed)}
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise Misunderstood(f"the snapshot of {mine} in {zone} cannot be read") from error
 
@@ -204,6 +238,14 @@ class Dns:
 def _note(mine: str) -> str:
     """The kind of metadata under which the snapshot lies; PowerDNS leaves kinds that start with X- to others."""
     return "X-" + mine.upper().replace(":", "-")
+
+
+def _escrow(key: str) -> str:
+    try:
+        Deletion(None, key)  # type: ignore[arg-type]
+    except ValueError:
+        raise InputError(Problem("escrow", "the key is no Fernet key", "make one: 32 random bytes in URL-safe base64")) from None
+    return key
 
 
 def _addresses(values: Mapping[str, str], name: str, version: int) -> tuple[str, ...]:

@@ -73,10 +73,42 @@ class PowerDns:
         return values[0] if values else ""
 
     def keep_note(self, zone: str, kind: str, text: str) -> None:
-        self._call("PUT", f"/zones/{_safe(zone)}/metadata/{kind}", {"kind": kind, "metadata": [text]})
+        self.keep_notes(zone, kind, [text])
 
     def drop_note(self, zone: str, kind: str) -> None:
         self._call("DELETE", f"/zones/{_safe(zone)}/metadata/{kind}", absent_is_fine=True)
+
+    def notes(self, zone: str) -> dict[str, list[str]]:
+        """All metadata of the zone by kind."""
+        _, answer = self._call("GET", f"/zones/{_safe(zone)}/metadata")
+        if not isinstance(answer, list) or not all(isinstance(one, dict) and isinstance(one.get("kind"), str) for one in answer):
+            raise Misunderstood(f"PowerDNS at {self.url} answered with metadata of no form that it has")
+        return {one["kind"]: [str(value) for value in one.get("metadata", [])] for one in answer}
+
+    def keep_notes(self, zone: str, kind: str, values: list[str]) -> None:
+        self._call("PUT", f"/zones/{_safe(zone)}/metadata/{kind}", {"kind": kind, "metadata": values})
+
+    def create(self, zone: dict[str, Any]) -> None:
+        self._call("POST", "/zones", zone)
+
+    def set(self, zone: str, settings: dict[str, Any]) -> None:
+        self._call("PUT", f"/zones/{_safe(zone)}", settings)
+
+    def delete(self, zone: str) -> None:
+        self._call("DELETE", f"/zones/{_safe(zone)}", absent_is_fine=True)
+
+    def keys(self, zone: str) -> list[dict[str, Any]]:
+        """The zone's keys with their private parts; empty for one that is not signed."""
+        _, listed = self._call("GET", f"/zones/{_safe(zone)}/cryptokeys")
+        if not isinstance(listed, list) or not all(isinstance(one, dict) and isinstance(one.get("id"), int) for one in listed):
+            raise Misunderstood(f"PowerDNS at {self.url} answered with keys of no form that it has")
+        found = [self._call("GET", f"/zones/{_safe(zone)}/cryptokeys/{one['id']}")[1] for one in listed]
+        if not all(isinstance(one, dict) and {"privatekey", "keytype", "active"} <= one.keys() for one in found):
+            raise Misunderstood(f"PowerDNS at {self.url} does not give the private keys of {zone}")
+        return found
+
+    def add_key(self, zone: str, key: dict[str, Any]) -> None:
+        self._call("POST", f"/zones/{_safe(zone)}/cryptokeys", key)
 
     def comments(self, pattern: str) -> list[tuple[str, str, str]]:
         """(zone, name, text) of every comment whose text matches the pattern (``*`` and ``?``)."""
