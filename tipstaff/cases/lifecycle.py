@@ -173,6 +173,7 @@ RULES: tuple[Rule, ...] = (
     Rule("reminder", (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.EMERGENCY_BLOCK), E.REMINDER_DUE,
          notices=((D.REMINDER, CUSTOMER),)),
     Rule("no reminder while a dispute waits for us", (S.DISPUTED,), E.REMINDER_DUE),
+    Rule("nobody acknowledged, and all of the time is over", (S.TICKETED, S.EMERGENCY_BLOCK), E.ACKNOWLEDGE_DUE, unless=(f.early,)),
     Rule("nobody acknowledged in time: the customer is reminded, the time to resolve goes on", (S.TICKETED, S.EMERGENCY_BLOCK),
          E.ACKNOWLEDGE_DUE, notices=((D.REMINDER, CUSTOMER),)),
     Rule("the customer acknowledges; that is no admission", (S.TICKETED, S.NOT_ADEQUATE), E.ACKNOWLEDGED, S.ACKNOWLEDGED,
