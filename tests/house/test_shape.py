@@ -29,7 +29,7 @@ def compiled(path: Path) -> set[str]:
         f"{shown(path)}:{node.lineno} {node.name}"
         for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef)
-        and any(isinstance(one, ast.Name) and one.id == "kernel" for one in node.decorator_list)
+        and any(isinstance(one, ast.Name) and one.id in ("kernel", "inlined") for one in node.decorator_list)
     }
 
 

@@ -240,6 +240,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def build(settings: Settings) -> Receiver:
     """A receiver that is bound and ready."""
+    inlet = Inlet(settings.listen)  # bound first: what arrives while kernels are loaded waits in the system's buffer
     warm()
     decoder = Decoder(strangers=Policy(counts=settings.strangers_count), tunnels=settings.tunnels)
     kept = Path(settings.directory) / "templates.json"
@@ -249,7 +250,7 @@ def build(settings: Settings) -> Receiver:
         except (OSError, ValueError, KeyError, TypeError):
             log.exception("cannot read %s; templates will be learned anew", kept)
     ring = Ring(settings.ring, settings.slots, SLOT_FLOWS) if settings.ring >= 0 else None
-    receiver = Receiver(settings, Inlet(settings.listen), decoder, Hosts(settings.hosts, secrets.randbits(63)), ring)
+    receiver = Receiver(settings, inlet, decoder, Hosts(settings.hosts, secrets.randbits(63)), ring)
     for watched, read in ((receiver.files["prefixes.npz"], PrefixTable.load), (receiver.files["exporters.json"], read_policies)):
         if watched.path.exists():
             watched.stamp = watched.path.stat().st_mtime_ns
