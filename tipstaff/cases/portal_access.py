@@ -16,6 +16,7 @@ from tipstaff.evidence.models import Blob
 from tipstaff.kernel.errors import NotFound, Refused
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Opening
+from tipstaff.policy.models import StoredEdition
 from tipstaff.reports import queries as reports
 from tipstaff.reports.models import Report
 
@@ -44,20 +45,27 @@ def visible_to(visitor: Visitor) -> "QuerySet[Case]":
         theirs |= Q(parent__customer__in=visitor.customers)
     sealed = JournalEntry.objects.filter(case=OuterRef("pk"), detail__state=RESTRICTED)
     rows = Case.objects.filter(theirs, ticketed_at__isnull=False).exclude(state__in=(RESTRICTED, "TRIAGE"))
-    return rows.exclude(Exists(sealed))
+    return rows.exclude(Exists(sealed)).exclude(_untold())
+
+
+def _untold() -> Q:
+    """Cases of a kind of which their edition has no customer told."""
+    found = Q(pk__in=())
+    for stored in StoredEdition.objects.exclude(state="draft").defer("content"):
+        kinds = policy.compiled(stored).categories.values()
+        codes = [kind.code for kind in kinds if not kind.customer_told or kind.opening is Opening.SEALED]
+        if codes:
+            found |= Q(edition=stored.pk, category__in=codes)
+    return found
 
 
 def case_for_customer(visitor: Visitor, number: int) -> Case:
     """One case with customer, service, edition and parent. A merged case leads to where it went."""
     try:
         rows = visible_to(visitor).select_related("customer", "service", "edition", "parent").defer("edition__content")
-        found = rows.get(pk=number)
+        return rows.get(pk=number)
     except Case.DoesNotExist:
         raise NotFound(NOTHING) from None
-    entry = policy.compiled(found.edition).categories.get(found.category)
-    if entry is None or not entry.customer_told or entry.opening is Opening.SEALED:
-        raise NotFound(NOTHING)
-    return found
 
 
 def may_act(visitor: Visitor, case: Case) -> bool:

@@ -73,8 +73,16 @@ def _held_since(case: Case, events: list[Event]) -> datetime | None:
 
 def shown(text: str, scope: Scope) -> str:
     """An address of a page without what would name somebody, and so that it cannot be followed by accident."""
-    clean = free_text(text, scope).replace(OPEN, "[removed: ").replace(SHUT, "]")
-    return clean.replace("http", "hxxp", 1).replace(".", "[.]") if "/" in clean or "." in clean else clean
+    return defanged(free_text(text, scope).replace(OPEN, "[removed: ").replace(SHUT, "]"))
+
+
+def defanged(text: str) -> str:
+    """A page's address that cannot be followed by accident: 'hxxps://shop[.]example/x'."""
+    scheme, slashes, rest = text.partition("://")
+    if not slashes:
+        return text
+    host, slash, path = rest.partition("/")
+    return f"{scheme.replace('http', 'hxxp')}://{host.replace('.', '[.]')}{slash}{path}"
 
 
 def guidance(category: str, code: str) -> list[tuple[str, list[str]]]:

@@ -76,6 +76,7 @@ class Standing:
     clocks: Mapping[str, datetime]
     paused: bool = False
     planned: bool = False
+    client: bool = False  # the case is a client's, seen by its reseller
 
     @property
     def state(self) -> State:
@@ -85,6 +86,8 @@ class Standing:
     def badge(self) -> tuple[str, str, str]:
         if self.state in (S.TICKETED, S.ACKNOWLEDGED) and self.planned and self.case.waiting_on == "us":
             return "We read your answer", "done", "us"
+        if self.client and STATES[self.state][0] == "Your turn":
+            return "Your client’s turn", "next", ""
         return STATES[self.state]
 
     @property
@@ -129,14 +132,16 @@ class Standing:
             return "to acknowledge"
         if self.state is S.NOT_ADEQUATE:
             return "to put it right"
+        if self.client:
+            return "for your client"
         return "until it should be fixed" if self.planned else "to send us your plan"
 
 
-def of(case: Case, now: datetime, *, planned: bool = False) -> Standing:
+def of(case: Case, now: datetime, *, planned: bool = False, client: bool = False) -> Standing:
     """The standing of one case, its clocks read."""
     clocks = dict(Clock.objects.filter(RUNNING, case=case).values_list("kind", "due_at"))
     still = Pause.objects.filter(case=case, ended_at=None, clocks__overlap=["resolve", "acknowledge"]).exists()
-    return Standing(case, now, clocks, still and case.state != S.APPEAL, planned)
+    return Standing(case, now, clocks, still and case.state != S.APPEAL, planned, client)
 
 
 def offers(case: Case, answer: str) -> bool:
@@ -203,6 +208,11 @@ def without_answer(standing: Standing, edition: Edition) -> str:
     """What follows from silence, as the edition says it: will, or may."""
     if standing.state not in (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE):
         return ""
-    if edition.ladder.mode is LadderMode.MANDATORY:
+    must = edition.ladder.mode is LadderMode.MANDATORY
+    if standing.planned and must:
+        return "If it is not fixed by then you get a final warning; after it we restrict the smallest part that helps."
+    if standing.planned:
+        return "If it is not fixed by then a person looks at it; you get a final warning before we may restrict anything."
+    if must:
         return "Without an answer you get a final warning; after it we restrict the smallest part that helps."
     return "Without an answer a person looks at it; you get a final warning before we may restrict anything."

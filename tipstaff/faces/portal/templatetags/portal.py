@@ -8,7 +8,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from tipstaff.faces.portal import words
+from tipstaff.faces.portal import facts, words
 from tipstaff.faces.portal.standing import Standing
 
 register = template.Library()
@@ -21,9 +21,9 @@ def say(context: Mapping[str, Any], text: str, **values: Any) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def step(context: Mapping[str, Any], text: str, at: datetime | None) -> SafeString:
+def step(context: Mapping[str, Any], text: str, at: datetime | None, style: str = "") -> SafeString:
     """A sentence with a {moment} in it, where it has one."""
-    return words.said(context["code"], text, moment=when(context, at)) if at else words.said(context["code"], text)
+    return words.said(context["code"], text, moment=when(context, at, style)) if at else words.said(context["code"], text)
 
 
 @register.simple_tag
@@ -82,8 +82,7 @@ def value(mapping: Mapping[str, Any], key: str) -> Any:
 
 @register.filter
 def defanged(text: str) -> str:
-    """A page's address that cannot be followed by accident; machines' addresses stay as they are."""
-    return text.replace("http", "hxxp", 1).replace("://", "[:]//", 1) if "://" in text else text
+    return facts.defanged(text)
 
 
 @register.simple_tag(takes_context=True)

@@ -22,6 +22,7 @@ from tipstaff.reports.models import Report
 SIZE = 50
 UNSHOWN = frozenset({Handling.NO_RENDERING, Handling.RESTRICTED_VIEW, Handling.ZERO_TOLERANCE})
 NAMES = ("Reported", "We told you", "Acknowledge", "Your plan", "Restriction", "End")
+CLIENTS_NAMES = ("Reported", "Told", "Acknowledge", "Plan", "Restriction", "End")
 
 
 def mine(request: HttpRequest, here: Here) -> HttpResponse:
@@ -53,8 +54,9 @@ def _planned(numbers: list[int]) -> set[int]:
 
 
 def _row(case: Case, here: Here, planned: bool) -> dict[str, Any]:
-    stand = standing.Standing(case, here.now, _clocks(case), planned=planned)
-    return {"case": case, "standing": stand, "client": not may_act(here.visitor, case)}
+    client = not may_act(here.visitor, case)
+    stand = standing.Standing(case, here.now, _clocks(case), planned=planned, client=client)
+    return {"case": case, "standing": stand, "client": client}
 
 
 def _clocks(case: Case) -> dict[str, datetime]:
@@ -78,7 +80,7 @@ def case_page(
     category, clause = edition.categories[case.category], edition.clauses.get(case.clause)
     found = reports_of(case)
     plans = list(Statement.objects.filter(case=case, kind="plan").order_by("-at")[:1])
-    stand = standing.of(case, here.now, planned=bool(plans))
+    stand = standing.of(case, here.now, planned=bool(plans), client=not may_act(here.visitor, case))
     context = {
         "case": case,
         "standing": stand,
@@ -147,13 +149,13 @@ def _ribbon(case: Case, stand: standing.Standing, here: Here) -> dict[str, Any]:
         closed=case.closed_at,
     )  # fmt: skip
     drawn = ribbon.draw(dates)
-    names = {"us": "us", "cu": "you", "pa": "paused", "ov": "past due"}
+    names = {"us": "us", "cu": "client" if stand.client else "you", "pa": "paused", "ov": "past due"}
     wide = [span for span in drawn.spans if span.width >= 6]
     labels = [(round((span.start + span.end) / 2, 2), names.get(span.kind, "us")) for span in wide]
     done = {2: case.acknowledged_at}
     shown = [
         {"mark": mark, "name": name, "did": done.get(place), "then": place > 3}
-        for place, (mark, name) in enumerate(zip(drawn.marks, NAMES, strict=True))
+        for place, (mark, name) in enumerate(zip(drawn.marks, CLIENTS_NAMES if stand.client else NAMES, strict=True))
         if place < 4 or mark.at
     ]
     return {"drawn": drawn, "steps": shown, "labels": labels}

@@ -1,0 +1,83 @@
+"""Five languages: every sentence of the portal has its translation, with the same places, and the reader gets the right one."""
+
+import ast
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.test import Client, RequestFactory
+
+from tipstaff.faces.portal import answers, page, standing, timeline, words
+from tipstaff.faces.portal.views import cases, contacts
+
+PORTAL = Path(words.__file__).parent
+OTHERS = [code for code in words.LANGUAGES if code != "en"]
+TAG = re.compile(r'\{%\s*(?:say|step)\s+"([^"]+)"')
+PLACE = re.compile(r"\{(\w+)\}")
+
+
+def written() -> set[str]:
+    """Every sentence that can reach a page or a mail: in templates, in calls of ``say``, and in the tables of words."""
+    found = {text for path in PORTAL.rglob("*.html") for text in TAG.findall(path.read_text())}
+    for path in PORTAL.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                place = {"say": 1, "said": 1, "refusal": 2}.get(name)
+                if place is not None and len(node.args) > place:
+                    found |= {text for text in constants(node.args[place]) if " " in text or text}
+    found |= {text for pair in standing.HEADS.values() for text in pair} | {row[0] for row in standing.STATES.values()}
+    found |= set(timeline.SAID.values()) | set(page.TITLES.values()) | set(contacts.ROLES.values()) | set(contacts.DONE.values())
+    found |= set(answers.DONE.values()) | {*cases.NAMES, *cases.CLIENTS_NAMES, "us", "you", "client", "paused", "past due"}
+    for form in answers.FORMS.values():
+        found |= {form.title, form.lead, form.button} | {text for field in form.fields for text in (field.label, field.hint)}
+    found |= yielded(PORTAL / "standing.py") | entries(PORTAL / "timeline.py")
+    return found - {""}
+
+
+def constants(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return {node.value}
+    return constants(node.body) | constants(node.orelse) if isinstance(node, ast.IfExp) else set()
+
+
+def yielded(path: Path) -> set[str]:
+    """Sentences that functions of a module yield or return."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        value = node.value if isinstance(node, ast.Yield | ast.Return) else None
+        value = value.elts[0] if isinstance(value, ast.Tuple) else value
+        found |= constants(value) if value is not None else set()
+    return found
+
+
+def entries(path: Path) -> set[str]:
+    """What an Entry says, and the labels of its parts."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Entry":
+            found |= constants(node.args[2])
+        if isinstance(node, ast.Dict) and all(isinstance(value, ast.Constant) for value in node.values):
+            found |= {value.value for value in node.values}
+    return found | {"gave more time", "could not give more time", "How it got there", "What was changed", "What keeps it out"}
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_sentence_is_translated_and_nothing_else_is(code):
+    known = words.catalogue(code)
+    assert sorted(written() - set(known)) == []
+    assert sorted(set(known) - written()) == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_places_are_the_same_and_nothing_was_left_in_english(code):
+    for english, other in words.catalogue(code).items():
+        assert sorted(PLACE.findall(english)) == sorted(PLACE.findall(other)), english
+        assert other.strip() and (other != english or len(english) < 12), english
+        assert english.rstrip().endswith((".", "?", ":", "…")) == other.rstrip().endswith((".", "?", ":", "…")), english
+
+
+def test_there_are_many_sentences():
+    assert len(written()) > 150
