@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from tipstaff.correspondence import catalogue, language, layout, wordings
+from tipstaff.correspondence.catalogue import Source
 from tipstaff.correspondence.models import OutboxMessage
 
 
@@ -60,6 +61,14 @@ def compose(kind: str, code: str, values: Mapping[str, Any], *, brand: str = "",
     """Render a kind of message in a language. Raises InputError where a template of the operator's no longer fits."""
     code = catalogue.known(code)
     source, own = wordings.source_of(kind, code, brand)
+    return rendered(kind, code, source, values, brand=brand, zone=zone, wording=str(own.pk) if own else "packaged")
+
+
+def rendered(
+    kind: str, code: str, source: Source, values: Mapping[str, Any], *, brand: str = "", zone: tzinfo | None = None,
+    wording: str = "preview",
+) -> Letter:  # fmt: skip
+    """A letter from words that are given: as ``compose``, and for whoever is still writing them."""
     name = f"{kind} ({code})"
     pieces = {one: catalogue.parsed(text, f"fragment {one} ({code})") for one, text in wordings.fragments_of(code, brand).items()}
 
@@ -76,7 +85,7 @@ def compose(kind: str, code: str, values: Mapping[str, Any], *, brand: str = "",
         if source.html
         else layout.as_html(found, body.values, title=subject, language=code)
     )
-    return Letter(kind, code, subject, layout.as_text(found, body.values), html, str(own.pk) if own else "packaged")
+    return Letter(kind, code, subject, layout.as_text(found, body.values), html, wording)
 
 
 def shown(value: Any, how: str, zone: tzinfo | None = None) -> str:

@@ -12,12 +12,14 @@ from django.utils import timezone
 from tipstaff.accounts import roles
 from tipstaff.accounts.access import may
 from tipstaff.cases import queries as cases
+from tipstaff.correspondence import queries as outbox
 from tipstaff.faces.desk import undo
 from tipstaff.faces.desk.access import SEALED, WORKERS, holds
 from tipstaff.intake import queries as intake
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.policy.models import StoredEdition
 
+OUTBOX_FOR = 5  # seconds that the count of held and failed messages may be old
 EDITION_FOR = 60  # seconds that the edition's name in the foot may be old
 
 
@@ -31,6 +33,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
         "staff": staff,
         "bar_open": cases.open_count(now=now),
         "bar_intake": intake.waiting_count(now=now),
+        "bar_outbox": cache.get_or_set("desk:outbox", outbox.needing_a_person, OUTBOX_FOR),
         "titles": [roles.TITLES.get(name, name) for name in getattr(staff, "roles", ())],
         "sees_sealed": holds(staff, *SEALED),
         "may_write": holds(staff, *WORKERS),

@@ -10,7 +10,8 @@ GRACE = timedelta(seconds=5)  # a click on the last second still arrives
 
 
 def offer(request: HttpRequest, *, text: str, undoable: dict[str, Any], now: datetime) -> None:
-    """Show a toast with an undo on the next page. ``undoable``: {'take': cases}, {'close': cases} or {'change': changes}."""
+    """Show a toast with an undo on the next page. ``undoable``: {'take': cases}, {'close': cases}, {'change': changes} or
+    {'send': messages}."""
     request.session["undo"] = {"text": text, "undoable": undoable, "until": (now + OFFERED).isoformat()}
 
 

@@ -4,11 +4,13 @@ from django.urls import path
 
 from tipstaff.faces.desk.views import (
     case,
+    compose,
     customers,
     figures,
     home,
     intake,
     jobs,
+    outbox,
     queue,
     rules,
     sealed,
@@ -17,6 +19,7 @@ from tipstaff.faces.desk.views import (
     session,
     settings,
     signing_in,
+    wording,
 )
 
 urlpatterns = [
@@ -48,7 +51,10 @@ urlpatterns = [
     path("queue/views/<int:number>/delete/", queue.delete_view),
     path("cases/new/", intake.by_hand),
     path("cases/<int:number>/", case.case),
-    path("cases/<int:number>/draft/", session.draft),
+    path("cases/<int:number>/draft/", compose.draft),
+    path("cases/<int:number>/preview/", compose.preview),
+    path("cases/<int:number>/writing/", compose.writing),
+    path("cases/<int:number>/answered/", compose.answered),
     path("cases/<int:number>/evidence/<int:report>/", case.download),
     path("cases/<int:number>/<slug:action>/", case.act),
     path("intake/", intake.intake),
@@ -60,6 +66,11 @@ urlpatterns = [
     path("intake/<uuid:number>/raw/", intake.download),
     path("customers/", customers.customers),
     path("customers/<int:number>/", customers.customer),
+    path("outbox/", outbox.listing),
+    path("outbox/bulk/", outbox.bulk),
+    path("outbox/lift/", outbox.lift),
+    path("outbox/<int:number>/", outbox.message),
+    path("outbox/<int:number>/<slug:action>/", outbox.act),
     path("search/", search.search),
     path("rules/", rules.rules),
     path("rules/new/", rules.edit),
@@ -76,4 +87,7 @@ urlpatterns = [
     path("settings/editions/", settings.editions),
     path("settings/keywords/", settings.keywords),
     path("settings/profiles/", settings.profiles),
+    path("settings/wording/", wording.wording),
+    path("settings/wording/<str:kind>/<slug:language>/", wording.edit),
+    path("settings/macros/", wording.macro_list),
 ]

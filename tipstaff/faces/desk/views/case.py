@@ -12,14 +12,13 @@ from django.views.decorators.http import require_POST
 
 from tipstaff.accounts import lookups as accounts
 from tipstaff.cases import arrivals, queries, rearranging, services
-from tipstaff.cases import messages as letters
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
 from tipstaff.faces.desk import ribbon, showing, undo, words
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
-from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
+from tipstaff.faces.desk.views import compose
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy import queries as policy
@@ -28,7 +27,6 @@ from tipstaff.reports import queries as reports
 from tipstaff.reports.models import Report
 
 SHOWN = 200  # journal entries and reports on the page
-WRITING = timedelta(minutes=10)  # a draft touched within it says "is writing"
 CHIPS = (("", "All"), ("mail", "Mail"), ("evidence", "Evidence"), ("actions", "Actions"), ("notes", "Notes"))
 MAIL_KINDS = ("mail", "notice", "reply")
 ICONS = {
@@ -185,15 +183,9 @@ def bars(moments: list[datetime]) -> dict[str, Any] | None:
 
 
 def _people(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]:
-    drafts = list(Draft.objects.filter(case_id=found.pk).select_related("author"))
-    writing = [draft.author for draft in drafts if draft.author_id != request.user.pk and now - draft.at < WRITING]
-    contacts = accounts.contacts_of(found.customer_id)
     return {
-        "draft": next((draft for draft in drafts if draft.author_id == request.user.pk), None),
-        "writing": writing,
-        "contacts": contacts,
-        "told": next((contact for contact in contacts if contact.email), None),
-        "answerable": len(letters.reporters_to_tell(found.pk)),
+        **compose.composer(request, found, now),
+        "contacts": accounts.contacts_of(found.customer_id),
         "acceptance": accounts.newest_acceptance(found.customer_id),
         "line": queries.customer_line(found.customer_id, now=now),
     }
@@ -313,17 +305,6 @@ def _close(request: DeskRequest, found: Case, now: datetime) -> None:
     undo.offer(request, text=f"#{found.pk} is closed", undoable={"close": [found.pk]}, now=now)
 
 
-def _write(request: DeskRequest, found: Case, now: datetime) -> None:
-    text, to = request.POST.get("text", ""), request.POST.get("to", "internal")
-    by = request.user.get_username()
-    if request.POST.get("send") == "note" or to == "internal":
-        services.note(case=found.pk, text=text, by=by, now=now)
-    else:
-        sent = letters.write(case=found.pk, audience=to, text=text, by=by, now=now)
-        messages.success(request, f"{len(sent)} message{'s wait' if len(sent) > 1 else ' waits'} in the outbox.")
-    Draft.objects.filter(case_id=found.pk, author=request.user).delete()
-
-
 def _other(request: DeskRequest) -> Case:
     text = request.POST.get("other", "").strip().lstrip("#")
     if not (text.isascii() and text.isdigit()):
@@ -363,7 +344,7 @@ ACTS = {
     "classify": _classify,
     "facts": _set_facts,
     "close": _close,
-    "write": _write,
+    "write": compose.write,
     "merge": _merge,
     "relate": _relate,
     "split": _split,

@@ -7,12 +7,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from tipstaff.cases import messages as letters
 from tipstaff.cases import queries, rearranging, services
-from tipstaff.cases.access import case_for
 from tipstaff.faces.desk import undo as undoing
 from tipstaff.faces.desk.access import EVERYBODY, DeskRequest, desk
 from tipstaff.faces.desk.arriving import onward
-from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, Problem, Refused
@@ -61,6 +60,8 @@ def undo(request: DeskRequest) -> HttpResponse:
     by = request.user.get_username()
     if undoable.get("take"):
         services.release(case_ids=undoable["take"], by=request.user, now=now)
+    if undoable.get("send"):
+        letters.take_back(messages=undoable["send"], by=by, now=now)
     for number in undoable.get("close", []):
         services.reopen(case=number, by=by, now=now)
     for number in sorted(undoable.get("change", []), reverse=True):
@@ -68,19 +69,3 @@ def undo(request: DeskRequest) -> HttpResponse:
     queries.forget_counts()
     messages.success(request, "Undone.")
     return onward(request)
-
-
-@desk()
-@require_POST
-def draft(request: DeskRequest, number: int) -> HttpResponse:
-    """Keep what somebody is writing, so that nothing is lost and colleagues see it."""
-    case = case_for(request.user, number)
-    text = request.POST.get("text", "")[:20_000]
-    drafts = Draft.objects.filter(case_id=case.pk, author=request.user)
-    if not text.strip():
-        drafts.delete()
-        return HttpResponse(status=204)
-    Draft.objects.update_or_create(
-        case_id=case.pk, author=request.user, audience="internal", defaults={"text": text, "at": clock_now()}
-    )
-    return HttpResponse(status=204)

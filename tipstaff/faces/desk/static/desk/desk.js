@@ -91,7 +91,7 @@
   $$("dialog.sheet").forEach((dialog) => dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); }));
 
   // ----- keys -----
-  const places2 = { h: "/", q: "/queue/", i: "/intake/", c: "/customers/", e: "/rules/" };
+  const places2 = { h: "/", q: "/queue/", i: "/intake/", c: "/customers/", e: "/rules/", o: "/outbox/" };
   const single = {
     "/": () => { $("#q")?.focus(); $("#q")?.select(); return true; },
     "?": () => { keysSheet?.showModal(); return true; },
@@ -106,7 +106,7 @@
       if (rows().length && current() && !selected().length) { const box = $('input[name="case"]', current()); if (box) { box.checked = true; recount(); } }
       return press("t");
     },
-    c: () => openFold("c"), w: () => openFold("w"), m: () => { const note = $("#msg"); note?.focus(); return Boolean(note) || openFold("m"); },
+    c: () => openFold("c"), w: () => openFold("w"), m: () => { const note = $$("textarea[data-draft]").find((area) => area.offsetParent); note?.focus(); return Boolean(note) || openFold("m"); },
     o: () => press("o") || openFold("o"), s: () => press("s"), r: () => press("r"),
     "[": () => { step(-1); return true; }, "]": () => { step(1); return true; },
     Enter: () => { const link = current() && ($("a[data-open]", current()) || $("a", current())); if (link && document.activeElement === body) { link.click(); return true; } return false; },
@@ -144,14 +144,12 @@
   };
   body.addEventListener("htmx:afterSettle", () => { remember(); recount(); });
   remember(); recount(); mark();
-  const note = $("#msg[data-draft]");
-  if (note) {
+  $$("textarea[data-draft]").forEach((note) => {
     let timer = 0;
     const keep = () => {
-      const to = $('.composer input[name="to"]:checked')?.value || "internal";
-      fetch(note.dataset.draft, { method: "POST", headers: { "X-CSRFToken": token(), "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams({ text: note.value, audience: to }) })
-        .then((answer) => { if (answer.ok) $("#kept").textContent = "Draft kept"; });
+      fetch(note.dataset.draft, { method: "POST", headers: { "X-CSRFToken": token(), "Content-Type": "application/x-www-form-urlencoded" }, body: new URLSearchParams({ text: note.value, audience: note.dataset.audience }) })
+        .then((answer) => { const said = $("[data-kept]", note.form); if (answer.ok && said) said.textContent = "Draft kept"; });
     };
     note.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(keep, 800); });
-  }
+  });
 })();

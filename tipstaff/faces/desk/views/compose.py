@@ -1,0 +1,146 @@
+"""Writing on a case: to the customer, to the reporters, or a note that stays. Three forms, so that none can be sent for another.
+
+A note has no recipient and no way to get one: it goes to ``services.note``; a message goes to ``cases.messages``, whose audience
+is one of two, both outside.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from tipstaff.accounts import lookups as accounts
+from tipstaff.audit.services import record
+from tipstaff.cases import messages as letters
+from tipstaff.cases import notices, services, statements
+from tipstaff.cases.access import case_for
+from tipstaff.cases.letters import recipient
+from tipstaff.cases.models import Case, JournalEntry
+from tipstaff.correspondence import macros
+from tipstaff.correspondence.models import Macro
+from tipstaff.faces.desk import undo
+from tipstaff.faces.desk.access import DeskRequest, desk
+from tipstaff.faces.desk.models import Draft
+from tipstaff.faces.desk.page import page
+from tipstaff.kernel.clock import now as clock_now
+from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.policy import queries as policy
+
+WRITING = timedelta(minutes=2)  # a draft touched within it says "is writing"
+AUDIENCES = ("customer", "reporter", "internal")
+LONGEST = 20_000
+
+
+def composer(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]:
+    """What the composer needs: one's own drafts by audience, macros, who is read by, and who else is writing."""
+    own = {row.audience: row for row in Draft.objects.filter(case_id=found.pk, author=request.user)}
+    texts = {audience: own[audience].text if audience in own else "" for audience in AUDIENCES}
+    chosen = next((audience for audience in AUDIENCES if texts[audience]), "internal")
+    macro = _macro(request)
+    if macro is not None:
+        chosen = macro.audience
+        texts[chosen] = "\n\n".join(filter(None, (texts[chosen], macros.filled(macro, _values(found, macro, now)))))
+    username = request.user.get_username()
+    return {
+        "drafts": own,
+        "draft_texts": texts,
+        "compose_to": chosen,
+        "macros": {audience: macros.for_writer(audience, username) for audience in AUDIENCES},
+        "reader": recipient(found.customer_id),
+        "unreachable": [row for row in accounts.contacts_of(found.customer_id) if row.problem],
+        "answerable": len(letters.reporters_to_tell(found.pk)),
+        "writing": writers(request, found, now),
+    }
+
+
+def _macro(request: DeskRequest) -> Macro | None:
+    wanted = request.GET.get("macro", "")
+    known = macros.every(request.user.get_username()) if wanted.isdecimal() else []
+    return next((row for row in known if row.pk == int(wanted)), None)
+
+
+def _values(found: Case, macro: Macro, now: datetime) -> dict[str, Any]:
+    if macro.audience == "reporter":
+        return {"category": notices.category_title(found.category, policy.compiled(found.edition), macro.language)}
+    reader = recipient(found.customer_id)
+    return notices.about(found, policy.compiled(found.edition), macro.language) | {"contact": reader.name if reader else ""}
+
+
+def writers(request: DeskRequest, found: Case, now: datetime) -> list[Any]:
+    """Colleagues who touched a draft on this case just now."""
+    rows = Draft.objects.filter(case_id=found.pk, at__gt=now - WRITING).exclude(author=request.user).select_related("author")
+    return list({row.author_id: row.author for row in rows}.values())
+
+
+@desk()
+def writing(request: DeskRequest, number: int) -> HttpResponse:
+    """Who else is writing on this case now; asked for every few seconds."""
+    found, now = case_for(request.user, number), clock_now()
+    return render(request, "desk/writing.html", {"writing": writers(request, found, now)})
+
+
+@desk()
+@require_POST
+def draft(request: DeskRequest, number: int) -> HttpResponse:
+    """Keep what somebody is writing, for each audience apart, so that nothing is lost and colleagues see it."""
+    case = case_for(request.user, number)
+    text, audience = request.POST.get("text", "")[:LONGEST], request.POST.get("audience", "internal")
+    if audience not in AUDIENCES:
+        raise InputError(Problem("audience", f"{audience!r} is not known", f"one of {', '.join(AUDIENCES)}"))
+    drafts = Draft.objects.filter(case_id=case.pk, author=request.user, audience=audience)
+    if not text.strip():
+        drafts.delete()
+        return HttpResponse(status=204)
+    Draft.objects.update_or_create(
+        case_id=case.pk, author=request.user, audience=audience, defaults={"text": text, "at": clock_now()}
+    )
+    return HttpResponse(status=204)
+
+
+def write(request: DeskRequest, found: Case, now: datetime) -> None:
+    """Send to one of the two audiences outside, or keep a note. What does not name an audience is a note."""
+    text, to = request.POST.get("text", ""), request.POST.get("to", "internal")
+    by = request.user.get_username()
+    if request.POST.get("send") == "note" or to == "internal":
+        services.note(case=found.pk, text=text, by=by, now=now)
+        to = "internal"
+    else:
+        sent = letters.write(case=found.pk, audience=to, text=text, by=by, now=now)
+        words = f"{len(sent)} messages leave" if len(sent) > 1 else "The message leaves"
+        undo.offer(request, text=f"{words} in ten seconds", undoable={"send": [row.pk for row in sent]}, now=now)
+    Draft.objects.filter(case_id=found.pk, author=request.user, audience=to).delete()
+
+
+@desk()
+@require_POST
+def preview(request: DeskRequest, number: int) -> HttpResponse:
+    """The letter as its reader would get it; nothing is sent or kept."""
+    found, now = case_for(request.user, number), clock_now()
+    audience = request.POST.get("to", "")
+    letter, reader = letters.preview(case=found, audience=audience, text=request.POST.get("text", ""), now=now)
+    context = {"case": found, "letter": letter, "reader": reader if audience == "customer" else "a reporter", "audience": audience}
+    template = "desk/preview_piece.html" if getattr(request, "htmx", False) else "desk/preview.html"
+    return page(request, template, context | {"screen": "queue", "now": now})
+
+
+@desk()
+@require_POST
+def answered(request: DeskRequest, number: int) -> HttpResponse:
+    """A person takes a filed answer as the customer's word: as a comment, or as its acknowledgement."""
+    found, now = case_for(request.user, number), clock_now()
+    entry = JournalEntry.objects.filter(case=found, kind="reply", pk=_number(request.POST.get("entry", ""))).first()
+    if entry is None:
+        raise NotFound("There is no such answer on this case.")
+    by, author = request.user.get_username(), entry.detail.get("from") or entry.actor
+    if request.POST.get("as") == "acknowledgement":
+        statements.acknowledge(case=found.pk, text=entry.text, by=by, now=now, via="mail", author=author)
+    else:
+        statements.comment(case=found.pk, text=entry.text, by=by, now=now, via="mail", author=author)
+    record(by=by, action="reply.taken", subject=f"case:{found.pk}", now=now, entry=entry.pk, taken_as=request.POST.get("as", ""))
+    return redirect(f"/cases/{found.pk}/")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 16 else 0
