@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.enforcement.connector_contract import ConnectorContract, bounds
+from tests.enforcement.servers import need_programs
 from tipstaff.enforcement.connectors.bgp import Bgp
 from tipstaff.enforcement.connectors.bgp_routes import BLACKHOLE, Action, Route
 from tipstaff.enforcement.connectors.contract import OrderView
@@ -17,11 +18,10 @@ from tipstaff.project.bench import routing
 from tipstaff.project.bench.routing import RoutingBed
 from tipstaff.project.processes import wait_until
 
-pytestmark = pytest.mark.skipif(bool(routing.missing()), reason=f"not installed: {routing.missing()}")
-
 
 @pytest.fixture(scope="module")
 def one_bed() -> Iterator[RoutingBed]:
+    need_programs(*routing.PROGRAMS)
     with RoutingBed() as bed:
         yield bed
 

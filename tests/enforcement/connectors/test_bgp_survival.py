@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 
 from tests.enforcement.connector_contract import bounds, order
+from tests.enforcement.servers import need_programs
 from tipstaff.enforcement.connectors.bgp import Bgp
 from tipstaff.enforcement.connectors.contract import ConnectorError, OrderView, Receipt, State
 from tipstaff.project.bench import routing
 from tipstaff.project.bench.routing import RoutingBed
 from tipstaff.project.processes import wait_until
 
-pytestmark = [pytest.mark.skipif(bool(routing.missing()), reason=f"not installed: {routing.missing()}"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 ORDERS = [
     *(order(number, "block", "machine", f"203.0.113.{number}") for number in range(10, 30)),
     *(order(number, "block", "machine", f"2001:db8:7::{number:x}") for number in range(30, 40)),
@@ -35,6 +36,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def bed() -> Iterator[RoutingBed]:
+    need_programs(*routing.PROGRAMS)
     with RoutingBed() as made:
         yield made
 

@@ -10,6 +10,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from tests.enforcement.connector_contract import INSTANCE, ConnectorContract, bounds, order
+from tests.enforcement.servers import need_programs
 from tests.enforcement.testbed import powerdns
 from tests.enforcement.testbed.powerdns import PowerDnsBed, rrset
 from tipstaff.enforcement.connectors import contract
@@ -17,7 +18,6 @@ from tipstaff.enforcement.connectors.contract import NotOurs, OrderView, Receipt
 from tipstaff.enforcement.connectors.dns import Dns
 from tipstaff.kernel.errors import InputError, Refused
 
-pytestmark = pytest.mark.skipif(bool(powerdns.missing()), reason=powerdns.missing())
 ZONE = "example.net."
 PARKED = {"192.0.2.80"}
 SECRETS = {"PDNS_KEY": powerdns.KEY, "ESCROW": Fernet.generate_key().decode(), "OTHER_ESCROW": Fernet.generate_key().decode()}
@@ -25,6 +25,7 @@ SECRETS = {"PDNS_KEY": powerdns.KEY, "ESCROW": Fernet.generate_key().decode(), "
 
 @pytest.fixture(scope="module")
 def one_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PowerDnsBed]:
+    need_programs("pdns_server")
     bed = PowerDnsBed(tmp_path_factory.mktemp("pdns"))
     bed.start()
     yield bed

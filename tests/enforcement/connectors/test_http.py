@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.enforcement.connector_contract import ConnectorContract, bounds, order
-from tests.enforcement.testbed import front
+from tests.enforcement.servers import need_programs
 from tests.enforcement.testbed.front import FrontBed
 from tipstaff.enforcement.connectors import http_rules
 from tipstaff.enforcement.connectors.contract import NotOurs, OrderView, Receipt, Rejected, State
@@ -16,12 +16,12 @@ from tipstaff.enforcement.connectors.http import BLOCKS, FORMER, Http
 from tipstaff.kernel.errors import InputError
 from tipstaff.project.processes import wait_until
 
-pytestmark = pytest.mark.skipif(bool(front.missing()), reason=front.missing())
 HOST = "shop.example.net"
 
 
 @pytest.fixture(scope="module")
 def one_bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontBed]:
+    need_programs("nginx")
     bed = FrontBed(tmp_path_factory.mktemp("nginx"))
     bed.start()
     yield bed

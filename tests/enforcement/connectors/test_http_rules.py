@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.enforcement.testbed import front
+from tests.enforcement.servers import need_programs
 from tests.enforcement.testbed.front import FrontBed
 from tipstaff.enforcement import targets
 from tipstaff.enforcement.connectors import http_rules
@@ -94,7 +94,6 @@ def test_a_file_that_is_not_ours_is_never_taken_for_ours(text: str) -> None:
         http_rules.read(http_rules.render([]) + text + "x")
 
 
-@pytest.mark.skipif(bool(front.missing()), reason=front.missing())
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(paths, min_size=40, max_size=60))
 @example(list(HOSTILE))
@@ -120,6 +119,7 @@ def test_nginx_blocks_hostile_urls_and_nothing_else(real: FrontBed, found: list[
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory):
+    need_programs("nginx")
     bed = FrontBed(Path(tmp_path_factory.mktemp("nginx")))
     bed.start()
     yield bed

@@ -43,10 +43,6 @@ http {{
 THEIRS = 'map $host$uri $theirs {{ default ""; {rows} }}\n'
 
 
-def missing() -> str:
-    return "" if found("nginx") else "not installed: nginx"
-
-
 class FrontBed:
     def __init__(self, directory: Path) -> None:
         self.here, self.port, self.theirs = directory, free_port(), {}

@@ -6,12 +6,11 @@ from typing import Any
 
 import httpx
 
-from tests.enforcement.testbed.programs import Program, found
+from tests.enforcement.testbed.programs import Program
 from tipstaff.project.commands.running import free_port
 from tipstaff.project.processes import answers, wait_until
 
 SCHEMA = Path("/usr/share/doc/pdns-backend-sqlite3/schema.sqlite3.sql")
-MODULE = "libgsqlite3backend.so"
 KEY = "key-of-the-test-bed"
 CONF = """
 launch=gsqlite3
@@ -41,12 +40,6 @@ loglevel=4
 """
 
 
-def missing() -> str:
-    if found("pdns_server") is None:
-        return "not installed: pdns_server"
-    return "" if SCHEMA.exists() else "not installed: pdns-backend-sqlite3"
-
-
 class PowerDnsBed:
     def __init__(self, directory: Path) -> None:
         self.directory, self.port, self.web = directory, free_port(), free_port()
@@ -73,7 +66,8 @@ class PowerDnsBed:
         self.program.kill()
 
     def create(self, zone: str, *rrsets: dict[str, Any], **fields: Any) -> None:
-        body = {"name": zone, "kind": "Master", "nameservers": ["ns1.provider.test."], "rrsets": list(rrsets), **fields}
+        """A zone without secondaries: PowerDNS's own notes of what it told them would write to SQLite beside us."""
+        body = {"name": zone, "kind": "Native", "nameservers": ["ns1.provider.test."], "rrsets": list(rrsets), **fields}
         answer = self.client.post("/zones", json=body)
         assert answer.status_code == 201, answer.text
 

@@ -34,12 +34,16 @@ class Deletion:
     def snapshot(self, zone: dict[str, Any]) -> dict[str, Any]:
         """Everything of the zone. Raises Refused when it is signed and there is no escrow key."""
         keys = [self._sealed(key) for key in self.api.keys(zone["name"])]
+        notes = self.api.notes(zone["name"])
+        # PowerDNS shows a value for these also where none was set and its configuration decides.
+        unset = {name for name, kind in (("soa_edit", "SOA-EDIT"), ("api_rectify", "API-RECTIFY")) if kind not in notes}
+        names = [name for name in (*SETTINGS, *AFTER_KEYS) if name in zone and name not in unset]
         return {
             "zone": zone["name"],
             "signed": bool(zone.get("dnssec")) or bool(keys),
             "records": zone["rrsets"],
-            "settings": {name: zone[name] for name in (*SETTINGS, *AFTER_KEYS) if name in zone},
-            "metadata": {kind: values for kind, values in self.api.notes(zone["name"]).items() if kind not in NOT_KEPT},
+            "settings": {name: zone[name] for name in names},
+            "metadata": {kind: values for kind, values in notes.items() if kind not in NOT_KEPT},
             "keys": keys,
         }
 
