@@ -1,0 +1,157 @@
+"""Every flow that was sent is decoded, undecodable or lost: nothing vanishes, nothing is made up."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.sensors.traffic.exporting import (
+    FIELDS,
+    Bench,
+    a_set,
+    body,
+    ethernet,
+    flow,
+    ipfix,
+    packet,
+    raw_header,
+    sample,
+    sflow,
+    template,
+    v5,
+    v9,
+)  # fmt: skip
+from tipstaff.sensors.traffic.decoders import layout as L
+from tipstaff.sensors.traffic.decoders import sessions as S
+from tipstaff.sensors.traffic.decoders.decoder import Decoder, Policy
+
+quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PER = 6  # flows in each datagram
+#: What becomes of each datagram on its way: it arrives, is lost, or (formats with templates) names one that never came.
+fates = st.lists(st.sampled_from(["arrives", "lost", "unknown"]), min_size=1, max_size=25)
+RECORDS = [flow(bytes=n) for n in range(PER)]
+
+
+def datagram(kind: str, number: int, known: bool) -> bytes:
+    """The ``number``-th datagram of PER flows, with the sequence number that its format gives it."""
+    data = a_set(260 if known else 999, body(FIELDS, RECORDS), pad=kind == "v9")
+    if kind == "v5":
+        return v5(RECORDS, sequence=number * PER)
+    if kind == "v9":
+        return v9([data], count=PER, sequence=number + 1)
+    if kind == "ipfix":
+        return ipfix([data], sequence=number * PER)
+    return sflow([sample([raw_header(ethernet(packet()))])] * PER, sequence=number)
+
+
+def begun(kind: str) -> Bench:
+    """A decoder that knows the template and where the sequence stands."""
+    bench = Bench()
+    if kind == "v9":
+        bench.feed(v9([template(260, FIELDS)], count=1, sequence=0))
+    elif kind == "ipfix":
+        bench.feed(ipfix([template(260, FIELDS, 10)], sequence=0))
+    bench.feed(datagram(kind, 0, True))
+    return bench
+
+
+@pytest.mark.parametrize("kind", ["v5", "v9", "ipfix", "sflow"])
+@quick
+@given(fates, st.booleans())
+def test_sent_equals_decoded_plus_undecodable_plus_lost(kind, fates, batched) -> None:
+    bench = begun(kind)
+    arriving = [
+        datagram(kind, n, fate != "unknown" or kind in ("v5", "sflow")) for n, fate in enumerate(fates, 1) if fate != "lost"
+    ]
+    arriving.append(datagram(kind, len(fates) + 1, True))  # whose number tells what is missing
+    for chunk in [arriving] if batched else [[one] for one in arriving]:
+        bench.feed(*chunk)
+    sent = PER * (len(fates) + 2)
+    assert bench.sums(S.DECODED) + bench.sums(S.UNDECODABLE) + bench.sums(S.LOST) == sent
+    assert bench.sums(S.LOST) == PER * fates.count("lost") or kind == "ipfix"
+    assert bench.balanced and len(bench.found) == bench.sums(S.DECODED)
+
+
+@pytest.mark.parametrize("kind", ["v5", "v9", "ipfix", "sflow"])
+@quick
+@given(st.permutations(range(1, 9)))
+def test_reordering_is_not_loss(kind, order) -> None:
+    bench = begun(kind)
+    bench.feed(*(datagram(kind, number, True) for number in order))
+    bench.feed(datagram(kind, 9, True))
+    assert (bench.sums(S.LOST), bench.sums(S.RESTARTS)) == (0, 0) and bench.sums(S.DECODED) == PER * 10
+
+
+@pytest.mark.parametrize("kind", ["v5", "v9", "sflow"])
+def test_a_restart_is_not_loss(kind) -> None:
+    bench = Bench()
+    make = {
+        "v5": lambda n, up: v5(RECORDS, sequence=n * PER, uptime=up),
+        "v9": lambda n, up: v9([template(260, FIELDS)], count=1, sequence=n, uptime=up),
+        "sflow": lambda n, up: sflow([sample([raw_header(ethernet(packet()))])], sequence=n, uptime=up),
+    }[kind]
+    bench.feed(make(1000, 9_000_000), make(0, 500), make(1, 1500))
+    assert (bench.sums(S.LOST), bench.sums(S.RESTARTS)) == (0, 1)
+
+
+@quick
+@given(st.binary(max_size=200), st.integers(0, 65535))
+def test_headers_that_lie_about_counts(tail, count) -> None:
+    bench = Bench()
+    bench.feed(v5(RECORDS, count=count) + tail, v9([template(260, FIELDS), a_set(260, body(FIELDS, RECORDS))], count=count))
+    bench.feed(sflow([sample([raw_header(ethernet(packet()))])], count=count * 65537))
+    assert bench.balanced
+    assert bench.sums(S.DECODED) <= count + PER + 1 + 200
+
+
+def test_strangers_are_heard_and_count_for_nothing() -> None:
+    bench = Bench(Decoder(strangers=Policy(counts=False)))
+    assert bench.feed(v5(RECORDS), sflow([sample([raw_header(ethernet(packet()))])])) == []
+    assert bench.sums(S.DECODED) == PER + 1 and bench.balanced
+    bench.feed(v9([template(260, FIELDS), a_set(260, body(FIELDS, RECORDS))], count=PER + 1))
+    assert bench.found == []
+
+
+def test_a_flood_of_sources_is_counted_and_bounded() -> None:
+    bench = Bench(Decoder(sessions=64))
+    for port in range(500):
+        bench.feed(v5([flow()]), port=port)
+    assert len(bench.decoder.sessions) == 64 and bench.why(L.SOURCES) == 436
+
+
+def test_a_flood_of_sets_without_template_is_bounded() -> None:
+    bench = Bench()
+    for number in range(2000):
+        bench.feed(v9([a_set(900, bytes(9000))], count=100, sequence=number))
+    assert bench.decoder.held.size <= 4_000_000 and bench.balanced and bench.sums(S.UNDECODABLE) == 200_000
+
+
+@pytest.mark.parametrize("fields", [((1, 1),), ((8, 4), (1, 4, 29305)), ((82, 65535),)])
+def test_records_too_many_for_the_columns(fields) -> None:
+    """Tiny records in the largest datagram there is: columns are handed over in between, or the set is given up."""
+    bench = Bench()
+    bench.columns = L.Columns.room(4096)
+    bench.feed(ipfix([template(300, fields, 10)]))
+    bench.feed(ipfix([a_set(300, bytes(60_000), pad=False)]))
+    assert bench.balanced
+
+
+class TestHostile:
+    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+
+    def test_mutated_datagrams_at_the_end_of_memory(self) -> None:
+        done = self.run("-m", "tipstaff.sensors.traffic.hostile", "20000", "11")
+        assert done.returncode == 0, done.stderr[-500:]
+        found = json.loads(done.stdout)
+        assert found["escaped"] == 0 and found["flows"] > 100
+
+    def test_a_read_past_the_end_would_show(self) -> None:
+        """The edge of memory that the test above relies on is there: one byte further ends the program."""
+        script = "from tipstaff.sensors.traffic.hostile import Edge; import ctypes; e = Edge(1); "
+        script += "ctypes.string_at(e.bytes.ctypes.data + e.size - 4, {})"
+        assert self.run("-c", script.format(4)).returncode == 0
+        assert self.run("-c", script.format(5)).returncode < 0
