@@ -72,34 +72,16 @@ def test_a_changed_seal_is_named(chained, owner, column) -> None:
 
 
 def test_deleted_entries_and_seals_are_named(chained, owner) -> None:
-    owner.execute("ALTER TABLE audit_seal DISABLE TRIGGER USER")
     owner.execute("DELETE FROM audit_seal WHERE number IN (3, 4)")
     owner.commit()
     assert (3, "gap") in [(fault.number, fault.kind) for fault in verify().faults]
     assert verify().tail.count == 2  # their entries have no seal any more
 
 
-def test_a_sealed_entry_cannot_be_deleted_even_by_the_owner_without_taking_the_bond_away(chained, owner) -> None:
-    with pytest.raises(Exception, match="foreign key"):
-        owner.execute("DELETE FROM audit_entry WHERE id = %s", [chained[4]])
-        owner.commit()
-    owner.rollback()
-
-
 def test_a_deleted_entry_is_named(chained, owner) -> None:
-    name = owner.execute(
-        "SELECT conname FROM pg_constraint WHERE conrelid = 'audit_seal'::regclass AND contype = 'f'"
-    ).fetchone()[0]  # fmt: skip
-    text = owner.execute("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %s", [name]).fetchone()[0]
-    owner.execute(f"ALTER TABLE audit_seal DROP CONSTRAINT {name}")
     owner.execute("DELETE FROM audit_entry WHERE id = %s", [chained[4]])
     owner.commit()
-    try:
-        assert [(fault.number, fault.kind) for fault in verify().faults] == [(5, "missing")]
-    finally:
-        owner.execute("DELETE FROM audit_seal WHERE number = 5")
-        owner.execute(f"ALTER TABLE audit_seal ADD CONSTRAINT {name} {text}")
-        owner.commit()
+    assert [(fault.number, fault.kind) for fault in verify().faults] == [(5, "missing")]
 
 
 def test_a_cut_end_shows_beside_the_kept_head_only(chained, owner) -> None:

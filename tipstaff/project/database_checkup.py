@@ -22,7 +22,7 @@ def database() -> Iterator[Finding]:
         yield _unreachable(error)
         return
     with connection:
-        for check in (_version, _safety, _clock, _tables, _rights, _owner):
+        for check in (_version, _safety, _clock, _tables, _rights, _owner, _record):
             yield from check(connection)
 
 
@@ -73,6 +73,25 @@ def _tables(connection: psycopg.Connection) -> Iterator[Finding]:
         yield Finding(FAIL, "tables", f"{waiting} migrations are not applied", "run `tipstaff db migrate`")
     else:
         yield Finding(OK, "tables", f"current, {count} migrations")
+
+
+_UNSEALED = """
+    SELECT count(*), extract(epoch FROM now() - min(e.at)) FROM audit_entry e
+    WHERE e.at > now() - interval '1 day' AND NOT EXISTS (SELECT FROM audit_seal s WHERE s.entry_id = e.id)
+"""
+
+
+def _record(connection: psycopg.Connection) -> Iterator[Finding]:
+    """Whether the sealer keeps up: an entry waits a second, not a minute."""
+    if _value(connection, "SELECT to_regclass('audit_seal')") is None:
+        return
+    row = connection.execute(_UNSEALED).fetchone()
+    count, oldest = row if row else (0, None)
+    if count and oldest and oldest > 60:
+        text = f"{count} entries are not sealed, the oldest for {oldest / 60:.0f} minutes"
+        yield Finding(WARN, "record", text, "a worker seals them; does one run? `tipstaff audit seal` does it now")
+    else:
+        yield Finding(OK, "record", f"{count} entries wait for their seals" if count else "every entry is sealed")
 
 
 def _waiting_migrations() -> int:
