@@ -42,8 +42,10 @@ def bounds(**changes: Any) -> rails.Bounds:
             rails.protection("203.0.113.1", "our router"),
             rails.protection("2001:db8:7::1", "our router"),
             rails.protection("desk.example.org", "this desk"),
+            rails.protection("ours", "the desk's own machine"),
         ),
         "names": frozenset({"example.net", "example.com", "desk.example.org"}),
+        "services": frozenset({"vps-1042", "101", "102", "103", "104", "carol1", "carol2", "carol3", "ours"}),
     }
     return rails.Bounds(**(usual | changes))
 

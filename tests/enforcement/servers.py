@@ -61,3 +61,12 @@ def cable(one: str, address: str, other: str, opposite: str, name: str) -> None:
             extra = ["nodad"] if ":" in text else []
             run("ip", "-n", space, "address", "add", text, "dev", device, *extra)
         run("ip", "-n", space, "link", "set", device, "up")
+
+
+def need_programs(*programs: str) -> None:
+    """Skip, or fail where all must run, unless the programs are installed; for what runs without root."""
+    lacking = [name for name in programs if not shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")]
+    if lacking and REQUIRED:
+        pytest.fail(f"not installed: {', '.join(lacking)}, and TIPSTAFF_REQUIRE_SERVERS says that nothing may be skipped")
+    if lacking:
+        pytest.skip(f"not installed: {', '.join(lacking)}")

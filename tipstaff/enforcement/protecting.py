@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from tipstaff.accounts.models import Assignment, OwnPrefix, ServiceName
+from tipstaff.accounts.models import Assignment, OwnPrefix, Service, ServiceName
 from tipstaff.accounts.queries import below
 from tipstaff.audit.services import record
 from tipstaff.enforcement import targets
@@ -62,8 +62,10 @@ def _named(text: str, why: str) -> Iterator[Protection]:
         return
 
 
-def bounds(row: Switches, *, own: tuple[Network, ...] = (), names: frozenset[str] = frozenset()) -> Bounds:
-    return Bounds(row.instance, own, tuple(never_touch()), names, row.ceiling4, row.ceiling6)
+def bounds(
+    row: Switches, *, own: tuple[Network, ...] = (), names: frozenset[str] = frozenset(), services: frozenset[str] = frozenset()
+) -> Bounds:
+    return Bounds(row.instance, own, tuple(never_touch()), names, services, row.ceiling4, row.ceiling6)
 
 
 def bounds_for(row: Switches, target: Target, customer: int, now: datetime) -> Bounds:
@@ -74,7 +76,18 @@ def bounds_for(row: Switches, target: Target, customer: int, now: datetime) -> B
     holders = [customer, *below(customer)]
     prefixes = [one for one in (target.prefix, *target.host_prefixes) if one is not None]
     own = tuple(held for prefix in prefixes for held in _held(prefix, holders, now))
-    return bounds(row, own=own, names=_names(target.host, holders, now))
+    return bounds(row, own=own, names=_names(target.host, holders, now), services=_services(target, holders))
+
+
+def _services(target: Target, holders: list[int]) -> frozenset[str]:
+    """Of the customer's services the one that is meant, by our number or by the provider's identifier."""
+    if target.scope != "service":
+        return frozenset()
+    held = Service.objects.filter(customer__in=holders, ended_at__isnull=True)
+    known = Q(external_id__in=[target.text, target.reference])
+    if target.text.isascii() and target.text.isdecimal():
+        known |= Q(pk=int(target.text[:18]))
+    return frozenset(text for row in held.filter(known).values_list("pk", "external_id") for text in map(str, row) if text)
 
 
 def _held(prefix: Network, holders: list[int], now: datetime) -> list[Network]:
@@ -120,7 +133,7 @@ def protect(*, what: str, why: str, by: str, now: datetime) -> Protected:
     try:
         prefix = targets.loose_network(what)
     except ValueError:
-        name = targets.host_name(what)
+        name = targets.name_or_service(what.strip())
     row = Protected.objects.create(prefix=prefix, name=name, why=why.strip(), by=by, added_at=now)
     record(by=by, action="enforcement.protect", subject=f"protected:{row.pk}", now=now, reason=why)
     return row

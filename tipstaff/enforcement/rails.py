@@ -45,6 +45,7 @@ class Bounds:
     """Where this installation may act at all. Connectors get it and ask ``check`` before each ``apply``.
 
     ``own``: prefixes whose addresses customers hold. ``names``: domains that customers hold (all below them too).
+    ``services``: identifiers of their services.
     ``ceiling4`` and ``ceiling6``: the shortest prefix that even two people may order.
     """
 
@@ -52,6 +53,7 @@ class Bounds:
     own: tuple[Network, ...] = ()
     protected: tuple[Protection, ...] = ()
     names: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
     ceiling4: int = 24
     ceiling6: int = 48
 
@@ -62,6 +64,8 @@ class Bounds:
         if target.host and not _is_address(target.host):
             # A URL at our own front is stopped where a customer's address served it; a zone is the holder's by name only.
             found += self._name(target.host, vouched=bool(target.host_prefixes) and order.kind == "url_block")
+        if target.scope == "service":
+            found += self._service({target.text, target.reference} - {""})
         if not isinstance(order.expires_at, datetime) or order.expires_at.tzinfo is None:
             found.append(Breach(7, "the order has no expiry", "give the moment at which it ends, with its zone"))
         if not order.tag.startswith(f"tipstaff:{self.instance}:"):
@@ -89,6 +93,13 @@ class Bounds:
             yield Breach(3, f"{prefix} is wider than the ceiling /{ceiling}", "order smaller prefixes")
         else:
             yield Breach(3, f"{prefix} is more than one address", "let a second person approve it", two_may=True)
+
+    def _service(self, known_as: set[str]) -> Iterable[Breach]:
+        if not known_as & self.services:
+            yield Breach(2, f"{min(known_as)} is no service of the customer", "import the inventory, or act by hand")
+        for one in self.protected:
+            if one.what in known_as:
+                yield Breach(2, f"{one.what} is never touched: {one.why}", "choose another way")
 
     def _name(self, host: str, *, vouched: bool) -> Iterable[Breach]:
         if not vouched and not self.names.intersection(_and_parents(host)):
@@ -225,11 +236,11 @@ def deletion_breaches(undo: Mapping[str, Any]) -> list[Breach]:
 
 
 def protection(text: str, why: str) -> Protection:
-    """A line of the never-touch list from text: a prefix, an address, or a name."""
+    """A line of the never-touch list from text: a prefix, an address, a host or zone, or a service's identifier."""
     try:
         return Protection(targets.loose_network(text), why)
     except ValueError:
-        return Protection(targets.host_name(text), why)
+        return Protection(targets.name_or_service(text), why)
 
 
 def admit(does: frozenset[tuple[str, str]], order: OrderView, bounds: Bounds) -> None:

@@ -98,6 +98,14 @@ def host_name(text: str) -> str:
     return name
 
 
+def name_or_service(text: str) -> str:
+    """A host or zone name in its canonical form, else a service's identifier as it is."""
+    try:
+        return host_name(text)
+    except InputError:
+        return _service(text).text
+
+
 def _url(text: str) -> Target:
     try:
         parts = urlsplit(text)

@@ -65,7 +65,7 @@ def order_view(order: Order) -> OrderView:
     if order.service is not None and order.service.external_id:
         target = replace(target, reference=order.service.external_id)
     return OrderView(
-        number=order.pk,
+        number=int(order.tag.rpartition(":")[2]),  # an order that took over what another put there goes on under its tag
         tag=order.tag,
         kind=order.kind,
         target=target,

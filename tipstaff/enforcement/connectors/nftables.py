@@ -106,7 +106,8 @@ class Nftables:
         if any(comment != order.tag for comment in standing.values()):
             return Verification(State.FOREIGN, f"{order.target.text} stands there as {sorted(set(standing.values()))}")
         wanted = len(rules.elements(order))
-        state = State.IN_PLACE if len(standing) == wanted else State.ABSENT
+        whole = len(standing) == wanted or bool(standing and order.leaving)
+        state = State.IN_PLACE if whole else State.ABSENT
         return Verification(state, f"{len(standing)} of {wanted} elements carry {order.tag}")
 
     def lift(self, receipt: Receipt) -> None:

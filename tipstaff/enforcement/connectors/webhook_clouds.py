@@ -1,0 +1,193 @@
+"""Presets for machines in clouds: Proxmox VE and OpenStack. No sockets here; see ``webhook_presets``."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tipstaff.enforcement.connectors.contract import Field, InPlace, Misunderstood, OrderView, Rejected, State, Verification
+from tipstaff.enforcement.connectors.webhook_presets import Preset, Request, _list, judged, reference
+
+_NET = re.compile(r"net\d{1,2}")
+_DOWN = "link_down=1"
+
+
+class Proxmox(Preset):
+    """Proxmox VE: every network card's link goes down, so the console stays; the tag is a tag of the machine."""
+
+    name, label = "proxmox", "Proxmox VE"
+    extra = (Field("user", "Token ID", "USER@REALM!TOKEN (proxmox)", required=False),)
+
+    def _ask(self, method: str, path: str, form: dict[str, str] | None = None, **query: str) -> Any:
+        headers = {"Authorization": f"PVEAPIToken={self.settings.get('user', '')}={self.secret()}"}
+        answer = self.call(Request(method, f"/api2/json{path}", query=query, form=form, headers=headers))
+        if not isinstance(answer.body, dict) or "data" not in answer.body:
+            raise Misunderstood(f"Proxmox answered {path} without data")
+        return answer.body["data"]
+
+    def _machines(self) -> list[dict[str, Any]]:
+        return _list({"data": self._ask("GET", "/cluster/resources", type="vm")}, "data")
+
+    def _config(self, number: str) -> tuple[str, dict[str, Any]]:
+        """Path and configuration of the machine with this number, wherever in the cluster it runs now."""
+        for one in self._machines():
+            if str(one.get("vmid")) == number:
+                path = f"/nodes/{one['node']}/{one['type']}/{number}/config"
+                found = self._ask("GET", path)
+                if not isinstance(found, dict):
+                    raise Misunderstood(f"Proxmox answered {path} without a configuration")
+                return path, found
+        raise Rejected(f"Proxmox knows no machine {number}")
+
+    def requests(self, order: OrderView) -> tuple[list[Request], list[Request]]:
+        path = f"/api2/json/nodes/…/…/{reference(order)}/config"
+        down = {"net0": f"…,{_DOWN}", "tags": f"…;{label(order.tag)}"}
+        return [Request("PUT", path, form=down)], [Request("PUT", path, form={"net0": "…", "tags": "…"})]
+
+    def snapshot(self, order: OrderView) -> dict[str, Any]:
+        _, config = self._config(reference(order))
+        return {"down": sorted(name for name, value in _nets(config).items() if _DOWN in value.split(","))}
+
+    def look(self, order: OrderView) -> Verification:
+        _, config = self._config(reference(order))
+        nets = _nets(config)
+        down = bool(nets) and all(_DOWN in value.split(",") for value in nets.values())
+        tagged = label(order.tag) in _tags(config)
+        if down and not tagged and sorted(nets) == order.undo.get("down"):
+            return Verification(State.ABSENT, "its links were down before")
+        return judged(down, tagged, order, f"{len(nets)} links, {'down' if down else 'up'}")
+
+    def suspend(self, order: OrderView) -> None:
+        path, config = self._config(reference(order))
+        form = {name: value if _DOWN in value.split(",") else f"{value},{_DOWN}" for name, value in _nets(config).items()}
+        self._put(path, config, form, {*_tags(config), label(order.tag)})
+
+    def restore(self, order: OrderView) -> None:
+        self._restore(reference(order), label(order.tag), order.undo.get("down", ()))
+
+    def _restore(self, number: str, tag: str, down: Any = ()) -> None:
+        path, config = self._config(number)
+        if tag not in _tags(config):
+            return
+        form = {
+            name: ",".join(part for part in value.split(",") if part != _DOWN)
+            for name, value in _nets(config).items()
+            if name not in down
+        }
+        self._put(path, config, form, set(_tags(config)) - {tag})
+
+    def _put(self, path: str, config: dict[str, Any], form: dict[str, str], tags: set[str]) -> None:
+        """One change of all; the digest has Proxmox refuse it where somebody else changed the machine meanwhile."""
+        guard = {"digest": str(config["digest"])} if "digest" in config else {}
+        self._ask("PUT", path, {**form, "tags": ";".join(sorted(tags)), **guard})
+
+    def tagged(self, own: str) -> Iterator[InPlace]:
+        for one in self._machines():
+            for tag in _tags(one):
+                if tag.startswith(label(own)):
+                    yield InPlace(tag.replace("-", ":"), str(one.get("vmid")))
+
+    def restore_stray(self, thing: InPlace) -> None:
+        self._restore(thing.target, label(thing.tag))
+
+
+def label(tag: str) -> str:
+    """Our tag in the letters that Proxmox takes."""
+    return tag.replace(":", "-")
+
+
+def _tags(config: dict[str, Any]) -> list[str]:
+    return [tag for tag in re.split(r"[;, ]", str(config.get("tags") or "")) if tag]
+
+
+def _nets(config: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in config.items() if _NET.fullmatch(name)}
+
+
+class Openstack(Preset):
+    """OpenStack: Nova's suspend and resume with an application credential; the tag is the server's metadata ``tipstaff``."""
+
+    name, label = "openstack", "OpenStack"
+    extra = (
+        Field("user", "Application credential ID", "(openstack)", required=False),
+        Field(
+            "identity",
+            "Keystone",
+            "address of the identity service, such as https://keystone.example.net (openstack)",
+            required=False,
+        ),
+    )
+    KEY = "tipstaff"
+    token = ""
+
+    def _sign_in(self) -> str:
+        credential = {"id": self.settings.get("user", ""), "secret": self.secret()}
+        body = {"auth": {"identity": {"methods": ["application_credential"], "application_credential": credential}}}
+        place = self.settings.get("identity", "")
+        answer = self.call(Request("POST", "/v3/auth/tokens", body=body, place=place))
+        token = answer.headers.get("x-subject-token", "")
+        if not token:
+            raise Misunderstood("Keystone answered without a token")
+        return token
+
+    def _ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        self.token = self.token or self._sign_in()
+        return self.call(Request(method, path, query=query, body=body, headers={"X-Auth-Token": self.token})).body
+
+    def _server(self, number: str) -> dict[str, Any]:
+        body = self._ask("GET", f"/servers/{number}")
+        found = body.get("server") if isinstance(body, dict) else None
+        if not isinstance(found, dict):
+            raise Rejected(f"Nova knows no server {number}")
+        return found
+
+    def requests(self, order: OrderView) -> tuple[list[Request], list[Request]]:
+        path = f"/servers/{reference(order)}"
+        tag = Request("POST", f"{path}/metadata", body={"metadata": {self.KEY: order.tag}})
+        untag = Request("DELETE", f"{path}/metadata/{self.KEY}")
+        suspend, resume = (Request("POST", f"{path}/action", body={act: None}) for act in ("suspend", "resume"))
+        return [tag, suspend], [resume, untag]
+
+    def look(self, order: OrderView) -> Verification:
+        server = self._server(reference(order))
+        status, task = str(server.get("status", "")), server.get("OS-EXT-STS:task_state")
+        if task in {"suspending", "resuming"}:
+            return Verification(State.PENDING, f"{status}, {task}")
+        return judged(status == "SUSPENDED", _metadata(server).get(self.KEY) == order.tag, order, f"status {status}")
+
+    def suspend(self, order: OrderView) -> None:
+        path, server = f"/servers/{reference(order)}", self._server(reference(order))
+        if _metadata(server).get(self.KEY) != order.tag:
+            self._ask("POST", f"{path}/metadata", {"metadata": {self.KEY: order.tag}})
+        if server.get("status") != "SUSPENDED":
+            self._ask("POST", f"{path}/action", {"suspend": None})
+
+    def restore(self, order: OrderView) -> None:
+        self._restore(reference(order), order.tag)
+
+    def _restore(self, number: str, tag: str) -> None:
+        server = self._server(number)
+        if _metadata(server).get(self.KEY) != tag:
+            return
+        if server.get("status") == "SUSPENDED":
+            self._ask("POST", f"/servers/{number}/action", {"resume": None})
+        self._ask("DELETE", f"/servers/{number}/metadata/{self.KEY}")
+
+    def tagged(self, own: str) -> Iterator[InPlace]:
+        marker: dict[str, str] = {}
+        while True:
+            page = _list(self._ask("GET", "/servers/detail", all_tenants="True", limit="500", **marker), "servers")
+            for server in page:
+                tag = str(_metadata(server).get(self.KEY, ""))
+                if tag.startswith(own):
+                    yield InPlace(tag, str(server["id"]))
+            if len(page) < 500:
+                return
+            marker = {"marker": str(page[-1]["id"])}
+
+    def restore_stray(self, thing: InPlace) -> None:
+        self._restore(thing.target, thing.tag)
+
+
+def _metadata(server: dict[str, Any]) -> dict[str, Any]:
+    found = server.get("metadata")
+    return found if isinstance(found, dict) else {}
