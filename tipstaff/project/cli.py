@@ -21,6 +21,7 @@ OURS = {
     "demo": "tipstaff.project.commands.running:demo",
     "doctor": "tipstaff.project.commands.doctor:doctor",
     "db": "tipstaff.project.commands.db:db",
+    "rehearse": "tipstaff.project.commands.rehearse:rehearse",
     "backup": "tipstaff.project.commands.backup:backup",
     "restore": "tipstaff.project.commands.backup:restore",
     "bench": "tipstaff.project.bench.cli:bench",
