@@ -5,7 +5,7 @@ refused. Messages are rendered by whoever sends them, after the commit.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,9 @@ from django.db import transaction
 
 from tipstaff.cases import dues, effects, knowing, writing
 from tipstaff.cases.facts import Facts
+from tipstaff.cases.knowing import Running
 from tipstaff.cases.lifecycle import Decision, NoRule, decide
-from tipstaff.cases.models import Case, Clock
+from tipstaff.cases.models import Case
 from tipstaff.cases.states import CLOCKS, ENDED, RUNS, Effect, Event, State, family
 from tipstaff.kernel.errors import NotFound, Refused
 
@@ -27,6 +28,15 @@ SHOWN = frozenset({"acknowledge", "resolve", "quiet", "dispute", "warning", "eme
 }
 
 
+#: What a decision reads or writes; anything else of a case is read when somebody asks for it.
+READ = (
+    *writing.COLUMNS, "category", "clause", "severity", "edition_id", "brand", "headline", "parent_id", "owner_id", "fault",
+         "seen_at",
+    "desk_due_at", "last_event_at", "customer__contract", "customer__protected_class", "customer__parent_id",
+    "service__protected_class",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """One event of one case: what was said with it, what only the caller knows, and the clock that ran out."""
@@ -37,7 +47,7 @@ class Act:
     given: Mapping[str, Any] = field(default_factory=dict)
     until: Mapping[str, datetime] = field(default_factory=dict)
     detail: Mapping[str, Any] = field(default_factory=dict)
-    clock: Clock | None = None
+    clock: Running | None = None
     undoable: bool = False  # nobody is told before the time to undo has passed
 
 
@@ -103,16 +113,15 @@ def _advance(acts: Sequence[Act], by: str, now: datetime) -> list[Outcome]:
 def locked(numbers: Sequence[int]) -> dict[int, Case]:
     """The cases, held in one order until the transaction ends; customers and services beside them."""
     rows = Case.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=set(numbers)).order_by("pk")
-    return {case.pk: case for case in rows.select_related("customer", "service")}
+    return {case.pk: case for case in rows.select_related("customer", "service").only(*READ)}
 
 
 def _decide(case: Case, act: Act, known: knowing.Known, work: writing.Work) -> Outcome:
-    facts = knowing.facts_of(case, known, work.now, act.given)
+    facts = knowing.facts_of(case, known, work.now, act.given, act.clock.kind if act.clock else "")
     if act.clock is not None:
-        if not any(clock.pk == act.clock.pk and clock.pause_id is None for clock in known.clocks.get(case.pk, ())):
+        if not any(clock.pk == act.clock.pk and clock.pause is None for clock in known.clocks.get(case.pk, ())):
             return Outcome(case, facts.state, None, facts)  # cancelled or paused by an act before it
         work.fired.append(act.clock.pk)
-        facts = replace(facts, running=facts.running - {act.clock.kind})
     try:
         decision = decide(facts, act.event)
     except Refused as refused:
@@ -123,9 +132,9 @@ def _decide(case: Case, act: Act, known: knowing.Known, work: writing.Work) -> O
     return Outcome(case, facts.state, decision, facts)
 
 
-def _carry(case: Case, act: Act, facts: Facts, decision: Decision, clocks: Sequence[Clock], work: writing.Work) -> None:
+def _carry(case: Case, act: Act, facts: Facts, decision: Decision, clocks: Sequence[Running], work: writing.Work) -> None:
     """The new state on the row, its clocks, the journal, the proof and who must be told."""
-    rule, before = decision.rule, _before(case)
+    rule, before, stood = decision.rule, _before(case), writing.standing(case)
     left = [clock for clock in clocks if act.clock is None or clock.pk != act.clock.pk]
     gone = [clock for clock in left if family(clock.kind) not in _runs_on(facts.state, decision)]
     left = [clock for clock in left if clock not in gone]
@@ -136,7 +145,7 @@ def _carry(case: Case, act: Act, facts: Facts, decision: Decision, clocks: Seque
     left = [clock for clock in left if clock.kind not in replaced]
     work.starts += [(case.pk, start) for start in starts]
     _set(case, facts, decision, starts, left, work.now)
-    work.changed.append(case)
+    work.changed.append((case, stood))
     if rule.proof and rule.proof not in facts.proofs:
         work.proofs.append((case.pk, rule.proof, act.words or rule.text, dict(act.detail)))
     _note(case, act, facts, decision, before, work)
@@ -151,7 +160,9 @@ def _runs_on(before: State, decision: Decision) -> frozenset[str]:
     return RUNS[decision.state]
 
 
-def _set(case: Case, facts: Facts, decision: Decision, starts: Sequence[dues.Start], left: Sequence[Clock], now: datetime) -> None:
+def _set(
+    case: Case, facts: Facts, decision: Decision, starts: Sequence[dues.Start], left: Sequence[Running], now: datetime
+) -> None:
     rule, state = decision.rule, decision.state
     moments = {start.kind: start.due_at for start in starts}
     changed = state is not facts.state
@@ -177,7 +188,7 @@ def _set(case: Case, facts: Facts, decision: Decision, starts: Sequence[dues.Sta
         case.outcome = state
     elif state not in ENDED and case.closed_at is not None:  # an appeal brings it back to the desk
         case.closed_at, case.outcome = None, ""
-    shown = [clock.due_at for clock in left if clock.pause_id is None and clock.kind in SHOWN]
+    shown = [clock.due_at for clock in left if clock.pause is None and clock.kind in SHOWN]
     shown += [moment for kind, moment in moments.items() if kind in SHOWN]
     case.next_due_at = min(shown, default=case.desk_due_at if state is State.TRIAGE else None)
 

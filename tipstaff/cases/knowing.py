@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from tipstaff.cases.facts import Facts
-from tipstaff.cases.models import Case, Clock
+from tipstaff.cases.models import Case
 from tipstaff.cases.opening import contract_time
 from tipstaff.cases.states import Event, State
 from tipstaff.policy import queries as policy
@@ -22,27 +22,53 @@ SILENCE = frozenset({Event.RESOLVE_DUE, Event.REPEAT_FOUND, Event.SECOND_DUE, Ev
 PLAIN = frozenset({Event.REMINDER_DUE, Event.ACKNOWLEDGE_DUE})
 
 
-@dataclass
-class Known:
-    """The rows of a batch by case number."""
-
-    editions: dict[int, Edition]
-    clocks: dict[int, list[Clock]]
-    rows: dict[str, dict[int, Any]] = field(default_factory=lambda: defaultdict(dict))
-
-
 def editions_of(cases: Iterable[Case]) -> dict[int, Edition]:
     """Edition by id; the content is read only where this process does not have it yet."""
     rows = StoredEdition.objects.filter(pk__in={case.edition_id for case in cases}).defer("content")
     return {row.pk: policy.compiled(row) for row in rows}
 
 
-def clocks_of(numbers: Sequence[int]) -> dict[int, list[Clock]]:
-    """The clocks of these cases that have neither fired nor been cancelled; paused ones too."""
-    found: dict[int, list[Clock]] = defaultdict(list)
-    for clock in Clock.objects.filter(case__in=numbers, fired_at__isnull=True, cancelled_at__isnull=True).order_by("due_at", "id"):
-        found[clock.case_id].append(clock)
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A clock that has neither fired nor been cancelled; ``pause`` is what holds it."""
+
+    pk: int
+    case: int
+    kind: str
+    due_at: datetime
+    pause: int | None
+
+
+def clocks_of(numbers: Sequence[int]) -> dict[int, list[Running]]:
+    """The clocks of these cases, paused ones too, the earliest first."""
+    found: dict[int, list[Running]] = defaultdict(list)
+    for clock in _running("case_id = ANY(%s)", "", [list(numbers)]):
+        found[clock.case].append(clock)
     return found
+
+
+def due(now: datetime, most: int) -> list[Running]:
+    """The earliest clocks that are due and not paused."""
+    return _running("pause_id IS NULL AND due_at <= %s", "LIMIT %s", [now, most])
+
+
+def _running(condition: str, limit: str, values: list[Any]) -> list[Running]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT id, case_id, kind, due_at, pause_id FROM cases_clock
+                WHERE fired_at IS NULL AND cancelled_at IS NULL AND {condition} ORDER BY due_at, id {limit}""",  # noqa: S608
+            values,
+        )
+        return [Running(*row) for row in cursor.fetchall()]
+
+
+@dataclass
+class Known:
+    """The rows of a batch by case number."""
+
+    editions: dict[int, Edition]
+    clocks: dict[int, list[Running]]
+    rows: dict[str, dict[int, Any]] = field(default_factory=lambda: defaultdict(dict))
 
 
 def load(cases: Sequence[Case], events: Iterable[Event]) -> Known:
@@ -63,10 +89,10 @@ def load(cases: Sequence[Case], events: Iterable[Event]) -> Known:
     return known
 
 
-def facts_of(case: Case, known: Known, now: datetime, given: Mapping[str, Any]) -> Facts:
-    """What the rules may ask of one case. ``given`` overrides, for what only the caller knows."""
+def facts_of(case: Case, known: Known, now: datetime, given: Mapping[str, Any], fires: str = "") -> Facts:
+    """What the rules may ask of one case. ``given`` overrides, for what only the caller knows; ``fires``: a clock running out."""
     edition = known.editions[case.edition_id]
-    running = frozenset(clock.kind for clock in known.clocks.get(case.pk, ()) if clock.pause_id is None)
+    running = frozenset(clock.kind for clock in known.clocks.get(case.pk, ()) if clock.pause is None and clock.kind != fires)
     said = known.rows["statements"].get(case.pk) or (None, None, False)
     restricted_since, measures = known.rows["measures"].get(case.pk) or (None, 0)
     looked_since = restricted_since or case.fix_claimed_at

@@ -11,11 +11,11 @@ from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
-from tipstaff.cases import measures
+from tipstaff.cases import knowing, measures
 from tipstaff.cases.advancing import Act, advance_many
 from tipstaff.cases.journal import journal, locked
+from tipstaff.cases.knowing import Running
 from tipstaff.cases.models import Case, Clock
-from tipstaff.cases.models_time import RUNNING
 from tipstaff.cases.states import CLOCKS, family
 
 log = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ def fire_due(*, now: datetime, most: int = AT_ONCE) -> int:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [TURN])
             if not cursor.fetchone()[0]:
                 return 0
-        due = list(Clock.objects.filter(RUNNING, due_at__lte=now).order_by("due_at", "id")[:most])
-        free = _free({clock.case_id for clock in due})
-        mine = [clock for clock in due if clock.case_id in free]
+        due = knowing.due(now, most)
+        free = _free({clock.case for clock in due})
+        mine = [clock for clock in due if clock.case in free]
         _fire(mine, now)
         measures.expire(now=now)
     return len(mine)
@@ -46,11 +46,11 @@ def _free(cases: set[int]) -> set[int]:
     return set(rows.values_list("pk", flat=True))
 
 
-def _fire(clocks: Sequence[Clock], now: datetime) -> None:
+def _fire(clocks: Sequence[Running], now: datetime) -> None:
     """All of them; where one cannot be fired, halve until it stands alone, and let the rest go on."""
     if not clocks:
         return
-    acts = [Act(clock.case_id, CLOCKS[family(clock.kind)], clock=clock) for clock in clocks]
+    acts = [Act(clock.case, CLOCKS[family(clock.kind)], clock=clock) for clock in clocks]
     try:
         with transaction.atomic():
             advance_many(acts, by=BY, now=now)
@@ -62,15 +62,15 @@ def _fire(clocks: Sequence[Clock], now: datetime) -> None:
             _fire(clocks[:half], now)
             _fire(clocks[half:], now)
             return
-        log.exception("clock %s of case %s cannot be fired", clocks[0].kind, clocks[0].case_id)
+        log.exception("clock %s of case %s cannot be fired", clocks[0].kind, clocks[0].case)
         _give_to_a_person(clocks[0], error, now)
 
 
-def _give_to_a_person(clock: Clock, error: Exception, now: datetime) -> None:
+def _give_to_a_person(clock: Running, error: Exception, now: datetime) -> None:
     """It is fired, nothing follows by itself, and the case says so: a missed deadline must be seen."""
     what = "the database refused it" if isinstance(error, DatabaseError) else f"{type(error).__name__}: {error}"
     text = f"the clock {clock.kind} ran out at {clock.due_at:%Y-%m-%d %H:%M:%S} UTC, and what follows failed: {what[:300]}"
-    case = locked(clock.case_id)
+    case = locked(clock.case)
     Clock.objects.filter(pk=clock.pk).update(fired_at=now, note=what[:500])
     Case.objects.filter(pk=case.pk).update(needs_person=text, waiting_on="us")
     journal(case=case, kind="clock", text=text, by=BY, now=now, clock=clock.kind, due_at=clock.due_at.isoformat())

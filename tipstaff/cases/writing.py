@@ -28,9 +28,6 @@ COLUMNS = {
     "resolve_due_at": "timestamptz", "noticed_at": "timestamptz", "acknowledged_at": "timestamptz",
     "fix_claimed_at": "timestamptz", "returned": "integer",
 }  # fmt: skip
-_SET = ", ".join(f"{name} = u.{name}" for name in COLUMNS)
-_ARRAYS = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *COLUMNS.values()))
-UPDATE = f"UPDATE cases_case c SET {_SET} FROM unnest({_ARRAYS}) AS u(id, {', '.join(COLUMNS)}) WHERE c.id = u.id"  # noqa: S608
 
 
 @dataclass
@@ -39,7 +36,7 @@ class Work:
 
     now: datetime
     by: str
-    changed: list[Case] = field(default_factory=list)
+    changed: list[tuple[Case, tuple[Any, ...]]] = field(default_factory=list)
     fired: list[int] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
     starts: list[tuple[int, Start]] = field(default_factory=list)
@@ -80,13 +77,26 @@ class Work:
         record_many(by=self.by, action="case.decide", rows=self.decided, now=self.now)
 
 
-def write_cases(cases: Sequence[Case]) -> None:
-    """The columns that a decision may change, for all of them in one statement."""
-    if not cases:
+def standing(case: Case) -> tuple[Any, ...]:
+    """The columns that a decision may change, as they are."""
+    return tuple(getattr(case, name) for name in COLUMNS)
+
+
+def write_cases(cases: Sequence[tuple[Case, tuple[Any, ...]]]) -> None:
+    """What differs from before (``standing``), for all of them in one statement: only cases and columns that did change."""
+    rows = [(case.pk, now, before) for case, before in cases if (now := standing(case)) != before]
+    places = [n for n in range(len(COLUMNS)) if any(now[n] != before[n] for _, now, before in rows)]
+    if not places:
         return
-    values = [[case.pk for case in cases], *[[getattr(case, name) for case in cases] for name in COLUMNS]]
+    names, kinds = list(COLUMNS), list(COLUMNS.values())
+    setting = ", ".join(f"{names[n]} = u.{names[n]}" for n in places)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in ("bigint", *(kinds[n] for n in places)))
+    columns = ", ".join(names[n] for n in places)
     with connection.cursor() as cursor:
-        cursor.execute(UPDATE, values)
+        cursor.execute(
+            f"UPDATE cases_case c SET {setting} FROM unnest({arrays}) AS u(id, {columns}) WHERE c.id = u.id",  # noqa: S608
+            [[pk for pk, *_ in rows], *[[now[n] for _, now, _ in rows] for n in places]],
+        )
 
 
 def write_clocks(starts: Sequence[tuple[int, Start]]) -> None:
