@@ -91,7 +91,7 @@ def test_the_story_is_told(told):
     assert late.owner.username == "alice"
     assert f"/cases/{late.pk}/" in told
     waiting = OutboxMessage.objects.filter(reference=f"case:{late.pk}", state="waiting")
-    assert waiting.filter(kind="notice", recipient="abuse@larkfield-web.example").count() == 1
+    assert waiting.filter(kind="opened", recipient="abuse@larkfield-web.example").count() == 1
     assert not OutboxMessage.objects.exclude(state__in=["waiting", "withdrawn"]).exists(), "nothing was sent"
     halden = Case.objects.filter(customer__name="Halden Mail AS", category="spam").order_by("opened_at")
     assert [case.state for case in halden] == ["RESOLVED", "RESOLVED", "RESOLVED", "TICKETED"]

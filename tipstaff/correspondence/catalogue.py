@@ -11,7 +11,7 @@ from tipstaff.correspondence import language as small
 from tipstaff.correspondence.language import Template
 from tipstaff.kernel.errors import InputError, Problem
 
-LANGUAGES = ("en", "de")
+LANGUAGES = ("en", "de", "fr", "es", "nl")
 TABLES = ("fragments", "reporter_fragments", "guidance", "titles", "outcomes", "measures", "categories")
 
 

@@ -6,7 +6,7 @@ The body's marks: an empty line parts paragraphs; ``## `` a heading; ``- `` a li
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from itertools import groupby
 
 import re2
@@ -91,7 +91,7 @@ def _as_text(kind: str, lines: Sequence[str]) -> str:
     if kind == "action":
         address, _, label = lines[0].partition(" ")
         return f"{label}:\n{address}" if label else address
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _fact(line: str) -> tuple[str, str]:
@@ -145,7 +145,7 @@ def _table(rows: Sequence[tuple[str, str]]) -> str:
 
 def _action(line: str) -> str:
     address, _, label = line.partition(" ")
-    if not _LINK.fullmatch(address.replace("&amp;", "&")):
+    if not _LINK.fullmatch(unescape(address)):
         return _tag("p", line)
     return _tag("p", f'<a href="{address}" style="{_BUTTON}">{label or address}</a>')
 
