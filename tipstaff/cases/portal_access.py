@@ -68,6 +68,11 @@ def case_for_customer(visitor: Visitor, number: int) -> Case:
         raise NotFound(NOTHING) from None
 
 
+def clients_cases(visitor: Visitor, case: Case) -> "QuerySet[Case]":
+    """The cases of clients that hang on one of the visitor's own; a link opens none of them, but its page names them."""
+    return visible_to(Visitor(visitor.contacts)).filter(parent=case)
+
+
 def may_act(visitor: Visitor, case: Case) -> bool:
     """Whether it is the visitor's own: a reseller reads its clients' cases and answers in its own."""
     return case.customer_id in visitor.contacts

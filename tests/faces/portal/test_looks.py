@@ -9,8 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.faces.portal import given
-from tipstaff.cases import statements
-from tipstaff.cases.models import Measure
+from tipstaff.cases import services, statements
+from tipstaff.cases.models import Case, Measure
 from tipstaff.kernel.clock import now as clock_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -35,8 +35,17 @@ def made(transactional_db):
     world = given.world(now)
     carol = world.cases["carol"]
     by = f"contact:{world.contacts['carol'].pk}"
-    for category in ("malware", "spam", "scan"):
-        given.reported(given.CAROL, now - timedelta(hours=3), category=category)
+    for number, category in enumerate(("malware", "spam", "scan", "open_relay", "intrusion"), 20):
+        given.reported(f"192.0.2.{number}", now - timedelta(hours=3), category=category)
+    for case in Case.objects.filter(state="TRIAGE"):
+        services.classify(case=case.pk, category=case.category, by="alice", now=now - timedelta(hours=2), ticket=True)
+    late, pending, closed, fixed, *_ = Case.objects.filter(customer=carol.customer_id).exclude(pk=carol.pk).order_by("pk")
+    ago, ahead = now - timedelta(hours=1), now + timedelta(hours=9)
+    Case.objects.filter(pk=late.pk).update(ack_due_at=ago, resolve_due_at=ago, next_due_at=ago)
+    Case.objects.filter(pk=pending.pk).update(state="DISCONNECT_PENDING", next_due_at=ahead)
+    Case.objects.filter(pk=closed.pk).update(state="RESOLVED", outcome="RESOLVED", closed_at=ago, next_due_at=None)
+    Case.objects.filter(pk=fixed.pk).update(state="FIX_CLAIMED", next_due_at=now + timedelta(days=4))
+    made_late = {"late": late, "pending": pending, "closed": closed}
     statements.acknowledge(case=carol.pk, by=by, now=now - timedelta(hours=1))
     Measure.objects.create(
         case=carol, kind="url_block", scope="url", target=f"http://{given.CAROL}/login", clause="3.5", emergency=True,
@@ -44,6 +53,7 @@ def made(transactional_db):
         reason="The page still collected passwords.", decided_by="alice", decided_at=now - timedelta(hours=2),
         in_force_at=now - timedelta(hours=2), expires_at=now + timedelta(hours=22),
     )  # fmt: skip
+    world.cases |= made_late
     return world
 
 
@@ -67,6 +77,13 @@ def test_the_pages_of_somebody_with_cases(opened, made, width, dark):
     page.get_by_role("button", name="Send plan").click()
     expect(page.get_by_text("Thank you. We have your plan")).to_be_visible()
     fine(page, "case-planned", width, dark)
+    page.goto("/my/?show=closed")
+    expect(page.get_by_text("Resolved")).to_be_visible()
+    fine(page, "closed", width, dark)
+    for name in ("late", "pending", "closed"):
+        page.goto(f"/my/cases/{made.cases[name].pk}/")
+        expect(page.get_by_role("heading", name="What we were told")).to_be_visible()
+        fine(page, f"case-{name}", width, dark)
     for name in ("evidence/1", "dispute", "extension", "forward", "contacts", "contacts/add", "policy"):
         page.goto(f"/my/{name}/" if name.startswith(("contacts", "policy")) else f"{base}{name}/")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -105,3 +122,12 @@ def test_everything_works_without_script_by_the_link_in_a_mail(opened, made):
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("We have your objection.")).to_be_visible()
     assert made.fresh("dave").state == "DISPUTED"
+
+
+@pytest.mark.parametrize("code", ["de", "fr", "es", "nl"])
+def test_longer_words_fit_too(opened, made, code):
+    page = opened(made, "carol", width=390, locale=code)
+    for name, address in (("mine", "/my/"), ("case", f"/my/cases/{made.cases['carol'].pk}/"), ("contacts", "/my/contacts/")):
+        page.goto(address)
+        expect(page.locator("html")).to_have_attribute("lang", code)
+        fine(page, f"{name}-{code}", 390, False)

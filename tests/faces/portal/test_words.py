@@ -76,8 +76,71 @@ def test_places_are_the_same_and_nothing_was_left_in_english(code):
     for english, other in words.catalogue(code).items():
         assert sorted(PLACE.findall(english)) == sorted(PLACE.findall(other)), english
         assert other.strip() and (other != english or len(english) < 12), english
+        if english in {"We", "You"}:  # 'We wrote to you' has an order of words that 'Wir: Ihnen geschrieben' need not have
+            continue
         assert english.rstrip().endswith((".", "?", ":", "…")) == other.rstrip().endswith((".", "?", ":", "…")), english
 
 
 def test_there_are_many_sentences():
     assert len(written()) > 150
+
+
+@pytest.mark.parametrize(
+    ("header", "cookie", "query", "contact", "wanted"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.5", "", "", "", "de"),
+        ("pt-BR,fr;q=0.8,en;q=0.7", "", "", "", "fr"),
+        ("pt-BR", "", "", "", "en"),
+        ("de", "", "", "nl", "nl"),
+        ("de", "es", "", "nl", "es"),
+        ("de", "es", "fr", "nl", "fr"),
+        ("", "xx", "<script>", "", "en"),
+        (";" * 5000, "", "", "", "en"),
+    ],
+)
+def test_the_language_is_the_one_chosen_then_the_contacts_then_the_browsers(header, cookie, query, contact, wanted):
+    request = RequestFactory().get("/my/", {"language": query} if query else {}, headers={"accept-language": header})
+    request.COOKIES[words.COOKIE] = cookie
+    assert words.chosen(request, contact) == wanted
+
+
+@pytest.mark.parametrize(
+    ("code", "wanted"),
+    [
+        ("en", "Monday 15 June, 14:20 CEST"),
+        ("de", "Montag, 15. Juni, 14:20 CEST"),
+        ("fr", "lundi 15 juin, 14:20 CEST"),
+        ("es", "lunes 15 de junio, 14:20 CEST"),
+        ("nl", "maandag 15 juni, 14:20 CEST"),
+    ],
+)
+def test_moments_are_said_in_the_readers_language_and_zone(code, wanted):
+    at = datetime(2026, 6, 15, 12, 20, tzinfo=UTC)
+    assert words.moment(at, at - timedelta(hours=5), ZoneInfo("Europe/Berlin"), code) == wanted
+    assert words.stamp(at) == "2026-06-15 12:20 UTC"
+    assert "2026," in words.moment(at, at + timedelta(days=300), ZoneInfo("Europe/Berlin"), code)
+
+
+@pytest.mark.parametrize(
+    ("zone", "name"),
+    [("America/Sao_Paulo", "UTC-03"), ("Asia/Kolkata", "IST"), ("Asia/Kathmandu", "UTC+05:45"), ("Mars/Olympus", "UTC")],
+)
+def test_zones_without_letters_are_offsets_and_unknown_ones_utc(zone, name):
+    assert words.zone_name(datetime(2026, 6, 15, 12, tzinfo=UTC), words.zone_of(zone)) == name
+
+
+def test_a_value_in_a_sentence_is_never_markup():
+    assert (
+        words.said("de", "This signs you in as {email}.", email="<b>x</b>") == "Damit melden Sie sich als &lt;b&gt;x&lt;/b&gt; an."
+    )
+    assert "{0.__class__}" in words.say("en", "{n} days", n="{0.__class__}")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("code", "wanted"), [("de", "Was uns gemeldet wurde"), ("fr", "La suite"), ("es", "Lo que nos avisaron"),
+                                              ("nl", "Hoe het verdergaat")])  # fmt: skip
+def test_a_case_is_read_in_the_browsers_language_and_says_so(world, code, wanted):
+    answer = Client(headers={"accept-language": code}).get(world.link("carol"))
+    text = answer.content.decode()
+    assert wanted in text and f'<html lang="{code}">' in text and answer["Content-Language"] == code
+    assert 'title="' in text and " UTC" in text, "UTC hovers over each moment"

@@ -82,7 +82,10 @@ def zone_name(at: datetime, zone: tzinfo) -> str:
     """'CEST', or 'UTC-03' where the zone has no letters."""
     here = at.astimezone(zone)
     name = here.tzname() or ""
-    return name if name.isalpha() else f"UTC{here:%z}"[:6] + (f":{here:%z}"[4:] if not f"{here:%z}".endswith("00") else "")
+    if name.isalpha():
+        return name
+    offset = f"{here:%z}"  # '-0300'
+    return f"UTC{offset[:3]}" if offset.endswith("00") else f"UTC{offset[:3]}:{offset[3:]}"
 
 
 def moment(at: datetime, now: datetime, zone: tzinfo, code: str, style: str = "") -> str:

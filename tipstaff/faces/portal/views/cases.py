@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from tipstaff.cases import ribbon, statements
 from tipstaff.cases.models import Appeal, Case, JournalEntry, Measure, Pause, Statement
-from tipstaff.cases.portal_access import may_act, open_evidence, reports_of, visible_to
+from tipstaff.cases.portal_access import clients_cases, may_act, open_evidence, reports_of, visible_to
 from tipstaff.cases.redacted import customer_view
 from tipstaff.faces.portal import answers, facts, standing, timeline, words
 from tipstaff.faces.portal.page import around, page, refusal
@@ -115,7 +115,7 @@ def may_open(category: Category) -> bool:
 
 def _children(case: Case, here: Here) -> list[Case]:
     """The clients' cases that hang on this one."""
-    rows = visible_to(here.visitor).filter(parent=case).select_related("customer")
+    rows = clients_cases(here.visitor, case).select_related("customer").defer("edition__content")
     return list(rows.order_by("id")[:SIZE])
 
 
