@@ -35,6 +35,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
         "bar_intake": intake.waiting_count(now=now),
         "bar_outbox": cache.get_or_set("desk:outbox", outbox.needing_a_person, OUTBOX_FOR),
         "titles": [roles.TITLES.get(name, name) for name in getattr(staff, "roles", ())],
+        "sees_record": may(staff, "see the record"),
         "sees_sealed": holds(staff, *SEALED),
         "may_write": holds(staff, *WORKERS),
         "is_lead": may(staff, "decide as a lead"),

@@ -86,6 +86,13 @@ def long(period: Any) -> str:
 
 
 @register.filter
+def compact(detail: Any) -> str:
+    """Details of an entry on one line, cut where they are long."""
+    text = ", ".join(f"{name}: {value}" for name, value in detail.items()) if isinstance(detail, dict) else str(detail)
+    return text if len(text) <= 240 else text[:239] + "…"
+
+
+@register.filter
 def minutes(period: Any) -> str:
     """A short length of work: '40 s', '7 min', '1 h 05'."""
     if period is None:

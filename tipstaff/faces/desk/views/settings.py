@@ -5,12 +5,13 @@ from typing import Any
 from zoneinfo import available_timezones
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
 from tipstaff.accounts.access import may
-from tipstaff.accounts.models import InventorySource, StaffMember
+from tipstaff.accounts.models import InventorySource, OneTimeCodes, Passkey, StaffMember
 from tipstaff.audit.services import record
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
@@ -60,7 +61,10 @@ def _change_source(request: DeskRequest, now: Any) -> None:
 
 @desk()
 def staff(request: DeskRequest) -> HttpResponse:
-    rows = StaffMember.objects.order_by("-is_active", "username")
+    factor = Exists(Passkey.objects.filter(staff=OuterRef("pk"))) | Exists(
+        OneTimeCodes.objects.filter(staff=OuterRef("pk"), confirmed_at__isnull=False)
+    )
+    rows = StaffMember.objects.annotate(factor=factor).order_by("-is_active", "username")
     return page(request, "desk/settings_staff.html", {"screen": "settings", "tab": "staff", "rows": rows})
 
 
