@@ -10,6 +10,7 @@ COMMANDS = {
     "flows": "tipstaff.faces.cli.flows:flows",
     "held": "tipstaff.faces.cli.held:held",
     "import": "tipstaff.faces.cli.inventory:import_",
+    "outbox": "tipstaff.faces.cli.outbox:outbox",
     "parse": "tipstaff.faces.cli.parse:parse",
     "policy": "tipstaff.faces.cli.policy:policy",
     "receive": "tipstaff.faces.cli.receive:receive",
@@ -17,6 +18,7 @@ COMMANDS = {
     "staff": "tipstaff.faces.cli.staff:staff",
     "token": "tipstaff.faces.api.commands:token",
     "who": "tipstaff.faces.cli.who:who",
+    "wording": "tipstaff.faces.cli.outbox:wording",
 }
 
 #: Commands that run without Django.
