@@ -33,7 +33,7 @@ from tipstaff.enforcement.rails import Bounds, Flow
 from tipstaff.kernel.errors import InputError, Problem, Refused
 
 AND = " and "  # between the nets of an order that needs more than one route
-TIMEOUT = 5.0  # seconds for each call to a speaker or router
+TIMEOUT = 30.0  # seconds for a whole table of a speaker or router; a single route is answered far sooner
 BLACK_HOLE, FLOW_RULE = "black hole", "flow rule"
 FILTERS = ("block", "port_block", "limit")
 

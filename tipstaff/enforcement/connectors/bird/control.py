@@ -15,6 +15,7 @@ from tipstaff.enforcement.connectors.bird import reading
 from tipstaff.enforcement.connectors.contract import Misunderstood, Unanswered, Unreachable
 
 LARGEST_REPLY = 256_000_000  # bytes; a route with its attributes takes about 300
+QUICK = 5.0  # seconds for a question about one route; a whole table may take all the time that is allowed
 NOT_FOUND = 8001  # "Network not found"
 
 
@@ -30,7 +31,7 @@ class Bird:
     """One router, read through its control socket. Every question is a connection of its own and has a time limit."""
 
     def __init__(self, path: str, timeout: float) -> None:
-        self.path, self.timeout = path, timeout
+        self.path, self.timeout, self.whole = path, min(timeout, QUICK), timeout
         self.name = f"BIRD at {path}"
 
     def find(self, route: Route) -> list[Seen]:
@@ -48,16 +49,18 @@ class Bird:
     def _routes(self, net: str = "", *words: str) -> list[tuple[Seen, bool]]:
         if net and not net.startswith("flow"):
             ip_network(net)  # nothing else may ever be part of a command
-        reply = self.ask(" ".join(("show route", *((net,) if net else ()), *words, "table all all")))
+        reply = self.ask(
+            " ".join(("show route", *((net,) if net else ()), *words, "table all all")), self.timeout if net else self.whole
+        )
         if reply.code == NOT_FOUND:
             return []
         if reply.code >= 8000:
             raise Misunderstood(f"{self.name} answered {reply.code} {' '.join(reply.lines)[:200]!r}")
         return [(seen, best) for seen, best in reading.routes(reply.lines) if not net or seen.net == net]
 
-    def ask(self, command: str) -> Reply:
+    def ask(self, command: str, within: float | None = None) -> Reply:
         """One command, in restricted mode. Raises Unreachable, Unanswered, Misunderstood."""
-        deadline = time.monotonic() + self.timeout
+        deadline = time.monotonic() + (within or self.timeout)
         try:
             link = socket.socket(socket.AF_UNIX)
         except OSError as error:

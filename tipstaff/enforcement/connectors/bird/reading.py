@@ -19,7 +19,7 @@ def routes(lines: Iterable[str]) -> list[tuple[Seen, bool]]:
     net = ""
     for line in lines:
         if line.startswith("\t"):
-            if found:
+            if found and line.startswith("\tBGP."):
                 found[-1][0].append(line.strip())
         elif match := _ROUTE.match(line):
             net = match["net"] or net  # a second route of the same net leaves it away
@@ -29,7 +29,7 @@ def routes(lines: Iterable[str]) -> list[tuple[Seen, bool]]:
 
 def _seen(words: list[str]) -> Seen:
     net, first, *attributes = words
-    values = dict(line.partition(": ")[::2] for line in attributes if line.startswith("BGP."))
+    values = dict(line.partition(": ")[::2] for line in attributes)
     return Seen(
         net=net,
         family=net[:5] if net.startswith("flow") else "ipv6" if ":" in net else "ipv4",

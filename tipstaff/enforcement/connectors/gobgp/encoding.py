@@ -147,12 +147,14 @@ def _network(address: str, length: int, family: str) -> IPv4Network | IPv6Networ
 
 
 def _read_attribute(attribute: Packed, communities: set[int], large: set[tuple[int, int, int]], extended: set[int]) -> None:
-    if attribute.Is(pb.CommunitiesAttribute.DESCRIPTOR):
+    """By the name alone which of three attributes it is; the others say nothing of an order. A table has many of them."""
+    kind = attribute.type_url.rpartition(".")[2]
+    if kind == "CommunitiesAttribute":
         communities.update(_unpacked(attribute, pb.CommunitiesAttribute).communities)
-    elif attribute.Is(pb.LargeCommunitiesAttribute.DESCRIPTOR):
+    elif kind == "LargeCommunitiesAttribute":
         for one in _unpacked(attribute, pb.LargeCommunitiesAttribute).communities:
             large.add((one.global_admin, one.local_data1, one.local_data2))
-    elif attribute.Is(pb.ExtendedCommunitiesAttribute.DESCRIPTOR):
+    elif kind == "ExtendedCommunitiesAttribute":
         for packed in _unpacked(attribute, pb.ExtendedCommunitiesAttribute).communities:
             extended.update(_traffic_number(packed))
 

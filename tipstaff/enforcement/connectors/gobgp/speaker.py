@@ -19,6 +19,7 @@ from tipstaff.enforcement.connectors.gobgp import gobgp_pb2 as pb
 
 SERVICE = "/apipb.GobgpApi/"
 LARGEST_ANSWER = 64_000_000  # bytes of one message; a route takes about 300
+QUICK = 5.0  # seconds for a question about one route; a whole table may take all the time that is allowed
 OPTIONS = [
     ("grpc.max_receive_message_length", LARGEST_ANSWER),
     ("grpc.enable_retries", 0),  # a write is repeated by whoever reads back first, never by the transport
@@ -38,10 +39,10 @@ class Session:
 
 
 class Speaker:
-    """One gobgpd at ``address`` (HOST:PORT). ``authority``: a PEM file to check its certificate with; empty: no TLS."""
+    """One gobgpd at HOST:PORT, within ``timeout`` seconds a call. ``authority``: PEM file to check it with; empty: no TLS."""
 
     def __init__(self, address: str, timeout: float, authority: str = "") -> None:
-        self.address, self.timeout = address, timeout
+        self.address, self.timeout, self.whole = address, min(timeout, QUICK), timeout
         self._trusted = grpc.ssl_channel_credentials(root_certificates=Path(authority).read_bytes()) if authority else None
         self._channel = self._opened()
 
@@ -98,11 +99,11 @@ class Speaker:
         request.family.CopyFrom(encoding.FAMILIES[family])
         if net and family.startswith("ipv"):
             request.prefixes.append(pb.TableLookupPrefix(prefix=net, type=pb.TableLookupPrefix.EXACT))
-        answers = self._call("ListPath", request, pb.ListPathResponse, streams="out")
+        answers = self._call("ListPath", request, pb.ListPathResponse, streams="out", within=self.timeout if net else self.whole)
         found = [encoding.seen(path, family) for answer in answers for path in answer.destination.paths if not path.is_withdraw]
         return [one for one in found if not net or one.net == net]
 
-    def _call(self, method: str, request: Any, answer: Any, streams: str = "") -> Any:
+    def _call(self, method: str, request: Any, answer: Any, streams: str = "", within: float | None = None) -> Any:
         """One call; the answers of a streaming one as a list. The transport's errors become the contract's."""
         opened: Callable[..., Any] = {
             "": self._channel.unary_unary,
@@ -111,7 +112,7 @@ class Speaker:
         }[streams]
         call = opened(SERVICE + method, request_serializer=_serialized, response_deserializer=answer.FromString)
         try:
-            result = call(request, timeout=self.timeout)
+            result = call(request, timeout=within or self.timeout)
             return list(result) if streams == "out" else result
         except grpc.RpcError as error:
             problem = _translated(error, self.address, method)
