@@ -83,6 +83,19 @@ def repeats(
     return found
 
 
+def repeats_in_probation(seen: Mapping[int, datetime], now: datetime) -> None:
+    """Reconnected cases that were seen again (``seen``: when, last): a repeat, where that was after the service came back."""
+    if not seen:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT case_id, max(lifted_at) FROM cases_measure WHERE case_id = ANY(%s) GROUP BY 1", [list(seen)])
+        back = dict(cursor.fetchall())
+    running = Clock.objects.filter(case__in=list(seen), kind="repeat", fired_at__isnull=True, cancelled_at__isnull=True)
+    known = set(running.values_list("case_id", flat=True))
+    again = [case for case, at in seen.items() if case not in known and back.get(case) and at > back[case]]
+    writing.write_clocks([(case, Start("repeat", now, now)) for case in again])
+
+
 def start_further(case: Case, edition: Edition, now: datetime) -> None:
     """For a case that a person ticketed: the repeat of an earlier breach is found here as well."""
     before = CaseLink.objects.filter(case=case, kind="continues").values_list("other_id", flat=True).first()

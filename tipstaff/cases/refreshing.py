@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 from django.db import connection
 
-from tipstaff.cases import writing
+from tipstaff.cases import openings, writing
 from tipstaff.cases.states import Duty
 from tipstaff.kernel import bulk
 from tipstaff.kernel.errors import TipstaffError
@@ -61,8 +61,8 @@ def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> se
                        window_until = CASE WHEN c.closed_at IS NULL THEN greatest(c.window_until, g.until) ELSE c.window_until END
                    FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[],
                                %s::timestamptz[]) AS g(id, events, reports, reporters, first_at, last_at, until)
-                   WHERE c.id = g.id RETURNING c.id, c.closed_at)
-               SELECT id FROM refreshed WHERE closed_at IS NOT NULL""",
+                   WHERE c.id = g.id RETURNING c.id, c.closed_at, c.state, g.last_at)
+               SELECT id, closed_at IS NOT NULL, last_at FROM refreshed WHERE closed_at IS NOT NULL OR state = 'RECONNECTED'""",
             [
                 now,
                 *[bulk.array_of(cases[name]) for name in ("case_id", "events", "reports")],
@@ -70,7 +70,9 @@ def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> se
                 *[bulk.array_of(cases[name]) for name in ("first_at", "last_at", "until")],
             ],
         )
-        return {row[0] for row in cursor.fetchall()}
+        rows = cursor.fetchall()
+    openings.repeats_in_probation({case: last_at for case, closed, last_at in rows if not closed and last_at}, now)
+    return {case for case, closed, _ in rows if closed}
 
 
 def _fresh_reporters(cases: pl.Series, shares: pl.DataFrame) -> dict[int, int]:

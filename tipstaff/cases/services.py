@@ -259,6 +259,7 @@ def open_by_hand(
         window_until=now + entry.grouping_window,
         needs_person="opened by hand",
     )
+    openings.alert_at_once(case, now)
     journal(case=case, kind="opened", text=f"opened by hand: {description}", by=by, now=now)
     return case
 
