@@ -172,6 +172,14 @@ def test_the_timeline_has_what_was_sent_to_the_customer_and_nothing_that_waits(w
     assert "We looked at it, wholly" in page and "Not yet sent" not in page and "Withdrawn" not in page
 
 
+def test_what_the_desk_noted_for_the_customer_names_nobody_at_the_desk(world):
+    statements.comment(
+        case=world.cases["carol"].pk, text="Carol called: the page is gone.", by="alicia-needle", now=world.now, via="desk"
+    )
+    page = Client().get(world.link("carol")).content.decode()
+    assert "Carol called" in page and "alicia-needle" not in page
+
+
 def test_a_merged_case_leads_on(world):
     into = world.cases["dave"]
     Case.objects.filter(pk=world.cases["carol"].pk).update(merged_into=into, state="MERGED", closed_at=world.now)

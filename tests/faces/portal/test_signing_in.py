@@ -9,7 +9,7 @@ from django.test import Client
 from tipstaff.accounts.models import Contact
 from tipstaff.audit.models import Entry
 from tipstaff.faces.portal import limits, signing_in
-from tipstaff.faces.portal.models import PortalSession, SignInLink
+from tipstaff.faces.portal.models import PortalSession, SignInLink, Try
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +122,4 @@ def test_tries_older_than_a_day_are_forgotten(world):
     for _ in range(limits.BAD_LINK.most + 2):
         limits.count(limits.BAD_LINK, "a", world.now - timedelta(days=3))
     assert not limits.count(limits.BAD_LINK, "a", world.now)
+    assert Try.objects.count() == 1

@@ -46,8 +46,9 @@ def count(limit: Limit, who: str, now: datetime) -> bool:
     before = Try.objects.filter(subject=subject, at__gt=now - WINDOW).count()
     if before > limit.most:
         return True
+    if before == 0:
+        Try.objects.filter(at__lt=now - KEPT).delete()
     Try.objects.create(subject=subject, at=now)
     if before == limit.most:
         record(by="visitor", action="portal.throttled", subject=f"{limit.name}:{subject[:16]}", now=now, most=limit.most)
-        Try.objects.filter(at__lt=now - KEPT).delete()
     return before >= limit.most

@@ -3,6 +3,7 @@
 Only digests of secrets are kept. Staff sign in elsewhere, and nothing here makes anybody a member of staff.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from tipstaff.accounts.models import Contact, Customer
@@ -26,6 +27,7 @@ class PortalSession(models.Model):
 
     digest = models.TextField(unique=True)
     email = models.TextField()
+    contacts = ArrayField(models.BigIntegerField(), default=list)  # that had the address then; who has another since is out
     customer = models.ForeignKey(Customer, null=True, on_delete=models.CASCADE, related_name="+")  # chosen among several
     began_at = models.DateTimeField()
     seen_at = models.DateTimeField()

@@ -5,6 +5,7 @@ Django's session, by which staff sign in, is never read here.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -37,10 +38,16 @@ def digest(secret: str) -> str:
     return sha256(f"tipstaff.portal|{secret}".encode()).hexdigest()
 
 
-def contacts_at(email: str) -> list[Contact]:
-    """Every contact with that address, by customer."""
+def contacts_at(email: str, among: Sequence[int] | None = None) -> list[Contact]:
+    """Every contact with that address, by customer; of those numbers only, where they are known."""
     rows = Contact.objects.filter(email__iexact=email).exclude(email="").select_related("customer")
+    rows = rows if among is None else rows.filter(pk__in=among)
     return list(rows.order_by("customer__name", "customer_id", "pk"))
+
+
+def contacts_of(session: PortalSession) -> list[Contact]:
+    """Who is signed in: the contacts that had the address then and have it still."""
+    return contacts_at(session.email, session.contacts)
 
 
 @transaction.atomic
@@ -105,7 +112,12 @@ def begin(*, secret: str, now: datetime) -> Begun | None:
     key = secrets.token_urlsafe(32)
     customers = list(dict.fromkeys(contact.customer_id for contact in known))
     PortalSession.objects.create(
-        digest=digest(key), email=link.email, customer_id=customers[0] if len(customers) == 1 else None, began_at=now, seen_at=now
+        digest=digest(key),
+        email=link.email,
+        contacts=[contact.pk for contact in known],
+        customer_id=customers[0] if len(customers) == 1 else None,
+        began_at=now,
+        seen_at=now,
     )
     PortalSession.objects.filter(began_at__lt=now - lifetimes()[0]).delete()
     record(by=f"contact:{known[0].pk}", action="portal.login", subject=f"contact:{known[0].pk}", now=now, method="mailed link")
@@ -128,7 +140,7 @@ def end(*, key: str, now: datetime) -> None:
     """Sign out: the session is gone, not only its cookie."""
     row = PortalSession.objects.filter(digest=digest(key)).first()
     if row is not None:
-        first = next(iter(contacts_at(row.email)), None)
+        first = next(iter(contacts_of(row)), None)
         row.delete()
         if first is not None:
             record(by=f"contact:{first.pk}", action="portal.logout", subject=f"contact:{first.pk}", now=now)
@@ -137,7 +149,7 @@ def end(*, key: str, now: datetime) -> None:
 @transaction.atomic
 def choose(*, session: PortalSession, customer: int, now: datetime) -> bool:
     """Whose cases to show from now on; only a customer of one's own."""
-    if customer not in {contact.customer_id for contact in contacts_at(session.email)}:
+    if customer not in {contact.customer_id for contact in contacts_of(session)}:
         return False
     PortalSession.objects.filter(pk=session.pk).update(customer=customer)
     return True

@@ -102,7 +102,7 @@ def by_session(request: HttpRequest, now: datetime) -> Here | None:
     session = signing_in.session_of(request.COOKIES.get(signing_in.cookie_name(), ""), now)
     if session is None:
         return None
-    known = signing_in.contacts_at(session.email)
+    known = signing_in.contacts_of(session)
     mine = {contact.customer_id: contact for contact in reversed(known)}
     chosen = [session.customer_id] if session.customer_id in mine else list(mine)
     if not chosen:

@@ -19,6 +19,7 @@ from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Refused
 
 CONFIRM_FOR = timedelta(days=2)
+KEPT = timedelta(days=30)
 ROLES = {"abuse": "Abuse", "technical": "Technical", "billing": "Billing", "administrative": "Contract"}
 DONE = {
     "kept": "Kept.",
@@ -99,6 +100,7 @@ def _kept(request: HttpRequest, here: Here, found: Contact | None) -> HttpRespon
 def ask(*, here: Here, contact: Contact | None, details: Details, now: datetime) -> str:
     """Mail the link that confirms an address to that address; returns its secret."""
     secret = secrets.token_urlsafe(32)
+    AddressToConfirm.objects.filter(valid_until__lt=now - KEPT).delete()
     AddressToConfirm.objects.create(
         digest=signing_in.digest(secret), customer_id=here.contact.customer_id, contact=contact, name=details.name,
         email=details.email, phone=details.phone, role=details.role, language=details.language, asked_by=here.by, asked_at=now,
