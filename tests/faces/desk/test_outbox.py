@@ -8,10 +8,11 @@ import pytest
 from tests.correspondence.given import promised
 from tipstaff.audit.models import Entry
 from tipstaff.cases import messages as letters
-from tipstaff.cases.models import Case, JournalEntry, Statement
+from tipstaff.cases.models import Case, CaseReport, JournalEntry, Statement
 from tipstaff.correspondence.models import Macro, OutboxMessage, Suppression, Wording
 from tipstaff.faces.desk.models import Draft
 from tipstaff.kernel.errors import InputError
+from tipstaff.reports.models import Report
 
 pytestmark = pytest.mark.django_db
 
@@ -253,3 +254,18 @@ def test_only_leads_change_what_customers_read(desk, alice):
     posted = {"subject": "x", "body": "y", "html": "", "keep": "1"}
     assert alice.post("/settings/wording/closed/en/", posted).status_code == 409
     assert not Wording.objects.exists()
+
+
+# ----- who reported -----
+def test_who_reported_is_shown_only_on_asking_and_that_is_on_the_record(desk, alice):
+    told = CaseReport.objects.filter(case__closed_at=None).first()
+    report = Report.objects.select_related("reporter").get(pk=told.report_id)
+    page = main_of(alice.get(f"/cases/{told.case_id}/?evidence={report.pk}&view=parsed"))
+    assert report.reporter.email not in page and f"reporter {report.reporter_id}" in page
+    assert not Entry.objects.filter(action="reporter.reveal").exists()
+    shown = main_of(alice.post(f"/cases/{told.case_id}/reveal/", {"report": report.pk, "reason": "to call back"}))
+    assert report.reporter.email in shown
+    entry = Entry.objects.get(action="reporter.reveal")
+    assert (entry.actor, entry.subject, entry.reason) == ("alice", f"report:{report.pk}", "to call back")
+    other = CaseReport.objects.exclude(case_id=told.case_id).first()
+    assert alice.post(f"/cases/{told.case_id}/reveal/", {"report": other.report_id}).status_code == 404

@@ -70,7 +70,7 @@ def parsed(found: Report, events: list[Event]) -> list[tuple[str, str, str]]:
     rows = [
         ("Format", found.format, found.report_type),
         ("Kind", found.category, found.category_from),
-        ("Reporter", _who(found), _trust(found)),
+        ("Reporter", f"reporter {found.reporter_id}", _trust(found)),
         ("Their reference", found.external_id, "as sent"),
         ("Says", found.description, ""),
     ]
@@ -84,14 +84,10 @@ def parsed(found: Report, events: list[Event]) -> list[tuple[str, str, str]]:
     return [row for row in rows if row[1]]
 
 
-def _who(found: Report) -> str:
-    reporter = found.reporter
-    return " ".join(filter(None, (reporter.name, f"<{reporter.email}>" if reporter.email else reporter.key)))
-
-
 def _trust(found: Report) -> str:
+    """How much a report is trusted; whose it is, is told only on asking, and that is on the record."""
     reporter = found.reporter
-    said = f"authenticated as {reporter.authenticated_as}" if reporter.authenticated_as else "not authenticated"
+    said = "authenticated" if reporter.authenticated_as else "not authenticated"
     return f"{said}, trust {reporter.trust}, {reporter.reports} reports"
 
 

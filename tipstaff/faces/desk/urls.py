@@ -57,6 +57,7 @@ urlpatterns = [
     path("cases/<int:number>/preview/", compose.preview),
     path("cases/<int:number>/writing/", compose.writing),
     path("cases/<int:number>/answered/", compose.answered),
+    path("cases/<int:number>/reveal/", compose.reveal),
     path("cases/<int:number>/evidence/<int:report>/", case.download),
     path("cases/<int:number>/do/<slug:step>/", resolving.do),
     path("cases/<int:number>/<slug:action>/", case.act),

@@ -17,7 +17,7 @@ from tipstaff.cases import messages as letters
 from tipstaff.cases import notices, services, statements
 from tipstaff.cases.access import case_for
 from tipstaff.cases.letters import recipient
-from tipstaff.cases.models import Case, JournalEntry
+from tipstaff.cases.models import Case, CaseReport, JournalEntry
 from tipstaff.correspondence import macros
 from tipstaff.correspondence.models import Macro
 from tipstaff.faces.desk import undo
@@ -27,6 +27,7 @@ from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy import queries as policy
+from tipstaff.reports import queries as reports
 
 WRITING = timedelta(minutes=2)  # a draft touched within it says "is writing"
 AUDIENCES = ("customer", "reporter", "internal")
@@ -140,6 +141,22 @@ def answered(request: DeskRequest, number: int) -> HttpResponse:
         statements.comment(case=found.pk, text=entry.text, by=by, now=now, via="mail", author=author)
     record(by=by, action="reply.taken", subject=f"case:{found.pk}", now=now, entry=entry.pk, taken_as=request.POST.get("as", ""))
     return redirect(f"/cases/{found.pk}/")
+
+
+@desk()
+@require_POST
+def reveal(request: DeskRequest, number: int) -> HttpResponse:
+    """Who made one of the case's reports: shown to whoever asks, once, and on the record."""
+    found, now = case_for(request.user, number), clock_now()
+    told = CaseReport.objects.filter(case=found, report_id=_number(request.POST.get("report", ""))).values_list(
+        "report_id", flat=True
+    )
+    report = reports.of_reports(list(told)).first()
+    if report is None:
+        raise NotFound(f"Case #{number} has no such report.")
+    by, reason = request.user.get_username(), request.POST.get("reason", "")[:200]
+    record(by=by, action="reporter.reveal", subject=f"report:{report.pk}", now=now, reason=reason, case=found.pk)
+    return page(request, "desk/reveal.html", {"screen": "queue", "now": now, "case": found, "report": report})
 
 
 def _number(text: str) -> int:
