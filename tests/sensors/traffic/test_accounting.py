@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.sensors.traffic.exporting import (
     FIELDS,
+    ROUTER,
     Bench,
     a_set,
     body,
@@ -120,6 +121,19 @@ def test_a_flood_of_sources_is_counted_and_bounded() -> None:
     for port in range(500):
         bench.feed(v5([flow()]), port=port)
     assert len(bench.decoder.sessions) == 64 and bench.why(L.SOURCES) == 436
+
+
+def test_confirmed_exporters_keep_their_places_in_a_flood() -> None:
+    bench = Bench(Decoder(sessions=64, strangers=Policy(counts=False)))
+    bench.decoder.configure({ROUTER: Policy(number=1)})
+    bench.feed(v9([template(260, FIELDS)], count=1), port=7)
+    for number in range(1000):
+        bench.feed(v5([flow()]), source=bytes(12) + number.to_bytes(4, "big"), at=1_000_000)
+        bench.decoder.make_room(1_000_000)
+        data = v9([a_set(260, body(FIELDS, [flow()]))], count=1, sequence=number + 1)
+        assert len(bench.feed(data, port=7, at=1_000_000)) == 1
+    assert bench.why(L.SOURCES) == 0 and bench.sums(S.LOST) == 0
+    assert bench.sums(S.RECEIVED) + int(bench.decoder.sessions.departed[S.RECEIVED]) == 2000
 
 
 def test_a_flood_of_sets_without_template_is_bounded() -> None:

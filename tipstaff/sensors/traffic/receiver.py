@@ -270,6 +270,7 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
         got = receiver.step(int(now().timestamp() * 1000))
         if began - looked > LOOK:
             receiver.look()
+            receiver.decoder.make_room(int(now().timestamp() * 1000))
             looked = began
         if began - receiver.published > HAND_OVER:
             receiver.hand_over(receiver.pos)

@@ -151,7 +151,7 @@ class Keeper:
     def _copy(self, sql: str, target: Path) -> None:
         with duckdb.connect(config={"memory_limit": self.settings.memory, "threads": 1}) as connection:
             connection.execute(f"SET temp_directory = '{str(self.root / '.questions').replace(chr(39), chr(39) * 2)}'")
-            table: Any = connection.execute(sql).to_arrow_table()
+            table: Any = connection.sql(sql).to_arrow_table()
         if table.num_rows:
             files.write_table(target, table)
 

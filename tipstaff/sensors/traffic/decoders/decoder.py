@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tipstaff.sensors.traffic.decoders import sessions as S
 from tipstaff.sensors.traffic.decoders import sets
 from tipstaff.sensors.traffic.decoders.index import Index
-from tipstaff.sensors.traffic.decoders.known import LIFETIME_MS, Entry, Held, Stream, Templates, Waiting
+from tipstaff.sensors.traffic.decoders.known import LIFETIME_MS, PATIENCE_MS, Entry, Held, Stream, Templates, Waiting
 from tipstaff.sensors.traffic.decoders.layout import NO_TEMPLATE, TEMPLATE, TEMPLATES, Sink
 from tipstaff.sensors.traffic.decoders.netflow5 import decode_v5
 from tipstaff.sensors.traffic.decoders.sampling import Samplers, read_records
@@ -68,7 +68,7 @@ class Decoder:
 
     def _room(self, datagrams: int) -> None:
         self.session_of: NDArray[np.int64] = np.full(datagrams, -1, np.int64)
-        self.units, self.waiting = np.zeros(datagrams, np.int64), np.zeros(datagrams, np.int64)
+        self.units, self.waiting, self.others = (np.zeros(datagrams, np.int64) for _ in range(3))
 
     def configure(self, policies: Mapping[bytes, Policy]) -> None:
         """What the operator says of each exporter, by its 16 address bytes, from the next batch on."""
@@ -102,7 +102,7 @@ class Decoder:
         """Decode a batch into ``sink`` from column ``pos`` on; the next free column."""
         if batch.n > len(self.session_of):
             self._room(batch.n)
-        self.units[: batch.n] = self.waiting[: batch.n] = 0
+        self.units[: batch.n] = self.waiting[: batch.n] = self.others[: batch.n] = 0
         known, s = len(self.sessions), self.sessions
         open_datagrams(
             batch.buf, batch.off, batch.lens, batch.n, batch.source, batch.port, batch.at,
@@ -113,7 +113,7 @@ class Decoder:
         pos = self._each(decode_v5, batch, sink, pos, self.tolerance)
         pos = self._sets(batch, sink, pos)
         pos = self._each(decode_sflow, batch, sink, pos, self.tunnels)
-        sets.account_nine(batch.buf, batch.off, batch.lens, batch.n, self.session_of, s.state, self.units)
+        sets.account_nine(batch.buf, batch.off, batch.lens, batch.n, self.session_of, s.state, self.units, self.others)
         sets.follow_ipfix(batch.buf, batch.off, batch.n, self.session_of, s.state, self.units, self.waiting)
         return pos
 
@@ -218,6 +218,7 @@ class Decoder:
         changed = False
         for record in read_records(entry.template, body):
             self.units[i] += 1
+            self.others[i] += 1
             self.sessions.state[session, S.OPTIONS] += 1
             changed |= self.samplers.tell(stream.exporter, stream.domain, record)
         if changed:
@@ -233,6 +234,7 @@ class Decoder:
                 self.templates.withdraw(session, stream, one.number)
                 continue
             self.units[i] += stream.version == 9
+            self.others[i] += stream.version == 9
             if self.templates.learn(session, stream, one, at):
                 learned = True
             else:
@@ -270,7 +272,7 @@ class Decoder:
             return pos
         late = gather([(one.datagram, bytes(16), 0, one.at) for one in ready])
         state = self.sessions.state
-        kept = self.session_of, self.units, self.waiting, self.found
+        kept = self.session_of, self.units, self.waiting, self.others, self.found
         self._room(late.n)
         self.session_of[: late.n] = [one.session for one in ready]
         self.found = np.zeros((sets.MOST_SETS + late.n, sets.SET), np.int64)
@@ -278,7 +280,7 @@ class Decoder:
         self._plans(0, int(count))
         pos = self._flows(late, 0, int(count), sink, pos)
         rescued = [(one, int(units)) for one, units in zip(ready, self.units, strict=False)]
-        self.session_of, self.units, self.waiting, self.found = kept
+        self.session_of, self.units, self.waiting, self.others, self.found = kept
         for one, units in rescued:
             self._rescued(batch, one, units)
         return pos
@@ -303,6 +305,24 @@ class Decoder:
         size = 20 if self.sessions.state[one.session, S.KIND] == 9 else 16
         (number,) = struct.unpack_from(">H", one.datagram, size)
         return self.templates.find(one.session, self.streams[one.session], number) is not None
+
+    def make_room(self, now: int) -> None:
+        """Where sessions get scarce, forget those that count for nothing and those long silent; ``now`` in ms.
+
+        Anybody can fill the table from made-up addresses; those that the operator confirmed keep their places.
+        """
+        if not self.sessions.crowded:
+            return
+        state = self.sessions.state[: len(self.sessions)]
+        numbers = np.flatnonzero((state[:, S.COUNTS] != 0) & (state[:, S.SEEN] > now - S.IDLE_MS)).tolist()
+        renumbered = {old: new for new, old in enumerate(numbers)}
+        self.sessions.keep(numbers)
+        self.held.take(now + PATIENCE_MS + 1)
+        self.refreshed.clear()
+        own = self.templates.own
+        self.templates.own = {renumbered[old]: known for old, known in own.items() if old in renumbered}
+        self.streams = {}
+        self._apply(range(len(self.sessions)))
 
     def forget_old(self, now: int) -> None:
         """Forget templates that nobody refreshed for a day; ``now`` in ms."""

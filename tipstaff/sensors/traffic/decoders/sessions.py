@@ -21,7 +21,7 @@ SFLOW = 105  # the kind of sFlow 5; NetFlow and IPFIX use their version number
 
 NEAR = 1 << 16  # sequence distances in datagrams beyond this are a restart, not loss or reordering
 NEAR_RECORDS = 1 << 22  # the same where records are counted
-IDLE_MS = 30 * 60_000
+IDLE_MS = 30 * 60_000  # a session silent for so long may be forgotten
 
 
 class Sessions:
@@ -33,17 +33,36 @@ class Sessions:
         self.state: NDArray[np.int64] = np.zeros((capacity, STATE), np.int64)
         self.index: NDArray[np.int32] = np.full(capacity * 4, -1, np.int32)
         self.count: NDArray[np.int64] = np.zeros(1, np.int64)
+        self.departed: NDArray[np.int64] = np.zeros(STATE, np.int64)  # sums of sessions that were forgotten
         self.refused: NDArray[np.int64] = np.zeros(len(REASONS), np.int64)  # datagrams that belong to no session
 
     def __len__(self) -> int:
         return int(self.count[0])
+
+    @property
+    def crowded(self) -> bool:
+        """Whether there is little room left for new sessions."""
+        return len(self) > self.capacity * 3 // 4
+
+    def keep(self, numbers: list[int]) -> None:
+        """Forget all sessions but these, which are numbered anew in that order; what the others counted is kept as a sum."""
+        gone = np.ones(len(self), bool)
+        gone[numbers] = False
+        self.departed += self.state[: len(self)][gone].sum(axis=0)
+        count = len(numbers)
+        self.keys[:count], self.state[:count] = self.keys[numbers], self.state[numbers]
+        self.keys[count:], self.state[count:] = 0, 0
+        self.index[:] = -1
+        self.count[0] = 0
+        for number in range(count):
+            find_session(*self.keys[number].copy(), self.keys, self.index, self.count)
 
     def address(self, session: int) -> bytes:
         """The exporter's address, 16 bytes; IPv4 as ::ffff:a.b.c.d, all zero where there is none."""
         return self.keys[session, :2].astype(">u8").tobytes()
 
 
-@inlined
+@kernel
 def find_session(hi, lo, rest, keys, index, count):
     """The session with that key; a new one where there is room, else -1."""
     mask = len(index) - 1
@@ -195,7 +214,10 @@ def open_header(buf, o, length, kind, least, at, state, session):
     lost = follow(state, session, uint32(sequence), units, restarted, near)
     if kind == 5:
         row[LOST] += lost
-    elif row[UNITS] > 0:
-        # A lost datagram is taken to have held as many flows as those that came.
+
+
+@inlined
+def estimate_lost(row):
+    """A lost datagram is taken to have held as many flows as those with flows that came."""
+    if row[UNITS] > 0:
         row[LOST] = (row[LOST_UNITS] * row[RECEIVED] + row[UNITS] // 2) // row[UNITS]
-    row[UNITS] += 1

@@ -322,13 +322,19 @@ def follow_ipfix(buf, off, n, sessions, state, units, waiting):
 
 
 @kernel
-def account_nine(buf, off, lens, n, sessions, state, units):
-    """NetFlow 9 states how many records a datagram holds: what was neither flow, options nor template was not decoded."""
+def account_nine(buf, off, lens, n, sessions, state, units, others):
+    """NetFlow 9 states how many records a datagram holds: what was neither flow, options nor template was not decoded.
+
+    ``others``: how many of each datagram's ``units`` were options and templates.
+    """
     for i in range(n):
         session = sessions[i]
         if session < 0 or state[session, KIND] != 9:
             continue
-        unread = min(np.int64(load16(buf, np.int64(off[i] + 2))) - units[i], lens[i] // 4)
-        if unread > 0:
-            state[session, S.UNDECODABLE] += unread
-            state[session, RECEIVED] += unread
+        row = state[session]
+        unread = max(min(np.int64(load16(buf, np.int64(off[i] + 2))) - units[i], lens[i] // 4), 0)
+        row[S.UNDECODABLE] += unread
+        row[RECEIVED] += unread
+        if units[i] - others[i] + unread > 0:
+            row[S.UNITS] += 1
+        S.estimate_lost(row)

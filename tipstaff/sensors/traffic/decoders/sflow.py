@@ -40,7 +40,7 @@ def decode_sflow(buf, off, lens, first, n, sessions, state, at, tunnels, narrow,
         p = off[i] + (28 if load32(buf, np.int64(off[i] + 4)) == 1 else 40)
         if pos + lens[i] // 8 > room and pos:
             return np.int64(i), pos
-        begun = pos
+        begun, before = pos, row[RECEIVED]
         for s in range(np.int64(load32(buf, np.int64(p - 4)))):
             if p + 8 > end:
                 missing_samples(buf, row, p, off[i], s)
@@ -63,6 +63,9 @@ def decode_sflow(buf, off, lens, first, n, sessions, state, at, tunnels, narrow,
                 row[OPTIONS] += 1
             else:
                 row[WHY + SAMPLE_KIND] += 1
+        if row[RECEIVED] > before:
+            row[S.UNITS] += 1
+        S.estimate_lost(row)
         if row[COUNTS] == 0:
             pos = begun
     return np.int64(n), pos

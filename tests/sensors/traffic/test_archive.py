@@ -1,0 +1,235 @@
+"""What was archived is found again, from both ends, before and after compaction; what is held stays."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tipstaff.kernel.errors import InputError
+from tipstaff.sensors.traffic.archive import compacting, files
+from tipstaff.sensors.traffic.archive.asking import Archive, Span
+from tipstaff.sensors.traffic.archive.filters import parse_filter
+from tipstaff.sensors.traffic.archive.keeping import Keeper
+from tipstaff.sensors.traffic.archive.writer import Settings
+
+NOON = datetime(2026, 2, 11, 12, tzinfo=UTC)
+DAY = Span(NOON - timedelta(hours=2), NOON + timedelta(hours=2))
+US, THEM = 198 << 24 | 51 << 16 | 100 << 8, 203 << 24 | 113 << 8
+SIX = 0x20010DB8 << 32
+
+
+def made(count=400, seed=1, six=True, at=NOON):
+    """Random flows among our hosts (198.51.100.x, customers 1 to 9) and others (203.0.113.x), some of them IPv6."""
+    rng = np.random.default_rng(seed)
+    ours = rng.random((2, count)) < 0.6
+    host = rng.integers(0, 20, (2, count))
+    family = np.where(rng.random(count) < 0.3, 6, 4).astype(np.uint8) if six else np.full(count, 4, np.uint8)
+    four = np.where(ours, US, THEM) + host
+    customers = np.where(ours, host % 9 + 1, 0).astype(np.int32)
+    columns = {
+        "src": np.where(family == 4, four[0], 0).astype(np.uint32), "dst": np.where(family == 4, four[1], 0).astype(np.uint32),
+        "src_port": rng.integers(0, 65536, count).astype(np.uint16), "dst_port": rng.choice([22, 80, 443], count).astype(np.uint16),
+        "bytes": rng.integers(1, 1 << 40, count).astype(np.uint64), "packets": rng.integers(1, 99, count).astype(np.uint64),
+        "ended": int(at.timestamp() * 1000) + rng.integers(0, 3_000_000, count),
+        "lasted": rng.integers(0, 60_000, count).astype(np.uint32),
+        "src_customer": customers[0], "dst_customer": customers[1], "family": family,
+    }  # fmt: skip
+    for name in ("protocol", "tos", "tcp_flags", "marks"):
+        columns[name] = rng.integers(0, 20, count).astype(np.uint8)
+    for name in ("rate", "input", "output", "src_as", "dst_as", "exporter"):
+        columns[name] = rng.integers(0, 5, count).astype(np.uint32)
+    columns["vlan"] = rng.integers(0, 5, count).astype(np.uint16)
+    if six:
+        for end, side in (("src", 0), ("dst", 1)):
+            columns[f"{end}_hi"] = np.where(family == 6, SIX + ours[side], 0).astype(np.uint64)
+            columns[f"{end}_lo"] = np.where(family == 6, host[side], 0).astype(np.uint64)
+    return columns
+
+
+def stored(root, *parts, at=NOON):
+    files.make_room(root)
+    for number, part in enumerate(parts):
+        files.write(root / "fresh" / f"{files.stamp(int(at.timestamp() * 1000) + number * 1000)}-{number:06d}.parquet", part)
+    return Archive(root)
+
+
+def by_hand(columns, host):
+    """Flows of 198.51.100.``host``, as (direction, peer, bytes), counted without the archive."""
+    found = []
+    for i in range(len(columns["src"])):
+        if columns["family"][i] == 4:
+            if columns["src"][i] == US + host:
+                found.append((0, int(columns["dst"][i]), int(columns["bytes"][i])))
+            if columns["dst"][i] == US + host:
+                found.append((1, int(columns["src"][i]), int(columns["bytes"][i])))
+    return sorted(found)
+
+
+def asked(archive, host):
+    from ipaddress import ip_address
+
+    answer = archive.flows_of(f"198.51.100.{host}", DAY, limit=5000)
+    return sorted((row["direction"], int(ip_address(row["peer"])), row["bytes"]) for row in answer.as_objects())
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize("six", [False, True])
+def test_a_host_is_found_from_both_ends(tmp_path, compacted, six) -> None:
+    columns = made(six=six)
+    archive = stored(tmp_path, columns, made(seed=2, six=False))
+    if compacted:
+        assert compacting.compact(tmp_path, files.stored(tmp_path, "fresh")) == 800
+        assert not files.stored(tmp_path, "fresh") and len(files.stored(tmp_path, "hours")) == 1
+    second = made(seed=2, six=False)
+    for host in (0, 7, 19):
+        assert asked(archive, host) == sorted(by_hand(columns, host) + by_hand(second, host))
+
+
+def test_compaction_changes_no_answer_and_no_sum(tmp_path) -> None:
+    archive = stored(tmp_path, made(2000))
+    questions = [
+        lambda: archive.top("peer", DAY, count=50).rows,
+        lambda: archive.top("local", DAY, count=50, where="direction out").rows,
+        lambda: archive.top("protocol", DAY, measure="packets").rows,
+        lambda: archive.top("customer", DAY, where="host 198.51.100.0/28 and not peer_port 22").rows,
+        lambda: archive.series(DAY, step=timedelta(minutes=5), dimension="family").rows,
+        lambda: archive.flows_of("2001:db8::1:0:0:0:3", DAY).rows,
+        lambda: archive.flows_of("198.51.100.0/24", DAY, where="bytes > 1000").rows,
+    ]
+    before = [sorted(map(str, ask())) for ask in questions]
+    compacting.compact(tmp_path, files.stored(tmp_path, "fresh"))
+    assert [sorted(map(str, ask())) for ask in questions] == before and all(before[:5])
+
+
+def test_internal_flows_are_summed_once(tmp_path) -> None:
+    columns = made(300, six=False)
+    archive = stored(tmp_path, columns)
+    compacting.compact(tmp_path, files.stored(tmp_path, "fresh"))
+    total = sum(int(b) * max(int(r), 1) for b, r in zip(columns["bytes"], columns["rate"], strict=True))
+    assert sum(row["bytes"] for row in archive.top("exporter", DAY, count=100).as_objects()) == total
+
+
+def test_compacted_rows_are_in_order_of_local_address(tmp_path) -> None:
+    stored(tmp_path, made(3000))
+    compacting.compact(tmp_path, files.stored(tmp_path, "fresh"))
+    (one,) = files.stored(tmp_path, "hours")
+    found = duckdb.execute(f"SELECT family, coalesce(local_hi, 0), local, coalesce(local_lo, 0) FROM '{one.path}'").fetchall()
+    assert found == sorted(found) and len(found) > 3000
+
+
+def test_unfinished_files_are_not_read(tmp_path) -> None:
+    archive = stored(tmp_path, made())
+    (tmp_path / "fresh" / ".20260211T120000-000009.parquet.new").write_bytes(b"half a file")
+    (tmp_path / "fresh" / "notes.parquet").write_bytes(b"not ours")
+    assert archive.top("protocol", DAY).rows
+    files.make_room(tmp_path)
+    assert not list((tmp_path / "fresh").glob(".*"))
+
+
+class TestKeeping:
+    def keeper(self, root, now, **more):
+        return Keeper(
+            Settings(str(root), -1, 0, 0, **{"keep_hours": 24, "keep_minutes_hours": 48, "keep_coarse_hours": 72} | more), now
+        )
+
+    def hold(self, root, **scope):
+        (root / "holds.json").write_text(json.dumps({"all": False, "customers": []} | scope))
+
+    def sums(self, root, kind):
+        rows = duckdb.execute(f"SELECT sum(bytes), sum(packets), sum(flows) FROM '{root / kind}/*.parquet'").fetchone()
+        return tuple(map(int, rows))
+
+    def test_hours_that_are_over_are_compacted(self, tmp_path) -> None:
+        stored(tmp_path, made())
+        assert self.keeper(tmp_path, NOON + timedelta(minutes=50)).run()["compacted"] == 0
+        assert self.keeper(tmp_path, NOON + timedelta(minutes=63)).run()["compacted"] == 1
+
+    def test_rolled_up_to_minutes_then_hours_then_gone(self, tmp_path) -> None:
+        columns = made(500)
+        stored(tmp_path, columns)
+        self.hold(tmp_path)
+        seen = [(columns["src_customer"] != 0).astype(int), (columns["dst_customer"] != 0).astype(int)]
+        ends = np.maximum(seen[0] + seen[1], 1)  # an internal flow stands under both of its hosts
+        scale = np.maximum(columns["rate"], 1).astype(object)
+        want = tuple(int((values * ends).sum()) for values in (columns["bytes"] * scale, columns["packets"] * scale, ends * 0 + 1))
+        self.keeper(tmp_path, NOON + timedelta(hours=26)).run()
+        assert [one.kind for one in files.stored(tmp_path)] == ["minutes"] and self.sums(tmp_path, "minutes") == want
+        self.keeper(tmp_path, NOON + timedelta(hours=50)).run()
+        assert [one.kind for one in files.stored(tmp_path)] == ["coarse"] and self.sums(tmp_path, "coarse") == want
+        self.keeper(tmp_path, NOON + timedelta(hours=200)).run()
+        assert files.stored(tmp_path) == []
+
+    def test_a_customers_flows_stay_while_held_and_go_when_released(self, tmp_path) -> None:
+        archive = stored(tmp_path, made(six=False))
+        self.hold(tmp_path, customers=[4])
+        before = archive.flows_of("198.51.100.3", DAY).rows  # customer 4's
+        self.keeper(tmp_path, NOON + timedelta(hours=26)).run()
+        assert before and archive.flows_of("198.51.100.3", DAY).rows == before
+        others = archive.flows_of("198.51.100.1", DAY).as_objects()
+        assert all(4 in (row["customer"], row["peer_customer"]) for row in others)
+        self.hold(tmp_path)
+        self.keeper(tmp_path, NOON + timedelta(hours=26)).run()
+        assert archive.flows_of("198.51.100.3", DAY).rows == []
+
+    @pytest.mark.parametrize("holds", ['{"all": true, "customers": []}', "nonsense", None])
+    def test_nothing_goes_while_everything_is_held_or_nobody_knows(self, tmp_path, holds) -> None:
+        stored(tmp_path, made())
+        if holds:
+            (tmp_path / "holds.json").write_text(holds)
+        self.keeper(tmp_path, NOON + timedelta(days=900), most_bytes=1).run()
+        assert [one.kind for one in files.stored(tmp_path)] == ["hours"]
+
+    def test_by_size_the_oldest_go_first(self, tmp_path) -> None:
+        for day in range(4):
+            at = NOON + timedelta(days=day)
+            stored(tmp_path, made(5000, seed=day, at=at), at=at)
+            compacting.compact(tmp_path, files.stored(tmp_path, "fresh"))
+        self.hold(tmp_path)
+        size = sum(one.size for one in files.stored(tmp_path))
+        self.keeper(tmp_path, NOON + timedelta(days=3), keep_hours=9999, most_bytes=size - 1000).run()
+        left = files.stored(tmp_path, "hours")
+        assert len(left) < 4 and left[-1].at.date() == (NOON + timedelta(days=3)).date()
+        assert sum(one.size for one in files.stored(tmp_path)) < size
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        ("text", "want"),
+        [
+            ("protocol tcp", "protocol = 6"),
+            ("peer_port 22,80", "peer_port IN (22, 80)"),
+            ("peer_port 22-80 or local_port > 60000", "peer_port BETWEEN 22 AND 80 OR local_port > 60000"),
+            ("not (direction in and customer 3)", "NOT (direction = 1 AND customer = 3)"),
+            ("local 198.51.100.0/28", "family = 4 AND local BETWEEN 3325256704 AND 3325256719"),
+            ("bytes >= 5 and packets<=9", "bytes >= 5 AND packets <= 9"),
+            ("port 443", "local_port = 443 OR peer_port = 443"),
+        ],
+    )
+    def test_meaning(self, tmp_path, text, want) -> None:
+        stored(tmp_path, made(six=False))
+        compacting.compact(tmp_path, files.stored(tmp_path, "fresh"))
+        (one,) = files.stored(tmp_path, "hours")
+        condition = parse_filter(text)
+        ours = duckdb.execute(f"SELECT count(*) FROM '{one.path}' WHERE {condition.sql}", list(condition.parameters)).fetchone()
+        theirs = duckdb.execute(f"SELECT count(*) FROM '{one.path}' WHERE {want}").fetchone()
+        assert ours == theirs and ours[0] > 0
+
+    @pytest.mark.parametrize(
+        "text", ["x 1", "local 1.2.3", "peer_port", "(protocol 6", "protocol 6 6", "not", "protocol 6; drop", "( " * 900]
+    )
+    def test_nonsense_is_refused_with_advice(self, text) -> None:
+        with pytest.raises(InputError, match="filter"):
+            parse_filter(text)
+
+    @given(st.text(st.sampled_from("localpeer_port and or not()<>=,-.:/'\";0123456789"), max_size=80))
+    @settings(max_examples=300, deadline=None)
+    def test_no_text_reaches_the_query(self, text) -> None:
+        try:
+            condition = parse_filter(text)
+        except InputError:
+            return
+        assert not set(condition.sql) & set("'\";0123456789") - set("46")
