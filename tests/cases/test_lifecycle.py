@@ -1,11 +1,12 @@
 """The table itself: complete, reachable, and nowhere from a clean bill to a restriction; both packs run through it."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tests.house.source import ROOT
+from tests.house.source import ROOT, package, shown
 from tipstaff.cases import diagram
 from tipstaff.cases.facts import Facts
 from tipstaff.cases.lifecycle import BACK, RULES, SAME, NoRule, clause_of, decide
@@ -126,6 +127,19 @@ def test_the_page_in_the_docs_is_not_stale():
 def test_what_the_table_does_not_know_is_refused_with_the_state():
     with pytest.raises(NoRule, match="CLOSED_COMPLIANT"):
         decide(facts(S.CLOSED_COMPLIANT), E.RESTRICTION_ASKED)
+
+
+ASSIGNS = re.compile(
+    r"^\s*case\.state(?:, case\.\w+)*\s*=[^=]|Case\.objects[^\n]*\.update\([^)]*\bstate="
+    r"|UPDATE cases_case\b[^;]*?SET(?:(?!FROM|WHERE|RETURNING)[^;])*?[\s,]state\s*=",
+    re.MULTILINE,
+)
+#: The table's hand; taking back what somebody did a moment ago.
+MAY_ASSIGN = {"tipstaff/cases/advancing.py", "tipstaff/cases/undoing.py"}
+
+
+def test_nothing_else_assigns_a_state():
+    assert {shown(path) for path in package() if ASSIGNS.search(path.read_text())} == MAY_ASSIGN
 
 
 # ---- the packs differ where their texts differ

@@ -58,7 +58,7 @@ def begin(category: str, edition: Edition, at_event: Edition | None, evidence: E
     doubts = tuple(_doubts(entry, edition, at_event, evidence))
     times = deadlines.allowance(edition, category, contract=evidence.contract)
     ticketed = now if not doubts else None
-    due = deadlines.due(times, now) if ticketed else deadlines.Due(None, None)
+    due = deadlines.due(times, now, edition, category) if ticketed else deadlines.Due(None, None)
     return Beginning(
         clause=entry.clause,
         severity=str(entry.severity),
