@@ -1,6 +1,6 @@
 """A gobgpd that speaks TLS is believed only with a certificate of the authority that was named."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tests.enforcement.servers import need_programs
 from tests.enforcement.testbed.programs import Program
 from tipstaff.enforcement.connectors.contract import ConnectorError
 from tipstaff.enforcement.connectors.gobgp.speaker import Speaker
+from tipstaff.kernel import clock
 from tipstaff.project.commands.running import free_port
 from tipstaff.project.processes import answers, wait_until
 
@@ -21,7 +22,7 @@ def certificate(directory: Path, name: str) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1 that is its own authority, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
+    now = clock.now()
     made = (
         x509.CertificateBuilder(
             subject, subject, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(9)
