@@ -28,6 +28,9 @@ class kept(Generic[Answer]):
         return found
 
 
+HEAD = 131_072  # characters of a part in which a format must show itself
+
+
 @dataclass(slots=True)
 class Hints:
     """What the source knows beside the bytes. All optional; never taken from the message itself."""
@@ -68,9 +71,9 @@ class Part:
         return decode(self.content, self.charset)
 
     @kept
-    def low(self) -> str:
-        """The text in lower case: what cheap questions before a closer look are asked of."""
-        return self.text.lower()
+    def head(self) -> str:
+        """The beginning of the text in lower case: what cheap questions before a closer look are asked of."""
+        return self.text[:HEAD].lower()
 
 
 @dataclass

@@ -112,9 +112,18 @@ def _uuid(column: pl.Series) -> Field:
     return Field(np.where(null, -1, 16).astype(np.int32), np.frombuffer(bytes.fromhex(digits), np.uint8))
 
 
+def _numbers(column: pl.Series) -> addresses.Addresses:
+    if column.dtype == pl.String or column.dtype == pl.Null:
+        return addresses.parse(column)
+    family, hi, lo = (column.struct.field(name).to_numpy() for name in ("family", "hi", "lo"))
+    return addresses.Addresses(family, hi, lo, family > 0)
+
+
 def _inet(column: pl.Series) -> Field:
-    """Hosts in canonical text. Family 2 is IPv4, 3 is IPv6; then mask length, 0 for inet, and the number of bytes."""
-    found = addresses.parse(column)
+    """Hosts in canonical text, or as a struct of family, hi and lo.
+
+    Family 2 is IPv4, 3 is IPv6; then mask length, 0 for inet, and the number of bytes."""
+    found = _numbers(column)
     length = np.select([found.family == 4, found.family == 6], [8, 20], -1).astype(np.int32)
     real = np.maximum(length, 0)
     start = np.cumsum(real) - real

@@ -7,7 +7,7 @@ import polars as pl
 
 from tipstaff.attribution.matching import Answers, Questions
 from tipstaff.kernel import addresses
-from tipstaff.pipeline.columns import bounds
+from tipstaff.pipeline.columns import NUMBERS, bounds
 from tipstaff.pipeline.context import Context
 
 
@@ -29,14 +29,22 @@ def attribute(table: pl.DataFrame, received: np.ndarray, context: Context) -> pl
 
 
 def _questions(table: pl.DataFrame, received: np.ndarray) -> Questions:
-    found = addresses.parse(table["ip"])
+    family, hi, lo = _numbers(table)
     earliest, latest = bounds(table, received)
     port = table["port"].fill_null(-1).to_numpy().astype(np.int32)
     hosts: list[str | None] | None = None
     if table["domain"].null_count() < len(table) or table["url"].null_count() < len(table):
         hosts = [domain or _host(url) for domain, url in zip(table["domain"].to_list(), table["url"].to_list(), strict=True)]
     mailboxes = table["mailbox"].to_list() if table["mailbox"].null_count() < len(table) else None
-    return Questions(found.family, found.hi, found.lo, earliest, latest, port, hosts, mailboxes)
+    return Questions(family, hi, lo, earliest, latest, port, hosts, mailboxes)
+
+
+def _numbers(table: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The addresses as numbers: those that the table has beside the text already, else read from it."""
+    if set(NUMBERS) <= set(table.columns):
+        return table["family"].to_numpy(), table["hi"].to_numpy(), table["lo"].to_numpy()
+    found = addresses.parse(table["ip"])
+    return found.family, found.hi, found.lo
 
 
 def _host(url: str | None) -> str | None:

@@ -16,7 +16,7 @@ from tipstaff.cases.refreshing import Overtaken
 from tipstaff.intake.drafts import Disposition
 from tipstaff.pipeline import again, answers, filing, matters, replies, sealed, tallies
 from tipstaff.pipeline.attributing import attribute
-from tipstaff.pipeline.columns import Item, Parsed, event_table, items_of, microseconds
+from tipstaff.pipeline.columns import NUMBERS, Item, Parsed, event_table, items_of, microseconds
 from tipstaff.pipeline.context import Context
 from tipstaff.reports import bulk as reports
 from tipstaff.reports import rules
@@ -141,4 +141,5 @@ def _storable(events: pl.DataFrame, report_ids: Sequence[int], now: datetime) ->
         pl.col("service").alias("service_id"),
         pl.col("assignment").alias("assignment_id"),
         pl.col("category").fill_null(""),
+        pl.struct(NUMBERS).alias("ip"),
     ).sort("case_id", "key", nulls_last=True)

@@ -39,6 +39,7 @@ EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 #: What both Python and PostgreSQL can say: the years 1 to 9999.
 FIRST_MOMENT = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
 LAST_MOMENT = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+NUMBERS = ("family", "hi", "lo")  # of an address
 MOMENTS = ("occurred_at", "earliest", "latest")
 
 
@@ -68,14 +69,20 @@ def items_of(batch: Sequence[Parsed]) -> list[Item]:
 
 
 def event_table(items: Sequence[Item]) -> pl.DataFrame:
-    """All events of the batch with the columns of SCHEMA and ``stated_at``, address text in canonical form."""
+    """All events of the batch with the columns of SCHEMA and ``stated_at``, address text in canonical form.
+
+    ``family``, ``hi`` and ``lo`` are the same addresses as numbers, read once for all that comes.
+    """
     frames = [_from_objects(items)]
     frames += [_from_table(place, item.draft) for place, item in enumerate(items) if item.draft.table is not None]
     table = pl.concat(frames) if len(frames) > 1 else frames[0]
     stated = pl.Series("stated_at", [_stated_at(item) for item in items], dtype=pl.String)
-    normal, _ = addresses.normalise(table["ip"])
+    normal, numbers = addresses.normalise(table["ip"])
     return table.with_columns(
         normal.alias("ip"),
+        pl.Series("family", numbers.family),
+        pl.Series("hi", numbers.hi),
+        pl.Series("lo", numbers.lo),
         stated.gather(table["report"]) if len(table) else pl.lit(None, pl.String).alias("stated_at"),
         *[_storable_moment(name) for name in MOMENTS],
         pl.col("url").str.slice(0, LONGEST_TEXT),

@@ -8,7 +8,7 @@ that was attacked; where the source is a URL it is the port of the accused serve
 from dataclasses import dataclass
 
 from tipstaff.intake.drafts import EventDraft
-from tipstaff.intake.message import Message, Part
+from tipstaff.intake.message import HEAD, Message, Part
 from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.plain_yaml import Fields, read_mappings
@@ -75,8 +75,8 @@ def _find_reports(message: Message) -> list[Found]:
         if (
             part.content_type in ("text/html", "message/rfc822")
             or b"\0" in part.content[:4096]
-            or not any(word in part.low for word in ("report", "source-type", "schema-url"))
-            or not _HINT.search(part.text[:131_072])
+            or not any(word in part.head for word in ("report", "source-type", "schema-url"))
+            or not _HINT.search(part.text[:HEAD])
         ):
             continue
         number = 0
@@ -93,7 +93,7 @@ def _find_reports(message: Message) -> list[Found]:
 
 def mentions(message: Message, word: str) -> bool:
     """Whether any text part says ``word`` (lower case) near its beginning: cheap to ask before looking closer."""
-    return any(word in part.low[:131_072] for part in message.parts)
+    return any(word in part.head for part in message.parts)
 
 
 def _mappings(text: str) -> list[Fields]:

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,9 +51,10 @@ def _migrate(state: Path) -> None:
 
 @dataclass
 class Meter:
-    """CPU-seconds of this process and of PostgreSQL with all its children, and the wall time, between two points."""
+    """CPU-seconds of this process, of those beside it and of PostgreSQL with all its children, and the wall time since it began."""
 
     cluster: Any
+    beside: Sequence[psutil.Process] = ()  # our programs that work with this one, as workers do
     began: float = field(default_factory=time.perf_counter)
     cpu: float = 0.0
     wall: float = 0.0
@@ -67,7 +68,7 @@ class Meter:
         return (
             own
             + sum(sum(process.cpu_times()[:4]) for process in [server])
-            + sum(sum(child.cpu_times()[:2]) for child in server.children())
+            + sum(sum(child.cpu_times()[:2]) for child in (*server.children(), *self.beside))
         )
 
     def stop(self) -> "Meter":

@@ -34,6 +34,7 @@ def build(*, customers: int = 8000, prefixes: int = 50_000, seed: int = 1) -> pl
             """INSERT INTO accounts_contact (customer_id, role, name, email, phone, language, problem)
                SELECT id, 'abuse', 'Abuse team', 'abuse@' || external_id || '.example', '', 'en', '' FROM accounts_customer"""
         )
+        cursor.execute("INSERT INTO accounts_ownprefix (prefix, note) VALUES ('10.0.0.0/8', ''), ('2001:db8::/32', '')")
         cursor.execute("SELECT array_agg(id ORDER BY id) FROM accounts_service")
         services = np.array(cursor.fetchone()[0])
     table = _prefixes(prefixes, rng)
