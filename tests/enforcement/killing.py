@@ -94,6 +94,10 @@ def _forking(pipe: Any, database_url: str) -> None:
     from tipstaff.project import database
 
     database.setup_django()
+    for name in ("tests.enforcement.given", "tipstaff.enforcement.worker", "tipstaff.enforcement.registry"):
+        import_module(name)
+    for connector in ("journal", "nftables", "bgp"):  # imported once here, not in each process that is to die
+        import_module(f"tipstaff.enforcement.connectors.{connector}")
     while (asked := pipe.recv()) is not None:
         child = os.fork()
         if child == 0:
