@@ -1,7 +1,10 @@
 """Who sees which customers, and who may change them."""
 
+from importlib import import_module
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 
 from tests.accounts.given import NOW
 from tipstaff.accounts import access, roles
@@ -107,3 +110,15 @@ def test_a_refusal_says_who_could():
     access.require(BOB, "correct an assignment")
     with pytest.raises(Refused, match="admin, lead"):
         access.require(ALICE, "correct an assignment")
+
+
+@pytest.mark.django_db
+def test_who_held_the_former_role_of_the_sealed_queue_is_a_liaison_now():
+    migration = import_module("tipstaff.accounts.migrations.0003_two_roles_for_the_sealed_queue")
+    for name, held in {"a": ["analyst", "sealed"], "b": ["sealed"], "c": ["sealed", "liaison"], "d": ["lead"], "e": []}.items():
+        StaffMember.objects.create(username=name, roles=held)
+    with connection.cursor() as cursor:
+        cursor.execute(migration.FORWARD)
+    now = {row.username: sorted(row.roles) for row in StaffMember.objects.all()}
+    assert now == {"a": ["analyst", "liaison"], "b": ["liaison"], "c": ["liaison"], "d": ["lead"], "e": []}
+    assert not any("sealed" in held for held in now.values())

@@ -231,3 +231,23 @@ def test_a_sealer_killed_at_any_moment_does_no_harm(database_url, tmp_path, tran
     assert found.sound, found.faults[:3]
     assert (found.sealed, found.tail.count) == (written[0], 0)
     assert found.anchors >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["sealer", "worker"])
+def test_both_programs_seal_and_end_when_asked(part, database_url, owner_url, tmp_path, transactional_db) -> None:
+    """``tipstaff run sealer``, and every ``tipstaff run worker``, seals what is committed while it runs."""
+    environment = dict(os.environ, DATABASE_URL=database_url, DATABASE_OWNER_URL=owner_url, TIPSTAFF_STATE=str(tmp_path))
+    command = [sys.executable, "-m", "tipstaff.project.cli", "run", part]
+    running = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        for number in range(5):
+            note(number, clock_now())
+        assert wait_until(lambda: verify().sealed == 5 or running.poll() is not None, 60)
+        assert running.poll() is None, running.stderr.read()
+        note(6, clock_now())
+        assert wait_until(lambda: verify().sealed == 6, 30)
+    finally:
+        running.terminate()
+    assert running.wait(timeout=30) == 0
+    assert verify([tmp_path / "audit-heads.jsonl"]).sound

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_http_methods
 
 from tipstaff.accounts.access import may as allowed
 from tipstaff.accounts.models import StaffMember
+from tipstaff.faces.desk.access import ENROL
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.project import sample
 
@@ -17,7 +18,7 @@ def erase(request: HttpRequest) -> HttpResponse:
     """What the sample is, and the button; after it, what went. Leads and admins only."""
     staff = request.user
     assert isinstance(staff, StaffMember)
-    may = allowed(staff, "erase the sample")
+    may = allowed(staff, "erase the sample") and not request.session.get(ENROL)
     said = ""
     if request.method == "POST" and may:
         said = sample.erase(now=clock_now(), by=staff.username)

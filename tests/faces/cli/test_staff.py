@@ -5,9 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner, Result
 
+from tipstaff.accounts import second_factor, totp
 from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.models import Entry
 from tipstaff.faces.cli.staff import staff
+from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound
 
 pytestmark = pytest.mark.django_db
@@ -68,3 +70,26 @@ def test_roles_are_replaced_and_somebody_unknown_is_said_to_be() -> None:
     assert run("change", "bob").exit_code == 2
     assert isinstance(run("change", "mallory", "--off").exception, NotFound)
     assert isinstance(run("password", "mallory").exception, NotFound)
+
+
+def test_who_lost_the_second_factor_signs_in_by_password_again(client) -> None:
+    password = run("add", "alice", "--role", "lead").stdout.strip()
+    staff = StaffMember.objects.get()
+    at = clock.now()
+    secret = second_factor.begin(staff=staff, now=at)
+    second_factor.confirm(staff=staff, code=totp.code_of(secret, totp.step_at(at)), now=at)
+    assert client.post("/login/", {"username": "alice", "password": password})["Location"] == "/login/second/"
+    assert "no second factor any more" in run("lost", "alice").stdout
+    assert client.post("/login/", {"username": "alice", "password": password})["Location"] == "/"
+    assert Entry.objects.get(action="second_factor.reset").actor.startswith("cli:")
+    assert isinstance(run("lost", "mallory").exception, NotFound)
+
+
+def test_an_account_is_linked_to_one_person_of_the_provider() -> None:
+    for name in ("alice", "bob"):
+        run("add", name, "--role", "lead")
+    assert run("link", "alice", "https://idp.example|u-1").stdout == "alice: linked\n"
+    assert StaffMember.objects.get(username="alice").single_sign_on == "https://idp.example|u-1"
+    assert isinstance(run("link", "bob", "https://idp.example|u-1").exception, InputError)
+    assert run("link", "alice", "").stdout == "alice: no longer linked\n"
+    assert run("link", "bob", "https://idp.example|u-1").exit_code == 0

@@ -141,6 +141,28 @@ class TestThrottling:
             assert signs_in(client, name, "x\x00y").status_code in {401, 429}
 
 
+def test_no_secret_is_ever_logged(client, now, caplog, capfd) -> None:
+    caplog.set_level("DEBUG")
+    secret, codes = with_codes("alice", now - timedelta(minutes=5))
+    code = totp.code_of(secret, totp.step_at(clock_now()))
+    signs_in(client, password="a wrong password")
+    signs_in(client)
+    client.post("/login/second/", {"code": "000000"})
+    client.post("/login/second/", {"code": code})
+    client.post("/me/security/recovery/")
+    said = caplog.text + "".join(capfd.readouterr()) + str(list(Entry.objects.values()))
+    for hidden in (
+        factory.PASSWORD,
+        "a wrong password",
+        code,
+        secret.hex(),
+        totp.as_text(secret),
+        client.session.session_key,
+        *codes,
+    ):
+        assert hidden not in said
+
+
 class TestThePolicy:
     def test_within_the_grace_it_reminds_and_after_it_nothing_else_opens(self, client, settings, now) -> None:
         settings.SECOND_FACTOR_GRACE_DAYS = 14
