@@ -181,7 +181,8 @@ class Play:
             return None
         if case.state in ("TICKETED", "ACKNOWLEDGED", "NOT_ADEQUATE"):
             known = load([case], set())
-            narrow = suggesting.suggestion(case, facts_of(case, known, now, {}))
+            latest = suggesting.latest([number]).get(number)
+            narrow = suggesting.suggestion(case, facts_of(case, known, now, {}), latest)
             return restriction.propose(case=number, kind=narrow.kind, scope=narrow.scope, target=narrow.target,
                                        reason=case.needs_person, by="alice", now=now)  # fmt: skip
         fixed = Retest.objects.filter(case=case, outcome="ok").exists()

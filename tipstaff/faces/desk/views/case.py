@@ -14,7 +14,7 @@ from tipstaff.accounts import lookups as accounts
 from tipstaff.cases import arrivals, queries, rearranging, services
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
-from tipstaff.faces.desk import ribbon, showing, undo, words
+from tipstaff.faces.desk import nexts, ribbon, showing, undo, words
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
@@ -59,6 +59,7 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
     told = list(CaseReport.objects.filter(case=found).order_by("-at")[:SHOWN])
     reported = list(reports.of_reports([row.report_id for row in told]))
     journal = arrivals.told(found, SHOWN)
+    called_for, others = nexts.steps(found, edition, request.user.get_username(), now)
     context = {
         "screen": "queue",
         "now": now,
@@ -74,6 +75,9 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         **_facts(found, edition),
         **_evidence(request, found, reported, now),
         "links": _links(request, found),
+        "nexts": called_for,
+        "others": others,
+        "measures": list(found.measures.order_by("-pk")[:20]),
     }
     return page(request, "desk/case.html", context)
 

@@ -1,0 +1,156 @@
+"""The steps of resolution on the case page: what the table allows is open, what it does not says why, and each does its work."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from tests.cases.resolving import HOUR, PACKS, Desk
+from tipstaff.accounts.models import StaffMember
+from tipstaff.cases import appeals, statements
+from tipstaff.cases.models import Appeal, Approval, Case, Measure, Pause, Statement
+from tipstaff.faces.desk import nexts
+from tipstaff.faces.desk.views.resolving import STEPS
+from tipstaff.kernel import clock
+from tipstaff.policy import queries as policy
+
+pytestmark = pytest.mark.django_db
+
+
+class Page:
+    """The case page of one story, as one of the staff sees it at the story's moment."""
+
+    def __init__(self, story: Desk) -> None:
+        self.story = story
+
+    def as_(self, name: str) -> Client:
+        client = Client()
+        client.force_login(StaffMember.objects.get(username=name))
+        return client
+
+    def open(self, name: str = "alice") -> dict[str, nexts.Next]:
+        case = Case.objects.select_related("customer", "service").get(pk=self.story.number)
+        first, rest = nexts.steps(case, policy.compiled(case.edition), name, self.story.now)
+        with clock.frozen(self.story.now):
+            text = self.as_(name).get(f"/cases/{case.pk}/").content.decode()
+        found = {step.code: step for step in (*first, *rest)}
+        assert all(step.title.replace("'", "&#x27;") in text for step in found.values()), "what may be done is on the page"
+        return found
+
+    def do(self, step: str, by: str = "alice", **words):
+        self.story.now += timedelta(seconds=1)
+        with clock.frozen(self.story.now):
+            return self.as_(by).post(f"/cases/{self.story.number}/do/{step}/", words)
+
+
+@pytest.fixture(params=PACKS)
+def page(request) -> Page:
+    return Page(Desk(request.param))
+
+
+def test_a_claimed_fix_is_accepted_or_handed_back(page):
+    story = page.story
+    story.on(statements.claim_fix, by=story.carol, text="done")
+    found = page.open()
+    assert found["accept"].weight == "go" and "Resolved" in found["accept"].hint
+    assert page.do("hand_back", reason="it is still there").status_code == 302
+    assert story.state == "NOT_ADEQUATE"
+    assert page.do("accept", reason="seen to be gone").status_code == 302
+    assert story.state == "RESOLVED"
+
+
+def test_a_restriction_is_asked_by_one_typed_and_approved_by_another(page):
+    story = page.story.wait(25 * HOUR)
+    row = Approval.objects.filter(case=story.number).first()
+    if row is None:  # the policy says "may": a person asks
+        found = page.open()
+        assert found["restrict"].fields[2].value == "192.0.2.7", "the narrowest is proposed"
+        words = {"kind": "block", "scope": "machine", "target": "192.0.2.7", "reason": "no answer, and it goes on"}
+        assert page.do("restrict", **words).status_code == 302
+        row = Approval.objects.get(case=story.number)
+        assert page.open()["approve"].why == "nobody approves his own action"
+        assert page.do("approve", subject=row.pk, typed="192.0.2.7").status_code == 409
+    assert page.do("approve", by="amy", subject=row.pk, typed="192.0.2.8").status_code == 422
+    assert page.do("approve", by="amy", subject=row.pk, typed="192.0.2.7").status_code == 302
+    story.wait(13 * HOUR)
+    story.enforce()
+    assert story.state == "DISCONNECTED"
+    measure = Measure.objects.get()
+    assert page.do("lift", subject=measure.pk, reason="the machine is gone").status_code == 409, "a lead's act"
+    assert page.do("lift", by="bob", subject=measure.pk, reason="the machine is gone").status_code == 302
+    story.enforce()
+    assert Measure.objects.get().state == "lifted"
+
+
+def test_before_the_time_is_over_the_button_is_shut_and_says_why(page):
+    found = page.open()
+    assert found["restrict"].why and "accept" in found
+    words = {"kind": "block", "scope": "machine", "target": "192.0.2.7", "reason": "now"}
+    assert page.do("restrict", **words).status_code == 409
+    assert not Approval.objects.exists()
+
+
+def test_an_extension_is_granted_or_refused(page):
+    story = page.story
+    asked = story.on(statements.ask_extension, by=story.carol, until=story.now + 48 * HOUR, reason="parts are on their way")
+    assert page.open()["extend"].subject == asked.pk
+    due = story.case.resolve_due_at
+    assert page.do("extend", by="bob", subject=asked.pk, until="").status_code == 302
+    assert story.case.resolve_due_at > due and Statement.objects.get(pk=asked.pk).answered_at
+
+
+def test_time_is_changed_and_paused_with_a_reason(page):
+    story = page.story
+    later = story.case.resolve_due_at + 5 * HOUR
+    assert page.do("time", by="bob", resolve_due=f"{later:%Y-%m-%dT%H:%M}", reason="a holiday there").status_code == 302
+    assert page.do("time", by="bob", resolve_due="tomorrow", reason="x").status_code == 422
+    assert page.do("pause", by="bob", clock="resolve", reason="we owe them a log").status_code == 302
+    paused = Pause.objects.get(case=story.number)
+    assert page.open()["resume"].subject == paused.pk
+    assert page.do("resume", by="bob", subject=paused.pk).status_code == 302
+    assert Pause.objects.get().ended_at
+
+
+def test_an_appeal_is_decided_by_somebody_who_had_no_part_in_it(page):
+    story = page.story
+    page.do("accept", reason="gone")
+    appeal = story.on(appeals.file, grounds="it was never ours", by=story.carol)
+    found = page.open()["appeal"]
+    assert found.subject == appeal.pk and "no part" in found.why
+    assert page.do("appeal", subject=appeal.pk, decision="overturned", reason="so it was").status_code == 409
+    assert page.do("appeal", by="bea", subject=appeal.pk, decision="overturned", reason="so it was").status_code == 302
+    assert Appeal.objects.get().decision == "overturned"
+
+
+def test_compliant_content_is_left_intact(page):
+    assert page.do("intact", reason="lawful").status_code == 302
+    assert page.story.state == "CLOSED_COMPLIANT"
+
+
+def test_rows_of_another_case_cannot_be_acted_on(page):
+    story = page.story
+    asked = story.on(statements.ask_extension, by=story.carol, until=story.now + 48 * HOUR, reason="parts")
+    other = Case.objects.get(pk=story.number)
+    other.pk, other.group_key = None, "0" * 32
+    other.save()
+    with clock.frozen(story.now):
+        answer = page.as_("bob").post(f"/cases/{other.pk}/do/extend/", {"subject": asked.pk})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("step", sorted(STEPS))
+def test_every_step_refuses_an_empty_form_and_strangers(step):
+    page = Page(Desk())
+    before = page.story.state
+    assert page.do(step).status_code in (404, 409, 422)
+    assert page.story.state == before
+    StaffMember.objects.create(username="otto", roles=["auditor"])
+    assert page.do(step, by="otto", reason="I should not").status_code == 403
+    with clock.frozen(page.story.now):
+        assert Client().post(f"/cases/{page.story.number}/do/{step}/").status_code == 302
+        assert page.as_("alice").get(f"/cases/{page.story.number}/do/{step}/").status_code == 405
+    assert page.story.state == before
+
+
+def test_a_step_that_does_not_exist_is_not_found():
+    assert Page(Desk()).do("explode").status_code == 404

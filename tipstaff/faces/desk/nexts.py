@@ -1,0 +1,284 @@
+"""What may be done next with a case, asked of the lifecycle's own table: each step open with what follows, or shut with why."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from tipstaff.cases import appeals, knowing, suggesting
+from tipstaff.cases.facts import Facts, has
+from tipstaff.cases.lifecycle import NoRule, decide
+from tipstaff.cases.models import Appeal, Approval, Case, Clock, Measure, Pause, Retraction, Ruling, Statement
+from tipstaff.cases.models_time import RUNNING
+from tipstaff.cases.restriction import KINDS, SCOPES
+from tipstaff.cases.speech import ANSWERS, QUESTIONS
+from tipstaff.cases.states import Event
+from tipstaff.faces.desk import words
+from tipstaff.kernel.errors import Refused
+from tipstaff.policy.edition import Edition, Handling
+
+Options = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing to fill in: its name, label, kind of input, what is proposed, and the choices of a select."""
+
+    name: str
+    label: str
+    kind: str = "text"  # text, area, select, moment, number, hidden, typed
+    value: str = ""
+    options: Options = ()
+    optional: bool = False
+
+
+REASON = Field("reason", "Reason", "area")
+OPTIONAL = Field("reason", "Reason", "area", optional=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """One step: its button, what to fill in, and ``why`` it is shut (empty: it is open). ``hint``: what follows."""
+
+    code: str
+    title: str
+    fields: tuple[Field, ...] = (REASON,)
+    hint: str = ""
+    why: str = ""
+    weight: str = ""  # '' plain, 'go' the obvious next step, 'danger' takes something from the customer
+    subject: int = 0  # the row that it is about, where there are several
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Everything that the steps depend on, read once."""
+
+    case: Case
+    edition: Edition
+    facts: Facts
+    now: datetime
+    staff: str
+    rows: dict[str, list[Any]] = field(default_factory=dict)
+    latest: suggesting.Sighting | None = None
+
+
+def steps(case: Case, edition: Edition, staff: str, now: datetime) -> tuple[list[Next], list[Next]]:
+    """(what this state calls for, everything else that may be done), both in the order of the policy."""
+    known = knowing.load([case], set(Event))
+    latest = suggesting.latest([case.pk]).get(case.pk)
+    asked = Asked(case, edition, knowing.facts_of(case, known, now, {}), now, staff, _rows(case), latest)
+    if case.closed_at is not None:
+        return _after_closing(asked), []
+    first = [*_answers_owed(asked), *_pending(asked), *_main(asked)]
+    return first, [step for step in _rest(asked) if step is not None]
+
+
+def _rows(case: Case) -> dict[str, list[Any]]:
+    of_case = {"case": case}
+    return {
+        "approvals": list(Approval.objects.filter(**of_case, approved_at=None, refused_at=None).order_by("pk")),
+        "measures": list(Measure.objects.filter(**of_case, state__in=("in_force", "decided", "ordered")).order_by("pk")),
+        "appeals": list(Appeal.objects.filter(**of_case, decided_at=None).order_by("pk")),
+        "extensions": list(Statement.objects.filter(**of_case, kind="extension", answered_at=None).order_by("pk")),
+        "pauses": list(Pause.objects.filter(**of_case, ended_at=None).order_by("pk")),
+        "clocks": list(Clock.objects.filter(RUNNING, **of_case).exclude(kind__startswith="remind").order_by("due_at")),
+        "retractions": list(Retraction.objects.filter(**of_case, decided_at=None).order_by("pk")),
+        "rulings": list(Ruling.objects.filter(**of_case, second_by=None, kind="second_review").order_by("pk")),
+    }
+
+
+def _judged(asked: Asked, event: Event, step: Next, **given: Any) -> Next | None:
+    """The step as the table allows it; None where the state knows no such event."""
+    try:
+        decision = decide(replace(asked.facts, **given), event)
+    except NoRule:
+        return None
+    except Refused as refused:
+        return replace(step, why=str(refused))
+    follows = words.state(str(decision.state))[0] if decision.state is not asked.facts.state else "no new state"
+    clause = f", clause {decision.clause}" if decision.clause else ""
+    return replace(step, hint=step.hint or f"→ {follows}{clause}")
+
+
+def _found(*steps: Next | None) -> list[Next]:
+    return [step for step in steps if step is not None]
+
+
+def _answers_owed(asked: Asked) -> list[Next]:
+    """What the customer asked for and nobody has answered."""
+    found: list[Next] = []
+    for row in asked.rows["extensions"]:
+        until = f"{row.promised_at:%Y-%m-%dT%H:%M}" if row.promised_at else ""
+        moment = Field("until", "Until (UTC)", "moment", until)
+        found += [
+            Next(
+                "extend",
+                "Grant the extension…",
+                (moment, replace(REASON, optional=True)),
+                f"asked: {row.text[:80]}",
+                weight="go",
+                subject=row.pk,
+            ),
+            Next("no_extension", "Refuse the extension…", (REASON,), subject=row.pk),
+        ]
+    for row in asked.rows["appeals"]:
+        barred = asked.staff in appeals.involved(asked.case.pk)
+        why = "an appeal is decided by somebody who had no part in the decision" if barred else ""
+        choice = Field(
+            "decision", "Decision", "select", "", (("overturned", "Overturned: undo it"), ("upheld", "Upheld: it stands"))
+        )
+        found.append(Next("appeal", "Decide the appeal…", (choice, REASON), f"grounds: {row.grounds[:80]}", why, "go", row.pk))
+    return found
+
+
+def _pending(asked: Asked) -> list[Next]:
+    """What waits for a second person."""
+    found: list[Next] = []
+    for row in asked.rows["approvals"]:
+        own = row.requested_by == asked.staff
+        what = row.detail.get("target") or "the service"
+        why = "nobody approves his own action" if own else ""
+        if row.what == "restrict":
+            typed = Field("typed", f"Type {what} to confirm", "typed", str(what))
+            title = f"Approve {row.detail.get('kind', 'it')} of {what}…"
+            found.append(Next("approve", title, (typed,), f"asked by {row.requested_by}: {row.reason[:80]}", why, "danger", row.pk))
+            found.append(Next("disagree", "Do not agree…", (REASON,), subject=row.pk))
+        elif row.what == "terminate":
+            typed = Field("typed", f"Type {asked.case.customer.name} to confirm", "typed", asked.case.customer.name)
+            found.append(
+                Next("confirm_end", "Agree to the termination…", (typed,), f"two people: {row.reason[:80]}", why, "danger", row.pk)
+            )
+    for row in asked.rows["rulings"]:
+        found.append(Next("agree", "Agree that it is a breach", (), f"{row.by}: {row.reason[:80]}",
+                          "a second reviewer must be somebody else" if row.by == asked.staff else "", "go", row.pk))  # fmt: skip
+    for row in asked.rows["retractions"]:
+        choice = Field("decision", "Decision", "select", "", (("sent", "Tell them"), ("dropped", "Leave it")))
+        found.append(
+            Next(
+                "retract",
+                "Retract what was said…",
+                (choice, replace(REASON, optional=True)),
+                f"to the {row.audience}: {row.reason[:60]}",
+                weight="go",
+                subject=row.pk,
+            )
+        )
+    for row in asked.rows["measures"]:
+        if row.emergency and row.confirmed_at is None:
+            found.append(
+                Next(
+                    "confirm_block",
+                    "Confirm the emergency block…",
+                    (REASON,),
+                    "else it ends by itself",
+                    weight="go",
+                    subject=row.pk,
+                )
+            )
+    return found
+
+
+def _main(asked: Asked) -> list[Next]:
+    dispute = Field("decision", "Decision", "select", "", (("upheld", "The report was wrong"), ("rejected", "The report stands")))
+    own = "the dispute is decided by somebody else than who ticketed it"
+    return _found(
+        _judged(
+            asked, Event.FIX_ACCEPTED, Next("accept", "Accept the fix…", weight="go" if asked.case.state == "FIX_CLAIMED" else "")
+        ),
+        _judged(asked, Event.FIX_NOT_ADEQUATE, Next("hand_back", "Not adequate…")),
+        replace(step, hint=own)
+        if (step := _judged(asked, Event.DISPUTE_REJECTED, Next("dispute", "Decide the dispute…", (dispute, REASON), weight="go")))
+        else None,
+        _judged(asked, Event.RESTORE_APPROVED, Next("restore", "Restore…", weight="go")),
+        _judged(
+            asked, Event.SILENCE_CONFIRMED, Next("silence", "Let silence count…", hint="you know that the customer was reached")
+        ),
+        _time(asked),
+        _restrict(asked),
+    )
+
+
+def _time(asked: Asked) -> Next | None:
+    if not any(clock.kind == "resolve" for clock in asked.rows["clocks"]):
+        return None
+    due = asked.case.resolve_due_at
+    moment = Field("resolve_due", "New end of the time to resolve (UTC)", "moment", f"{due:%Y-%m-%dT%H:%M}" if due else "")
+    return Next("time", "Extend or shorten…", (moment, REASON), "the customer is told; the history is kept")
+
+
+def _restrict(asked: Asked) -> Next | None:
+    proposal = suggesting.suggestion(asked.case, asked.facts, asked.latest)
+    fields = (
+        Field("kind", "Measure", "select", proposal.kind, tuple((kind, kind.replace("_", " ")) for kind in KINDS)),
+        Field("scope", "Scope, the smallest that does", "select", proposal.scope, tuple((scope, scope) for scope in SCOPES)),
+        Field("target", f"Target ({proposal.why})", "text", proposal.target),
+        REASON,
+    )
+    step = Next("restrict", "Disconnect…", fields, "a second person approves", weight="danger")
+    return _judged(asked, Event.RESTRICTION_ASKED, step)
+
+
+def _rest(asked: Asked) -> list[Next | None]:
+    said = (Field("text", "What was said", "area"),)
+    ends = Next("end", "Propose termination…", hint="two people, final notice, time to fetch data", weight="danger")
+    return [
+        _emergency(asked),
+        *_judgements(asked),
+        _judged(asked, Event.CONTACTED, Next("contacted", "The customer got in touch…", said)),
+        *_pauses(asked),
+        *[_lift(row) for row in asked.rows["measures"]],
+        _judged(asked, Event.TERMINATION_ASKED, ends),
+        _judged(asked, Event.TERMINATION_WITHDRAWN, Next("no_end", "Withdraw the termination…")),
+    ]
+
+
+def _emergency(asked: Asked) -> Next | None:
+    narrow = _restrict(asked)
+    fields = narrow.fields[:3] if narrow else ()
+    hours = Field("hours", "Hours, 4 to 24", "number", "4")
+    hint = "at once, for some hours; the customer is told why"
+    return _judged(asked, Event.EMERGENCY, Next("emergency", "Emergency block…", (*fields, hours, REASON), hint, weight="danger"))
+
+
+def _judgements(asked: Asked) -> list[Next | None]:
+    """That it is no breach, or that it is one although no clause names it."""
+    codes = tuple((code, code.replace("_", " ")) for code in asked.facts.category.exceptions)
+    choice = Field("code", "Exception", "select", "", codes)
+    intact = Next("intact", "Compliant: leave it intact…", hint="no restriction is possible then; the reporter is told")
+    judge = Next("judge", "Call it a breach, with reasons…", hint="what fits no clause by name; a second reviewer must agree")
+    needed = has(asked.facts, Handling.SECOND_REVIEWER) and not asked.facts.second_review and not asked.rows["rulings"]
+    exception = Next("exception", "An exception holds…", (choice, REASON))
+    return [
+        _judged(asked, Event.FOUND_COMPLIANT, intact),
+        _judged(asked, Event.FOUND_EXCEPTION, exception, exception=codes[0][0]) if codes else None,
+        judge if needed else None,
+        _speech(asked),
+    ]
+
+
+def _pauses(asked: Asked) -> list[Next]:
+    running = tuple((clock.kind, clock.kind.replace("_", " ")) for clock in asked.rows["clocks"])
+    found = [
+        Next("resume", "Let the clocks go on", (), f"paused: {row.reason[:60]}", subject=row.pk) for row in asked.rows["pauses"]
+    ]
+    if running:
+        choice = Field("clock", "Clock", "select", running[0][0], running)
+        found.append(Next("pause", "Pause a clock…", (choice, REASON), "the reason is on the record"))
+    return found
+
+
+def _lift(row: Measure) -> Next:
+    return Next("lift", f"Lift {row.kind.replace('_', ' ')} of {row.target}…", hint="a lead’s act, at once", subject=row.pk)
+
+
+def _speech(asked: Asked) -> Next | None:
+    """The questionnaire of the speech gate, where the policy has one for this kind."""
+    if not has(asked.facts, Handling.SPEECH_GATE) or str(asked.edition.switches.speech_gate) == "none":
+        return None
+    answers = tuple((answer, answer) for answer in ANSWERS)
+    questions = tuple(Field(one.code, one.text, "select", "", answers) for one in QUESTIONS)
+    order = Field("court_order", "Court order, if there is one", optional=True)
+    return Next("speech", "Speech gate…", (*questions, order, REASON), "in doubt nothing is restricted")
+
+
+def _after_closing(asked: Asked) -> list[Next]:
+    return [*_answers_owed(asked), *[step for step in _pending(asked) if step.code == "retract"]]
