@@ -8,12 +8,15 @@ import pytest
 from tests.correspondence.mailhost import Mailhost, Running
 from tests.pipeline.given import CAROL, NOW, deliver, event, provider, report
 from tipstaff.accounts.models import Contact, Customer
+from tipstaff.cases import letters
 from tipstaff.cases.models import Case, Notice
+from tipstaff.cases.states import Duty
 from tipstaff.cases.tokens import token_of
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.correspondence.worker import Delivery
 from tipstaff.kernel import clock
-from tipstaff.pipeline import telling
+from tipstaff.pipeline import duties, telling
+from tipstaff.policy.switches import ReporterNotice
 
 pytestmark = pytest.mark.django_db
 
@@ -136,3 +139,157 @@ def test_recurring_events_remind_at_most_once_in_the_interval(carol):
         telling.tell(now=at)
     kinds = list(OutboxMessage.objects.filter(reference=f"case:{case.pk}").order_by("id").values_list("kind", flat=True))
     assert kinds == ["opened", "recurring"]
+
+
+# ----- every notice that the lifecycle owes -----
+def owed(case, kind, audience="customer", at=NOW, **detail):
+    return Notice.objects.create(case=case, kind=kind, audience=audience, detail=detail, created_at=at, not_before=at)
+
+
+@pytest.mark.parametrize("kind", [str(duty) for duty in Duty if duty not in {Duty.OPENED, Duty.NEEDS_PERSON}])
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_every_duty_of_the_lifecycle_has_its_letter(carol, kind, language):
+    Contact.objects.filter(pk=carol.pk).update(language=language)
+    case = ticketed()
+    owed(case, kind, reason="the page still answers", due_at="2026-06-16T12:00:00+00:00", text="the contract", child=case.pk)
+    telling.tell(now=NOW)
+    row = OutboxMessage.objects.get(kind=kind)
+    assert row.language == language and str(case.pk) in row.body and "{{" not in row.body + row.subject and "\ue000" not in row.body
+    assert row.subject.startswith(f"[#{token_of(case.pk)}] ") and row.urgent == (kind in letters.URGENT)
+
+
+def test_what_may_still_be_undone_is_not_told_yet(carol):
+    case = ticketed()
+    telling.tell(now=NOW)
+    Notice.objects.create(case=case, kind="closed", audience="customer", created_at=NOW, not_before=NOW + timedelta(seconds=30))
+    assert telling.tell(now=NOW + timedelta(seconds=29)) == 0
+    assert telling.tell(now=NOW + timedelta(seconds=30)) == 1
+
+
+def test_a_granted_extension_is_one_letter(carol):
+    case = ticketed()
+    telling.tell(now=NOW)
+    for kind in ("due_changed", "extension_granted"):
+        owed(case, kind, due_at="2026-06-17T12:00:00+00:00")
+    telling.tell(now=NOW)
+    assert list(OutboxMessage.objects.exclude(kind="opened").values_list("kind", flat=True)) == ["extension_granted"]
+    assert "2026-06-17 12:00 UTC" in OutboxMessage.objects.get(kind="extension_granted").body
+
+
+def test_what_takes_a_service_away_goes_to_the_contract_s_contact_too(carol):
+    Contact.objects.create(customer=carol.customer, name="Director", email="boss@carol.example", role="administrative")
+    case = ticketed()
+    telling.tell(now=NOW)
+    assert OutboxMessage.objects.count() == 1
+    owed(case, "disconnected")
+    telling.tell(now=NOW)
+    told = OutboxMessage.objects.filter(kind="disconnected")
+    assert sorted(told.values_list("recipient", flat=True)) == ["abuse@carol.example", "boss@carol.example"]
+    Customer.objects.filter(pk=carol.customer_id).update(contract={"notice_roles": ["technical"]})
+    Contact.objects.create(customer=carol.customer, name="NOC", email="noc@carol.example", role="technical")
+    owed(case, "reminder", clock="remind_resolve_50")
+    telling.tell(now=NOW)
+    assert OutboxMessage.objects.get(kind="reminder").recipient == "noc@carol.example"
+
+
+def test_a_reseller_is_told_of_its_client_s_case(carol):
+    rory = Customer.objects.get(name="Rory")
+    Customer.objects.filter(pk=carol.customer_id).update(parent=rory)
+    Contact.objects.create(customer=rory, name="Rory", email="abuse@rory.example")
+    deliver(report(event(CAROL)))
+    case = Case.objects.get(customer=carol.customer)
+    owed(case, "disconnected", audience="reseller")
+    telling.tell(now=NOW)
+    row = OutboxMessage.objects.get(audience="reseller")
+    assert row.recipient == "abuse@rory.example" and "Carol" in row.body and "disconnected" in row.subject
+    assert row.token == token_of(case.pk, "reseller") and "/c/" not in row.body, "the link is the customer's"
+
+
+# ----- copyright -----
+CLAIM = {"claimant": "Rights House", "work": "The Film", "elements": dict.fromkeys(("signature", "work", "contact"), True)}
+
+
+@pytest.mark.parametrize(("elements", "passed"), [(CLAIM["elements"], True), (CLAIM["elements"] | {"signature": False}, False)])
+def test_a_complete_copyright_notice_passes_with_its_claimant_and_nothing_else_does(carol, elements, passed):
+    from tipstaff.cases.models import Measure, Strike
+
+    case = ticketed(category="copyright", copyright=CLAIM | {"elements": elements})
+    telling.tell(now=NOW)
+    if case.ticketed_at is None:
+        owed(case, "opened")
+        telling.tell(now=NOW)
+    body = OutboxMessage.objects.get(kind="opened").body
+    assert ("Rights House" in body) is passed and ("Who states the claim" in body) is passed
+    assert not Measure.objects.exists() and not Strike.objects.exists()
+
+
+def test_a_claimant_is_never_named_for_another_kind(carol):
+    ticketed(copyright=CLAIM)
+    telling.tell(now=NOW)
+    assert "Rights House" not in OutboxMessage.objects.get(kind="opened").body
+
+
+# ----- reporters (G5) -----
+@pytest.fixture
+def rita(carol):
+    """A report that Rita wrote by hand, authenticated; its case."""
+    draft = report(event(CAROL), format="free-text", category_from="person", subject="phishing page", external_id="PH-1")
+    draft.reporter.authenticated_as = "example.org"
+    deliver(draft, kind="smtp")
+    case = Case.objects.get()
+    OutboxMessage.objects.all().delete()
+    Notice.objects.all().delete()
+    return case
+
+
+@pytest.mark.parametrize(
+    ("switch", "laws", "category", "told"),
+    [
+        ("legal_only", [], "phishing", False), ("receipt", [], "phishing", False), ("outcome", [], "phishing", True),
+        ("legal_only", ["dsa"], "phishing", True), ("legal_only", ["dmca"], "phishing", False),
+        ("legal_only", ["dmca"], "copyright", True), ("legal_only", [], "copyright", False),
+    ],
+)  # fmt: skip
+def test_reporters_hear_what_the_switch_and_the_law_say(rita, settings, monkeypatch, switch, laws, category, told):
+    settings.REPORTER_DUTIES = frozenset(laws)
+    heard = duties.reporter_hears(ReporterNotice(switch), "resolved", category, settings.REPORTER_DUTIES)
+    assert (heard is not None) is told
+    monkeypatch.setattr(duties, "reporter_hears", lambda *arguments: heard)
+    Case.objects.filter(pk=rita.pk).update(state="RESOLVED", outcome="RESOLVED")
+    notice = owed(rita, "resolved", audience="reporter")
+    telling.tell(now=NOW)
+    notice.refresh_from_db()
+    rows = OutboxMessage.objects.filter(audience="reporter")
+    assert rows.exists() is told and bool(notice.refused) is not told
+    if told:
+        row = rows.get()
+        assert row.recipient == "rita@example.org" and "the cause was removed" in row.body and "PH-1" in row.body
+        assert row.token == token_of(rita.pk, "reporter")
+        for hidden in ("Carol", CAROL, "abuse@carol.example", "/c/"):
+            assert hidden not in row.body + row.html + row.subject
+
+
+def test_a_retraction_is_told_to_reporters_whatever_the_switch(rita):
+    assert duties.reporter_hears(ReporterNotice.LEGAL_ONLY, "retraction", "phishing", frozenset()) is not None
+
+
+def test_a_reporter_who_asked_not_to_be_mailed_is_not(rita, monkeypatch):
+    from tipstaff.consent.models import OptOut
+
+    OptOut.objects.create(address="rita@example.org", recorded_at=NOW)
+    monkeypatch.setattr(duties, "reporter_hears", lambda *arguments: duties.Told(by_law=False))
+    owed(rita, "resolved", audience="reporter")
+    telling.tell(now=NOW)
+    assert not OutboxMessage.objects.filter(audience="reporter").exists()
+
+
+def test_a_template_that_no_longer_fits_stops_that_notice_alone_and_says_so(carol):
+    from tipstaff.correspondence.models import Wording
+
+    Wording.objects.create(kind="opened", language="en", subject="x", body="{% if y %}", at=NOW, by="bob")
+    case = ticketed()
+    owed(case, "reminder", clock="remind_resolve_50")
+    telling.tell(now=NOW)
+    notice = Notice.objects.get(kind="opened")
+    assert "opened (en), body" in notice.refused and "endif" in notice.refused
+    assert OutboxMessage.objects.get().kind == "reminder"

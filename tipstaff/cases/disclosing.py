@@ -14,8 +14,12 @@ UNSHOWN = frozenset({Handling.NO_RENDERING, Handling.RESTRICTED_VIEW, Handling.Z
 
 
 def speaking(case: Case) -> Report | None:
-    """The report that speaks for a case in a letter: the most trusted one, then the first."""
-    told = list(CaseReport.objects.filter(case=case).order_by("at", "pk").values_list("report_id", flat=True)[:50])
+    """The report that speaks for a case in a letter: the most trusted one, then the first. A case that was handed on has its
+    parent's."""
+    rows = CaseReport.objects.filter(case=case)
+    if case.parent_id is not None and not rows.exists():
+        rows = CaseReport.objects.filter(case=case.parent_id)
+    told = list(rows.order_by("at", "pk").values_list("report_id", flat=True)[:50])
     return max(reports.of_reports(told), key=lambda row: (row.trust, -row.pk), default=None)
 
 

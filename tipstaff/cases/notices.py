@@ -24,8 +24,8 @@ from tipstaff.policy.edition import Edition, Handling, LadderMode
 
 BY = "system:telling"
 #: Notices that show what was reported and what usually helps.
-WITH_EVIDENCE = frozenset({"opened", "child_opened"})
-WITH_GUIDANCE = frozenset({"opened", "child_opened", "not_adequate", "emergency"})
+WITH_EVIDENCE = frozenset({"opened"})
+WITH_GUIDANCE = frozenset({"opened", "not_adequate", "emergency"})
 #: The clock whose end a notice is about.
 DUE = {"final_warning": "warning", "termination_notice": "final_notice", "appeal_received": "appeal", "cooperation": "cooperation"}
 LIFTS = frozenset({"restored", "left_intact"})
@@ -175,6 +175,9 @@ def _said(case: Case, notice: Notice) -> dict[str, Any]:
         row = Retraction.objects.filter(case=case).order_by("-proposed_at", "-pk").first()
         if row is not None:
             found |= {"told": row.told, "reason": row.reason}
+    if notice.kind == "child_opened" and isinstance(notice.detail.get("child"), int):
+        child = Case.objects.select_related("customer").filter(pk=notice.detail["child"]).first()
+        found |= {"client": child.customer.name, "due": child.resolve_due_at} if child else {}
     detail: Mapping[str, Any] = notice.detail
     for name in ("reason", "text", "decision", "told", "limit", "percent"):
         if detail.get(name):

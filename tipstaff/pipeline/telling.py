@@ -47,6 +47,9 @@ def tell(*, now: datetime, most: int = MOST) -> int:
 def _one(notice: Notice, now: datetime) -> None:
     """Tell one notice, or write down why nobody was told."""
     case = notice.case.merged_into or notice.case
+    if _told_by_another(notice):
+        Notice.objects.filter(pk=notice.pk).update(refused="told with the extension that was granted")
+        return
     sides = {"customer": _to_customer, "reseller": _to_customer, "reporter": _to_reporters, "staff": _to_staff}
     try:
         made, why = sides[notice.audience](notice, now)
@@ -63,6 +66,12 @@ def _one(notice: Notice, now: datetime) -> None:
         text = f"{notice.kind.replace('_', ' ')}: letter to {shown} waits in the outbox"
         journal(case=case, kind="mail", text=text, by=BY, now=now, audience=notice.audience, to=shown, notice=notice.pk,
                 messages=[row.pk for row in made])  # fmt: skip
+
+
+def _told_by_another(notice: Notice) -> bool:
+    """An extension that is granted changes the time: one letter says both."""
+    same = Notice.objects.filter(case=notice.case_id, audience=notice.audience, created_at=notice.created_at)
+    return notice.kind == "due_changed" and same.filter(kind="extension_granted").exists()
 
 
 def _to_customer(notice: Notice, now: datetime) -> tuple[list[OutboxMessage], str]:
