@@ -100,7 +100,7 @@ class Standing:
         if self.state in ENDED and self.state is not S.TERMINATED:
             return None
         if self.state in SHOWN:
-            return self.clocks.get(SHOWN[self.state])
+            return self.clocks.get(SHOWN[self.state]) or self.case.next_due_at
         return self.case.ack_due_at if self.to_acknowledge else self.case.resolve_due_at
 
     @property
@@ -114,6 +114,11 @@ class Standing:
     def late(self) -> bool:
         mine = self.state in (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.EMERGENCY_BLOCK)
         return mine and not self.paused and self.at is not None and self.at <= self.now
+
+    @property
+    def pressing(self) -> bool:
+        """Whether it is late, or the next step would be a restriction or an end."""
+        return self.late or self.state in (S.DISCONNECT_PENDING, S.DISCONNECTED, S.TERMINATION_PENDING, S.EMERGENCY_BLOCK)
 
     @property
     def head(self) -> str:
@@ -163,8 +168,12 @@ def appeal_until(case: Case, measure: Measure | None, edition: Edition) -> datet
     return decided + edition.timers.appeal_within
 
 
-def next_steps(standing: Standing, edition: Edition) -> Iterator[tuple[str, datetime | None]]:
-    """(sentence, the {moment} in it) of what happens next, in order."""
+def next_steps(standing: Standing) -> list[tuple[str, datetime | None]]:
+    """(sentence, the {moment} in it) of what happens next, in order; none about a moment that nobody has set."""
+    return [(text, at) for text, at in _next_steps(standing) if at is not None or "{moment}" not in text]
+
+
+def _next_steps(standing: Standing) -> Iterator[tuple[str, datetime | None]]:
     state, case = standing.state, standing.case
     if state in (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.EMERGENCY_BLOCK):
         if standing.to_acknowledge:

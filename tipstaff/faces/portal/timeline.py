@@ -57,9 +57,8 @@ def _said(case: Case) -> Iterator[Entry]:
     for row in Statement.objects.filter(case=case).order_by("-at", "-id")[:MOST]:
         parts = (("How it got there", row.cause), ("What was changed", row.fix), ("What keeps it out", row.prevention),
                  ("", row.text))  # fmt: skip
-        yield Entry(
-            row.at, row.author, SAID.get(row.kind, "wrote"), "user", tuple(part for part in parts if part[1]), row.promised_at
-        )
+        who = row.author if row.contact_id else "you"  # noted at the desk: by whom, is the desk's to know
+        yield Entry(row.at, who, SAID.get(row.kind, "wrote"), "user", tuple(part for part in parts if part[1]), row.promised_at)
         if row.answered_at and row.kind == "extension":
             granted = "gave more time" if row.answer == "granted" else "could not give more time"
             yield Entry(row.answered_at, "we", granted, "doc", until=row.promised_at if row.answer == "granted" else None)

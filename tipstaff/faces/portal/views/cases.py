@@ -89,7 +89,7 @@ def case_page(
         "edition": edition,
         "evidence": range(1, len(found) + 1) if may_open(category) else (),
         "ribbon": _ribbon(case, stand, here),
-        "steps": list(standing.next_steps(stand, edition)),
+        "steps": standing.next_steps(stand),
         "silence": standing.without_answer(stand, edition),
         "guidance": facts.guidance(case.category, here.code),
         "measures": _measures(case, edition, here.now),
@@ -155,10 +155,16 @@ def _ribbon(case: Case, stand: standing.Standing, here: Here) -> dict[str, Any]:
     done = {2: case.acknowledged_at}
     shown = [
         {"mark": mark, "name": name, "did": done.get(place), "then": place > 3}
-        for place, (mark, name) in enumerate(zip(drawn.marks, CLIENTS_NAMES if stand.client else NAMES, strict=True))
+        for place, (mark, name) in enumerate(zip(drawn.marks, _names(stand), strict=True))
         if place < 4 or mark.at
     ]
     return {"drawn": drawn, "steps": shown, "labels": labels}
+
+
+def _names(stand: standing.Standing) -> tuple[str, ...]:
+    """What the marks are called; once there is a plan, its end is when it is fixed."""
+    known = CLIENTS_NAMES if stand.client else NAMES
+    return (*known[:3], "Fixed", *known[4:]) if stand.planned else known
 
 
 def _turns(case: Case, now: datetime) -> list[tuple[datetime, str]]:
