@@ -5,8 +5,6 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tipstaff.project.processes import dies_with_parent
-
 
 def found(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
@@ -23,13 +21,13 @@ class Program:
         assert self.child is None
         with self.log.open("ab") as out:
             self.child = subprocess.Popen(
-                [found(self.command[0]) or self.command[0], *self.command[1:]],
+                # Not by preexec_fn: that forks, and gRPC's threads of other tests take a fork badly.
+                ["setpriv", "--pdeathsig", "KILL", found(self.command[0]) or self.command[0], *self.command[1:]],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=dies_with_parent(signal.SIGKILL),
             )
 
     @property

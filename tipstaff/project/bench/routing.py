@@ -16,7 +16,7 @@ from tipstaff.enforcement.connectors.bird.control import Bird
 from tipstaff.enforcement.connectors.contract import ConnectorError
 from tipstaff.enforcement.connectors.gobgp.speaker import Speaker
 from tipstaff.project.commands.running import free_port
-from tipstaff.project.processes import dies_with_parent, wait_until
+from tipstaff.project.processes import wait_until
 
 ASN = 65000
 ROUTER, SPEAKER = "127.0.0.2", "127.0.0.3"
@@ -189,13 +189,14 @@ class RoutingBed:
         return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.directory.glob("*.log"))
 
     def _start(self, *command: str) -> None:
+        # Not by a function between fork and exec: gRPC's threads, which we use by then, take a fork badly.
+        ending_with_us = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         with (self.directory / f"{command[0]}.out.log").open("ab") as out:
             self.children[command[0]] = subprocess.Popen(
-                [_program(command[0]) or command[0], *command[1:]],
+                [*ending_with_us, _program(command[0]) or command[0], *command[1:]],
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=dies_with_parent(signal.SIGKILL),
             )
