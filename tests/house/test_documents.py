@@ -11,7 +11,7 @@ from tipstaff.project import cli, environment
 DOCUMENTS = [path for path in files() if path.suffix == ".md" and not shown(path).startswith(("tipstaff/", "tests/"))]
 A_PATH = re.compile(r"`((?:tipstaff|tests|docs|\.ci)/[\w./-]+|[A-Z_]+\.md|run\.py|pyproject\.toml|requirements\.lock)`")
 A_LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
-A_COMMAND = re.compile(r"(?:^|[`/\s])tipstaff(?: --state \S+)? ([a-z]+)(?: ([a-z]+))?")
+A_COMMAND = re.compile(r"(?:^|[`/\s])tipstaff(?: --state \S+)? ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=shown)

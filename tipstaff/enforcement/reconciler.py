@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from tipstaff.accounts.models import InventoryVersion
 from tipstaff.audit.services import record
 from tipstaff.enforcement import endpoints, feedback, moves, protecting, reconciling, transitions, views
 from tipstaff.enforcement.connectors.contract import Connector, ConnectorError, State, Unanswered, Unreachable
@@ -15,7 +16,10 @@ from tipstaff.kernel.errors import InputError, Refused
 
 log = logging.getLogger(__name__)
 BY = feedback.BY
-LOOKED_CLOSELY = 50  # standing orders that are verified one by one in each round, the longest unseen first
+# Of the standing orders so many in each round, in turn, so that a round never keeps a new order waiting for long.
+LOOKED_CLOSELY = 10  # are read back in full
+HELD_BY = 20  # are asked whose they are now; HELD_AFTER while the inventory has changed since all were asked
+HELD_AFTER = 100
 
 
 def is_due(endpoint: Endpoint, moment: datetime, seconds: float) -> bool:
@@ -91,10 +95,15 @@ def _drifted(order: Order, text: str) -> None:
 
 def _hand_back(endpoint: Endpoint, row: Switches, moment: datetime) -> None:
     """An address or name that another customer holds now is let go at once: the new holder has done nothing."""
+    version = InventoryVersion.objects.values_list("number", flat=True).first() or 0
+    if endpoint.figures.get("asked_of") != version:
+        endpoint.figures |= {"held": 0, "asked_of": version, "hurry": 1}
+    most = HELD_AFTER if endpoint.figures.get("hurry") else HELD_BY
     standing = Order.objects.filter(endpoint=endpoint, state=transitions.VERIFIED, revert_asked_at__isnull=True)
-    chosen = standing.filter(pk__gt=endpoint.figures.get("held", 0)).order_by("pk")[: LOOKED_CLOSELY * 4]
+    chosen = standing.filter(pk__gt=endpoint.figures.get("held", 0)).order_by("pk")[:most]
     orders = list(chosen.select_related("measure", "customer", "service"))
-    endpoint.figures["held"] = orders[-1].pk if len(orders) == LOOKED_CLOSELY * 4 else 0
+    whole = len(orders) == most
+    endpoint.figures |= {"held": orders[-1].pk if whole else 0, "hurry": endpoint.figures.get("hurry", 0) if whole else 0}
     for order in orders:
         target = views.target_of(order.scope, order.target, order.case_id)
         bounds = protecting.bounds_for(row, target, order.customer_id, moment)

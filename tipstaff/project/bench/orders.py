@@ -118,6 +118,9 @@ def _measure(case: Any, address: int, **columns: Any) -> Any:
 
 def _standing(case: Any, endpoint: Any, rows: int) -> list[int]:
     """Orders in force as the worker would have left them; their numbers."""
+    from django.db.models import TextField, Value
+    from django.db.models.functions import Cast, Concat
+
     from tipstaff.cases.models_measures import Measure
     from tipstaff.enforcement import switches
     from tipstaff.enforcement.connectors.contract import tag
@@ -131,12 +134,10 @@ def _standing(case: Any, endpoint: Any, rows: int) -> list[int]:
     people = {"requested_by": "alice", "approved_by": "bob"}
     times = dict.fromkeys(("created_at", "begun_at", "snapshot_at", "applied_at", "verified_at"), moment)
     shared = {**usual, **people, **times, "case": case, "customer": case.customer, "service": case.service, "endpoint": endpoint}
-    orders = Order.objects.bulk_create(
-        [Order(measure=one, target=f"{one.target}/32", expires_at=moment + timedelta(days=30), **shared) for one in measures], batch_size=2000
-    )
-    for order in orders:
-        order.tag = tag(instance, order.pk)
-    Order.objects.bulk_update(orders, ["tag"], batch_size=2000)
+    end = moment + timedelta(days=30)
+    made_orders = [Order(measure=one, target=f"{one.target}/32", expires_at=end, **shared) for one in measures]
+    orders = Order.objects.bulk_create(made_orders, batch_size=2000)
+    Order.objects.filter(endpoint=endpoint).update(tag=Concat(Value(tag(instance, 0)[:-1]), Cast("pk", TextField())))
     return [order.pk for order in orders]
 
 
