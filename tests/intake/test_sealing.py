@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tipstaff.intake import sealing
 from tipstaff.intake.message import Hints
 from tipstaff.intake.reading.open import open_message
 from tipstaff.intake.sealing import must_seal, packaged_words, read_sealing_words
@@ -138,3 +139,14 @@ def test_what_cannot_be_judged_is_sealed(monkeypatch) -> None:
     monkeypatch.setattr(read, "must_seal", fail)
     (draft,) = read.read_submission(b"From: rita@example.org\r\nSubject: report\r\n\r\n192.0.2.7 scans us")
     assert draft.sealed and not draft.events
+
+
+@given(st.sampled_from(sorted(filter(str.isascii, packaged_words().types))), st.text(" -_./:", max_size=3), st.text(max_size=30))
+def test_the_quick_question_never_passes_over_a_type(word, between, around):
+    written = between.join(word).upper()
+    assert sealing._may_name_it(f"{around} {written} {around}", packaged_words())
+    assert sealing._may_name_it(f"Type: {written}", packaged_words())
+
+
+def test_the_quick_question_spares_most_texts():
+    assert not sealing._may_name_it("Report-Type: login-attack\nSource: 192.0.2.7\n" * 50, packaged_words())

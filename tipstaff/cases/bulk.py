@@ -127,7 +127,7 @@ def known_cases(keys: Sequence[str]) -> pl.DataFrame:
                    SELECT {_SEEN} FROM went w JOIN cases_case c ON c.id = w.id WHERE w.merged_into_id IS NULL""",  # noqa: S608
                 [list(column) for column in zip(*merged, strict=True)],
             )
-            rows += [row for row in cursor.fetchall() if row not in rows]
+            rows = list(dict.fromkeys([*rows, *cursor.fetchall()]))
     places, *columns = list(zip(*rows, strict=True)) or [()] * len(KNOWN)
     names = pl.Series("group_key", keys, dtype=pl.String)
     found = pl.DataFrame([pl.Series(name, column, dtype=_SEEN_AS[name]) for name, column in zip(_SEEN_AS, columns, strict=True)])
