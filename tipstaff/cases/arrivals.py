@@ -27,10 +27,12 @@ def arrivals(case: Case, most: int) -> list[JournalEntry]:
         cursor.execute(
             """SELECT r.at, r.events, r.report_id, trim(p.format || ' ' || p.report_type) FROM cases_casereport r
                LEFT JOIN reports_report p ON p.id = r.report_id
-               WHERE r.case_id = %s AND r.at > %s AND r.events > 0 ORDER BY r.at DESC, r.report_id DESC LIMIT %s""",
+               WHERE r.case_id = %s AND r.at > %s AND r.events > 0 ORDER BY r.report_id DESC LIMIT %s""",
             [case.pk, case.opened_at, most],
         )
-        rows = cursor.fetchall()
+        rows = sorted(
+            cursor.fetchall(), key=lambda row: row[0], reverse=True
+        )  # numbers, which the index has in order, grow with time
     found = []
     for at, group in groupby(rows, key=lambda row: row[0]):
         _, counts, reports, kinds = zip(*group, strict=True)
