@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.correspondence.given import promised
 from tests.faces.desk import factory
 from tipstaff.cases.models import Case
 from tipstaff.kernel.clock import now as clock_now
@@ -22,6 +23,9 @@ EMPTY = [
     "/settings/keywords/",
     "/settings/profiles/",
     "/settings/editions/",
+    "/settings/wording/",
+    "/settings/macros/",
+    "/outbox/",
     "/jobs/",
     "/addresses/",
     "/search/?q=nothing",
@@ -55,6 +59,12 @@ def screens(made: factory.Sample) -> list[str]:
         "/settings/editions/",
         "/settings/keywords/",
         "/settings/profiles/",
+        "/settings/wording/",
+        "/settings/wording/opened/en/",
+        "/settings/macros/",
+        "/outbox/",
+        f"/outbox/{promised(state='failed', at=made.now, error='550 5.1.1 no such user').pk}/",
+        f"/outbox/{promised('rita@example.org', at=made.now, audience='reporter').pk}/",
         "/search/?q=203.0.113.",
         "/search/?q=rita",
         "/addresses/",
