@@ -157,6 +157,12 @@ class Archive:
         rows = [_flow(row) for row in self._ask(span, sql, [*parameters, *condition.parameters])]
         return Answer(SHOWN, rows[:limit], len(rows) > limit)
 
+    def rates(self, span: Span) -> list[int]:
+        """The sampling rates that flows of the span carry, 0 for unknown, the coarsest last."""
+        condition = _conditions(span, "")
+        sql = f"SELECT DISTINCT rate FROM {{flows}} WHERE {condition.sql} ORDER BY rate"  # noqa: S608
+        return [int(row[0]) for row in self._ask(span, sql, condition.parameters)]
+
     def series(self, span: Span, *, step: timedelta, dimension: str = "direction", where: str = "") -> Answer:
         """Bytes and packets per step of time and value of a dimension; long flows count where they ended."""
         if dimension not in DIMENSIONS:
