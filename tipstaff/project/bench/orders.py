@@ -22,7 +22,7 @@ from tipstaff.project.children import ours
 from tipstaff.project.processes import wait_until
 
 FIRST = int(ip_address("100.64.0.1"))  # shared address space: no address of anybody's own
-SAMPLES = 200
+SAMPLES = 100
 BETWEEN = 0.15  # seconds between decisions
 PATIENCE = 60.0
 
