@@ -8,6 +8,7 @@ from tests.cases.resolving import HOUR, PACKS, Desk
 from tests.pipeline.given import CAROL, NOW, deliver, event, report
 from tipstaff.accounts.models import Contact, Customer
 from tipstaff.cases import (
+    appeals,
     cooperation,
     forwarding,
     rearranging,
@@ -20,8 +21,9 @@ from tipstaff.cases import (
     timing,
     wrong,
 )
-from tipstaff.cases.models import CaseReport, Clock, ContentView, Measure, Notice, Proof, Retraction, Strike
+from tipstaff.cases.models import Approval, CaseReport, Clock, ContentView, Measure, Notice, Proof, Retraction, Strike
 from tipstaff.kernel.errors import InputError, NotFound, Refused
+from tipstaff.policy import loading
 
 pytestmark = pytest.mark.django_db
 WILL, MAY = PACKS
@@ -253,3 +255,43 @@ def test_a_ruling_needs_a_reason_and_a_role():
         desk.on(resolution.leave_intact, reason="fine", by="nobody")
     with pytest.raises(Refused, match="roles"):
         desk.on(resolution.leave_intact, reason="fine", by=desk.carol)
+
+
+def test_a_fix_or_dispute_after_the_decision_does_not_hide_that_the_service_is_blocked():
+    desk = Desk(WILL).wait(25 * HOUR)
+    row = Approval.objects.get(case=desk.number)
+    desk.do(restriction.approve, approval=row.pk, by="amy")
+    desk.wait(13 * HOUR)
+    assert Measure.objects.get().state == "decided"
+    desk.on(statements.claim_fix, by=desk.carol, text="just now")
+    desk.on(statements.dispute, by=desk.carol, text="and wrong anyway")
+    assert desk.state == "DISCONNECT_PENDING"
+    desk.enforce()
+    assert desk.state == "DISCONNECTED"
+
+
+def test_what_came_into_force_during_an_appeal_is_known_after_it():
+    desk = Desk(WILL).wait(25 * HOUR)
+    row = Approval.objects.get(case=desk.number)
+    desk.do(restriction.approve, approval=row.pk, by="amy")
+    desk.wait(13 * HOUR)
+    appeal = desk.on(appeals.file, grounds="no", by=desk.carol)
+    desk.enforce()
+    assert desk.state == "APPEAL"
+    desk.do(appeals.withdraw, appeal=appeal.pk, by=desk.carol)
+    assert desk.state == "DISCONNECTED" and "statement_of_reasons" in desk.notices()
+
+
+def test_a_narrow_measure_that_the_edition_lists_follows_without_a_person(monkeypatch):
+    content = loading.canonical(loading.load_packaged(WILL))
+    content["categories"]["intrusion"]["automatic"] = ["block"]
+    edition = loading.from_content(content)
+    monkeypatch.setattr(loading, "load_packaged", lambda pack: edition)
+    desk = Desk(WILL)
+    desk.wait(25 * HOUR)
+    assert desk.state == "DISCONNECT_PENDING" and not Measure.objects.exists()
+    desk.wait(13 * HOUR)
+    measure = Measure.objects.get()
+    assert measure.automatic and measure.decided_by == "system:clock" and measure.scope == "machine"
+    desk.enforce()
+    assert desk.state == "DISCONNECTED"

@@ -105,6 +105,13 @@ def settle(*, case: int, by: str, now: datetime) -> bool:
     return _advance(case, Event.LIFTED, "nothing stands any more", {}, by, now)
 
 
+def catch_up(*, case: int, by: str, now: datetime) -> None:
+    """After an appeal: what came into force, or was lifted, while the case stood still is told to the table now."""
+    if Measure.objects.filter(case_id=case, state="in_force").exists() and Case.objects.get(pk=case).state == "DISCONNECT_PENDING":
+        _advance(case, Event.EXECUTED, "in force since the appeal began", {}, by, now)
+    settle(case=case, by=by, now=now)
+
+
 def _advance(case: int, event: Event, words: str, detail: dict, by: str, now: datetime) -> bool:
     try:
         advance(Act(case, event, words, detail=detail), by=by, now=now)
