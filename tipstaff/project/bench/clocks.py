@@ -9,14 +9,17 @@ import polars as pl
 
 from tipstaff.project.bench import throwaway, world
 
-MINUTE = 60.0
+SPREAD = 40.0  # seconds over which they fall due: inside one minute
 #: What falls due, in shares: reminders, acknowledgements that did not come, and times to resolve that are over.
 KINDS = (("remind_resolve_50", 0.4), ("remind_resolve_80", 0.2), ("acknowledge", 0.2), ("resolve", 0.2))
 LEAD = timedelta(seconds=2)
 
 
 def run(*, rows: int = 100_000, seed: int = 1) -> dict[str, Any]:
-    """Open ``rows`` tickets whose next clocks fall due within one minute, and fire them as they do, with two sweepers' turns."""
+    """Open ``rows`` tickets whose next clocks fall due within one minute, and fire them as they do.
+
+    ``seconds``: from the first moment that is due to the last commit. Lateness is that of the commit.
+    """
     with throwaway.instance() as cluster:
         from tipstaff.cases import sweeper
         from tipstaff.kernel.clock import now
@@ -88,7 +91,7 @@ def _cases(numbers: list[int], services: list[tuple[int, int]], edition: int, be
 
 def _clocks(numbers: list[int], began: datetime, rng: np.random.Generator) -> pl.DataFrame:
     names, shares = [kind for kind, _ in KINDS], [share for _, share in KINDS]
-    micros = (np.sort(rng.random(len(numbers))) * MINUTE * 1e6).astype(np.int64)
+    micros = (np.sort(rng.random(len(numbers))) * SPREAD * 1e6).astype(np.int64)
     due = pl.Series("due_at", np.datetime64(began.replace(tzinfo=None), "us") + micros.astype("timedelta64[us]"))
     return pl.DataFrame({
         "case_id": numbers, "kind": rng.choice(names, size=len(numbers), p=shares), "due_at": due.dt.replace_time_zone("UTC"),
