@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import redirect
 from django.utils.decorators import decorator_from_middleware
-from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
@@ -144,8 +143,7 @@ def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     def outer(request: HttpRequest, **given: Any) -> HttpResponse:
         here = by_session(request, clock_now())
         if here is None:
-            wanted = f"?{urlencode({'next': request.get_full_path()})}" if request.method != "POST" else ""
-            return redirect(f"/my/sign-in/{wanted}")
+            return redirect("/my/sign-in/")
         if too_busy := _busy(request, here):
             return too_busy
         return _answered(request, here, view, **given)

@@ -5,7 +5,6 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from tipstaff.cases.models import Case
 from tipstaff.cases.portal_access import Visitor, case_for_customer
@@ -25,25 +24,19 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         if by_session(request, now) is not None:
             return redirect("/my/")
-        return page(request, "portal/sign_in.html", {"now": now, "next": _onward(request.GET.get("next", ""))})
+        return page(request, "portal/sign_in.html", {"now": now})
     if limits.count(limits.ASK_NETWORK, limits.peer(request), now):
         return refusal(request, 429, "Too many sign-in links were asked for from your network. Wait a quarter of an hour.")
     email = request.POST.get("email", "").strip()
     try:
         EmailValidator()(email)
     except ValidationError:
-        context = {"now": now, "email": email[:254], "next": _onward(request.POST.get("next", "")), "problem": True}
+        context = {"now": now, "email": email[:254], "problem": True}
         return page(request, "portal/sign_in.html", context, 422)
     often = limits.count(limits.ASK_ADDRESS, email.lower(), now)
     signing_in.ask(email=email, code=words.chosen(request), mailed=not often, now=now)
     minutes = int(signing_in.LINK_FOR.total_seconds() // 60)
     return page(request, "portal/sent.html", {"now": now, "email": email[:254], "minutes": minutes})
-
-
-def _onward(wanted: str) -> str:
-    """A place inside the portal, or nothing."""
-    ours = url_has_allowed_host_and_scheme(wanted, None) and wanted.startswith("/my/")
-    return wanted if ours else ""
 
 
 @door
