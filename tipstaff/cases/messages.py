@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from tipstaff.cases import letters, notices
@@ -57,6 +58,7 @@ def preview(*, case: Case, audience: str, text: str, now: datetime) -> tuple[Let
     """The letter as its first reader would get it, and the reader's name; nothing is kept."""
     to, text = _audience(audience), _checked(text)
     person, values = _people(case, to)[0]
+    values["portal_url"] = f"{settings.PUBLIC_URL.rstrip('/')}/c/…"  # the real link would let its reader act as the customer
     return _letter(case, to, person, text, values, now), person.name or (person.address if to is To.CUSTOMER else "the reporter")
 
 
@@ -110,7 +112,7 @@ def _letter(case: Case, to: To, person: Addressee, text: str, values: dict[str, 
     kind = "message" if to is To.CUSTOMER else "message.reporter"
     if to is To.CUSTOMER:
         edition = policy.compiled(case.edition)
-        values = notices.about(case, edition, person.language) | notices.link(case, person, now)
+        values = notices.about(case, edition, person.language) | notices.link(case, person, now) | values
     values |= {"text": text, "contact": person.name}
     return notices.tokened(compose(kind, person.language, values, brand=case.brand, zone=notices.zone_of(case)), case, str(to))
 

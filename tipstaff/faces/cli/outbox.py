@@ -14,6 +14,7 @@ from tipstaff.correspondence import catalogue, queries, wordings
 from tipstaff.correspondence import outbox as acts
 from tipstaff.correspondence.catalogue import Source
 from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.correspondence.veiling import veiled
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
 
@@ -58,7 +59,7 @@ def show(number: int, as_json: bool) -> None:
     row = _one(number)
     body = _row(row) | {
         "message_id": row.message_id or None, "sha256": row.sha256 or None,
-        "body": row.body if row.audience != "reporter" else None,
+        "body": veiled(row.body) if row.audience != "reporter" else None,
         "tries": [
             {"at": _time(one.at), "outcome": one.outcome, "stage": one.stage, "code": one.code, "answer": one.answer}
             for one in row.tries.order_by("at")
