@@ -42,7 +42,7 @@ class TestPerson(ConnectorContract):
     def tamper(self, done) -> None:
         WorkOrder.objects.filter(tag=done.tag).update(state="undone", undone_by="the NOC")
 
-    def test_a_peer_that_is_away_is_said_and_may_be_tried_again(self, connector, monkeypatch) -> None:
+    def test_a_peer_that_is_away_is_said_and_may_be_tried_again(self, connector, monkeypatch):  # type: ignore[override]
         """Its peer is our own database: where that is away, the contract's error says so."""
         from django.db import OperationalError
 

@@ -95,7 +95,7 @@ class TestProxmox(PanelContract):
         self.take_away(connector, self.carry_out(connector, self.order()))
         assert self.standing()["101"] == before and "link_down=1" in before["net1"]
 
-    def test_only_our_own_strays_are_removed(self, connector: Webhook) -> None:
+    def test_only_our_own_strays_are_removed(self, connector):
         """A stray has no order, so nobody knows which links were down before: all come up, and the tag goes."""
         self.carry_out(connector, self.order())
         connector.remove(next(iter(connector.actual())))

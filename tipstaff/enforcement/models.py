@@ -102,13 +102,13 @@ class Order(models.Model):
                 name="order_two_people_where_needed",
             ),
             models.UniqueConstraint(
-                fields=["measure"], condition=~Q(state__in=list(transitions.FINAL)), name="order_one_of_a_measure"
+                fields=["measure"], condition=~Q(state__in=sorted(transitions.FINAL)), name="order_one_of_a_measure"
             ),
         ]
         indexes = [
             models.Index(fields=["next_try_at"], name="order_work", condition=Q(next_try_at__isnull=False)),
-            models.Index(fields=["expires_at"], name="order_expiry", condition=Q(state__in=list(transitions.AT_WORK))),
-            models.Index(fields=["endpoint", "target"], name="order_place", condition=Q(state__in=list(transitions.TOUCHED))),
+            models.Index(fields=["expires_at"], name="order_expiry", condition=Q(state__in=sorted(transitions.AT_WORK))),
+            models.Index(fields=["endpoint", "target"], name="order_place", condition=Q(state__in=sorted(transitions.TOUCHED))),
             models.Index(fields=["state", "created_at"], name="order_screen"),
             models.Index(fields=["customer", "created_at"], name="order_customer"),
             models.Index(fields=["case"], name="order_case"),

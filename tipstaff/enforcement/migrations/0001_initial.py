@@ -197,11 +197,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='order',
-            index=models.Index(condition=models.Q(('state__in', ['approved', 'drifted', 'applying', 'reverting', 'verified'])), fields=['expires_at'], name='order_expiry'),
+            index=models.Index(condition=models.Q(('state__in', ['applying', 'approved', 'drifted', 'reverting', 'verified'])), fields=['expires_at'], name='order_expiry'),
         ),
         migrations.AddIndex(
             model_name='order',
-            index=models.Index(condition=models.Q(('state__in', ['drifted', 'reverting', 'verified', 'applying'])), fields=['endpoint', 'target'], name='order_place'),
+            index=models.Index(condition=models.Q(('state__in', ['applying', 'drifted', 'reverting', 'verified'])), fields=['endpoint', 'target'], name='order_place'),
         ),
         migrations.AddIndex(
             model_name='order',
@@ -237,7 +237,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='order',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['reverted', 'failed']), _negated=True), fields=('measure',), name='order_one_of_a_measure'),
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['failed', 'reverted']), _negated=True), fields=('measure',), name='order_one_of_a_measure'),
         ),
         migrations.AddIndex(
             model_name='interruption',
