@@ -14,7 +14,7 @@ from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, prefetch
 # Words of a row. MOMENT: the second; FLOWS_SYN: flows, and above 32 bits those with SYN and no ACK; PEERS: 128 bits by hash.
 KEY, MOMENT, FLOWS_SYN, BYTES_SEEN, PACKETS_SEEN, UDP_PACKETS, PEERS, MORE_PEERS = range(8)
 ROW = 8
-PROBES, STALE = 32, 120  # rows looked at for a key; seconds after which a row may be given to another host
+PROBES, STALE = 64, 120  # rows looked at for a key; seconds after which a row may be given to another host
 BLOCK = 64
 SRC, DST, FAMILY, PROTOCOL, TCP_FLAGS, RATE, BYTES, PACKETS, SRC_HI, SRC_LO, DST_HI, DST_LO = (
     L.SRC, L.DST, L.FAMILY, L.PROTOCOL, L.TCP_FLAGS, L.RATE, L.BYTES, L.PACKETS, L.SRC_HI, L.SRC_LO, L.DST_HI, L.DST_LO

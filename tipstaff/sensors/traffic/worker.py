@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from tipstaff.attribution import snapshot
 from tipstaff.kernel import heartbeat
@@ -26,7 +26,7 @@ from tipstaff.sensors.traffic.records import address_text
 
 log = logging.getLogger(__name__)
 STEP, BEAT, KEEP, RETRY = 1.0, 5.0, 60.0, 2.0
-AWAY = (DatabaseError, InterfaceError)
+AWAY = (OperationalError, InterfaceError)
 MODULE = "tipstaff.sensors.traffic"
 
 
@@ -93,7 +93,6 @@ class Flows:
             program.watch()
         self._every("keep", KEEP, self._keep)
         try:
-            close_old_connections()
             self._tell_prefixes()
             self._tell_exporters()
             self._every("report", 2.0, self._note_exporters)
@@ -181,6 +180,7 @@ def run(stop: threading.Event) -> None:
     flows.prepare()
     try:
         while not stop.wait(STEP):
+            close_old_connections()
             flows.step()
     finally:
         flows.stop()
