@@ -1,6 +1,7 @@
 """The comparison of what should stand at a peer with what does, all the time: drift is repaired, strays of ours go."""
 
 import logging
+import time
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -20,17 +21,20 @@ BY = feedback.BY
 LOOKED_CLOSELY = 10  # are read back in full
 HELD_BY = 20  # are asked whose they are now; HELD_AFTER while the inventory has changed since all were asked
 HELD_AFTER = 100
+SELDOM = 300.0  # seconds between rounds, at most
 
 
 def is_due(endpoint: Endpoint, moment: datetime, seconds: float) -> bool:
+    """Each so many seconds; less often where a round takes long, so that orders have nine tenths of the worker's time."""
     if endpoint.halted or (endpoint.try_again_at is not None and endpoint.try_again_at > moment):
         return False
-    return endpoint.reconciled_at is None or moment - endpoint.reconciled_at >= timedelta(seconds=seconds)
+    pause = min(max(seconds, 10 * endpoint.figures.get("took", 0)), SELDOM) if seconds else 0
+    return endpoint.reconciled_at is None or moment - endpoint.reconciled_at >= timedelta(seconds=pause)
 
 
 def reconcile(endpoint: Endpoint, row: Switches) -> Difference | None:
     """One round at one endpoint; None when its peer could not be read. While actions are stopped it only looks."""
-    moment = now()
+    moment, began = now(), time.monotonic()
     try:
         connector = endpoints.build(endpoint, protecting.bounds(row))
         actual = connector.actual()
@@ -52,7 +56,7 @@ def reconcile(endpoint: Endpoint, row: Switches) -> Difference | None:
         _look_closely(endpoint, connector)
     _hand_back(endpoint, row, moment)
     figures = {"desired": found.desired, "actual": found.actual, "missing": len(found.missing), "strays": len(found.strays)}
-    _seen(endpoint, moment, figures=figures)
+    _seen(endpoint, now(), figures={**figures, "took": round(time.monotonic() - began, 3)})
     return found
 
 
@@ -126,7 +130,7 @@ def _halt(endpoint: Endpoint, why: str, moment: datetime) -> None:
         feedback.alert(newest, f"the reconciler stopped at {endpoint.name}: {why}", now=moment)
 
 
-def _seen(endpoint: Endpoint, moment: datetime, *, problem: str = "", figures: dict[str, int] | None = None) -> None:
+def _seen(endpoint: Endpoint, moment: datetime, *, problem: str = "", figures: dict[str, float] | None = None) -> None:
     endpoint.reconciled_at = moment
     endpoint.figures = {**endpoint.figures, **(figures or {})}
     columns: dict[str, object] = {"reconciled_at": moment, "figures": endpoint.figures}
