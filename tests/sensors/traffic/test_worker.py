@@ -29,7 +29,7 @@ def test_exporters_and_prefixes_follow_the_desk_while_flows_come_in(tmp_path) ->
 
     def send() -> None:
         replay(
-            [Datagram(v5([flow(src="198.51.100.7", dst="192.0.2.99")], wall=int(time.time())), bytes(16), 0, 0)],
+            [Datagram(v5([flow(src="198.51.100.7", dst="192.0.2.99")], wall=int(now().timestamp())), bytes(16), 0, 0)],
             "127.0.0.1",
             port,
             0,

@@ -45,6 +45,8 @@ class Run:
     octets_equal: bool | None = None
     bytes_per_flow: float = 0.0
     compact_cpu: float = 0.0
+    pause: float = 0.0
+    dropped: int = 0
 
 
 @contextmanager
@@ -129,6 +131,8 @@ def measure(folder: Path, kind: str, rate: float, seconds: float, archive: bool,
         bed.close()
     report = bed.report()
     run.lost, run.buffer_bytes = truth["flows"] - report["flows"], report["buffer_bytes"]
+    run.pause = report["longest_pause"]
+    run.dropped = report["dropped_datagrams"]
     run.stages = {name: spent / run.flows * 1e6 for name, spent in report["cpu_seconds"].items()}
     if archive:
         run.lost += report["archive"]["lost"] + report["archive"]["dropped"]
@@ -213,6 +217,7 @@ def figures(runs: list[Run], archive: bool, peer: str, theirs: list[float]) -> d
         "ratio_to_peer": round(cpu / statistics.median(theirs), 3) if theirs else None,
     }  # fmt: skip
     found |= {"receive_buffer_bytes": runs[0].buffer_bytes, "runs": len(runs), "ready_s": round(runs[-1].ready_s, 2)}
+    found |= {"longest_pause_s": max(run.pause for run in runs), "dropped_datagrams": max(run.dropped for run in runs)}
     found["stages"] = {name: round(statistics.median(run.stages[name] for run in runs), 4) for name in runs[0].stages}
     if archive:
         found["archive_equals_truth"] = all(run.rows == run.flows and run.octets_equal for run in runs)

@@ -261,7 +261,7 @@ def build(settings: Settings) -> Receiver:
 
 def run(receiver: Receiver, stop: threading.Event) -> None:
     """Until ``stop``: receive, now and then look at files, publish, report."""
-    directory = Path(receiver.settings.directory)
+    teller = Teller(receiver, Path(receiver.settings.directory))
     looked = told = forgot = time.monotonic()
     receiver.published = before = looked
     room = receiver.inlet.buffer_bytes
@@ -275,7 +275,7 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
         if began - receiver.published > HAND_OVER:
             receiver.hand_over(receiver.pos)
         if began - told > TELL:
-            tell(receiver, directory)
+            teller.tell()
             told = began
         if began - forgot > FORGET:
             receiver.decoder.forget_old(int(now().timestamp() * 1000))
@@ -285,7 +285,7 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
             time.sleep(pause_after(got, time.monotonic() - before, room))
         before = began
     receiver.hand_over(receiver.pos)
-    tell(receiver, directory)
+    teller.tell(wait=True)
 
 
 def pause_after(got: int, seconds: float, room: int) -> float:
@@ -294,15 +294,35 @@ def pause_after(got: int, seconds: float, room: int) -> float:
     return min(LONGEST_SLEEP, max(SHORTEST_SLEEP, room / 5 / a_second))
 
 
-def tell(receiver: Receiver, directory: Path) -> None:
-    """Write the report, and the templates when they changed; a full disk is no reason to stop receiving."""
-    try:
-        write_whole(directory / "receiver.json", json.dumps(receiver.report()))
-        if receiver.decoder.templates.changed:
-            write_whole(directory / "templates.json", json.dumps(list(receiver.decoder.templates.dump())))
-            receiver.decoder.templates.changed = False
-    except OSError as error:
-        log.warning("cannot write into %s: %s", directory, error)
+class Teller:
+    """Writes reports, and templates when they changed, in a thread of its own: a disk that is slow or full stops nothing."""
+
+    def __init__(self, receiver: Receiver, directory: Path) -> None:
+        self.receiver, self.directory = receiver, directory
+        self.writing: threading.Thread | None = None
+
+    def tell(self, *, wait: bool = False) -> None:
+        """Begin to write, unless the last time is not done yet; with ``wait``, see it through."""
+        if self.writing is not None and (wait or not self.writing.is_alive()):
+            self.writing.join()
+            self.writing = None
+        if self.writing is None:
+            templates = self.receiver.decoder.templates
+            kept = list(templates.dump()) if templates.changed else None
+            templates.changed = False
+            self.writing = threading.Thread(target=self._write, args=(self.receiver.report(), kept), daemon=True)
+            self.writing.start()
+        if wait:
+            self.writing.join()
+
+    def _write(self, report: dict[str, Any], templates: list[dict[str, object]] | None) -> None:
+        try:
+            write_whole(self.directory / "receiver.json", json.dumps(report))
+            if templates is not None:
+                write_whole(self.directory / "templates.json", json.dumps(templates))
+        except OSError as error:
+            log.warning("cannot write into %s: %s", self.directory, error)
+            self.receiver.decoder.templates.changed |= templates is not None
 
 
 def main(arguments: list[str]) -> None:
