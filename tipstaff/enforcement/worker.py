@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from tipstaff.cases.models_measures import Measure
 from tipstaff.enforcement import carrying, ending, feedback, interruptions, moves, ordering, reconciler, switches, transitions
@@ -135,15 +135,15 @@ def lift_asked(moment: datetime) -> int:
 
 def follow_ends(moment: datetime) -> int:
     """An emergency block that a second person confirmed lasts as long as the case now says."""
-    confirmed = Order.objects.filter(emergency=True, measure__confirmed_by__isnull=False, measure__expires_at__gt=F("expires_at"))
-    orders = list(confirmed.exclude(state__in=transitions.FINAL).filter(revert_asked_at__isnull=True).select_related("measure"))
-    for order in orders:
-        until = order.measure.expires_at
+    few = Order.objects.filter(emergency=True, revert_asked_at__isnull=True).exclude(state__in=transitions.FINAL)
+    ends = [(order, order.measure.expires_at) for order in few.select_related("measure") if order.measure.confirmed_by]
+    later = [(order, until) for order, until in ends if until is not None and until > order.expires_at]
+    for order, until in later:
         standing = order.state in transitions.STANDING
         moves.change(order, emergency=False, expires_at=until, refresh=standing, next_try_at=moment)
         by = order.measure.confirmed_by or feedback.BY
         moves.note(order, by=by, now=moment, kind="moved_end", text=f"confirmed by {by}: it now ends {until:%Y-%m-%d %H:%M} UTC")
-    return len(orders)
+    return len(later)
 
 
 def expire(moment: datetime) -> int:
