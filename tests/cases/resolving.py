@@ -51,9 +51,9 @@ class Desk:
 
     def tell(self):
         """The opening notice has been sent."""
-        OutboxMessage.objects.create(reference=f"case:{self.number}", audience="customer", kind="notice", recipient="a@carol.example",
-                                     subject="ticket", body="", state="sent", created_at=self.now, not_before=self.now,
-                                     sent_at=self.now)  # fmt: skip
+        to = {"audience": "customer", "kind": "notice", "recipient": "a@carol.example", "subject": "ticket", "body": ""}
+        when = {"created_at": self.now, "not_before": self.now, "sent_at": self.now}
+        OutboxMessage.objects.create(reference=f"case:{self.number}", state="sent", **to, **when)
 
     def wait(self, length):
         """Time passes; every second of it is looked at as the sweeper does, moment by moment of what falls due."""

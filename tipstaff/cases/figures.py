@@ -76,7 +76,7 @@ def clauses_by_week(*, weeks: list[str], since: datetime) -> list[tuple[str, dic
 
 
 def repeat_offenders(*, now: datetime, most: int = 8, over: timedelta = timedelta(days=90)) -> list[dict[str, Any]]:
-    """Customers with several cases in the time, 90 days by default: cases, open, resolved breaches, and the clause most of them cite."""
+    """Customers with several cases in the time: cases, open ones, resolved breaches, and the clause most of them cite."""
     lately = Case.objects.filter(opened_at__gte=now - over).exclude(state=RESTRICTED)
     rows = list(
         lately.values("customer", "customer__name")

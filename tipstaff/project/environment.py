@@ -58,9 +58,7 @@ OPTIONS = (
     Option("mail_acknowledges", "off", "whether an authenticated contact's reply by mail acknowledges the ticket: on or off"),
     Option("mail_per_hour", "2000", "messages that leave in an hour, at most"),
     Option("mail_per_recipient", "20", "messages to one address in an hour, at most; emergencies are exempt"),
-    Option(
-        "reporter_duties", "dmca", "duties of law towards reporters beyond the policy: dmca, dsa, both by comma, none"
-    ),
+    Option("reporter_duties", "dmca", "duties of law towards reporters beyond the policy: dmca, dsa, both by comma, none"),
     Option("smarthost", "", "HOST:PORT of the mail server that takes our mail, usually port 587 or 465"),
     Option("smarthost_tls", "starttls", "starttls (refused without it), tls from the first byte on, or off"),
     Option("smarthost_user", "", "name to log in with; empty: no login"),

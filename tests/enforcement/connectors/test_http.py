@@ -11,7 +11,7 @@ from tests.enforcement.connector_contract import ConnectorContract, bounds, orde
 from tests.enforcement.servers import need_programs
 from tests.enforcement.testbed.front import FrontBed
 from tipstaff.enforcement.connectors import http_rules
-from tipstaff.enforcement.connectors.contract import NotOurs, OrderView, Receipt, Rejected, State
+from tipstaff.enforcement.connectors.contract import Connector, NotOurs, OrderView, Receipt, Rejected, State
 from tipstaff.enforcement.connectors.http import BLOCKS, FORMER, Http
 from tipstaff.kernel.errors import InputError
 from tipstaff.project.processes import wait_until
@@ -95,7 +95,7 @@ class FrontContract(ConnectorContract):
         path.write_text(text.replace("example", "exomple", 1))
         assert path.read_text() != text
 
-    def test_what_was_changed_since_is_not_taken_away(self, connector: Http) -> None:
+    def test_what_was_changed_since_is_not_taken_away(self, connector: Connector) -> None:
         receipt = self.carry_out(connector, self.order())
         self.tamper(receipt.order)
         changed = (self.bed.directory / BLOCKS).read_text()
