@@ -93,6 +93,8 @@ def _alike(lines: list[Line], zone: str | None, reference) -> Iterator[tuple[Lin
 
 
 def _timed(line: Line, zone: str | None, reference) -> LogLine | None:
+    if ":" not in line.text[:40]:
+        return None
     text = line.text.lstrip("> ")
     if len(text) > 400 or (not text[:1].isdigit() and text[:1] != "[" and not text[:3].isalpha()):
         return None

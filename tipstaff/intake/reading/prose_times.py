@@ -156,6 +156,9 @@ def zone_of_same_clock(text: str, language: str | None) -> str | None:
 
     None where no clock with seconds stands twice, or where those that do have different offsets.
     """
+    clocks = _HMS.findall(text[:MAX_TEXT])
+    if len(clocks) == len(set(clocks)):
+        return None
     offsets = set()
     for said in find_said(text[:MAX_TEXT], language=language):
         clock = _HMS.search(said.moment.as_written)

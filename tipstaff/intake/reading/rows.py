@@ -102,6 +102,9 @@ _LIST_WORDS = frozenset(word for name in _LISTED for word in name.translate(_APA
     "address",
     "adresse",
 } | {"address"}
+_BESIDE_WORDS = frozenset(
+    word for name, role in _NAMED.items() if role in ("time", "port", "proto") for word in name.translate(_APART).split()
+) - {"at", "when", "y", "e", "и"}
 _ALLOWED = pattern(
     r"(?i)(?:^|[\s;,|\t\"=])(?:allow(?:ed)?|accept(?:ed)?|permit(?:ted)?|pass(?:ed)?|success(?:ful)?|consentito|permitido|permesso|autorisé|erlaubt|zugelassen|toegestaan|zezwolono|dozwolone|разрешено|允许|許可)(?:[\s;,|\t\"]|$)"
 )
@@ -113,7 +116,7 @@ def rows_of(lines: list[Line], zone: str | None, reference: datetime | None) -> 
     """Each row that names who came, with its line. ``zone`` and ``reference`` as for ``read_log_line``."""
     heading: Heading | None = None
     whole = "\n".join(line.text for line in lines)
-    may_head = len(whole) > MAX_TEXT or _may_head(whole) or _may_list(whole)
+    may_head = len(whole) > MAX_TEXT or _may_head(whole)
     index = read = 0
     while index < len(lines) and read < MAX_ROWS:
         line = lines[index]
@@ -170,11 +173,11 @@ def _is_rule(text: str) -> bool:
 
 
 def _may_head(text: str) -> bool:
-    return not _SOURCE_WORDS.isdisjoint(fold(text).translate(_APART).split())
-
-
-def _may_list(text: str) -> bool:
-    return "#Fields:" in text or not _LIST_WORDS.isdisjoint(fold(text).translate(_APART).split())
+    """Whether the words of a heading are in it: the source's column, or one of addresses beside one of times or ports."""
+    words = set(fold(text).translate(_APART).split())
+    if not _SOURCE_WORDS.isdisjoint(words) or "#Fields:" in text:
+        return True
+    return not _LIST_WORDS.isdisjoint(words) and not _BESIDE_WORDS.isdisjoint(words)
 
 
 def _w3c(text: str) -> Heading | None:
@@ -188,7 +191,7 @@ def _heading(text: str) -> Heading | None:
     if text.lower().startswith("#fields:") and (found := _w3c(text)):
         return found
     text = text.strip().lstrip("#").strip().removeprefix("fields").lstrip()
-    if len(text) > 300 or text.endswith((".", "!", "?")) or not (_may_head(text) or _may_list(text)):
+    if len(text) > 300 or text.endswith((".", "!", "?")) or not _may_head(text):
         return None
     for style in ("|", "\t", ";", ",", "  ", " "):
         if style not in text:
