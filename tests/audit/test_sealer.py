@@ -94,11 +94,13 @@ class TestTwoTransactions:
 
     def test_once_all_have_ended_the_floor_rises(self, app, transactional_db) -> None:
         sealer = Sealer()
-        for number in range(6):
+        for number in range(300):  # whatever else runs in this cluster holds the floor down until it ends
             note(number)
             sealer.seal(now=NOW)
-        risen = sealer.floor
-        assert risen > 0
+            if sealer.floor > 0 and number > 5:
+                break
+            time.sleep(0.1)
+        assert sealer.floor > 0
         app.execute(INSERT)
         held = app.execute("SELECT max(id) FROM audit_entry WHERE actor = 'bulk'").fetchone()[0]
         for number in range(6):
@@ -106,9 +108,12 @@ class TestTwoTransactions:
             sealer.seal(now=NOW)
         assert sealer.floor < held  # never above what may still commit
         app.rollback()
-        for number in range(3):
+        for number in range(300):
             note(number)
             sealer.seal(now=NOW)
+            if sealer.floor > held:
+                break
+            time.sleep(0.1)
         assert sealer.floor > held
 
     def test_while_one_seals_another_waits(self, app, transactional_db) -> None:

@@ -190,14 +190,14 @@ def many(count, now):
 def test_two_workers_killed_again_and_again_fire_everything_once_and_in_order(database_url, tmp_path):
     from tipstaff.kernel.clock import now
 
-    cases = many(150, now())
+    cases = many(400, now())
     kills = 0
     workers = [start(database_url, tmp_path), start(database_url, tmp_path)]
     for worker in workers:
         assert worker.stdout.readline() == "up\n"
     try:
         while Clock.objects.filter(case__in=cases, kind__startswith="re", fired_at=None, cancelled_at=None).exists() and kills < 25:
-            time.sleep(0.15)
+            time.sleep(0.05)
             victim = workers.pop(0)
             victim.send_signal(signal.SIGKILL)
             victim.wait(10)
@@ -210,7 +210,7 @@ def test_two_workers_killed_again_and_again_fire_everything_once_and_in_order(da
         for worker in workers:
             worker.send_signal(signal.SIGKILL)
             worker.wait(10)
-    assert kills >= 3
+    assert kills >= 2
     for case in cases:
         kinds = [kind for kind, _ in fired(case)]
         assert kinds == ["remind_resolve_50", "remind_resolve_80", "resolve"], kinds

@@ -166,6 +166,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_under_a_second_and_300_megabytes(name):
     raw = CASES[name]
+    read_submission(b"From: rita@mail.example\n\nthe first letter of a program pays for its vocabulary", Hints())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.process_time()
     drafts = read_submission(raw, Hints(filename="submission"))

@@ -92,6 +92,7 @@ def test_the_first_five_minutes(demo, page):
     page.keyboard.press("Enter")
     page.wait_for_url(f"{address}/")
     expect(page.get_by_text("past due").first).to_be_visible()
+    page.goto(f"{address}/queue/")
     page.get_by_role("link", name=f"#{case}").first.click()
     page.wait_for_url(f"**/cases/{case}/**")
     told = page.inner_text("main")

@@ -144,7 +144,9 @@ def _carry(case: Case, act: Act, facts: Facts, decision: Decision, clocks: Seque
     work.cancelled += [clock.pk for clock in left if clock.kind in replaced]
     left = [clock for clock in left if clock.kind not in replaced]
     work.starts += [(case.pk, start) for start in starts]
+    passed = act.clock.due_at if act.clock is not None else case.next_due_at if case.needs_person else None
     _set(case, facts, decision, starts, left, work.now)
+    _keep_in_sight(case, passed, work.now)
     work.changed.append((case, stood))
     if rule.proof and rule.proof not in facts.proofs:
         work.proofs.append((case.pk, rule.proof, act.words or rule.text, dict(act.detail)))
@@ -191,6 +193,12 @@ def _set(
     shown = [clock.due_at for clock in left if clock.pause is None and clock.kind in SHOWN]
     shown += [moment for kind, moment in moments.items() if kind in SHOWN]
     case.next_due_at = min(shown, default=case.desk_due_at if state is State.TRIAGE else None)
+
+
+def _keep_in_sight(case: Case, passed: datetime | None, now: datetime) -> None:
+    """A case whose time ran out and that waits for a person stays where the desk looks first: among what is past due."""
+    if case.needs_person and case.state not in ENDED and passed is not None and passed <= now:
+        case.next_due_at = min(filter(None, (passed, case.next_due_at)))
 
 
 def _before(case: Case) -> dict[str, Any]:

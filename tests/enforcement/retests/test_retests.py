@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cases.resolving import Desk
-from tests.enforcement.testbed.front import FrontBed, missing
+from tests.enforcement.testbed.front import FrontBed
+from tests.enforcement.testbed.programs import found
 from tipstaff.accounts.models import OwnPrefix
 from tipstaff.cases import resolution, retests, statements
 from tipstaff.cases.models import Retest
@@ -192,7 +193,7 @@ def test_a_server_that_says_something_else_settles_nothing():
 # ---- pages, against a real nginx
 
 
-@pytest.mark.skipif(bool(missing()), reason=missing() or "nginx is there")
+@pytest.mark.skipif(found("nginx") is None, reason="nginx is not installed")
 def test_a_page_is_looked_at_where_it_was_and_no_redirect_is_followed(tmp_path):
     bed = FrontBed(tmp_path)
     bed.let_others_block(gone="carol.example/gone")
