@@ -93,7 +93,7 @@ def test_the_first_five_minutes(demo, page):
     page.wait_for_url(f"{address}/")
     expect(page.get_by_text("past due").first).to_be_visible()
     page.goto(f"{address}/queue/")
-    page.get_by_role("link", name=f"#{case}").first.click()
+    page.locator(f'main a[href="/cases/{case}/"]').first.click()
     page.wait_for_url(f"**/cases/{case}/**")
     told = page.inner_text("main")
     assert "Phishing at 203.0.113.7" in told
