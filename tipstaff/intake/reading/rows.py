@@ -320,15 +320,14 @@ def _line(fields: dict[str, str], text: str, zone: str | None, reference: dateti
         _number(sport),
         dst,
         _number(dport),
-        _epoch(fields.get("time", "")) or time_of(_moment_of(fields) or refang(text), zone, reference),
+        _epoch(fields.get("time", ""))
+        or time_of(
+            refang(f"{fields['day']} {fields['clock']}" if "day" in fields and "clock" in fields else text), zone, reference
+        ),
         "listing" if "own port" in fields else "table",
         fields.get("proto", "").lower() or None,
         bool(_ALLOWED.search(text)),
     )
-
-
-def _moment_of(fields: dict[str, str]) -> str:
-    return f"{fields['day']} {fields['clock']}" if "day" in fields and "clock" in fields else ""
 
 
 def _epoch(text: str) -> Moment | None:
