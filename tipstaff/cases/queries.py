@@ -159,8 +159,9 @@ def _counted(now: datetime) -> dict[str, Any]:
         person=Count("pk", filter=~Q(needs_person="")),
     )
     first = is_open.filter(next_due_at__isnull=False).order_by("next_due_at", "id").values_list("next_due_at", "pk")
-    upcoming = first.filter(next_due_at__gt=now).first()
-    return figures | {"oldest": first.first(), "upcoming": upcoming}
+    found = sorted(first[:1].union(first.filter(next_due_at__gt=now)[:1]))
+    upcoming = next((row for row in found if row[0] is not None and row[0] > now), None)
+    return figures | {"oldest": found[0] if found else None, "upcoming": upcoming}
 
 
 def owned_count(viewer: int | None) -> int:

@@ -17,12 +17,8 @@ AUDIENCES = ("customer", "reporter", "internal")
 LONGEST = 8_000
 
 
-def for_writer(audience: str, owner: str) -> list[Macro]:
-    """What somebody may insert: everybody's, and their own."""
-    return list(Macro.objects.filter(Q(owner="") | Q(owner=owner), audience=audience).order_by("name", "language"))
-
-
 def every(owner: str) -> list[Macro]:
+    """What somebody may insert: everybody's, and their own, by audience and name."""
     return list(Macro.objects.filter(Q(owner="") | Q(owner=owner)).order_by("audience", "name", "language"))
 
 

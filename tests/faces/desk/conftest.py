@@ -8,6 +8,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from tests.faces.desk import factory
+from tipstaff.faces.desk import lifetimes
 from tipstaff.kernel.clock import now as clock_now
 
 
@@ -38,6 +39,9 @@ def signed_in(db) -> Callable[[str], Client]:
     def client_for(name: str) -> Client:
         client = Client()
         client.force_login(factory.StaffMember.objects.get(username=name))
+        session = client.session  # the sign-in page begins its lifetimes
+        session[lifetimes.BEGAN] = session[lifetimes.SEEN] = int(clock_now().timestamp())
+        session.save()
         return client
 
     return client_for

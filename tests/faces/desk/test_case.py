@@ -30,7 +30,7 @@ def test_the_page_says_what_is_owed_to_whom_and_from_which_fact(desk, alice) -> 
 
 def test_the_page_costs_few_queries(desk, alice, django_assert_max_num_queries) -> None:
     alice.get("/")
-    with django_assert_max_num_queries(48):
+    with django_assert_max_num_queries(24):
         alice.get(f"/cases/{desk.cases[6].pk}/")
 
 

@@ -63,14 +63,14 @@ def test_pages_follow_one_another_without_gap_or_repeat(desk, alice, monkeypatch
 
 
 def test_a_page_costs_the_same_few_queries_however_many_cases(desk, alice, django_assert_max_num_queries) -> None:
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(10):
         alice.get("/queue/")
     cache.clear()
     for number in range(60):
         case = Case.objects.get(pk=desk.cases[number % 20].pk)
         case.pk, case.group_key = None, new_id(desk.now)
         case.save(force_insert=True)
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(10):
         answer = alice.get("/queue/")
     assert len(numbers(answer)) == 50
     assert len(answer.content) < 150_000

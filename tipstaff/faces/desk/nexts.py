@@ -4,11 +4,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Exists, QuerySet
+
 from tipstaff.cases import appeals, knowing, suggesting
 from tipstaff.cases.facts import Facts, has
 from tipstaff.cases.lifecycle import NoRule, decide
-from tipstaff.cases.models import Appeal, Approval, Case, Clock, Measure, Pause, Retraction, Ruling, Statement
-from tipstaff.cases.models_time import RUNNING
+from tipstaff.cases.models import Appeal, Approval, Case, Measure, Pause, Retraction, Ruling, Statement
 from tipstaff.cases.restriction import KINDS, SCOPES
 from tipstaff.cases.speech import ANSWERS, QUESTIONS
 from tipstaff.cases.states import Event
@@ -65,7 +66,9 @@ def steps(case: Case, edition: Edition, staff: str, now: datetime) -> tuple[list
     """(what this state calls for, everything else that may be done), both in the order of the policy."""
     known = knowing.load([case], set(Event))
     latest = suggesting.latest([case.pk]).get(case.pk)
-    asked = Asked(case, edition, knowing.facts_of(case, known, now, {}), now, staff, _rows(case), latest)
+    clocks = [clock for clock in known.clocks.get(case.pk, ()) if clock.pause is None and not clock.kind.startswith("remind")]
+    rows = _rows(case) | {"clocks": clocks}
+    asked = Asked(case, edition, knowing.facts_of(case, known, now, {}), now, staff, rows, latest)
     if case.closed_at is not None:
         return _after_closing(asked), []
     first = [*_answers_owed(asked), *_pending(asked), *_main(asked)]
@@ -73,17 +76,18 @@ def steps(case: Case, edition: Edition, staff: str, now: datetime) -> tuple[list
 
 
 def _rows(case: Case) -> dict[str, list[Any]]:
-    of_case = {"case": case}
-    return {
-        "approvals": list(Approval.objects.filter(**of_case, approved_at=None, refused_at=None).order_by("pk")),
-        "measures": list(Measure.objects.filter(**of_case, state__in=("in_force", "decided", "ordered")).order_by("pk")),
-        "appeals": list(Appeal.objects.filter(**of_case, decided_at=None).order_by("pk")),
-        "extensions": list(Statement.objects.filter(**of_case, kind="extension", answered_at=None).order_by("pk")),
-        "pauses": list(Pause.objects.filter(**of_case, ended_at=None).order_by("pk")),
-        "clocks": list(Clock.objects.filter(RUNNING, **of_case).exclude(kind__startswith="remind").order_by("due_at")),
-        "retractions": list(Retraction.objects.filter(**of_case, decided_at=None).order_by("pk")),
-        "rulings": list(Ruling.objects.filter(**of_case, second_by=None, kind="second_review").order_by("pk")),
+    """What waits on this case, by kind. Most cases have none of most kinds: one question finds which there are."""
+    wanted: dict[str, QuerySet[Any]] = {
+        "approvals": Approval.objects.filter(case=case, approved_at=None, refused_at=None),
+        "measures": Measure.objects.filter(case=case, state__in=("in_force", "decided", "ordered")),
+        "appeals": Appeal.objects.filter(case=case, decided_at=None),
+        "extensions": Statement.objects.filter(case=case, kind="extension", answered_at=None),
+        "pauses": Pause.objects.filter(case=case, ended_at=None),
+        "retractions": Retraction.objects.filter(case=case, decided_at=None),
+        "rulings": Ruling.objects.filter(case=case, second_by=None, kind="second_review"),
     }
+    there = Case.objects.filter(pk=case.pk).values_list(*map(Exists, wanted.values())).get()
+    return {name: list(rows.order_by("pk")) if found else [] for (name, rows), found in zip(wanted.items(), there, strict=True)}
 
 
 def _judged(asked: Asked, event: Event, step: Next, **given: Any) -> Next | None:

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -77,7 +78,6 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         "links": _links(request, found),
         "nexts": called_for,
         "others": others,
-        "measures": list(found.measures.order_by("-pk")[:20]),
     }
     return page(request, "desk/case.html", context)
 
@@ -189,7 +189,6 @@ def bars(moments: list[datetime]) -> dict[str, Any] | None:
 def _people(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]:
     return {
         **compose.composer(request, found, now),
-        "contacts": accounts.contacts_of(found.customer_id),
         "acceptance": accounts.newest_acceptance(found.customer_id),
         "line": queries.customer_line(found.customer_id, now=now),
     }
@@ -251,9 +250,9 @@ def _held(address: str | None, events: list[Any]) -> dict[str, Any]:
 
 
 def _links(request: DeskRequest, found: Case) -> list[dict[str, Any]]:
-    pairs = CaseLink.objects.filter(case=found).values_list("other_id", "kind")
-    back = CaseLink.objects.filter(other=found).values_list("case_id", "kind")
-    kinds = {**dict(back), **dict(pairs)}
+    pairs = CaseLink.objects.filter(Q(case=found) | Q(other=found)).values_list("case_id", "other_id", "kind")
+    kinds = {case: kind for case, other, kind in pairs if other == found.pk}
+    kinds |= {other: kind for case, other, kind in pairs if case == found.pk}
     rows = queries.by_number(visible_to(request.user), list(kinds))
     children = visible_to(request.user).filter(parent=found).select_related("customer", "owner").only(*queries.COLUMNS)[:20]
     linked = [{"case": row, "kind": kinds[row.pk].replace("_", " ")} for row in rows]

@@ -4,6 +4,7 @@ A note has no recipient and no way to get one: it goes to ``services.note``; a m
 is one of two, both outside.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,23 +37,26 @@ LONGEST = 20_000
 
 def composer(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]:
     """What the composer needs: one's own drafts by audience, macros, who is read by, and who else is writing."""
-    own = {row.audience: row for row in Draft.objects.filter(case_id=found.pk, author=request.user)}
+    drafts = list(Draft.objects.filter(case_id=found.pk).select_related("author"))
+    own = {row.audience: row for row in drafts if row.author_id == request.user.pk}
     texts = {audience: own[audience].text if audience in own else "" for audience in AUDIENCES}
     chosen = next((audience for audience in AUDIENCES if texts[audience]), "internal")
     macro = _macro(request)
     if macro is not None:
         chosen = macro.audience
         texts[chosen] = "\n\n".join(filter(None, (texts[chosen], macros.filled(macro, _values(found, macro, now)))))
-    username = request.user.get_username()
+    known = macros.every(request.user.get_username())
+    contacts = accounts.contacts_of(found.customer_id)
     return {
+        "contacts": contacts,
         "drafts": own,
         "draft_texts": texts,
         "compose_to": chosen,
-        "macros": {audience: macros.for_writer(audience, username) for audience in AUDIENCES},
+        "macros": {audience: [row for row in known if row.audience == audience] for audience in AUDIENCES},
         "reader": recipient(found.customer_id),
-        "unreachable": [row for row in accounts.contacts_of(found.customer_id) if row.problem],
+        "unreachable": [row for row in contacts if row.problem],
         "answerable": len(letters.reporters_to_tell(found.pk)),
-        "writing": writers(request, found, now),
+        "writing": _others(request, drafts, now),
     }
 
 
@@ -71,8 +75,13 @@ def _values(found: Case, macro: Macro, now: datetime) -> dict[str, Any]:
 
 def writers(request: DeskRequest, found: Case, now: datetime) -> list[Any]:
     """Colleagues who touched a draft on this case just now."""
-    rows = Draft.objects.filter(case_id=found.pk, at__gt=now - WRITING).exclude(author=request.user).select_related("author")
-    return list({row.author_id: row.author for row in rows}.values())
+    return _others(request, Draft.objects.filter(case_id=found.pk, at__gt=now - WRITING).select_related("author"), now)
+
+
+def _others(request: DeskRequest, drafts: Iterable[Draft], now: datetime) -> list[Any]:
+    """The authors of drafts that somebody else has just touched, each once."""
+    lately = [row for row in drafts if row.at > now - WRITING and row.author_id != request.user.pk]
+    return list({row.author_id: row.author for row in lately}.values())
 
 
 @desk()
