@@ -77,15 +77,14 @@ def load(cases: Sequence[Case], events: Iterable[Event]) -> Known:
     known = Known(editions_of(cases), clocks_of(numbers))
     if wanted <= PLAIN:
         return known
-    for name, statement in _QUERIES.items():
-        known.rows[name] = _by_case(statement, {"cases": numbers})
-    if wanted & SILENCE:
-        references = [f"case:{number}" for number in numbers]
-        known.rows["told"] = _by_case(_TOLD, {"references": references})
-        known.rows["contact"] = _by_case(_CONTACT, {"cases": numbers})
-        known.rows["earlier"] = _by_case(_EARLIER, {"cases": numbers})
-    if Event.DATA_WINDOW_OVER in wanted:
-        known.rows["held"] = _by_case(_HELD, {"cases": numbers})
+    asked = _ALWAYS | (_SILENCE if wanted & SILENCE else {}) | (_HOLDS if Event.DATA_WINDOW_OVER in wanted else {})
+    with connection.cursor() as cursor:
+        cursor.execute(_statement(asked), [numbers])
+        for number, *found in cursor.fetchall():
+            for name in asked:
+                row, found = found[: len(_COLUMNS[name])], found[len(_COLUMNS[name]) :]
+                if row[0] is not None:
+                    known.rows[name][number] = row
     return known
 
 
@@ -139,36 +138,41 @@ def _after(moment: datetime | None, since: datetime | None) -> bool:
     return moment is not None and since is not None and moment > since
 
 
-def _by_case(statement: str, values: Mapping[str, Any]) -> dict[int, Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return {row[0]: row[1:] for row in cursor.fetchall()}
+def _statement(asked: Mapping[str, str]) -> str:
+    """One row for each case, everything asked beside one another: a case has few rows of each kind, found by their index."""
+    columns = ", ".join(f"{name}.{column}" for name in asked for column in _COLUMNS[name])
+    joins = " ".join(f"LEFT JOIN LATERAL ({query}) AS {name}({', '.join(_COLUMNS[name])}) ON true" for name, query in asked.items())
+    return f"SELECT c.id, {columns} FROM cases_case c {joins} WHERE c.id = ANY(%s)"  # noqa: S608 - our own words only
 
 
-#: Name → rows (case, …). Statements: last said, last claim, whether a dispute was decided. Measures: since when, how many.
-_QUERIES = {
-    "proofs": """SELECT case_id, array_agg(trigger) FROM cases_proof WHERE case_id = ANY(%(cases)s) AND withdrawn_at IS NULL
-                 GROUP BY 1""",
-    "statements": """SELECT case_id, max(at), max(at) FILTER (WHERE kind = 'fix'),
-                     coalesce(bool_or(kind = 'dispute' AND answer <> ''), false)
-                     FROM cases_statement WHERE case_id = ANY(%(cases)s) GROUP BY 1""",
-    "measures": """SELECT case_id, min(coalesce(in_force_at, decided_at)), count(*) FROM cases_measure
-                   WHERE case_id = ANY(%(cases)s) AND state IN ('decided', 'ordered', 'in_force', 'lifting') GROUP BY 1""",
-    "retests": """SELECT DISTINCT ON (case_id) case_id, outcome, at FROM cases_retest
-                  WHERE case_id = ANY(%(cases)s) AND at IS NOT NULL ORDER BY case_id, at DESC, id DESC""",
-    "rulings": """SELECT case_id, array_agg(kind) FROM cases_ruling WHERE case_id = ANY(%(cases)s)
-                  AND (kind <> 'second_review' OR second_by IS NOT NULL) GROUP BY 1""",
-    "speech": """SELECT DISTINCT ON (case_id) case_id, verdict, court_order FROM cases_speechreview
-                 WHERE case_id = ANY(%(cases)s) ORDER BY case_id, at DESC, id DESC""",
-    "approvals": """SELECT DISTINCT case_id, true FROM cases_approval WHERE case_id = ANY(%(cases)s) AND what = 'restrict'
-                    AND approved_at IS NOT NULL AND executed_at IS NULL AND refused_at IS NULL""",
+#: Name → what it says of a case ``c``. The first column is null where there is nothing.
+_COLUMNS = {
+    "proofs": ("triggers",), "statements": ("last", "fixed", "heard"), "measures": ("since", "many"), "retests": ("outcome", "at"),
+    "rulings": ("kinds",), "speech": ("verdict", "court_order"), "approvals": ("yes",), "told": ("yes",), "contact": ("yes",),
+    "earlier": ("yes",), "held": ("yes",),
+}  # fmt: skip
+_ALWAYS = {
+    "proofs": "SELECT array_agg(trigger) FROM cases_proof WHERE case_id = c.id AND withdrawn_at IS NULL",
+    "statements": """SELECT max(at), max(at) FILTER (WHERE kind = 'fix'),
+                     coalesce(bool_or(kind = 'dispute' AND answer <> ''), false) FROM cases_statement WHERE case_id = c.id""",
+    "measures": """SELECT min(coalesce(in_force_at, decided_at)), count(*) FROM cases_measure
+                   WHERE case_id = c.id AND state IN ('decided', 'ordered', 'in_force', 'lifting')""",
+    "retests": """SELECT outcome, at FROM cases_retest WHERE case_id = c.id AND at IS NOT NULL
+                  ORDER BY at DESC, id DESC LIMIT 1""",
+    "rulings": """SELECT array_agg(kind) FROM cases_ruling WHERE case_id = c.id
+                  AND (kind <> 'second_review' OR second_by IS NOT NULL)""",
+    "speech": "SELECT verdict, court_order FROM cases_speechreview WHERE case_id = c.id ORDER BY at DESC, id DESC LIMIT 1",
+    "approvals": """SELECT true FROM cases_approval WHERE case_id = c.id AND what = 'restrict'
+                    AND approved_at IS NOT NULL AND executed_at IS NULL AND refused_at IS NULL LIMIT 1""",
 }
-_TOLD = """SELECT DISTINCT split_part(reference, ':', 2)::bigint, true FROM correspondence_outboxmessage
-           WHERE reference = ANY(%(references)s) AND audience IN ('customer', 'reseller') AND state = 'sent'"""
-_CONTACT = """SELECT c.id, true FROM cases_case c WHERE c.id = ANY(%(cases)s) AND EXISTS (
-              SELECT FROM accounts_contact a WHERE a.customer_id = c.customer_id AND a.email <> '' AND a.problem = '')"""
-_EARLIER = """SELECT c.id, true FROM cases_case c WHERE c.id = ANY(%(cases)s) AND EXISTS (
-              SELECT FROM cases_case o WHERE o.customer_id = c.customer_id AND o.category = c.category AND o.id < c.id
-              AND o.ticketed_at IS NOT NULL AND o.state = 'RESOLVED')"""
-_HELD = """SELECT c.id, true FROM cases_case c JOIN evidence_hold h ON h.released_at IS NULL
-           AND h.scope IN ('case:' || c.id, 'customer:' || c.customer_id, 'all') WHERE c.id = ANY(%(cases)s)"""
+_SILENCE = {
+    "told": """SELECT true FROM correspondence_outboxmessage WHERE reference = 'case:' || c.id
+               AND audience IN ('customer', 'reseller') AND state = 'sent' LIMIT 1""",
+    "contact": "SELECT true FROM accounts_contact WHERE customer_id = c.customer_id AND email <> '' AND problem = '' LIMIT 1",
+    "earlier": """SELECT true FROM cases_case o WHERE o.customer_id = c.customer_id AND o.category = c.category
+                  AND o.id < c.id AND o.ticketed_at IS NOT NULL AND o.state = 'RESOLVED' LIMIT 1""",
+}
+_HOLDS = {
+    "held": """SELECT true FROM evidence_hold h WHERE h.released_at IS NULL
+               AND h.scope IN ('case:' || c.id, 'customer:' || c.customer_id, 'all') LIMIT 1""",
+}
