@@ -124,6 +124,8 @@ USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "/static/"
+# What all faces look like stands beside them; each face's own files stand in its package.
+STATICFILES_DIRS = [("look", Path(__file__).resolve().parents[1] / "faces" / "look")]
 # Served straight from the packages: an installed wheel needs no collecting step.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -151,7 +153,8 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 OPERATOR_NAME = environment.get("operator_name")
 SECURITY_CONTACT = environment.get("security_contact")
-SENDING = environment.flag("sending")
+SENDING = environment.sending() == "on"
+LOCAL_OUTBOX = environment.sending() == "local"  # delivered to files on this machine, and to nobody
 MAIL_FROM = environment.get("mail_from")
 MAIL_PLUS = "" if environment.get("mail_plus") == "none" else environment.get("mail_plus")
 MAIL_ACKNOWLEDGES = environment.flag("mail_acknowledges")
