@@ -3,6 +3,7 @@
 from django.db import models
 
 from tipstaff.accounts.models import Customer, Service
+from tipstaff.evidence.models import Blob
 from tipstaff.intake.models import Submission
 
 
@@ -174,3 +175,34 @@ class Tally(models.Model):
             models.UniqueConstraint(fields=["customer_id", "category", "day", "service_id", "action"], name="tally_once"),
         ]
         indexes = [models.Index(fields=["day"], name="tally_day")]
+
+
+class Corroboration(models.Model):
+    """Whether our own flows saw what an event of a report describes. Every look is a row and stays; the newest counts.
+
+    ``verdict``: 'seen', 'not seen', 'cannot tell'. ``claim`` is what was looked for, ``watch`` who watched (sampling rates,
+    clocks, loss, since when flows are kept); ``blob`` holds both with the flows that fit. ``again_at``: when more may be archived.
+    """
+
+    report = models.ForeignKey(Report, on_delete=models.CASCADE, related_name="corroborations")
+    case_id = models.BigIntegerField()
+    event_key = models.UUIDField()
+    address = models.GenericIPAddressField()
+    verdict = models.TextField()
+    reason = models.TextField()
+    missed = models.FloatField(null=True)  # the chance that sampling would have picked nothing of it
+    offset_hours = models.FloatField(default=0)  # by which the stated time had to be moved
+    skew_seconds = models.FloatField(default=0)  # by which the nearest flow lies off, after that
+    flows = models.IntegerField(default=0)
+    claim = models.JSONField(default=dict)
+    watch = models.JSONField(default=dict)
+    blob = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+    by = models.TextField()
+    again_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["case_id", "report", "at"], name="corroboration_case"),
+            models.Index(fields=["again_at"], name="corroboration_again", condition=models.Q(again_at__isnull=False)),
+        ]
