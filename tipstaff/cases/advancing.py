@@ -16,7 +16,7 @@ from tipstaff.cases.facts import Facts
 from tipstaff.cases.knowing import Running
 from tipstaff.cases.lifecycle import Decision, NoRule, decide
 from tipstaff.cases.models import Case
-from tipstaff.cases.states import CLOCKS, ENDED, RUNS, Effect, Event, State, family
+from tipstaff.cases.states import ENDED, Effect, Event, State, family
 from tipstaff.kernel.errors import NotFound, Refused
 
 #: For this long a person may take back what was just decided; nobody is told meanwhile.
@@ -136,7 +136,7 @@ def _carry(case: Case, act: Act, facts: Facts, decision: Decision, clocks: Seque
     """The new state on the row, its clocks, the journal, the proof and who must be told."""
     rule, before, stood = decision.rule, _before(case), writing.standing(case)
     left = [clock for clock in clocks if act.clock is None or clock.pk != act.clock.pk]
-    gone = [clock for clock in left if family(clock.kind) not in _runs_on(facts.state, decision)]
+    gone = [clock for clock in left if family(clock.kind) not in dues.survivors(facts.state, decision)]
     left = [clock for clock in left if clock not in gone]
     work.cancelled += [clock.pk for clock in gone]
     starts = dues.starts(rule.start, facts, work.now, act.until)
@@ -151,15 +151,6 @@ def _carry(case: Case, act: Act, facts: Facts, decision: Decision, clocks: Seque
     if rule.proof and rule.proof not in facts.proofs:
         work.proofs.append((case.pk, rule.proof, act.words or rule.text, dict(act.detail)))
     _note(case, act, facts, decision, before, work)
-
-
-def _runs_on(before: State, decision: Decision) -> frozenset[str]:
-    """Which clocks survive: those of the new state; in an appeal, and on the way back from one, those that stand still too."""
-    if decision.state is State.APPEAL:
-        return frozenset(CLOCKS)
-    if before is State.APPEAL and Effect.RESUME in decision.rule.effects:
-        return frozenset(CLOCKS) - {"appeal"}
-    return RUNS[decision.state]
 
 
 def _set(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tipstaff.cases.facts import Facts
+from tipstaff.cases.lifecycle import Decision
+from tipstaff.cases.states import CLOCKS, RUNS, Effect, State
 from tipstaff.policy import deadlines, ladder
 from tipstaff.policy.edition import Edition
 from tipstaff.policy.switches import Acknowledgement
@@ -90,3 +92,12 @@ def _inside(due: deadlines.Due, until: Mapping[str, datetime]) -> deadlines.Due:
 def _resolve(facts: Facts, now: datetime, until: Mapping[str, datetime]) -> list[Start]:
     due = until.get("resolve") or deadlines.due(_allowance(facts), now, facts.edition, facts.category.code).resolve
     return [] if due is None else [Start("resolve", now, due), *reminders(facts.edition, "resolve", now, due)]
+
+
+def survivors(before: State, decision: Decision) -> frozenset[str]:
+    """Which clocks survive: those of the new state; in an appeal, and on the way back from one, those that stand still too."""
+    if decision.state is State.APPEAL:
+        return frozenset(CLOCKS)
+    if before is State.APPEAL and Effect.RESUME in decision.rule.effects:
+        return frozenset(CLOCKS) - {"appeal"}
+    return RUNS[decision.state]

@@ -12,7 +12,7 @@ from tipstaff.cases.facts import MILD, Facts
 from tipstaff.cases.journal import journal
 from tipstaff.cases.lifecycle import Decision
 from tipstaff.cases.models import Approval, Case, CaseReport, Measure, Retest, Strike
-from tipstaff.cases.states import Effect
+from tipstaff.cases.states import PAUSABLE, Effect
 from tipstaff.policy import ladder
 from tipstaff.policy.edition import Role
 from tipstaff.reports.models import Reporter
@@ -148,8 +148,8 @@ def pause_resolve(given: Given) -> None:
 
 
 def pause_all(given: Given) -> None:
-    if any(kind.partition("_50")[0] in timing.PAUSABLE or kind in timing.PAUSABLE for kind in given.facts.running):
-        timing.stand_still(case=given.case, families=timing.PAUSABLE, reason="under appeal", by=given.by, now=given.now)
+    if any(kind.partition("_50")[0] in PAUSABLE or kind in PAUSABLE for kind in given.facts.running):
+        timing.stand_still(case=given.case, families=PAUSABLE, reason="under appeal", by=given.by, now=given.now)
 
 
 def resume(given: Given) -> None:
@@ -171,17 +171,9 @@ def strike(work: Sequence[Given]) -> None:
     rows = [
         Strike(customer_id=given.case.customer_id, case=given.case, weight=weight, at=given.now)
         for given in work
-        if given.case.pk not in has_one and (weight := _weight(given))
+        if given.case.pk not in has_one and (weight := facts.strike_weight(given.facts, given.case.fault, given.case.ticketed_at))
     ]
     Strike.objects.bulk_create(rows, batch_size=1000)
-
-
-def _weight(given: Given) -> int:
-    known = given.facts
-    if facts.advice_only(known) or facts.stops_at_notice(known) or facts.first_notice(known) or given.case.ticketed_at is None:
-        return 0
-    weights = known.edition.switches.fault_weights
-    return weights.get(given.case.fault, min(weights.values(), default=0))
 
 
 def propose_termination(given: Given) -> None:

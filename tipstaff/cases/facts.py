@@ -237,3 +237,11 @@ def second_runs(facts: Facts) -> bool:
 
 
 RESTRICTED_BEFORE = frozenset({State.EMERGENCY_BLOCK, State.DISCONNECTED, State.TERMINATION_PENDING, State.TERMINATED})
+
+
+def strike_weight(facts: Facts, fault: str, ticketed_at: datetime | None) -> int:
+    """Percent of a strike (K17): none for advice, what stops at notice, or a kind told first; unknown fault counts least."""
+    if advice_only(facts) or stops_at_notice(facts) or first_notice(facts) or ticketed_at is None:
+        return 0
+    weights = facts.edition.switches.fault_weights
+    return weights.get(fault, min(weights.values(), default=0))

@@ -4,7 +4,7 @@ A case opens TICKETED only where nothing is left to decide: the category came fr
 by itself, the reporter suffices, the customer held the address for certain, and the conduct was a breach then as now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -78,16 +78,46 @@ def contract_time(terms: Mapping[str, Any]) -> timedelta | None:
     return timedelta(hours=hours) if isinstance(hours, int | float) and hours > 0 else None
 
 
+#: Why a person goes first: what it is about (a field of Evidence, or what is asked of the policy), and how the journal says it.
+DOUBTS = {
+    "opening": "the policy has a person look first at this kind",
+    "structured": "the kind was read from words, not from structure",
+    "experimental": "the format is experimental and never acts by itself",
+    "trust": "the reporter is not known well enough",
+    "verified": "name, contact, locator or description is missing",
+    "provisional": "the inventory has not spoken since the event",
+    "protected": "the service is protected: nothing happens by itself",
+    "at_event": "it was not a breach of the edition in force at the event",
+}
+
+
 def _doubts(entry: Category, edition: Edition, at_event: Edition | None, evidence: Evidence) -> Sequence[str]:
     checks = (
-        (entry.opening is not Opening.TICKET, "the policy has a person look first at this kind"),
-        (not evidence.structured, "the kind was read from words, not from structure"),
-        (evidence.experimental, "the format is experimental and never acts by itself"),
-        (evidence.trust < ENOUGH_TRUST, "the reporter is not known well enough"),
-        (not evidence.verified, "name, contact, locator or description is missing"),
-        (evidence.provisional, "the inventory has not spoken since the event"),
-        (evidence.protected, "the service is protected: nothing happens by itself"),
-        (not (at_event and conduct_breaches(at_event, entry.code)), "it was not a breach of the edition in force at the event"),
+        ("opening", entry.opening is not Opening.TICKET),
+        ("structured", not evidence.structured),
+        ("experimental", evidence.experimental),
+        ("trust", evidence.trust < ENOUGH_TRUST),
+        ("verified", not evidence.verified),
+        ("provisional", evidence.provisional),
+        ("protected", evidence.protected),
+        ("at_event", not (at_event and conduct_breaches(at_event, entry.code))),
     )
     missing = [code for code in entry.required_facts if edition.facts[code].before == "ticket" and code not in evidence.facts]
-    return [reason for failed, reason in checks if failed] + [f"the fact {fact} is required before a ticket" for fact in missing]
+    return [DOUBTS[name] for name, failed in checks if failed] + [
+        f"the fact {fact} is required before a ticket" for fact in missing
+    ]
+
+
+def evidence_of(doubts: Collection[str], facts: frozenset[str] = frozenset(), contract: timedelta | None = None) -> Evidence:
+    """What spoke for a case, read back from the doubts that its journal names (the reverse of ``begin``, for replays)."""
+    doubted = {name for name, words in DOUBTS.items() if words in doubts}
+    return Evidence(
+        structured="structured" not in doubted,
+        experimental="experimental" in doubted,
+        trust=0 if "trust" in doubted else ENOUGH_TRUST,
+        provisional="provisional" in doubted,
+        verified="verified" not in doubted,
+        protected="protected" in doubted,
+        facts=facts,
+        contract=contract,
+    )

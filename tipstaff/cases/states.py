@@ -206,3 +206,6 @@ TURN: Mapping[State, str] = {
     _S.RECONNECTED: "customer",
     _S.TERMINATION_PENDING: "us",
 }
+#: What may stand still: the customer's times, never the desk's own.
+PAUSABLE = frozenset({"acknowledge", "resolve", "remind_acknowledge", "remind_resolve", "warning", "second", "final_notice",
+                      "data_window", "probation"})  # fmt: skip

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from tipstaff.cases import dues, people, writing
 from tipstaff.cases.journal import journal, locked, owe
 from tipstaff.cases.models import Case, Clock, ClockChange, Pause
-from tipstaff.cases.states import ENDED, Duty, family
+from tipstaff.cases.states import ENDED, PAUSABLE, Duty, family
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy import deadlines
 from tipstaff.policy import queries as policy
@@ -16,8 +16,6 @@ from tipstaff.policy.edition import Edition, Role
 
 SHOWN = ("acknowledge", "resolve", "quiet", "dispute", "warning", "emergency", "second", "probation", "final_notice", "data_window",
          "appeal")  # fmt: skip
-PAUSABLE = frozenset({"acknowledge", "resolve", "remind_acknowledge", "remind_resolve", "warning", "second", "final_notice",
-                      "data_window", "probation"})  # fmt: skip
 
 
 @transaction.atomic
