@@ -20,6 +20,7 @@ from django.db.models import Count, F, Q
 from tipstaff.accounts import reachability
 from tipstaff.audit.services import record
 from tipstaff.correspondence import links, mime, outbox, references, schedule
+from tipstaff.correspondence.local import LocalOutbox
 from tipstaff.correspondence.models import Attempt, OutboxMessage
 from tipstaff.correspondence.smarthost import Answer, Connection, Outcome, Smarthost
 from tipstaff.kernel.errors import InputError
@@ -127,7 +128,7 @@ def give_back(*, rows: Sequence[OutboxMessage], now: datetime, why: str, pause: 
     mine.update(state="waiting", claimed_by="", claimed_until=None, not_before=now + pause, error=why)
 
 
-def deliver(*, row: OutboxMessage, connection: Connection, sender: Sender, clock: Callable[[], datetime]) -> Answer:
+def deliver(*, row: OutboxMessage, connection: Connection | LocalOutbox, sender: Sender, clock: Callable[[], datetime]) -> Answer:
     """Send one claimed message and write down what became of it."""
     now = clock()
     try:

@@ -10,6 +10,7 @@ import psutil
 from django.conf import settings
 
 from tipstaff.correspondence import delivery
+from tipstaff.correspondence.local import NAME, LocalOutbox
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.correspondence.smarthost import Answer, Connection, Outcome, Smarthost, Unusable
 from tipstaff.kernel.clock import now
@@ -19,11 +20,15 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 
 
 class Delivery:
-    """One deliverer: its name, its connection, and how long it leaves an unusable smarthost alone."""
+    """One deliverer: its name, its connection, and how long it leaves an unusable smarthost alone.
 
-    def __init__(self, server: Smarthost | None = None) -> None:
+    ``local``: files on this machine instead of any mail server, whatever is set; a demo and its sample deliver there.
+    """
+
+    def __init__(self, server: Smarthost | None = None, local: LocalOutbox | None = None) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
         self.server = server or delivery.smarthost()
+        self.local = local or (LocalOutbox(settings.STATE / "outbox", now) if settings.LOCAL_OUTBOX else None)
         self.connection: Connection | None = None
         self.pause, self.not_before = FIRST_PAUSE, now()
         self.sent = self.failed = 0
@@ -31,9 +36,9 @@ class Delivery:
 
     def why_off(self) -> str:
         """Why nothing is sent; empty where it is."""
-        if not settings.SENDING:
+        if self.local is None and not settings.SENDING:
             return "sending is off (TIPSTAFF_SENDING)"
-        if not self.server:
+        if self.local is None and not self.server:
             return "no smarthost is set (TIPSTAFF_SMARTHOST)"
         return "" if delivery.sender(now()).address else "no address to send from is set (TIPSTAFF_MAIL_FROM)"
 
@@ -71,7 +76,9 @@ class Delivery:
         self.pause, self.trouble = FIRST_PAUSE, ""
         return True
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> Connection | LocalOutbox:
+        if self.local is not None:
+            return self.local
         if self.connection is None or not self.connection.is_open:
             assert self.server is not None
             self.connection = Connection(self.server)
@@ -100,4 +107,5 @@ class Delivery:
         """The heartbeat's line."""
         if off := self.why_off():
             return f"nothing is sent: {off}"
-        return self.trouble or f"{self.sent} sent, {self.failed} refused"
+        where = f" to the {NAME}, nothing leaves this machine" if self.local else ""
+        return self.trouble or f"{self.sent} sent{where}, {self.failed} refused"

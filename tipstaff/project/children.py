@@ -55,7 +55,8 @@ def children() -> list[Child]:
     if exists("enforcement"):
         found.append(Child("enforcement", ours("run", "enforcement"), "orders", grace=20))
     if exists("mailer"):
-        said = environment.get("smarthost") if environment.flag("sending") else "sending is off"
+        where = {"on": environment.get("smarthost"), "local": "local outbox, nothing leaves", "off": "sending is off"}
+        said = where[environment.sending()]
         found.append(Child("mailer", ours("run", "mailer"), said, grace=20))
     if exists("intake") and environment.flag("intake"):
         found.append(Child("intake", ours("run", "intake"), f"SMTP {environment.get('smtp_listen')}"))

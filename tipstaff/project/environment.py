@@ -52,7 +52,7 @@ OPTIONS = (
     Option(
         "rdap", "off", "whether the address registries are asked for the abuse contact of addresses that are not ours: on or off"
     ),
-    Option("sending", "off", "whether mail leaves this machine: on or off; while off, messages wait in the outbox"),
+    Option("sending", "off", "where mail goes: on (to the smarthost), off (it waits) or local (to files; nothing leaves)"),
     Option("mail_from", "", "the address our mail comes from; empty: the published policy's intake address"),
     Option("mail_plus", "+", "sign before the token in our addresses (abuse+4312-…); `none` where the mailbox takes no such mail"),
     Option("mail_acknowledges", "off", "whether an authenticated contact's reply by mail acknowledges the ticket: on or off"),
@@ -141,6 +141,14 @@ def number(name: str) -> int:
 def flag(name: str) -> bool:
     """Whether the option ``name`` is switched on."""
     return get(name).strip().lower() in {"1", "on", "true", "yes"}
+
+
+def sending() -> str:
+    """'on', 'off', or 'local': delivered to files on this machine."""
+    said = get("sending").strip().lower()
+    if said not in {"on", "off", "local", "", "0", "1", "true", "yes", "false", "no"}:
+        raise InputError(Problem("TIPSTAFF_SENDING", f"{said!r} is not known", "write on, off or local"))
+    return "local" if said == "local" else "on" if flag("sending") else "off"
 
 
 def words(name: str) -> tuple[str, ...]:

@@ -148,6 +148,7 @@ def demo(port: int, keep: bool) -> None:
     environment.change("smtp_listen", f"127.0.0.1:{free_port()}")
     for name in ("database_url", "database_owner_url", "public_url", "evidence_store"):
         environment.change(name, "")  # a demo never touches what the environment names for real work
+    environment.change("sending", "local")
     environment.change("operator_name", "Northgate Networks (sample)")
     environment.change("second_factor_roles", "")  # everybody may set one up, nobody is reminded
     host_and_port = environment.get("listen")

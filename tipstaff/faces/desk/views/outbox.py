@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from tipstaff.audit.services import record
 from tipstaff.cases.access import RESTRICTED, visible_to
 from tipstaff.cases.models import Case
-from tipstaff.correspondence import delivery, outbox, queries
+from tipstaff.correspondence import delivery, local, outbox, queries
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.correspondence.veiling import veiled
 from tipstaff.faces.desk.access import DeskRequest, desk
@@ -49,6 +49,7 @@ def listing(request: DeskRequest) -> HttpResponse:
         "tabs": [{"key": key, "name": name, "count": sum(counts.values()) if not key else counts[key]} for key, name in TABS],
         "counts": counts,
         "off": _why_off(now),
+        "local": settings.LOCAL_OUTBOX,
         "mailer": queries.mailer(now),
         "smarthost": str(delivery.smarthost() or ""),
         "suppressed": queries.suppressions(),
@@ -75,6 +76,8 @@ def _row(row: OutboxMessage) -> dict[str, Any]:
 
 
 def _why_off(now: Any) -> str:
+    if settings.LOCAL_OUTBOX:
+        return ""
     if not settings.SENDING:
         return "Sending is off (TIPSTAFF_SENDING). Everything waits here; nothing leaves this machine."
     if not settings.SMARTHOST:
@@ -106,6 +109,7 @@ def message(request: DeskRequest, number: int) -> HttpResponse:
         "now": now,
         **_row(row),
         "revealed": revealed,
+        "local": row.state == "sent" and row.tries.filter(server=local.NAME, outcome="sent").exists(),
         "tries": list(row.tries.order_by("-at")[:50]),
         "may": _may(row),
     }
