@@ -14,7 +14,7 @@ from django.db import transaction
 from tipstaff.cases import bulk as cases
 from tipstaff.cases.refreshing import Overtaken
 from tipstaff.intake.drafts import Disposition
-from tipstaff.pipeline import again, answers, filing, matters, replies, sealed, tallies
+from tipstaff.pipeline import again, answers, filing, matters, permits, replies, sealed, tallies
 from tipstaff.pipeline.attributing import attribute
 from tipstaff.pipeline.columns import NUMBERS, Item, Parsed, event_table, items_of, microseconds
 from tipstaff.pipeline.context import Context
@@ -56,7 +56,8 @@ def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame,
         reports.lock_writer()
         known_reporters = reports.reporters(rows=filing.reporter_rows(items), now=now)
         fresh, duplicates = _drop_known(table)
-        fresh = _ruled(fresh, items, known_reporters, context, now)
+        annotated = permits.annotate(_ruled(fresh, items, known_reporters, context, now), context, now)
+        fresh = annotated.events
         numbers = filing.number_reports(batch, items)
         again.withdraw(numbers, table, now)
         found = matters.gather(fresh, matters.item_facts(items, numbers.ids, known_reporters), context, now)
@@ -68,6 +69,7 @@ def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame,
         filing.file_reports(items, numbers, known_reporters, placed, duplicates, standing.answers, now)
         filing.settle_submissions(batch, items, standing, now)
         sealed.seal(batch, context, now)
+        permits.keep_uses(annotated.uses, numbers.ids, now)
         replies.file_replies(items, now)
         answers.write_back(items, known_reporters, context.own_addresses, now)
         tallies.add(placed, now)

@@ -10,6 +10,8 @@ import polars as pl
 from tipstaff.accounts.models import Customer, Service
 from tipstaff.attribution import snapshot
 from tipstaff.cases.opening import contract_time
+from tipstaff.consent import queries as consent
+from tipstaff.consent.permits import Scope
 from tipstaff.intake.models import Source
 from tipstaff.kernel.errors import InputError
 from tipstaff.policy import queries as policy
@@ -52,6 +54,7 @@ class Context:
     risks: list[AcceptedRisk]
     own_addresses: tuple[str, ...] = ()  # the desk's own mailboxes, which are never written to
     defaults: dict[str, Action] = field(default_factory=dict)
+    permits: list[Scope] = field(default_factory=list)  # granted ones, whatever their windows
 
     def top_of(self, customer: int) -> int:
         """The direct customer: the reseller at the head of the chain."""
@@ -78,6 +81,7 @@ def load(now: datetime, before: "Context | None" = None) -> Context:
         risks=list(AcceptedRisk.objects.filter(expires_at__gt=now)),
         own_addresses=own_addresses(),
         defaults=_defaults(editions, now),
+        permits=consent.scopes(now=now),
     )
 
 

@@ -124,7 +124,7 @@ def _holds(name: str, wanted: Any, events: pl.DataFrame) -> NDArray[np.bool_]:
     if name in TEXT_CONDITIONS or name in {"port", "customer"}:
         return events[name].is_in(_values(wanted)).fill_null(False).to_numpy()
     if name == "prefix":
-        return _inside(events["ip"], _values(wanted))
+        return inside(events["ip"], _values(wanted))
     column, above = {
         "trust_at_least": ("trust", True),
         "trust_below": ("trust", False),
@@ -135,7 +135,8 @@ def _holds(name: str, wanted: Any, events: pl.DataFrame) -> NDArray[np.bool_]:
     return numbers >= wanted if above else numbers < wanted
 
 
-def _inside(column: pl.Series, prefixes: Sequence[str]) -> NDArray[np.bool_]:
+def inside(column: pl.Series, prefixes: Sequence[str]) -> NDArray[np.bool_]:
+    """Which addresses (text, null for none) lie in any of the prefixes."""
     found = addresses.parse(column)
     inside = np.zeros(len(column), bool)
     for text in prefixes:
