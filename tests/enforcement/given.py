@@ -8,7 +8,7 @@ from uuid import uuid4
 from psycopg.types.range import TimestamptzRange
 
 from tests.pipeline.given import policy
-from tipstaff.accounts.models import Assignment, Customer, OwnPrefix, Service, ServiceName
+from tipstaff.accounts.models import Assignment, Customer, OwnPrefix, Service, ServiceName, StaffMember
 from tipstaff.cases.models import Case
 from tipstaff.cases.models_measures import Measure
 from tipstaff.enforcement import endpoints, switches
@@ -40,6 +40,11 @@ def inventory() -> tuple[Customer, Customer]:
     OwnPrefix.objects.create(prefix="203.0.113.0/24")
     carol = customer("Carol", CAROL, CAROL_TOO, SHARED, names=("shop.example.net",))
     return carol, customer("Dave", DAVE, SHARED, names=("dave.example.net",))
+
+
+def staff(**roles: str) -> dict[str, StaffMember]:
+    """Members of staff by name and role: staff(nora="network")."""
+    return {name: StaffMember.objects.create(username=name, roles=[role]) for name, role in roles.items()}
 
 
 def case(of: Customer, category: str = "scan", **columns: Any) -> Case:

@@ -37,6 +37,18 @@ def require(person: Person, act: str) -> None:
         raise Refused(f"to {act} takes one of these roles: {', '.join(sorted(ACTS[act]))}")
 
 
+def require_named(username: str, act: str) -> StaffMember:
+    """The active member of staff by that name, who may do the act; for services, which know who acts by name only.
+
+    Raises Refused for a program, for a stranger and for whoever lacks the role, saying who could.
+    """
+    found = StaffMember.objects.filter(username=username, is_active=True).first()
+    if found is None:
+        raise Refused(f"to {act} takes a member of staff; {username or 'nobody'} is none who is active")
+    require(found, act)
+    return found
+
+
 def customers(person: Person) -> QuerySet[Customer]:
     """The customers that the person may see."""
     return Customer.objects.all() if may(person, "see customers") else Customer.objects.none()

@@ -5,11 +5,14 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
+from tipstaff.accounts.access import require_named
 from tipstaff.audit.services import record
 from tipstaff.cases.models_words import Appeal
 from tipstaff.enforcement.models import Credit, Interruption, Order
+from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 
 BY = "system:enforcement"
+ACT = "grant a credit"
 
 
 def begin(order: Order, *, now: datetime) -> None:
@@ -47,13 +50,7 @@ def give_back(*, now: datetime) -> int:
     found = Interruption.objects.select_for_update(of=("self",)).filter(wrong, given_back_at__isnull=True, ended_at__isnull=False)
     rows = list(found.select_related("measure"))
     for one in rows:
-        reason = _reason(one)
-        Interruption.objects.filter(pk=one.pk).update(given_back_at=now, given_back_reason=reason)
-        assert one.ended_at is not None
-        seconds = int((one.ended_at - one.started_at).total_seconds())
-        times = {"started_at": one.started_at, "ended_at": one.ended_at, "seconds": seconds}
-        Credit.objects.create(interruption=one, customer_id=one.customer_id, **times, reason=reason, at=now, by=BY)
-        record(by=BY, action="interruption.credit", subject=f"interruption:{one.pk}", now=now, case=one.case_id, seconds=seconds)
+        _credit(one, reason=_reason(one), by=BY, now=now)
     return len(rows)
 
 
@@ -62,3 +59,35 @@ def _reason(one: Interruption) -> str:
     if appeal.exists():
         return f"appeal {appeal.values_list('pk', flat=True)[0]} succeeded"
     return "the measure was overturned" if one.measure.overturned_at else "the reports were found to be wrong"
+
+
+@transaction.atomic
+def grant(*, number: int, reason: str, by: str, now: datetime) -> Credit:
+    """Somebody who may gives the minutes of an interruption back though its decision stands (goodwill, a settlement).
+
+    Raises Refused for whoever may not, for one that goes on, and for one that was given back before.
+    """
+    require_named(by, ACT)
+    if not reason.strip():
+        raise InputError(Problem("reason", "is empty", "say why the customer gets the minutes back; it is kept"))
+    one = Interruption.objects.select_for_update(of=("self",)).filter(pk=number).first()
+    if one is None:
+        raise NotFound(f"there is no interruption {number}")
+    if one.given_back_at is not None:
+        raise Refused(f"the minutes of interruption {number} were given back already: {one.given_back_reason}")
+    if one.ended_at is None:
+        raise Refused(f"interruption {number} goes on; its minutes can be given back once the service works again")
+    return _credit(one, reason=reason.strip(), by=by, now=now)
+
+
+def _credit(one: Interruption, *, reason: str, by: str, now: datetime) -> Credit:
+    """Once for an interruption: the mark on its row, the credit, the record."""
+    assert one.ended_at is not None
+    Interruption.objects.filter(pk=one.pk).update(given_back_at=now, given_back_reason=reason)
+    seconds = int((one.ended_at - one.started_at).total_seconds())
+    made = Credit.objects.create(
+        interruption=one, customer_id=one.customer_id, started_at=one.started_at, ended_at=one.ended_at, seconds=seconds,
+        reason=reason, at=now, by=by,
+    )  # fmt: skip
+    record(by=by, action="interruption.credit", subject=f"interruption:{one.pk}", now=now, case=one.case_id, seconds=seconds)
+    return made

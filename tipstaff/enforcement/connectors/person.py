@@ -1,12 +1,10 @@
 """A person does it by hand and says so: a work order with instructions, confirmed when done and when undone."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any, ClassVar
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 
-from tipstaff.audit.services import record
 from tipstaff.enforcement import rails
 from tipstaff.enforcement.connectors.contract import (
     SCOPES,
@@ -22,9 +20,8 @@ from tipstaff.enforcement.connectors.contract import (
     Verification,
     number_of,
 )
-from tipstaff.enforcement.models import Order, WorkOrder
+from tipstaff.enforcement.models import WorkOrder
 from tipstaff.kernel.clock import now
-from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 
 KINDS = ("block", "park", "suspend", "terminate", "port_block", "url_block", "walled_garden", "work_order", "delete_zone")
 WORDS = {
@@ -38,11 +35,13 @@ WORDS = {
     "work_order": "Do what the case asks for at",
     "delete_zone": "Delete the zone (export records and keys first)",
 }
+#: What an earlier round left, cleared when the same thing is asked for again.
+AGAIN: Mapping[str, Any] = {"done_at": None, "done_by": "", "undo_asked_at": None, "undone_at": None, "undone_by": "", "note": ""}
 UNDONE = {"asked": "cancelled", "done": "undo_asked"}
 
 
 class Person:
-    """The connector. Its peer is the list of work orders that ``confirm`` and ``refuse`` below answer."""
+    """The connector. Its peer is the list of work orders that people answer (``enforcement/by_hand.py``)."""
 
     name: ClassVar[str] = "person"
     label: ClassVar[str] = "A person (work order)"
@@ -76,7 +75,7 @@ class Person:
         with _database():
             made, new = WorkOrder.objects.get_or_create(tag=order.tag, defaults=columns)
             if not new and made.state in {"undone", "cancelled"}:
-                WorkOrder.objects.filter(pk=made.pk).update(state="asked", asked_at=now(), done_at=None, done_by="", undone_at=None)
+                WorkOrder.objects.filter(pk=made.pk).update(state="asked", asked_at=now(), **AGAIN)
             if made.state == "refused":
                 raise Rejected(f"{made.done_by} says it cannot be done: {made.note}")
         return Receipt(order, {"work_order": made.pk}, plan.commands[0])
@@ -113,6 +112,9 @@ class Person:
 def _said(found: WorkOrder | None) -> str:
     if found is None:
         return "nobody was asked"
+    if found.state == "undo_asked":
+        said = f"work order {found.pk} is to be undone"
+        return f"{said}; {found.undone_by} says that it cannot be: {found.note}" if found.undone_by else said
     by = found.undone_by if found.state == "undone" else found.done_by
     return f"work order {found.pk} is {found.state.replace('_', ' ')}" + (f" by {by}" if by else "")
 
@@ -126,42 +128,3 @@ class _database:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, DatabaseError):
             raise Unreachable(f"the list of work orders cannot be read: {error}") from error
-
-
-@transaction.atomic
-def confirm(*, number: int, by: str, now: datetime, note: str = "") -> WorkOrder:
-    """Somebody says that it is done, or undone, whichever was asked. Raises Refused when nothing is asked."""
-    found = _asked(number)
-    done = found.state == "asked"
-    columns = {"state": "done", "done_at": now, "done_by": by} if done else {"state": "undone", "undone_at": now, "undone_by": by}
-    _answer(found, by=by, now=now, action="work_order.done" if done else "work_order.undone", note=note, **columns)
-    return found
-
-
-@transaction.atomic
-def refuse(*, number: int, by: str, reason: str, now: datetime) -> WorkOrder:
-    """Somebody says that it cannot be done, and why; the order fails with these words."""
-    found = _asked(number)
-    if not reason.strip():
-        raise InputError(Problem("reason", "is empty", "say why it cannot be done"))
-    if found.state != "asked":
-        raise Refused(f"work order {number} has been done and is to be undone; confirm that, or settle its order")
-    _answer(found, by=by, now=now, action="work_order.refused", note=reason, state="refused", done_at=now, done_by=by)
-    return found
-
-
-def _asked(number: int) -> WorkOrder:
-    found = WorkOrder.objects.select_for_update().filter(pk=number).first()
-    if found is None:
-        raise NotFound(f"there is no work order {number}")
-    if found.state not in {"asked", "undo_asked"}:
-        raise Refused(f"work order {number} is {found.state}; nothing is asked")
-    return found
-
-
-def _answer(found: WorkOrder, *, by: str, now: datetime, action: str, note: str, **columns: Any) -> None:
-    WorkOrder.objects.filter(pk=found.pk).update(note=note, **columns)
-    for name, value in columns.items():
-        setattr(found, name, value)
-    Order.objects.filter(tag=found.tag, next_try_at__isnull=False).update(next_try_at=now)
-    record(by=by, action=action, subject=f"work_order:{found.pk}", now=now)

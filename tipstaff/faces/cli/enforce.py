@@ -7,8 +7,7 @@ from typing import Any
 import click
 import orjson
 
-from tipstaff.enforcement import approving, endpoints, protecting, queries, reconciler, sla, switches
-from tipstaff.enforcement.connectors import person
+from tipstaff.enforcement import approving, by_hand, endpoints, protecting, queries, reconciler, sla, switches
 from tipstaff.enforcement.models import Order
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Problem
@@ -271,9 +270,9 @@ def work(as_json: bool) -> None:
 def done(number: int, by: str, note: str, cannot: bool) -> None:
     """Say that a work order is done, or undone, whichever was asked."""
     if cannot:
-        person.refuse(number=number, by=by, reason=note, now=now())
+        by_hand.refuse(number=number, by=by, reason=note, now=now())
     else:
-        person.confirm(number=number, by=by, note=note, now=now())
+        by_hand.confirm(number=number, by=by, note=note, now=now())
     click.echo(f"work order {number}: {'cannot be done' if cannot else 'confirmed'}")
 
 
