@@ -14,6 +14,7 @@ class Team(models.Model):
     brands = ArrayField(models.TextField(), default=list)
     categories = ArrayField(models.TextField(), default=list)
     order = models.IntegerField(default=0)  # the first team that fits is asked first
+    ended_at = models.DateTimeField(null=True)  # asked no more; what it was told stays
 
 
 class Shift(models.Model):
@@ -30,7 +31,8 @@ class Shift(models.Model):
 
 
 class AlertChannel(models.Model):
-    """Where a team's alerts go. ``secret``: name of the environment variable with the token or the secret URL."""
+    """Where a team's alerts go. A token or a secret URL is kept encrypted in ``sealed`` and never shown again, or stands in
+    the environment variable that ``secret`` names."""
 
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="channels")
     kind = models.TextField()  # mail, webhook, slack, mattermost, matrix
@@ -38,6 +40,12 @@ class AlertChannel(models.Model):
     secret = models.TextField(default="")
     level = models.IntegerField(default=1)  # from this level of escalation on
     enabled = models.BooleanField(default=True)
+    name = models.TextField(default="")  # as people call it: 'night channel'
+    sealed = models.BinaryField(default=b"")  # accounts/wrapping.py, about 'alert_channel:<id>'
+    ended_at = models.DateTimeField(null=True)  # used no more; what went there stays
+    tested_at = models.DateTimeField(null=True)
+    tested_by = models.TextField(default="")
+    problem = models.TextField(default="")  # what the last test met; empty where it arrived
 
 
 class Alert(models.Model):
