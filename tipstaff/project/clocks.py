@@ -1,4 +1,4 @@
-"""What ``tipstaff run clocks`` does: fire what is due every second; beside it, deliver alerts and run retests."""
+"""What ``tipstaff run clocks`` does: fire what is due every second; beside it alerts, retests and corroboration."""
 
 import logging
 import threading
@@ -9,11 +9,11 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 
 from tipstaff.cases import worker
 from tipstaff.kernel.clock import now
-from tipstaff.pipeline import alerting
+from tipstaff.pipeline import alerting, corroborating
 from tipstaff.project import environment
 
 log = logging.getLogger(__name__)
-PAUSE = 1.0  # seconds between looks at alerts and retests
+PAUSE = 1.0  # seconds between looks at each of them
 
 
 def run(stop: threading.Event) -> None:
@@ -36,7 +36,11 @@ def _retests(moment: datetime) -> int:
     return running.run_waiting(now=moment)
 
 
-_BESIDE: dict[str, Callable[[datetime], int]] = {"alerts": _alerts, "retests": _retests}
+_BESIDE: dict[str, Callable[[datetime], int]] = {
+    "alerts": _alerts,
+    "retests": _retests,
+    "corroboration": corroborating.Looker().step,
+}
 
 
 def _loop(stop: threading.Event, name: str, step: Callable[[datetime], int]) -> None:

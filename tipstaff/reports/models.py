@@ -203,6 +203,6 @@ class Corroboration(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["case_id", "report", "at"], name="corroboration_case"),
+            models.Index(fields=["event_key", "at"], name="corroboration_event"),
             models.Index(fields=["again_at"], name="corroboration_again", condition=models.Q(again_at__isnull=False)),
         ]

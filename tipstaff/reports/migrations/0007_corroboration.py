@@ -5,36 +5,46 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('evidence', '0001_initial'),
-        ('reports', '0006_expiry_with_holds'),
+        ("evidence", "0001_initial"),
+        ("reports", "0006_expiry_with_holds"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Corroboration',
+            name="Corroboration",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('case_id', models.BigIntegerField()),
-                ('event_key', models.UUIDField()),
-                ('address', models.GenericIPAddressField()),
-                ('verdict', models.TextField()),
-                ('reason', models.TextField()),
-                ('missed', models.FloatField(null=True)),
-                ('offset_hours', models.FloatField(default=0)),
-                ('skew_seconds', models.FloatField(default=0)),
-                ('flows', models.IntegerField(default=0)),
-                ('claim', models.JSONField(default=dict)),
-                ('watch', models.JSONField(default=dict)),
-                ('at', models.DateTimeField()),
-                ('by', models.TextField()),
-                ('again_at', models.DateTimeField(null=True)),
-                ('blob', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='evidence.blob')),
-                ('report', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='corroborations', to='reports.report')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("case_id", models.BigIntegerField()),
+                ("event_key", models.UUIDField()),
+                ("address", models.GenericIPAddressField()),
+                ("verdict", models.TextField()),
+                ("reason", models.TextField()),
+                ("missed", models.FloatField(null=True)),
+                ("offset_hours", models.FloatField(default=0)),
+                ("skew_seconds", models.FloatField(default=0)),
+                ("flows", models.IntegerField(default=0)),
+                ("claim", models.JSONField(default=dict)),
+                ("watch", models.JSONField(default=dict)),
+                ("at", models.DateTimeField()),
+                ("by", models.TextField()),
+                ("again_at", models.DateTimeField(null=True)),
+                (
+                    "blob",
+                    models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="evidence.blob"),
+                ),
+                (
+                    "report",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="corroborations", to="reports.report"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['case_id', 'report', 'at'], name='corroboration_case'), models.Index(condition=models.Q(('again_at__isnull', False)), fields=['again_at'], name='corroboration_again')],
+                "indexes": [
+                    models.Index(fields=["event_key", "at"], name="corroboration_event"),
+                    models.Index(condition=models.Q(("again_at__isnull", False)), fields=["again_at"], name="corroboration_again"),
+                ],
             },
         ),
     ]

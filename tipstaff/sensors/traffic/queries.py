@@ -4,10 +4,15 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
+from django.conf import settings
+
 from tipstaff.evidence.models import Hold
+from tipstaff.sensors.traffic.archive.asking import Archive
+from tipstaff.sensors.traffic.archive.corroborating import Own, Source
 from tipstaff.sensors.traffic.models import Exporter
 
 SILENT = timedelta(minutes=5)
+LEAST_SKEW, MOST_SKEW = timedelta(seconds=2), timedelta(days=1)  # of an exporter's clock, that is taken for one
 SUMS = ("received", "decoded", "undecodable", "lost", "unscaled", "templates")
 
 
@@ -49,3 +54,35 @@ def held() -> dict[str, Any]:
     scopes = list(Hold.objects.filter(released_at=None).values_list("scope", flat=True))
     customers = [int(scope.partition(":")[2]) for scope in scopes if scope.startswith("customer:") and scope[9:].isdecimal()]
     return {"all": "all" in scopes or "flows" in scopes, "customers": sorted(set(customers))}
+
+
+def archive() -> Archive:
+    """The archive of this instance."""
+    return Archive(settings.STATE / "flows" / "archive")
+
+
+def sources() -> list[Source]:
+    """Everything that keeps flows here, for corroboration; empty where no flow statistics are collected."""
+    own = archive()
+    if own.kept_since() is None:
+        return []
+    confirmed = list(Exporter.objects.exclude(confirmed_at=None))
+    return [Own(own, skews=_skews(confirmed), lost=_lost(confirmed))]
+
+
+def _skews(exporters: list[Exporter]) -> dict[int, timedelta]:
+    """By how much each exporter's clock was ahead when it was last heard."""
+    found = {}
+    for one in exporters:
+        streams = one.facts.get("streams", [])
+        skew = timedelta(milliseconds=max((stream["skew_ms"] for stream in streams), key=abs, default=0))
+        if LEAST_SKEW <= abs(skew) <= MOST_SKEW:
+            found[one.pk] = skew
+    return found
+
+
+def _lost(exporters: list[Exporter]) -> float:
+    """The share of flows that were lost on the way here, by their sequence numbers."""
+    streams = [stream for one in exporters for stream in one.facts.get("streams", [])]
+    lost, received = (sum(stream[name] for stream in streams) for name in ("lost", "received"))
+    return lost / (lost + received) if lost else 0.0

@@ -163,6 +163,11 @@ class Archive:
         sql = f"SELECT DISTINCT rate FROM {{flows}} WHERE {condition.sql} ORDER BY rate"  # noqa: S608
         return [int(row[0]) for row in self._ask(span, sql, condition.parameters)]
 
+    def kept_since(self) -> datetime | None:
+        """When the oldest file of single flows begins; None where nothing is kept."""
+        oldest = files.stored(self.root, "hours", "fresh")
+        return oldest[0].at if oldest else None
+
     def series(self, span: Span, *, step: timedelta, dimension: str = "direction", where: str = "") -> Answer:
         """Bytes and packets per step of time and value of a dimension; long flows count where they ended."""
         if dimension not in DIMENSIONS:
