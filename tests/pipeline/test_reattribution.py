@@ -6,12 +6,17 @@ import pytest
 from django.db import connection
 
 from tests.pipeline.given import CAROL, NOW, deliver, event, provider, report
-from tipstaff.accounts.models import Assignment, InventorySource, Service
+from tipstaff.accounts.models import Assignment, Contact, Customer, InventorySource, Service
 from tipstaff.audit.models import Entry
 from tipstaff.cases.models import Case, JournalEntry
-from tipstaff.pipeline import context, reattribution
+from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.intake.spool import Spool
+from tipstaff.kernel import clock
+from tipstaff.pipeline import context, digests, reattribution
 from tipstaff.pipeline.models import Mark
-from tipstaff.reports.models import Attributed, Event
+from tipstaff.pipeline.worker import Worker
+from tipstaff.reports.models import Attributed, Event, Rule, Tally
+from tipstaff.reports.rules import Action
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(days=1)
@@ -98,6 +103,47 @@ def test_the_first_look_ever_only_remembers_the_moment():
     deliver(report(event(CAROL)))
     assert catch_up().events == 0
     assert Mark.objects.get().at == LATER
+
+
+def test_mail_that_came_before_the_first_inventory_finds_its_holder(tmp_path):
+    """The first import comes seconds after the first start: what was not ours until then is looked at again."""
+    Mark.objects.all().delete()
+    with clock.frozen(NOW - timedelta(minutes=1)):
+        Worker(Spool(tmp_path / "spool")).prepare()
+    deliver(report(event(CAROL)))
+    assert Event.objects.get().attribution == 3 and not Case.objects.exists()
+    provider()
+    assert catch_up().events == 1
+    assert Case.objects.get().customer.name == "Carol"
+
+
+def counted(name, action=0):
+    rows = Tally.objects.filter(customer_id=Customer.objects.get(name=name).pk, action=action)
+    return sum(rows.values_list("events", flat=True))
+
+
+def test_counts_follow_events_to_their_holder():
+    provider()
+    deliver(report(event(CAROL), event(CAROL, at=NOW - timedelta(days=60))))
+    assert (counted("Carol"), counted("Dave")) == (2, 0)
+    moves_to_dave()
+    assert catch_up().events == 1
+    assert (counted("Carol"), counted("Dave")) == (1, 1)
+    assert catch_up(LATER + timedelta(hours=1)).events == 0
+    assert (counted("Carol"), counted("Dave")) == (1, 1)
+
+
+def test_the_digest_tells_nobody_of_events_that_were_somebody_elses():
+    provider()
+    Rule.objects.create(position=1, name="digest", action="digest", enabled=True, by="bob", at=NOW)
+    deliver(report(event(CAROL)))
+    assert counted("Carol", Action.DIGEST) == 1
+    for customer in Customer.objects.all():
+        Contact.objects.create(customer=customer, role="abuse", name="Abuse", email=f"abuse@{customer.name.lower()}.example.org")
+    moves_to_dave()
+    catch_up(NOW + timedelta(hours=1))
+    assert digests.write_digests(now=LATER) == 1
+    assert OutboxMessage.objects.get(kind="digest").reference == f"customer:{Customer.objects.get(name='Dave').pk}"
 
 
 def moves_to_dave():

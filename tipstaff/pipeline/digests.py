@@ -26,7 +26,7 @@ def write_digests(*, now: datetime) -> int:
 def _of_day(day: date, now: datetime) -> int:
     rows = Tally.objects.filter(day=day, action=Action.DIGEST).values_list("customer_id", "category")
     by_customer: dict[int, list[tuple[str, int]]] = {}
-    for customer, category, events in rows.annotate(Sum("events")).order_by("customer_id", "category"):
+    for customer, category, events in rows.annotate(many=Sum("events")).filter(many__gt=0).order_by("customer_id", "category"):
         by_customer.setdefault(customer, []).append((category, events))
     return sum(_promised(customer, counts, day, now) for customer, counts in by_customer.items())
 

@@ -19,7 +19,7 @@ from tipstaff.cases import wrong
 from tipstaff.cases.rearranging import recount
 from tipstaff.cases.refreshing import Overtaken
 from tipstaff.kernel import bulk
-from tipstaff.pipeline import matters
+from tipstaff.pipeline import matters, tallies
 from tipstaff.pipeline.attributing import attribute
 from tipstaff.pipeline.columns import SCHEMA
 from tipstaff.pipeline.context import Context
@@ -68,9 +68,13 @@ class Corrected:
     joined: set[int] = field(default_factory=set)
 
 
+def begin(now: datetime) -> bool:
+    """Remember the first moment at which anything was attributed; whether it is now."""
+    return Mark.objects.get_or_create(name=MARK, defaults={"at": now})[1]
+
+
 def catch_up(context: Context, now: datetime) -> Corrected:
-    """Bring stored events in line with what is known now. The first call only remembers the moment: until then every event
-    was attributed with all that was known."""
+    """Bring stored events in line with what is known now. The first call only remembers the moment (``begin``)."""
     mark, is_first = Mark.objects.get_or_create(name=MARK, defaults={"at": now})
     total = Corrected()
     if is_first:
@@ -211,6 +215,7 @@ def _move(differs: pl.DataFrame, context: Context, now: datetime) -> Corrected:
         pl.when(pl.col("key").is_in(list(moved))).then("case_after").otherwise("case_id").alias("case_after")
     )
     _store(after, now)
+    tallies.move(after)
     return _tell(after, now)
 
 

@@ -1,7 +1,7 @@
 """Daily counts by customer, service and category, kept beside the events."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 from django.db import connection
@@ -17,6 +17,34 @@ def add(events: pl.DataFrame, now: datetime) -> None:
         .agg(pl.len().alias("events"))
         .sort("customer", "category", "service", "action")
     )
+    _write(counts, now.date())
+
+
+def move(events: pl.DataFrame) -> None:
+    """Count events that were attributed anew where they belong, and no longer where they were counted before.
+
+    ``events`` has customer, service, category, action, received, and customer_before and service_before.
+    """
+    known = events.filter(pl.col("category").fill_null("") != "").with_columns(pl.col("received").dt.date().alias("day"))
+    before = known.select(pl.col("customer_before").alias("customer"), pl.col("service_before").alias("service"), *_KEPT, events=-1)
+    after = known.select("customer", "service", *_KEPT, events=1)
+    counts = (
+        pl.concat([one.with_columns(pl.col("customer", "service", "events").cast(pl.Int64)) for one in (before, after)])
+        .filter(pl.col("customer").is_not_null())
+        .group_by("day", "customer", pl.col("service").fill_null(0), "category", "action")
+        .agg(pl.col("events").sum())
+        .filter(pl.col("events") != 0)
+        .sort("customer", "category", "service", "action")
+    )
+    for day in sorted(counts["day"].unique()):
+        _write(counts.filter(pl.col("day") == day), day)
+
+
+_KEPT = ("day", "category", "action")
+
+
+def _write(counts: pl.DataFrame, day: date) -> None:
+    """Add to what is counted already. Every writer takes the rows in one order, so that nobody waits in a circle."""
     if not len(counts):
         return
     numbers = {name: bulk.array_of(counts[name]) for name in ("customer", "service", "action", "events")}
@@ -26,7 +54,7 @@ def add(events: pl.DataFrame, now: datetime) -> None:
                SELECT %(day)s, u.c, u.s, u.g, u.a, u.n FROM unnest(%(customer)s::int[], %(service)s::int[], %(category)s::text[],
                    %(action)s::smallint[], %(events)s::int[]) AS u(c, s, g, a, n)
                ON CONFLICT (customer_id, category, day, service_id, action) DO UPDATE SET events = t.events + excluded.events""",
-            numbers | {"day": now.date(), "category": bulk.quoted_array_of(counts["category"])},
+            numbers | {"day": day, "category": bulk.quoted_array_of(counts["category"])},
         )
 
 

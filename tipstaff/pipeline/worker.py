@@ -85,6 +85,7 @@ class Worker:
         moment = now()
         if self.context is None or (moment - self.loaded_at).total_seconds() > RELOAD:
             if self.context is None:
+                reattribution.begin(moment)  # before the first look at the inventory: what it learns later, events follow
                 intake.release_dead_claims(host=socket.gethostname(), alive=_alive)
             before, self.context, self.loaded_at = self.context, context.load(moment, self.context), moment
             if before is None or before.version != self.context.version:
