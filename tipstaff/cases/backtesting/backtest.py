@@ -1,4 +1,4 @@
-"""What a draft of the policy would have done with the real cases since a day: read, replayed in memory, compared. Nothing is written."""
+"""What a draft of the policy would have done with the real cases since a day: replayed in memory, nothing is written."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tipstaff.cases import knowing
 from tipstaff.cases.access import RESTRICTED
@@ -55,8 +55,9 @@ def backtest(*, edition: Edition, since: datetime, now: datetime, brand: str = "
 
     Reads in one transaction that the database itself holds to reading.
     """
+    outermost = not connection.in_atomic_block
     with transaction.atomic():
-        if not connection.in_atomic_block or len(connection.savepoint_ids) == 0:
+        if outermost:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         return _run(edition, since, now, brand, most)
@@ -98,12 +99,8 @@ def _compared(
     cases = list(rows)
     numbers = [case.pk for case in cases]
     pinned.update(knowing.editions_of([case for case in cases if case.edition_id not in pinned]))
-    cut = set(
-        Measure.objects.filter(case__in=numbers, in_force_at__isnull=False, emergency=False).values_list("case_id", flat=True)
-    )
-    cut |= set(
-        Measure.objects.filter(case__in=numbers, confirmed_at__isnull=False, emergency=True).values_list("case_id", flat=True)
-    )
+    stood = Q(in_force_at__isnull=False, emergency=False) | Q(confirmed_at__isnull=False, emergency=True)
+    cut = set(Measure.objects.filter(stood, case__in=numbers).values_list("case_id", flat=True))
     apart = reading.not_replayed(numbers)
     for case, past in zip(cases, reading.pasts(cases, pinned), strict=True):
         own = pinned[case.edition_id]

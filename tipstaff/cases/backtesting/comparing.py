@@ -63,7 +63,8 @@ def compare(past: Past, then: Lived, draft: Lived, before: Edition, after: Editi
         return Difference(past, then, draft)
     parting = _parting(then, draft)
     why = tuple(_why(then, draft, before, after, changes, parting))
-    return Difference(past, then, draft, sorts, why, undecided, at=(parting[1] or parting[0]).at if any(parting) else None)
+    first = parting[1] or parting[0]
+    return Difference(past, then, draft, sorts, why, undecided, at=first.at if first else None)
 
 
 def not_comparable(past: Past, then: Lived, why: str) -> Difference:
@@ -164,7 +165,7 @@ def _times(then: Lived, draft: Lived) -> Iterator[str]:
 
 
 def _length(time: timedelta | None) -> str:
-    return "no time" if time is None else duration_text(timedelta(seconds=round(time.total_seconds())))
+    return "no time" if time is None else duration_text(timedelta(minutes=round(time.total_seconds() / 60)))
 
 
 def _clause(edition: Edition, number: str) -> str:
@@ -201,8 +202,10 @@ _TIMERS = {
     Event.FINAL_NOTICE_OVER: "final_notice", Event.APPEAL_DUE: "appeal_decided", Event.REPEAT_FOUND: "repeat_within",
     Event.APPEALED: "appeal_within",
 }  # fmt: skip
-_FIELDS = frozenset({"resolve", "resolve_at_most", "severity", "clause", "handling", "automatic", "immediate", "opening", "exceptions",
-                     "business_time", "required_facts"})  # fmt: skip
+_FIELDS = frozenset({
+    "resolve", "resolve_at_most", "severity", "clause", "handling", "automatic", "immediate", "opening", "exceptions",
+    "business_time", "required_facts",
+})  # fmt: skip
 
 
 def _reasons(changes: Sequence[Change], code: str, steps: Sequence[Step], then: Lived, draft: Lived) -> Iterator[str]:
