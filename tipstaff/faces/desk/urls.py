@@ -5,6 +5,7 @@ from django.urls import path
 from tipstaff.faces.desk.views import (
     case,
     compose,
+    corroboration,
     customers,
     enforcement,
     figures,
@@ -57,6 +58,7 @@ urlpatterns = [
     path("cases/<int:number>/draft/", compose.draft),
     path("cases/<int:number>/preview/", compose.preview),
     path("cases/<int:number>/writing/", compose.writing),
+    path("cases/<int:number>/flows/", corroboration.look),
     path("cases/<int:number>/answered/", compose.answered),
     path("cases/<int:number>/reveal/", compose.reveal),
     path("cases/<int:number>/evidence/<int:report>/", case.download),

@@ -19,7 +19,7 @@ from tipstaff.faces.desk import nexts, ribbon, showing, undo, words
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
-from tipstaff.faces.desk.views import compose
+from tipstaff.faces.desk.views import compose, corroboration
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy import queries as policy
@@ -44,6 +44,7 @@ ICONS = {
     "link": "link",
     "merge": "merge",
     "split": "split",
+    "corroboration": "eye",
     "move": "split",
     "attribution": "hash",
 }
@@ -211,6 +212,7 @@ def _evidence(request: DeskRequest, found: Case, reported: list[Report], now: da
     events = reports.events_of_case(found.pk, 100)
     address = next((event.ip for event in events if event.ip), None)
     context: dict[str, Any] = {"events": events, "address": address, "held": _held(address, events)}
+    context |= corroboration.panel(found, events)
     wanted = request.GET.get("evidence", "")
     chosen = next((row for row in reported if str(row.pk) == wanted), reported[-1] if reported else None)
     if chosen is None:
