@@ -10,7 +10,7 @@ import pytest
 from tests.cases.resolving import HOUR, Desk
 from tests.pipeline.given import NOW
 from tipstaff.accounts.models import StaffMember
-from tipstaff.cases import alerts, openings, services
+from tipstaff.cases import on_call, openings, services
 from tipstaff.cases.models import Alert, Clock
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.kernel.errors import InputError, Refused
@@ -57,16 +57,16 @@ def server():
 def desk():
     found = Desk(category="ddos_origin", ticket=False, told=False)
     people = {name: StaffMember.objects.get(username=name) for name in ("alice", "amy", "bob")}
-    found.team = alerts.set_up_team(name="night", members=[one.pk for one in people.values()], by="bob", now=NOW)
+    found.team = on_call.set_team(name="night", members=[one.pk for one in people.values()], by="bob", now=NOW)
     for level, name in ((1, "alice"), (2, "bob")):
-        alerts.set_shift(team=found.team.pk, member=people[name].pk, level=level, from_at=NOW - HOUR, until_at=NOW + 90 * HOUR,
+        on_call.set_shift(team=found.team.pk, member=people[name].pk, level=level, from_at=NOW - HOUR, until_at=NOW + 90 * HOUR,
                          by="bob", now=NOW)  # fmt: skip
     found.people = people
     return found
 
 
 def channel(desk, kind, **more):
-    return alerts.set_channel(team=desk.team.pk, kind=kind, by="bob", now=NOW, **more)
+    return on_call.set_channel(team=desk.team.pk, kind=kind, by="bob", now=NOW, **more)
 
 
 def send(desk, **secrets):
@@ -170,9 +170,9 @@ def test_channels_and_shifts_are_checked(desk):
     with pytest.raises(InputError, match="mail address"):
         channel(desk, "mail", address="nobody")
     with pytest.raises(InputError, match="not later"):
-        alerts.set_shift(team=desk.team.pk, member=desk.people["alice"].pk, from_at=NOW, until_at=NOW, by="bob", now=NOW)
+        on_call.set_shift(team=desk.team.pk, member=desk.people["alice"].pk, from_at=NOW, until_at=NOW, by="bob", now=NOW)
     with pytest.raises(InputError, match="does not belong"):
         bea = StaffMember.objects.get(username="bea")
-        alerts.set_shift(team=desk.team.pk, member=bea.pk, from_at=NOW, until_at=NOW + HOUR, by="bob", now=NOW)
+        on_call.set_shift(team=desk.team.pk, member=bea.pk, from_at=NOW, until_at=NOW + HOUR, by="bob", now=NOW)
     with pytest.raises(Refused, match="lead"):
-        alerts.set_up_team(name="mine", members=[], by="alice", now=NOW)
+        on_call.set_team(name="mine", members=[], by="alice", now=NOW)

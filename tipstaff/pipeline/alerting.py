@@ -9,9 +9,10 @@ import httpx
 from django.conf import settings
 from django.db import transaction
 
-from tipstaff.cases import alerts
-from tipstaff.cases.models import Alert
+from tipstaff.cases import alerts, on_call
+from tipstaff.cases.models import Alert, AlertChannel
 from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.kernel.errors import Refused
 
 AT_ONCE = 50
 PATIENCE = httpx.Timeout(10.0, connect=5.0)
@@ -37,7 +38,7 @@ def _deliver(alert: Alert, now: datetime, secret: Secret) -> None:
             _mail(alert, now)
         else:
             _post(alert, secret)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, Refused) as error:
         # The words of an exception may hold the URL, and the URL a secret.
         alerts.failed(alert=alert, problem=_plain(error), now=now)
     else:
@@ -49,31 +50,63 @@ def _plain(error: Exception) -> str:
         return f"the other side answered {error.response.status_code}"
     if isinstance(error, httpx.TimeoutException):
         return "the other side did not answer in time"
-    return str(error) if isinstance(error, ValueError) else f"the other side cannot be reached ({type(error).__name__})"
+    if isinstance(error, UnicodeError):
+        return "the secret or the address holds a character that no request can carry"
+    return str(error) if isinstance(error, ValueError | Refused) else f"the other side cannot be reached ({type(error).__name__})"
 
 
 def _mail(alert: Alert, now: datetime) -> None:
-    OutboxMessage.objects.get_or_create(
-        dedupe_key=f"alert:{alert.pk}",
-        defaults={
-            "reference": f"case:{alert.case_id}", "audience": "staff", "kind": "alert", "recipient": alert.channel.address,
-            "subject": f"[level {alert.level}] case #{alert.case_id} waits unclaimed", "body": f"{alert.text}\n\n{_url(alert)}\n",
-            "created_at": now, "created_by": "system:clock", "not_before": now,
-        },
-    )  # fmt: skip
+    subject = f"[level {alert.level}] case #{alert.case_id} waits unclaimed"
+    once = f"alert:{alert.pk}"
+    _promise(alert.channel.address, f"case:{alert.case_id}", once, subject, f"{alert.text}\n\n{_url(alert)}", "system:clock", now)
+
+
+def _promise(address: str, reference: str, once: str | None, subject: str, body: str, by: str, now: datetime) -> None:
+    columns = {
+        "reference": reference, "audience": "staff", "kind": "alert", "recipient": address, "subject": subject, "body": f"{body}\n",
+        "created_at": now, "created_by": by, "not_before": now,
+    }  # fmt: skip
+    if once is None:
+        OutboxMessage.objects.create(**columns)
+    else:
+        OutboxMessage.objects.get_or_create(dedupe_key=once, defaults=columns)
 
 
 def _post(alert: Alert, secret: Secret) -> None:
-    channel = alert.channel
-    kept = secret(channel.secret) if channel.secret else ""
+    _send(
+        alert.channel,
+        alerts.payload(alert.channel.kind, alert.text, alert.case_id, alert.level, _url(alert)),
+        f"{alert.pk}",
+        secret,
+    )
+
+
+def _send(channel: AlertChannel, body: dict[str, Any], once: str, secret: Secret) -> None:
+    kept = on_call.secret_of(channel, secret)
     if channel.secret and not kept:
         raise ValueError(f"the variable {channel.secret} is not set")
-    body = alerts.payload(channel.kind, alert.text, alert.case_id, alert.level, _url(alert))
     if channel.kind == "matrix":
-        _matrix(channel.address, kept, f"tipstaff-{alert.pk}", body)
+        _matrix(channel.address, kept, f"tipstaff-{once}", body)
         return
     headers = {"Authorization": f"Bearer {kept}"} if kept and channel.address else {}
     _answered(httpx.post(channel.address or kept, json=body, headers=headers, timeout=PATIENCE))
+
+
+def try_out(*, channel: AlertChannel, by: str, now: datetime, secret: Secret) -> str:
+    """Send a test to one channel, now. Returns what went wrong, without any secret; empty where it arrived.
+
+    A mail is promised to the outbox: whether it arrives is the outbox's to say.
+    """
+    text = f"This is a test of Tipstaff's alerts, sent by {by}. Nothing is to be done."
+    try:
+        if channel.kind == "mail":
+            _promise(channel.address, f"team:{channel.team_id}", None, "[test] Tipstaff alerts", text, by, now)
+        else:
+            body = alerts.payload(channel.kind, text, None, channel.level, settings.PUBLIC_URL.rstrip("/"))
+            _send(channel, body, f"test-{channel.pk}-{now.timestamp():.0f}", secret)
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, Refused) as error:
+        return _plain(error)
+    return ""
 
 
 def _matrix(address: str, token: str, transaction_id: str, body: dict[str, Any]) -> None:
