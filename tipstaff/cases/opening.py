@@ -82,7 +82,7 @@ def contract_time(terms: Mapping[str, Any]) -> timedelta | None:
 DOUBTS = {
     "opening": "the policy has a person look first at this kind",
     "structured": "the kind was read from words, not from structure",
-    "experimental": "the format is experimental and never acts by itself",
+    "experimental": "an experimental format, or a measurement of low confidence, never acts by itself",
     "trust": "the reporter is not known well enough",
     "verified": "name, contact, locator or description is missing",
     "provisional": "the inventory has not spoken since the event",

@@ -65,6 +65,7 @@ class EventDraft:
     domain: str | None = None  # lower case, IDNA A-label, no trailing dot
     url: str | None = None  # refanged
     mailbox: str | None = None  # the accused mailbox on a shared server
+    customer: int | None = None  # whom our own sensors name where no address can: counts from them alone, and without an address
     occurred_at: datetime | None = None
     time_as_written: str | None = None
     earliest: datetime | None = None
@@ -100,7 +101,9 @@ class ReportDraft:
     subject: str | None = None
     description: str | None = None  # what the reporter says happened, at most 2,000 characters
     warnings: list[str] = field(default_factory=list)
-    experimental: bool = False  # no captured or documented input known: never acts by itself
+    experimental: bool = False  # no captured or documented input known, or a measurement of low confidence: never acts by itself
+    victim: bool = False  # our customer is who was attacked: recorded and told, and never a case
+    trust: int | None = None  # what its profile gives a source of our own at first; None: what any connected source has
     sealed: bool = False  # goes unseen to the sealed queue (B17)
     copyright: dict[str, Any] | None = None  # work, claimant, elements of 512(c)(3)(A) present or missing
     needs: list[str] = field(default_factory=list)  # why a person must decide, in words; disposition then says so

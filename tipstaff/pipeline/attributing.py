@@ -1,5 +1,6 @@
 """Events and the inventory: who held each address, domain or mailbox when it happened."""
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -9,6 +10,8 @@ from tipstaff.attribution.matching import Answers, Questions
 from tipstaff.kernel import addresses
 from tipstaff.pipeline.columns import NUMBERS, bounds
 from tipstaff.pipeline.context import Context
+
+HELD = 1
 
 
 def attribute(table: pl.DataFrame, received: np.ndarray, context: Context) -> pl.DataFrame:
@@ -25,6 +28,22 @@ def attribute(table: pl.DataFrame, received: np.ndarray, context: Context) -> pl
         _optional("assignment", answers.assignment),
         pl.Series("attribution", answers.state.astype(np.int16)),
         pl.Series("provisional", late & np.isin(answers.state, (1, 2))),
+    )
+
+
+def stated(table: pl.DataFrame, sensors: Sequence[bool], customers: pl.Series) -> pl.DataFrame:
+    """Events that name no address but, by our own sensors' word, a customer: theirs, where there is such a customer.
+
+    ``sensors``: of each report, by its place, whether it comes from a sensor of ours; nobody else may name a customer.
+    """
+    if table["stated_customer"].null_count() == len(table):
+        return table
+    ours = pl.Series("ours", [sensors[place] for place in table["report"].to_list()], dtype=pl.Boolean)
+    named = ours & table["ip"].is_null() & table["stated_customer"].is_in(customers.implode()).fill_null(False)
+    held = pl.when(named)
+    return table.with_columns(
+        held.then(pl.col("stated_customer")).otherwise(pl.col("customer")).cast(table["customer"].dtype).alias("customer"),
+        held.then(pl.lit(HELD, pl.Int16)).otherwise(pl.col("attribution")).alias("attribution"),
     )
 
 

@@ -14,8 +14,8 @@ from django.db import transaction
 from tipstaff.cases import bulk as cases
 from tipstaff.cases.refreshing import Overtaken
 from tipstaff.intake.drafts import Disposition
-from tipstaff.pipeline import again, answers, filing, matters, permits, replies, sealed, tallies
-from tipstaff.pipeline.attributing import attribute
+from tipstaff.pipeline import again, answers, filing, matters, permits, replies, sealed, tallies, victims
+from tipstaff.pipeline.attributing import attribute, stated
 from tipstaff.pipeline.columns import NUMBERS, Item, Parsed, event_table, items_of, microseconds
 from tipstaff.pipeline.context import Context
 from tipstaff.reports import bulk as reports
@@ -70,6 +70,7 @@ def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame,
         filing.settle_submissions(batch, items, standing, now)
         sealed.seal(batch, context, now)
         permits.keep_uses(annotated.uses, numbers.ids, now)
+        victims.note(items, placed, numbers.ids, now)
         replies.file_replies(items, now)
         answers.write_back(items, known_reporters, context.own_addresses, now)
         tallies.add(placed, now)
@@ -85,6 +86,7 @@ def prepare(items: Sequence[Item], context: Context) -> pl.DataFrame:
     moments = np.array([microseconds(item.parsed.received_at) for item in items], np.int64)
     received = moments[table["report"].to_numpy()] if len(table) else np.empty(0, np.int64)
     table = attribute(table, received, context)
+    table = stated(table, [item.parsed.kind == "sensor" for item in items], context.customers["customer"])
     reporters = pl.Series("reporter", [filing.reporter_key(item) for item in items], dtype=pl.String)
     of_event = reporters.gather(table["report"]) if len(table) else reporters.clear()
     return table.with_columns(event_keys(table, of_event).alias("key")).sort("key", maintain_order=True)
@@ -128,6 +130,9 @@ def _ruled(
     )
     action, decided = rules.apply(context.rules, events, context.defaults)
     action = np.where(matters.accepted_risk(events, context.risks), np.int8(Action.RECORD_ONLY), action)
+    victims = {place for place, item in enumerate(items) if item.draft.victim}
+    if victims:  # whatever a rule says: who was attacked is accused of nothing
+        action = np.where(events["report"].is_in(list(victims)).to_numpy(), np.int8(Action.RECORD_ONLY), action)
     return events.with_columns(pl.Series("action", action.astype(np.int16)), pl.Series("rule", decided))
 
 

@@ -51,7 +51,9 @@ def reporter_rows(items: Sequence[Item]) -> list[tuple[str, str, str, str, int, 
 
 def first_trust(item: Item) -> int:
     """The trust of a reporter seen for the first time: a source that an operator connected is known, all others are not."""
-    return KNOWN if speaks_for_itself(item) else 0
+    if not speaks_for_itself(item):
+        return 0
+    return KNOWN if item.draft.trust is None else item.draft.trust
 
 
 def speaks_for_itself(item: Item) -> bool:
@@ -78,7 +80,7 @@ def trust_of(item: Item, stored: int) -> int:
 def verification(item: Item) -> dict[str, bool]:
     """The three elements of a report (G2-G4): name and contact, a locator, a description."""
     draft = item.draft
-    located = draft.table is not None or any(event.ip or event.url or event.domain for event in draft.events)
+    located = draft.table is not None or any(event.ip or event.url or event.domain or event.customer for event in draft.events)
     named = bool(draft.reporter.email or draft.feed or item.parsed.kind in CONFIGURED_SOURCES)
     return {"reporter": named, "locator": located, "description": bool(draft.description or draft.report_type or draft.category)}
 

@@ -2,9 +2,36 @@
 
 from django.db import models
 
+from tipstaff.accounts.models import Customer
+
 
 class Mark(models.Model):
     """How far a recurring job has come."""
 
     name = models.TextField(primary_key=True)
     at = models.DateTimeField()
+
+
+class VictimNotice(models.Model):
+    """An attack on a customer of ours, as a sensor of ours or a connected detector saw it: known, told, never held against them."""
+
+    finding = models.TextField(unique=True)  # source and the finding's own id
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="victim_notices")
+    subject = models.TextField()  # address, prefix, or 'customer 17'
+    kind = models.TextField()
+    detector = models.TextField()
+    opened_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    words = models.TextField(default="")
+    detail = models.JSONField(default=dict)  # the newest document's figures, limit, peers, series
+    report_id = models.BigIntegerField()  # the newest report that speaks of it
+    recorded_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-last_at"], name="victim_newest"),
+            models.Index(fields=["customer", "-last_at"], name="victim_customer"),
+            models.Index(fields=["recorded_at"], name="victim_to_tell", condition=models.Q(told_at__isnull=True)),
+        ]

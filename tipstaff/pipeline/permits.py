@@ -96,7 +96,7 @@ def deed_of(row: Mapping[str, Any], details: Mapping[str, Any]) -> Deed | None:
 def _deed_of_finding(row: Mapping[str, Any], finding: Mapping[str, Any], seen_at: datetime) -> Deed:
     """What our own eyes saw: from its opening to the last look, with all the peers that it names."""
     subject, peers = finding.get("subject") or {}, finding.get("top_peers") or []
-    starts_at, ends_at = _stated(finding.get("opened_at"), seen_at), _stated(finding.get("last_at"), seen_at)
+    starts_at, ends_at = (stated_moment(finding.get(name), seen_at) for name in ("opened_at", "last_at"))
     return Deed(
         local=_network(subject.get("value")) if subject.get("kind") != "customer" else None,
         starts_at=min(starts_at, ends_at),
@@ -116,7 +116,8 @@ def _moment(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
-def _stated(text: Any, otherwise: datetime) -> datetime:
+def stated_moment(text: Any, otherwise: datetime) -> datetime:
+    """A time with a zone as a finding states it, else the other one."""
     try:
         at = datetime.fromisoformat(str(text))
     except ValueError:

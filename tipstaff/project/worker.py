@@ -3,10 +3,13 @@
 import logging
 import threading
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from tipstaff.audit import sealer
 from tipstaff.faces.desk import jobs
+from tipstaff.intake.sources import findings
+from tipstaff.intake.spool import Spool
 from tipstaff.kernel.clock import now
 from tipstaff.pipeline import worker
 
@@ -37,4 +40,14 @@ def _jobs(stop: threading.Event) -> None:
     connection.close()
 
 
-_BESIDE = (("jobs", _jobs), ("sealer", sealer.run))
+def _findings(stop: threading.Event) -> None:
+    """What the detectors of this host wrote goes into its spool; the database is not asked."""
+    folder, spool = settings.STATE / "flows" / "findings", Spool(settings.SPOOL)
+    while not stop.wait(PAUSE):
+        try:
+            findings.take(folder, spool, now=now())
+        except Exception:
+            log.exception("findings wait")
+
+
+_BESIDE = (("jobs", _jobs), ("sealer", sealer.run), ("findings", _findings))

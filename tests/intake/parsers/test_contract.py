@@ -21,10 +21,11 @@ from tipstaff.kernel.errors import ParseError
 
 SAMPLES = own_samples()
 NAMES = [parser.name for parser in PARSERS]
+BELIEVED_FROM = {"web_form": "form", "flow_finding": "sensor"}  # parsers that believe one kind of source alone
 
 
 def hints(sample: Sample) -> Hints:
-    return Hints(filename=sample.path.name, source_kind="form" if sample.parser == "web_form" else None)
+    return Hints(filename=sample.path.name, source_kind=BELIEVED_FROM.get(sample.parser))
 
 
 @pytest.mark.parametrize("parser", PARSERS, ids=NAMES)

@@ -40,6 +40,9 @@ class Profile:
     subjects: tuple[tuple[str, str], ...] = ()  # (words in the subject, category), first match wins
     sealed: bool = False  # a hotline network: its mail goes unseen to the sealed queue
     automatic: bool = False  # never reads an answer
+    source: str = ""  # name of a source of our own; it needs no domain
+    trust: int | None = None  # what a source of our own has at first
+    acts_from: float = 0.0  # the confidence from which its reports may act by themselves
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Vocabulary:
                 if profile is not None:
                     return profile
         return None
+
+    def profile_of_source(self, source: str) -> Profile | None:
+        """The profile of a source of our own, by its name."""
+        return next((profile for profile in self.profiles if profile.source and profile.source == source), None)
 
     @cached_property
     def _by_domain(self) -> dict[str, Profile]:
@@ -107,6 +114,9 @@ def read_profiles(text: str, name: str = "reporters.toml") -> tuple[Profile, ...
             tuple((str(a).lower(), str(b)) for a, b in entry.get("subjects", ())),
             bool(entry.get("sealed")),
             bool(entry.get("automatic")),
+            str(entry.get("source", "")),
+            entry.get("trust"),
+            float(entry.get("acts_from", 0)),
         )
         for entry in _entries(text, name, "reporter", ("name", "domains"))
     )
@@ -145,4 +155,5 @@ def packaged() -> Vocabulary:
         return (folder / name).read_text(encoding="utf-8")
 
     cues = read_cues(text("phrases.toml")) + read_cues(text("ordinary.toml"), "ordinary.toml")
-    return Vocabulary(read_keywords(text("keywords.toml")), cues, read_profiles(text("reporters.toml")))
+    keywords = read_keywords(text("keywords.toml")) + read_keywords(text("plain_words.toml"), "plain_words.toml")
+    return Vocabulary(keywords, cues, read_profiles(text("reporters.toml")))
