@@ -22,6 +22,7 @@ SCOPES = {
     "inventory:read": "list customers and services",
     "who:read": "ask whose an address was",
     "metrics:read": "read the metrics",
+    "flows:read": "read what our own flows say of a case",
 }
 LONGEST = timedelta(days=730)
 USED_EVERY = timedelta(minutes=1)
