@@ -4,7 +4,6 @@ import importlib.util
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -39,7 +38,7 @@ def test_an_old_python_is_refused_by_name(run: ModuleType, monkeypatch, capsys) 
     assert "Python 9.9 or later is needed" in capsys.readouterr().err
 
 
-def test_installing_again_does_nothing_and_is_quick(run: ModuleType, monkeypatch, tmp_path: Path) -> None:
+def test_installing_again_starts_nothing(run: ModuleType, monkeypatch, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(sys.executable)
     for name, value in (("VENV", tmp_path), ("PYTHON", tmp_path / "bin" / "python"), ("STAMP", tmp_path / "installed-from")):
@@ -54,9 +53,8 @@ def test_installing_again_does_nothing_and_is_quick(run: ModuleType, monkeypatch
     run.install()
     assert ["--require-hashes" in command for command in calls][-2:] == [True, False] and "--no-deps" in calls[-1]
     calls.clear()
-    began = time.monotonic()
     run.install()
-    assert calls == [] and time.monotonic() - began < 1
+    assert calls == []
 
 
 def test_a_changed_lock_file_installs_again(run: ModuleType, monkeypatch, tmp_path: Path) -> None:

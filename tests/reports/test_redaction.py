@@ -1,12 +1,12 @@
 """What the customer sees of the evidence, and all that must never be in it (requirements section O)."""
 
 import json
-from time import perf_counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.growth import BELOW_QUADRATIC, ends, growth
 from tipstaff.intake.reading.open import open_message
 from tipstaff.reports.redaction import as_customer_sees, removed_from
 from tipstaff.reports.scrubbing import CARD, LINK, MAIL, NEIGHBOUR, PHONE, TOKEN, Scope, free_text, luhn, networks
@@ -192,8 +192,7 @@ def test_any_bytes_can_be_shown(raw: bytes) -> None:
     as_customer_sees(open_message(raw), SCOPE)
 
 
-def test_hostile_text_stays_quick() -> None:
+def test_hostile_text_takes_no_more_than_its_length() -> None:
     for hostile in ("a." * 500_000, "1-" * 500_000, ":" * 1_000_000, "<a@" * 300_000, "http://" * 150_000, "9 " * 500_000):
-        start = perf_counter()
-        shown(hostile)
-        assert perf_counter() - start < 1.0
+        with ends():
+            assert growth(shown, hostile[: len(hostile) // 4], hostile) < BELOW_QUADRATIC, hostile[:10]
