@@ -1,7 +1,6 @@
 """The sample: loads quickly, tells its story, touches nothing else, and goes without a trace but for the record."""
 
 import re
-import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 
@@ -28,7 +27,7 @@ DOCUMENTATION = [ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", 
 
 @pytest.fixture(scope="module")
 def loaded(django_db_setup, django_db_blocker, tmp_path_factory):
-    """The sample, loaded once for all tests here and rolled back at the end: what it said, and how long it took."""
+    """The sample, loaded once for all tests here and rolled back at the end: what it said."""
     from django.conf import settings
 
     before = settings.STATE, settings.EVIDENCE_STORE
@@ -36,9 +35,7 @@ def loaded(django_db_setup, django_db_blocker, tmp_path_factory):
     with django_db_blocker.unblock():
         cache.clear()
         with transaction.atomic():
-            started = time.process_time()
-            text = sample.load(now=NOW)
-            yield text, time.process_time() - started
+            yield sample.load(now=NOW)
             transaction.set_rollback(True)
     settings.STATE, settings.EVIDENCE_STORE = before
     cache.clear()
@@ -48,7 +45,7 @@ def loaded(django_db_setup, django_db_blocker, tmp_path_factory):
 def told(loaded, django_db_blocker):
     """What the sample said. What the test changes is undone."""
     with django_db_blocker.unblock(), transaction.atomic():
-        yield loaded[0]
+        yield loaded
         transaction.set_rollback(True)
 
 
