@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.cases.resolving import HOUR, Desk
 from tests.policy.packs import CODES, change, copy_of
 from tipstaff.accounts.models import StaffMember
 from tipstaff.faces.cli.policy import policy
@@ -108,3 +109,18 @@ def tipstaff(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "TIPSTAFF_STATE": str(state)}
     environment.pop("DATABASE_URL", None)
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=60)
+
+
+@pytest.mark.django_db
+def test_a_draft_is_tried_on_past_cases(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk("managed-services").wait(60 * HOUR)
+    monkeypatch.setattr("tipstaff.faces.cli.policy.clock.now", lambda: desk.now)
+    shown = run("backtest", "dedicated-hosting", "--since", "2026-06-01")
+    assert shown.exit_code == 0 and "1  a restriction would have been asked for" in shown.stdout
+    assert f"/cases/{desk.number}/" in shown.stdout and "open: it would wait for a person" in shown.stdout
+    told = json.loads(run("backtest", "dedicated-hosting", "--since", "2026-06-01", "--json").stdout)
+    assert told["cases"] == 1 and told["differences"][0]["case"] == desk.number
+    assert told["differences"][0]["then"]["state"] == "TICKETED"
+    assert "the same" in run("backtest", "managed-services", "--since", "2026-06-01").stdout
+    assert isinstance(run("backtest", "managed-services", "--since", "2027-06-01").exception, InputError)
+    assert isinstance(run("backtest", "no/such", "--since", "2026-06-01").exception, NotFound)

@@ -17,6 +17,7 @@ from tipstaff.cases.backtesting.comparing import Difference, Sort, compare, not_
 from tipstaff.cases.backtesting.past import Lived
 from tipstaff.cases.backtesting.replaying import replay
 from tipstaff.cases.models import Case, Measure
+from tipstaff.kernel.progress import Progress, unseen
 from tipstaff.policy import loading
 from tipstaff.policy.diff import Change, differences
 from tipstaff.policy.edition import Edition, StrikeRule
@@ -50,7 +51,9 @@ class Backtest:
         return self.cases - len(self.differences)
 
 
-def backtest(*, edition: Edition, since: datetime, now: datetime, brand: str = "", most: int | None = None) -> Backtest:
+def backtest(
+    *, edition: Edition, since: datetime, now: datetime, brand: str = "", most: int | None = None, progress: Progress = unseen
+) -> Backtest:
     """The draft ``edition`` against what was pinned, for cases of ``brand`` opened since then; ``most``: the newest so many.
 
     Reads in one transaction that the database itself holds to reading.
@@ -60,10 +63,10 @@ def backtest(*, edition: Edition, since: datetime, now: datetime, brand: str = "
         if outermost:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return _run(edition, since, now, brand, most)
+        return _run(edition, since, now, brand, most, progress)
 
 
-def _run(edition: Edition, since: datetime, now: datetime, brand: str, most: int | None) -> Backtest:
+def _run(edition: Edition, since: datetime, now: datetime, brand: str, most: int | None, progress: Progress) -> Backtest:
     chosen = Case.objects.filter(opened_at__gte=since, opened_at__lte=now, edition__brand=brand)
     result = Backtest(edition.name, edition.content_hash, since, now, sealed=chosen.filter(state=RESTRICTED).count())
     chosen = chosen.exclude(state=RESTRICTED)
@@ -74,6 +77,7 @@ def _run(edition: Edition, since: datetime, now: datetime, brand: str, most: int
     changed: dict[str, list[Change]] = {}
     strikes: list[tuple[int, Lived, Lived]] = []
     for start in range(0, len(numbers), AT_ONCE):
+        progress("Living through the cases", start, len(numbers))
         for one, name in _compared(_cases(numbers[start : start + AT_ONCE]), edition, now, pinned, changed):
             result.against[name] = result.against.get(name, 0) + 1
             strikes.append((one.past.customer, one.then, one.draft))

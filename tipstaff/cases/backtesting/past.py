@@ -77,7 +77,7 @@ class Past:
     doubts: tuple[str, ...]  # why a person went first; empty: ticketed at once
     happenings: tuple[Happening, ...]
     told: Told
-    facts: frozenset[str] = frozenset()  # typed facts known at the opening
+    facts: frozenset[str] = frozenset()  # typed facts that people established
     fault: str = ""
     by_hand_only: str = ""
     contract: timedelta | None = None

@@ -32,6 +32,7 @@ from tipstaff.cases.states import Event, State
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.policy.edition import Edition, Role
 
+FACTS = ("harmed_party", "surface", "mode", "medium", "third_party_rule", "jurisdiction", "statute", "actor", "fault")
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 SET_APART = ("split_from", "merged")
 UNDONE = "closing undone"
@@ -207,7 +208,8 @@ def _past(case: Case, edition: Edition, known: _Known) -> Past:
         number=case.pk, customer=case.customer_id, category=str(moved[0].detail["before"]) if moved else case.category,
         opened_at=case.opened_at, doubts=_doubts(journal),
         happenings=tuple(sorted(_happenings(case, known), key=lambda one: (one.at, one.kind))),
-        told=Told(after, known.unreachable.get(case.customer_id, ())), fault=case.fault, by_hand_only=knowing.by_hand_only(case),
+        told=Told(after, known.unreachable.get(case.customer_id, ())), fault=case.fault,
+        facts=frozenset(name for name in FACTS if getattr(case, name)), by_hand_only=knowing.by_hand_only(case),
         contract=contract_time(case.customer.contract), earlier_breach_at=known.earlier.get(case.pk),
         continues_at=known.continues.get(case.pk),
         parent=(parent.category, parent.ticketed_at, contract_time(parent.customer.contract))

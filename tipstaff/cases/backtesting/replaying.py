@@ -19,7 +19,7 @@ from tipstaff.cases.lifecycle import Decision, Rule, decide
 from tipstaff.cases.opening import DOUBTS, Beginning, begin, evidence_of
 from tipstaff.cases.states import CLOCKS, ENDED, PAUSABLE, Effect, Event, State, family
 from tipstaff.kernel.errors import Refused
-from tipstaff.policy import deadlines, ladder
+from tipstaff.policy import clauses, deadlines, ladder
 from tipstaff.policy.edition import Edition
 
 _RULES: Mapping[Event, list[Rule]] = defaultdict(list)
@@ -102,7 +102,7 @@ class _World(Standing):
         self.opened = True
         past, kind = self.past, self.category
         told = [words for words in past.doubts if words in DOUBTS.values() or words.startswith("the fact ")]
-        evidence = evidence_of(past.doubts, past.facts, past.contract)
+        evidence = evidence_of(past.doubts, contract=past.contract)
         breach = self.at_event or (None if DOUBTS["at_event"] in past.doubts else self.edition)
         begun = begin(kind.code, self.edition, breach, evidence, self.now)
         other = tuple(words for words in past.doubts if words not in told)
@@ -196,6 +196,8 @@ class _World(Standing):
             return {"immediate": self.immediate, "discretion": one.yes}, why
         if event is Event.RESTRICTION_APPROVED:
             return {"approved": True, "immediate": self.immediate}, self._may_approve(one)
+        if event is Event.CLASSIFIED:
+            return {}, self._lacking()
         if event is Event.EMERGENCY and self.category.immediate not in one.ranks:
             return {}, f"an emergency block takes: {self.category.immediate}"
         if event is Event.FOUND_EXCEPTION:
@@ -212,6 +214,12 @@ class _World(Standing):
         if event in {Event.APPEAL_OVERTURNED, Event.APPEAL_UPHELD, Event.APPEAL_WITHDRAWN}:
             return {"resumes": self.resumes, "about_measure": one.yes}, ""
         return {}, ""
+
+    def _lacking(self) -> str:
+        """Why nobody could have put the case to the customer: a fact that the edition asks for first."""
+        known = dict.fromkeys(self.past.facts, "known")
+        missing = clauses.missing_facts(self.edition, self.category.code, known, before="ticket")
+        return f"before a ticket the policy requires: {', '.join(fact.title for fact in missing)}" if missing else ""
 
     def _may_approve(self, one: Happening) -> str:
         kind = one.detail.get("kind", "")

@@ -1,4 +1,4 @@
-"""``tipstaff policy``: look at packs and editions, compare them, draft and publish them.
+"""``tipstaff policy``: look at packs and editions, compare them, try them on past cases, draft and publish them.
 
 ``check``, ``diff`` and ``show`` on packs and directories need no database.
 """
@@ -11,7 +11,7 @@ import click
 import orjson
 
 from tipstaff.kernel import clock
-from tipstaff.kernel.errors import InputError, NotFound
+from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy import clauses, loading
 from tipstaff.policy.contents import sections
 from tipstaff.policy.diff import Change, differences, text_changes
@@ -26,7 +26,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 @click.group()
 def policy() -> None:
-    """Editions of the policy: list, show, check, compare, draft, publish.
+    """Editions of the policy: list, show, check, compare, try on past cases, draft, publish.
 
     NAME is a pack ('default'), a directory that holds edition.toml, or a stored edition ('default/1').
     """
@@ -184,6 +184,36 @@ def page(name: str, brand: str) -> None:
         edition = found.edition
         click.echo(f"Reports of abuse: {found.stored.intake_address}\n")
     click.echo("\n".join(_markdown(edition)))
+
+
+@policy.command()
+@click.argument("edition")
+@click.option("--since", required=True, type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]), help="Cases opened since then, UTC.")
+@click.option("--most", type=click.IntRange(min=1), help="Only so many cases, the newest.")
+@BRAND
+@JSON
+def backtest(edition: str, since: datetime, most: int | None, brand: str, as_json: bool) -> None:
+    """What a draft would have done with the real cases since a day.
+
+    EDITION is a pack, a directory that holds edition.toml, or a stored edition ('default/2'). Each case is lived through once
+    more in memory under the edition it had and under this one; customers and people do what they did, when they did it. Where a
+    person would have had to decide, that is said and nothing is guessed. Nothing is written.
+    """
+    from tipstaff.cases.backtesting import backtest as cases
+    from tipstaff.faces.cli.backtesting import lines
+    from tipstaff.faces.cli.progress import shown
+
+    now = clock.now()
+    start = since.replace(tzinfo=UTC)
+    if start > now:
+        raise InputError(Problem("--since", f"{start:%Y-%m-%d} lies ahead", "name a day that is past"))
+    with shown() as progress:
+        found = cases.backtest(edition=_edition(edition, brand), since=start, now=now, brand=brand, most=most, progress=progress)
+    if as_json:
+        _json(cases.as_json(found))
+        return
+    for line in lines(found):
+        click.echo(line)
 
 
 def _pack(name: str) -> Edition:

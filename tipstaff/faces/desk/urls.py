@@ -3,6 +3,7 @@
 from django.urls import path
 
 from tipstaff.faces.desk.views import (
+    backtest,
     case,
     compose,
     corroboration,
@@ -97,6 +98,7 @@ urlpatterns = [
     path("settings/staff/", settings.staff),
     path("settings/record/", record.record),
     path("settings/editions/", settings.editions),
+    path("settings/editions/backtest/", backtest.what_would_change),
     path("settings/keywords/", settings.keywords),
     path("settings/profiles/", settings.profiles),
     path("settings/wording/", wording.wording),

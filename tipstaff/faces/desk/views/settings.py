@@ -73,7 +73,8 @@ def editions(request: DeskRequest) -> HttpResponse:
     now = clock_now()
     rows = policy.editions()
     current = policy.stored_in_force("", now)
-    context = {"screen": "settings", "now": now, "tab": "editions", "rows": rows, "current": current.pk if current else None}
+    context = {"screen": "settings", "now": now, "tab": "editions", "rows": rows, "current": current.pk if current else None,
+               "reviews": may(request.user, "publish policy")}  # fmt: skip
     return page(request, "desk/settings_editions.html", context)
 
 
