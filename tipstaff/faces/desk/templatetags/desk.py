@@ -52,10 +52,12 @@ def clock(context: Mapping[str, Any], case: Any) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def when(context: Mapping[str, Any], at: datetime | None, style: str = "short", css: str = "") -> SafeString | str:
-    """A moment in the viewer's zone, UTC on hover. Styles: short, time, full, day, ago."""
+    """A moment in the viewer's zone, UTC on hover. Styles: short, plain, time, full, day, ago."""
     if at is None:
         return "—"
     zone = timezone.get_current_timezone()
+    if style == "plain":  # text alone, for an attribute
+        return words.moment(at, context["now"], zone)
     here = at.astimezone(zone)
     text = {
         "short": lambda: words.moment(at, context["now"], zone),
@@ -68,6 +70,12 @@ def when(context: Mapping[str, Any], at: datetime | None, style: str = "short", 
     utc = at.astimezone(UTC)
     stamp, hover = f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{utc:%Y-%m-%d %H:%M:%S} UTC"
     return format_html('<time class="{}" datetime="{}" title="{}">{}</time>', css, stamp, hover, text)
+
+
+@register.simple_tag
+def local(at: datetime | None) -> str:
+    """A moment as an input of kind datetime-local has it, in the viewer's zone."""
+    return f"{at.astimezone(timezone.get_current_timezone()):%Y-%m-%dT%H:%M}" if at else ""
 
 
 @register.simple_tag(takes_context=True)

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from tipstaff.accounts import lookups as accounts
-from tipstaff.cases import arrivals, queries, rearranging, services
+from tipstaff.cases import alerts, arrivals, queries, rearranging, services
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
 from tipstaff.faces.desk import nexts, ribbon, showing, undo, words
@@ -77,6 +77,7 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         **_facts(found, edition),
         **_evidence(request, found, reported, now),
         "links": _links(request, found),
+        "alerted": alerts.of_case(found.pk) if any(row.kind == "alert" for row in journal) else [],
         "nexts": called_for,
         "others": others,
     }
