@@ -8,6 +8,7 @@ import orjson
 import polars as pl
 
 from tipstaff.pipeline.columns import Item
+from tipstaff.pipeline.filing import CONFIGURED_SOURCES
 from tipstaff.pipeline.models import VictimNotice
 from tipstaff.pipeline.permits import stated_moment
 
@@ -17,7 +18,7 @@ SHOWN = ("figures", "limit", "top_peers", "top_ports", "series", "sampling_rate"
 
 def note(items: Sequence[Item], events: pl.DataFrame, report_ids: Sequence[int], now: datetime) -> int:
     """Write down what these new events say of customers who were attacked; how many notices are new."""
-    victims = [place for place, item in enumerate(items) if item.draft.victim]
+    victims = [place for place, item in enumerate(items) if item.draft.victim and item.parsed.kind in CONFIGURED_SOURCES]
     if not victims:
         return 0
     ours = events.filter(pl.col("report").is_in(victims) & (pl.col("attribution") == HELD)).sort("occurred_at")

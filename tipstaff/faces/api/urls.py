@@ -4,7 +4,7 @@ from django.urls import path
 from ninja import NinjaAPI
 
 from tipstaff.faces.api import problems
-from tipstaff.faces.api.views import docs, flows, health, inventory, reports
+from tipstaff.faces.api.views import docs, findings, flows, health, inventory, reports
 
 api = NinjaAPI(
     title="Tipstaff",
@@ -20,6 +20,7 @@ api = NinjaAPI(
 )
 problems.install(api)
 api.add_router("/reports", reports.router)
+api.add_router("/findings", findings.router)
 api.add_router("", inventory.router)
 api.add_router("", flows.router)
 

@@ -60,7 +60,7 @@ def send(request: HttpRequest) -> HttpResponse:
     moment = now()
     token, body = token_for(request, SCOPE, moment), request.body
     document = _document(body)
-    key = _key(request)
+    key = idempotency_key(request)
     try:
         receipt, fresh = services.register(
             token=token, key=key, body=body, external_id=str(document.get("report_id") or ""), now=moment
@@ -68,7 +68,7 @@ def send(request: HttpRequest) -> HttpResponse:
     except InputError as error:
         raise Invalid("key-reused", error.problems) from error
     # Again when the key is known: the request before may have been killed between its receipt and the disk.
-    _keep(token, receipt, body)
+    keep(token, receipt, body, "report.json")
     where = f"/api/v1/reports/{receipt.submission}"
     answer = {"id": str(receipt.submission), "status": "QUEUED", "reason": "waiting", "links": {"self": where}}
     headers = {"Location": where} | ({} if fresh else {"Idempotent-Replayed": "true"})
@@ -89,7 +89,7 @@ def _document(body: bytes) -> dict[str, Any]:
     return document
 
 
-def _key(request: HttpRequest) -> str | None:
+def idempotency_key(request: HttpRequest) -> str | None:
     key = request.headers.get("Idempotency-Key")
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
         advice = f"send 1 to {LONGEST_KEY} printable characters, such as a UUID, or leave the header out"
@@ -97,7 +97,8 @@ def _key(request: HttpRequest) -> str | None:
     return key
 
 
-def _keep(token: ApiToken, receipt: Receipt, body: bytes) -> None:
+def keep(token: ApiToken, receipt: Receipt, body: bytes, filename: str) -> None:
+    """Into the spool, under the receipt's id; raises Unavailable where it cannot be written."""
     source = f"api:{token.name}"
     item = Accepted(
         id=receipt.submission,
@@ -106,7 +107,7 @@ def _keep(token: ApiToken, receipt: Receipt, body: bytes) -> None:
         source_ref=str(receipt.submission),
         received_at=receipt.accepted_at,
         content=body,
-        filename="report.json",
+        filename=filename,
         envelope={"token": token.name} | ({"idempotency_key": receipt.key} if receipt.key else {}),
     )
     try:
