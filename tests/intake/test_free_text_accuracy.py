@@ -159,3 +159,61 @@ def test_the_usual_zone_of_a_source_is_used_and_said():
     assert draft.events[0].occurred_at.isoformat() == "2026-11-12T13:03:22+00:00"
     bare = read_submission(letter, Hints())[0].events[0]
     assert bare.occurred_at is None and bare.earliest < bare.latest and bare.time_as_written == "2026-11-12 at 14:03:22"
+
+
+STRANGE_WORDS = b"""From: gwen@pottery.example
+Subject: a strange visitor
+
+Something odd at 203.0.113.6 keeps me awake.
+"""
+
+
+def test_a_letter_that_names_an_address_of_ours_is_not_set_aside_unseen():
+    assert read_submission(STRANGE_WORDS, Hints())[0].disposition is Disposition.NOT_A_REPORT
+    known = read_submission(STRANGE_WORDS, Hints(own_networks=("203.0.113.0/24",)))[0]
+    assert known.disposition is Disposition.NEEDS_A_PERSON and "203.0.113.6, which is ours" in known.needs[0]
+    elsewhere = read_submission(STRANGE_WORDS, Hints(own_networks=("198.51.100.0/24",)))[0]
+    assert elsewhere.disposition is Disposition.NOT_A_REPORT
+
+
+ANSWER = """From: rita@corp.example
+Subject: Re: [NET-4711] Abuse from 192.0.2.7
+In-Reply-To: <a1@desk.example>
+
+{says}
+
+192.0.2.7 - - [18/Nov/2026:19:31:02 +0000] "POST /xmlrpc.php HTTP/1.1" 403 199
+192.0.2.7 - - [18/Nov/2026:19:31:40 +0000] "POST /xmlrpc.php HTTP/1.1" 403 199
+"""
+
+
+@pytest.mark.parametrize(
+    ("says", "disposition"),
+    [
+        ("It is still ongoing.", Disposition.REPORT),
+        ("Die Angriffe sind wieder da.", Disposition.REPORT),
+        ("These are the lines that you asked for.", Disposition.NEEDS_A_PERSON),
+    ],
+)
+def test_an_answer_that_shows_that_it_goes_on_is_a_report(says, disposition):
+    assert read_submission(ANSWER.format(says=says).encode(), Hints())[0].disposition is disposition
+
+
+DIGEST = """From: sensors@grid.example
+Subject: hostile hosts of the week
+List-Id: <reports.grid.example>
+
+Hosts that attacked our customers. All times UTC.
+
+Victim | Port | Attacker | Last event
+198.51.100.8 | 1433 | 203.0.113.49 | 2026-11-15 22:10:01
+192.0.2.99 | 3389 | 203.0.113.50 | 2026-11-13 04:44:19
+"""
+
+
+def test_an_automatic_report_may_come_with_the_headers_of_a_mailing():
+    draft = read_submission(DIGEST.encode(), Hints())[0]
+    assert draft.disposition is Disposition.REPORT
+    assert {event.ip for event in draft.events} == {"203.0.113.49", "203.0.113.50"}
+    news = DIGEST.split("Victim |")[0].replace("attacked our customers", "attack customers all over the world: our newsletter")
+    assert read_submission(news.encode(), Hints())[0].disposition is Disposition.NOT_A_REPORT

@@ -15,7 +15,7 @@ from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.mentions import MAX_MENTIONS
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.received import source_hop
+from tipstaff.intake.reading.received import source_hop, within
 from tipstaff.intake.reading.roles import SAYS, Role
 from tipstaff.intake.reading.sections import Line, folded, sections
 
@@ -42,7 +42,7 @@ def read_complaint(message: Message, form: str, *, category: tuple[str, str] | N
     draft.category, draft.category_from = reading.category, reading.category_from
     draft.reported_at = facts.reference
     draft.events = events_of(reading)
-    draft.disposition, reasons = _disposition(reading, draft.events)
+    draft.disposition, reasons = _unseen_only_if_foreign(reading, *_disposition(reading, draft.events))
     if draft.disposition is not Disposition.REPORT:
         candidates = _candidates(reading)
         draft.events = []
@@ -169,6 +169,15 @@ def _from_headers(reading: Reading) -> None:
 
 
 # ---- what it is
+
+
+def _unseen_only_if_foreign(reading: Reading, disposition: Disposition, reasons: list[str]) -> tuple[Disposition, list[str]]:
+    """A letter that names an address of ours is not set aside unseen: a person looks, where our networks are known."""
+    named = {mention.ip for mention in reading.accusation.mentions} | {entry.src for _, entry in reading.accusation.logs}
+    ours = sorted(ip for ip in named if within(ip, reading.facts.message.hints.own_networks))
+    if disposition is Disposition.NOT_A_REPORT and ours:
+        return Disposition.NEEDS_A_PERSON, [f"{reasons[0]}, but it names {', '.join(ours[:3])}, which is ours"]
+    return disposition, reasons
 
 
 def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Disposition, list[str]]:

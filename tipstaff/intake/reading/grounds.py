@@ -46,6 +46,8 @@ _ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信
 MIN_WEIGHT = 1.5  # of a keyword that charges a sentence
 _BLANK = pattern(r"\n\n")
 _NEVER = frozenset(("receipt", "solved", "an answer to a case"))  # topics of mail that a person must see whatever it shows
+_RENEWABLE = frozenset(("an answer to a case",))
+_MAILING = "a mailing's headers"  # which senders of automatic complaints use as well
 ORDINARY = "ordinary_"  # kinds of phrases that each stand for a topic of ordinary mail
 #: Kinds of abuse that a host answers for by what it serves.
 _CONTENT = frozenset(
@@ -80,6 +82,7 @@ class Bearing:
     shown: bool = False  # it shows evidence: log lines, headers, a defanged link
     evident: bool = False  # it shows who did what
     demands: bool = False  # it reports or asks for something, in the words of complaints
+    renewed: bool = False  # an answer that says that it goes on, or began anew, and shows it
 
     @property
     def stands(self) -> bool:
@@ -87,9 +90,9 @@ class Bearing:
         plain = self.evident and not self.ordinary
         return (
             self.complaint >= (EVIDENT if plain else ENOUGH)
-            and not _NEVER.intersection(self.topics)
+            and not (_NEVER - _RENEWABLE if self.renewed else _NEVER).intersection(self.topics)
             and (self.ordinary < 2 or self.shown or self.demands)
-            and (not self.ordinary or self.complaint >= self.ordinary + LEAD)
+            and (not self.ordinary or self.renewed or self.complaint >= self.ordinary + LEAD)
         )
 
 
@@ -104,6 +107,11 @@ def bearing_of(reading: Reading) -> Bearing:
     bearing.evident = bool(reading.category) and (dated or (reading.proved and accusation.strength >= SAYS))
     demands = facts.kinds("complaint")
     bearing.demands = any(not _WEAK.match(phrase) for phrase in demands)
+    accused = bool(accusation.accused) and accusation.strength >= SAYS
+    if _MAILING in bearing.topics and (bearing.evident or (accusation.logs and accused and (bearing.demands or reading.category))):
+        bearing.topics.remove(_MAILING)
+        bearing.ordinary -= _mailing_points(facts)
+    bearing.renewed = bool(facts.kinds("renewal")) and bool(reading.category) and (dated or (bearing.shown and bearing.demands))
     points = reading.points
     bearing.complaint = (
         min(4.0, 2.0 * len(demands))
@@ -156,15 +164,20 @@ def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
         points["ordinary_mailing"] = points.get("ordinary_mailing", 0.0) + 2.0
     if facts.kinds("resolved"):
         points["ordinary_solved"] = max(points.get("ordinary_solved", 0.0), 2.0)
-    if any(message.header(name) for name in ("list-unsubscribe", "list-id", "list-post", "feedback-id", "x-campaign-id")):
-        points["a mailing's headers"] = 2.0
-    elif message.header("precedence").strip().lower() in ("bulk", "list", "junk"):
-        points["a mailing's headers"] = 1.0
+    if mailing := _mailing_points(facts):
+        points[_MAILING] = mailing
     if _ANSWERS.match(message.header("subject")):
         known = _CASE.search(message.header("subject")) or message.header("in-reply-to")
         points["an answer to a case" if known else "an answer"] = 3.0 if known else 1.0
     names = sorted(points, key=lambda name: -points[name])
     return [name.removeprefix(ORDINARY) for name in names], sum(points.values())
+
+
+def _mailing_points(facts: Facts) -> float:
+    message = facts.sender or facts.message
+    if any(message.header(name) for name in ("list-unsubscribe", "list-id", "list-post", "feedback-id", "x-campaign-id")):
+        return 2.0
+    return 1.0 if message.header("precedence").strip().lower() in ("bulk", "list", "junk") else 0.0
 
 
 def _stands_behind_link(mention: Mention, text: str, link_ends: list[int]) -> bool:

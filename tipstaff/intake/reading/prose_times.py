@@ -8,6 +8,7 @@ from datetime import datetime
 from tipstaff.intake.reading.languages import DAY_FIRST
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import fold
+from tipstaff.intake.reading.place_zones import explained, is_over, places_named
 from tipstaff.intake.reading.times import Moment, read_time
 
 MAX_TEXT = 200_000
@@ -107,8 +108,8 @@ _STATED = pattern(
     r"(?i)(?:time ?zone|timezone|times?(?: ?stamps?)?|tz|zeit(?:en|zone|stempel|angaben)?|uhrzeit(?:en)?|fuseau(?: horaire)?|heures?|horodatages?|huso(?: horario)?|horas?|"
     r"zona horaria|fuso(?: orario| horário)?|orari|ore|tijd(?:en|zone|stippen)?|tijdstippen|czas(?:y)?|strefa(?: czasowa)?|часовой пояс|время|времена|时区|时间|時間|"
     r"タイムゾーン|時刻|日時|clocks?|uhren|horloges?|reloj(?:es)?|orolog\pL{1,3}|klok(?:ken)?|zegar\pL{0,2}|relógios?|horários?|часы|时钟|時計|logs?(?: excerpts?| lines| times)?|protokolle?|journaux|registros?|logi|samples?|entries|clock)[\pL\s:=,'’()（\"-]{0,40}?"
-    r"[\s:=(（\"]((?:UTC|GMT)?\s?[+-]\d{1,2}:?\d{2}|(?:UTC|GMT)\s?[+-]\s?\d{1,2}|(?:Europe|America|Asia|Africa|Australia)/[A-Za-z_]+|UTC|GMT|CEST|CET|MESZ|MEZ|EST|EDT|CDT|PST|PDT|MSK|JST|"
-    r"BST|EET|EEST|AEST|AEDT|HKT|SGT|KST|BRT|WET|WEST|по московскому времени|мск|московское|北京时间|日本時間)(?:[^\pL\d/+-]|$)"
+    r"[\s:=(（\"]((?:UTC|GMT)?\s?[+-]\d{1,2}:?\d{2}|(?:UTC|GMT)\s?[+-]\s?\d{1,2}|(?:Europe|America|Asia|Africa|Australia)/[A-Za-z_]+|utc|gmt|(?-i:UTC|GMT|CEST|CET|MESZ|MEZ|EST|EDT|CDT|PST|PDT|MSK|JST|"
+    r"BST|EET|EEST|AEST|AEDT|NZST|NZDT|HKT|SGT|KST|BRT|WET|WEST)|по московскому времени|мск|московское|北京时间|日本時間)(?:[^\pL\d/+-]|$)"
 )
 #: ``All times Pacific.``: these names are words of every day, so they count only right behind what they speak of.
 _AMERICAN = pattern(
@@ -143,11 +144,17 @@ def stated_zone(text: str) -> str | None:
     None too where it names more than one. The answer is a text that may stand behind a time: an IANA name, ``UTC``, ``+0100``.
     """
     text = text[:MAX_TEXT]
-    zones = {_plain_zone(match.group(1)) for form in (_STATED, _GIVEN, _AMERICAN) for match in form.finditer(text)}
+    zones = {
+        _plain_zone(match.group(1))
+        for form in (_STATED, _GIVEN, _AMERICAN)
+        for match in form.finditer(text)
+        if not is_over(text, match.end(1))
+    }
+    zones |= {_plain_zone(zone) for zone in explained(text)}
     zones.discard("")
     zones = {_EQUAL.get(zone, zone) for zone in zones}
     if not zones:
-        zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text)}
+        zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text)} | places_named(text)
     return zones.pop() if len(zones) == 1 else None
 
 
