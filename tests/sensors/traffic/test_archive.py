@@ -196,6 +196,38 @@ class TestKeeping:
         assert sum(one.size for one in files.stored(tmp_path)) < size
 
 
+def test_a_sample_tells_the_sums_of_very_many_flows(tmp_path) -> None:
+    columns = made(40_000, six=False)
+    columns["bytes"] = (np.random.default_rng(5).pareto(1.2, 40_000) * 1000 + 40).astype(np.uint64)
+    exact = stored(tmp_path, columns)
+    compacting.compact(tmp_path, files.stored(tmp_path, "fresh"))
+    (tmp_path / "holds.json").write_text('{"all": true, "customers": []}')
+    assert Keeper(Settings(str(tmp_path), -1, 0, 0), NOON + timedelta(hours=3)).run()["thinned"] == 1
+    sample = Archive(tmp_path, thin=True)
+    assert files.stored(tmp_path, "thin")[0].size < files.stored(tmp_path, "hours")[0].size / 5
+    whole, told = exact.total(DAY), sample.total(DAY)
+    assert told[0] == pytest.approx(whole[0], rel=0.03) and told[2] == pytest.approx(whole[2], rel=0.15)
+    first, again = exact.top("local", DAY, count=5).rows, dict(sample.top("local", DAY, count=30).rows[i][:2] for i in range(30))
+    assert all(again[host] == pytest.approx(octets, rel=0.15) for host, octets, *_ in first)
+    files.stored(tmp_path, "hours")[0].path.unlink()
+    assert Keeper(Settings(str(tmp_path), -1, 0, 0), NOON + timedelta(hours=3)).run()["thinned"] == 0
+    assert files.stored(tmp_path, "thin") == []
+
+
+def test_lines_pairs_and_total_agree_with_top(tmp_path) -> None:
+    archive = stored(tmp_path, made(1500))
+    values = [row[0] for row in archive.top("peer", DAY, count=4).rows]
+    lines = archive.lines("peer", DAY, step=timedelta(minutes=10), values=values)
+    sums = {place: sum(amount for _, where, amount in lines if where == place) for place in range(-1, 4)}
+    top = [row[1] for row in archive.top("peer", DAY, count=4).rows]
+    assert [sums[place] for place in range(4)] == top and sum(sums.values()) == archive.total(DAY, dimension="peer")[0]
+    ports = [22, 80]
+    pairs = archive.pairs(("peer", "protocol"), DAY, values=(values, ports))
+    assert [sum(amount for one, _, amount in pairs if one == place) for place in range(4)] == top
+    before = archive.total(DAY.before())
+    assert before == (0, 0, 0) and DAY.before().end == DAY.start
+
+
 class TestFilters:
     @pytest.mark.parametrize(
         ("text", "want"),

@@ -1,59 +1,49 @@
-"""Questions to the archive, answered by DuckDB in process, within a memory limit.
+"""Questions to an archive, whichever engine holds it; and the archive of files, which DuckDB answers for in process.
 
 Every question is put to one view of compacted and fresh files alike, in which each flow is seen from each of its local
 ends (see ``compacting``); files whose hour lies outside the span in question are not opened.
 """
 
-from collections.abc import Sequence
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from tipstaff.kernel.errors import InputError, Problem
-from tipstaff.sensors.traffic.archive import files
-from tipstaff.sensors.traffic.archive.filters import Condition, parse_filter
+from tipstaff.kernel.errors import Refused
+from tipstaff.sensors.traffic.archive import files, questions
+from tipstaff.sensors.traffic.archive.questions import DIMENSIONS, FLOW_COLUMNS, MEASURES, Dialect, Span, Statement, Wanted
+
+__all__ = ["DIMENSIONS", "MEASURES", "Answer", "Archive", "Questions", "Span"]
 
 MEMORY, THREADS = "256MB", 2
-DIMENSIONS = {
-    "local": "local", "peer": "peer", "customer": "customer", "peer_customer": "peer_customer", "direction": "direction",
-    "protocol": "protocol", "local_port": "local_port", "peer_port": "peer_port", "exporter": "exporter", "input": "input",
-    "output": "output", "src_as": "src_as", "dst_as": "dst_as", "tcp_flags": "tcp_flags", "vlan": "vlan", "family": "family",
-}  # fmt: skip
-MEASURES = {
-    "bytes": "sum(bytes * greatest(rate, 1))::HUGEINT", "packets": "sum(packets * greatest(rate, 1))::HUGEINT",
-    "flows": "count(*)", "peers": "count(DISTINCT (peer, peer_hi, peer_lo))",
-}  # fmt: skip
 LATE = timedelta(hours=1)  # how much later than they ended flows may have been exported and filed
 COMPACTED = """
-    SELECT local, peer, local_hi, local_lo, peer_hi, peer_lo, local_port, peer_port, customer, peer_customer, direction, twin,
-        protocol, tos, tcp_flags, rate, input, output, src_as, dst_as, vlan, exporter, marks, family, bytes, packets, ended, lasted
+    SELECT local, peer, coalesce(local_hi, 0) AS local_hi, coalesce(local_lo, 0) AS local_lo, coalesce(peer_hi, 0) AS peer_hi,
+        coalesce(peer_lo, 0) AS peer_lo, local_port, peer_port, customer, peer_customer, direction, twin,
+        protocol, tos, tcp_flags, rate, input, output, src_as, dst_as, vlan, exporter, marks, family, bytes, packets, ended,
+        lasted{more}
     FROM {source}
 """
 FRESH = """
-    SELECT {first}_ AS local, {second}_ AS peer, {first}_hi AS local_hi, {first}_lo AS local_lo, {second}_hi AS peer_hi,
-        {second}_lo AS peer_lo, {first}_port AS local_port, {second}_port AS peer_port, {first}_customer AS customer,
-        {second}_customer AS peer_customer, {direction} AS direction, {twin} AS twin, protocol, tos, tcp_flags, rate, input,
-        output, src_as, dst_as, vlan, exporter, marks, family, bytes, packets, ended, lasted
+    SELECT {first}_ AS local, {second}_ AS peer, coalesce({first}_hi, 0) AS local_hi, coalesce({first}_lo, 0) AS local_lo,
+        coalesce({second}_hi, 0) AS peer_hi, coalesce({second}_lo, 0) AS peer_lo, {first}_port AS local_port,
+        {second}_port AS peer_port, {first}_customer AS customer, {second}_customer AS peer_customer, {direction} AS direction,
+        {twin} AS twin, protocol, tos, tcp_flags, rate, input, output, src_as, dst_as, vlan, exporter, marks, family, bytes,
+        packets, ended, lasted{more}
     FROM {source} WHERE {where}
 """
 SIX = ("local_hi", "local_lo", "peer_hi", "peer_lo")
 RAW_SIX = ("src_hi", "src_lo", "dst_hi", "dst_lo")
-
-
-@dataclass(frozen=True)
-class Span:
-    """From (inclusive) to (exclusive), both aware."""
-
-    start: datetime
-    end: datetime
-
-    def milliseconds(self) -> tuple[int, int]:
-        return int(self.start.timestamp() * 1000), int(self.end.timestamp() * 1000)
+SHOWN = (
+    "start", "end", "direction", "local", "peer", "local_port", "peer_port", "protocol", "tcp_flags", "bytes", "packets",
+    "sampling_rate", "exporter", "customer", "peer_customer", "input", "output", "marks",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,137 +58,158 @@ class Answer:
         return [dict(zip(self.names, row, strict=True)) for row in self.rows]
 
 
-class Archive:
-    """The files under a folder."""
+class Questions(ABC):
+    """What can be asked of any archive. Sums are scaled by the sampling rate."""
 
-    def __init__(self, root: Path, *, memory: str = MEMORY, threads: int = THREADS) -> None:
-        self.root, self.memory, self.threads = root, memory, threads
+    dialect: Dialect
+    weighted = False
 
-    @contextmanager
-    def _connection(self) -> Any:
-        connection = duckdb.connect(
-            config={"memory_limit": self.memory, "threads": self.threads, "autoinstall_known_extensions": False}
-        )
-        try:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute(f"SET temp_directory = '{_quoted(self.root / '.questions')}'")
-            yield connection
-        finally:
-            connection.close()
+    @abstractmethod
+    def _ask(self, span: Span, statement: Statement) -> Sequence[Sequence[Any]]:
+        """Run a statement over the flows that a span may touch."""
 
-    def _view(self, span: Span) -> str | None:
-        """SQL for every row of the files that may hold flows of the span; None when there is no such file."""
-        hours = [one.path for one in files.stored(self.root, "hours", "held") if _touches(one, span)]
-        fresh = [one.path for one in files.stored(self.root, "fresh") if _touches(one, span)]
-        parts = []
-        if hours:
-            parts.append(COMPACTED.format(source=_source(hours, SIX)))
-        if fresh:
-            source = _source(fresh, RAW_SIX)
-            source = f"(SELECT *, src AS src_, dst AS dst_ FROM {source})"  # noqa: S608
-            parts += [
-                FRESH.format(first="src", second="dst", direction=0, twin=0, source=source, where="src_customer <> 0"),
-                FRESH.format(
-                    first="dst",
-                    second="src",
-                    direction=1,
-                    twin="(src_customer <> 0)::UTINYINT",
-                    source=source,
-                    where="dst_customer <> 0",
-                ),
-                FRESH.format(
-                    first="src", second="dst", direction=2, twin=0, source=source, where="src_customer = 0 AND dst_customer = 0"
-                ),
-            ]
-        return " UNION ALL BY NAME ".join(f"({part})" for part in parts) if parts else None
+    @abstractmethod
+    def kept_since(self) -> datetime | None:
+        """Since when single flows are kept; None where there are none."""
 
-    def _ask(self, span: Span, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """Run ``sql``, in which {flows} stands for the view; a file that was compacted away meanwhile is no error."""
-        for attempt in range(3):
-            view = self._view(span)
-            if view is None:
-                return []
-            try:
-                with self._connection() as connection:
-                    found: list[tuple[Any, ...]] = connection.execute(sql.format(flows=f"({view})"), list(parameters)).fetchall()
-                    return found
-            except duckdb.IOException:
-                if attempt == 2:
-                    raise
-        return []
+    def _wanted(self, span: Span, where: str) -> Wanted:
+        return Wanted(span, where, self.dialect, self.weighted)
 
     def top(self, dimension: str, span: Span, *, measure: str = "bytes", count: int = 10, where: str = "") -> Answer:
         """The greatest values of a dimension by a measure, each with bytes, packets and flows, scaled by the sampling rate.
 
         Dimensions: DIMENSIONS; measures: MEASURES; ``where``: a filter as in ``filters``.
         """
-        for name, known, what in ((dimension, DIMENSIONS, "dimension"), (measure, MEASURES, "measure")):
-            if name not in known:
-                raise InputError(Problem(what, f"{name!r} is not known", f"known are {', '.join(known)}"))
-        condition = _conditions(span, where)
-        # A flow between two of our hosts is one flow, unless each end is asked for by itself.
-        once = "" if dimension in ("local", "customer", "local_port") else " AND twin = 0"
-        group = _grouped(dimension)
-        sql = f"""
-            SELECT {", ".join(group)}, {MEASURES["bytes"]}, {MEASURES["packets"]}, count(*), bool_or(rate = 0)
-            FROM {{flows}} WHERE {condition.sql}{once} GROUP BY {", ".join(group)}
-            ORDER BY {MEASURES[measure]} DESC, {group[0]} LIMIT {int(count) + 1}
-        """  # noqa: S608
-        rows = [(_value(dimension, row[: len(group)]), *row[len(group) :]) for row in self._ask(span, sql, condition.parameters)]
+        statement = questions.top(self._wanted(span, where), dimension, measure, count)
+        width = len(questions.columns_of(dimension))
+        rows = [
+            (questions.value_of(dimension, row[:width]), *map(int, row[width : width + 3]), bool(row[width + 3]))
+            for row in self._ask(span, statement)
+        ]
         return Answer((dimension, "bytes", "packets", "flows", "unscaled"), rows[:count], len(rows) > count)
+
+    def total(self, span: Span, *, where: str = "", dimension: str = "") -> tuple[int, int, int]:
+        """Bytes, packets and flows of all that is asked for."""
+        found = self._ask(span, questions.total(self._wanted(span, where), dimension))
+        first, second, third = (int(value or 0) for value in found[0]) if found else (0, 0, 0)
+        return first, second, third
+
+    def lines(
+        self, dimension: str, span: Span, *, step: timedelta, values: Sequence[Any] = (), measure: str = "bytes", where: str = ""
+    ) -> list[tuple[datetime, int, int]]:
+        """(start of the step, place among the values or -1 for all others, measure)."""
+        statement = questions.lines(self._wanted(span, where), dimension, measure, values, step)
+        return [(_moment(int(slot)), int(place), int(amount)) for slot, place, amount in self._ask(span, statement)]
+
+    def pairs(
+        self, dimensions: tuple[str, str], span: Span, *, values: tuple[Sequence[Any], Sequence[Any]], measure: str = "bytes",
+        where: str = "",
+    ) -> list[tuple[int, int, int]]:  # fmt: skip
+        """(place among the first dimension's values, among the second's, measure); -1 for all others."""
+        statement = questions.pairs(self._wanted(span, where), dimensions, measure, values)
+        return [(int(one), int(two), int(amount)) for one, two, amount in self._ask(span, statement)]
 
     def flows_of(self, address: str, span: Span, *, limit: int = 1000, where: str = "") -> Answer:
         """Flows of one of our hosts that touch the span, in order of their end; ``direction`` 0 is out, 1 in."""
-        condition = _conditions(span, where)
-        own, parameters = _is_address("local", address)
-        sql = f"""
-            SELECT {", ".join(FLOW_COLUMNS)} FROM {{flows}} WHERE {own} AND {condition.sql} ORDER BY ended LIMIT {int(limit) + 1}
-        """  # noqa: S608
-        rows = [_flow(row) for row in self._ask(span, sql, [*parameters, *condition.parameters])]
+        statement = questions.flows_of(self._wanted(span, where), address, limit)
+        rows = [_flow(row) for row in self._ask(span, statement)]
         return Answer(SHOWN, rows[:limit], len(rows) > limit)
 
     def rates(self, span: Span) -> list[int]:
         """The sampling rates that flows of the span carry, 0 for unknown, the coarsest last."""
-        condition = _conditions(span, "")
-        sql = f"SELECT DISTINCT rate FROM {{flows}} WHERE {condition.sql} ORDER BY rate"  # noqa: S608
-        return [int(row[0]) for row in self._ask(span, sql, condition.parameters)]
+        return [int(row[0]) for row in self._ask(span, questions.rates(self._wanted(span, "")))]
+
+    def series(self, span: Span, *, step: timedelta, dimension: str = "direction", where: str = "") -> Answer:
+        """Bytes and packets per step of time and value of a dimension; long flows count where they ended."""
+        statement = questions.series(self._wanted(span, where), dimension, step)
+        width = 1 + len(questions.columns_of(dimension))
+        rows = [
+            (_moment(int(row[0])), questions.value_of(dimension, row[1:width]), *map(int, row[width:]))
+            for row in self._ask(span, statement)
+        ]
+        return Answer(("at", dimension, "bytes", "packets", "flows"), rows)
+
+
+class Archive(Questions):
+    """The files under a folder. ``limit``: seconds after which a question is given up; ``thin``: ask the samples (``thinning``)."""
+
+    dialect = Dialect.DUCKDB
+
+    def __init__(self, root: Path, *, memory: str = MEMORY, threads: int = THREADS, limit: float = 0, thin: bool = False) -> None:
+        self.root, self.memory, self.threads, self.limit, self.weighted = root, memory, threads, limit, thin
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        connection = duckdb.connect(
+            config={"memory_limit": self.memory, "threads": self.threads, "autoinstall_known_extensions": False}
+        )
+        watch = threading.Timer(self.limit, connection.interrupt) if self.limit else None
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"SET temp_directory = '{_quoted(self.root / '.questions')}'")
+            if watch is not None:
+                watch.daemon = True
+                watch.start()
+            yield connection
+        finally:
+            if watch is not None:
+                watch.cancel()
+            connection.close()
+
+    def _view(self, span: Span) -> str | None:
+        """SQL for every row of the files that may hold flows of the span; None when there is no such file."""
+        settled = ("thin",) if self.weighted else ("hours", "held")
+        hours = [one.path for one in files.stored(self.root, *settled) if _touches(one, span)]
+        fresh = [one.path for one in files.stored(self.root, "fresh") if _touches(one, span)]
+        parts = []
+        if hours:
+            parts.append(COMPACTED.format(source=_source(hours, SIX), more=", weight" if self.weighted else ""))
+        if fresh:
+            source = f"(SELECT *, src AS src_, dst AS dst_ FROM {_source(fresh, RAW_SIX)})"  # noqa: S608
+            common = {"source": source, "more": ", 1 AS weight" if self.weighted else ""}
+            through = "src_customer = 0 AND dst_customer = 0"
+            twin = "(src_customer <> 0)::UTINYINT"
+            parts += [
+                FRESH.format(first="src", second="dst", direction=0, twin=0, where="src_customer <> 0", **common),
+                FRESH.format(first="dst", second="src", direction=1, twin=twin, where="dst_customer <> 0", **common),
+                FRESH.format(first="src", second="dst", direction=2, twin=0, where=through, **common),
+            ]
+        return " UNION ALL BY NAME ".join(f"({part})" for part in parts) if parts else None
+
+    def _ask(self, span: Span, statement: Statement) -> list[tuple[Any, ...]]:
+        """A file that was compacted away meanwhile is no error."""
+        for attempt in range(3):
+            view = self._view(span)
+            if view is None:
+                return []
+            try:
+                with self._connection() as connection:
+                    sql = statement.sql.format(flows=f"({view}) AS flows")
+                    found: list[tuple[Any, ...]] = connection.execute(sql, list(statement.parameters)).fetchall()
+                    return found
+            except duckdb.InterruptException as error:
+                raise Refused(f"No answer within {self.limit:g} s: ask for a shorter time, or filter for less.") from error
+            except duckdb.OutOfMemoryException as error:
+                raise Refused("That takes more memory than a question may: ask for a shorter time, or filter for less.") from error
+            except duckdb.IOException:
+                if attempt == 2:
+                    raise
+        return []
 
     def kept_since(self) -> datetime | None:
         """When the oldest file of single flows begins; None where nothing is kept."""
         oldest = files.stored(self.root, "hours", "fresh")
         return oldest[0].at if oldest else None
 
-    def series(self, span: Span, *, step: timedelta, dimension: str = "direction", where: str = "") -> Answer:
-        """Bytes and packets per step of time and value of a dimension; long flows count where they ended."""
-        if dimension not in DIMENSIONS:
-            raise InputError(Problem("dimension", f"{dimension!r} is not known", f"known are {', '.join(DIMENSIONS)}"))
-        condition, width = _conditions(span, where), max(1, int(step.total_seconds() * 1000))
-        group = _grouped(dimension)
-        sql = f"""
-            SELECT ended // {width} * {width} AS slot, {", ".join(group)}, {MEASURES["bytes"]}, {MEASURES["packets"]}, count(*)
-            FROM {{flows}} WHERE {condition.sql} AND twin = 0 GROUP BY ALL ORDER BY ALL LIMIT 100000
-        """  # noqa: S608
-        rows = [
-            (_moment(row[0]), _value(dimension, row[1 : 1 + len(group)]), *row[1 + len(group) :])
-            for row in self._ask(span, sql, condition.parameters)
-        ]
-        return Answer(("at", dimension, "bytes", "packets", "flows"), rows)
+    def rows(self, span: Span) -> int:
+        """How many rows the files hold that such a question would read, as their footers say."""
+        touched = [one for one in files.stored(self.root, "hours", "held", "fresh") if _touches(one, span)]
+        return sum(files.rows_of(one.path) for one in touched)
 
 
-FLOW_COLUMNS = (
-    "ended", "lasted", "direction", "family", "local", "local_hi", "local_lo", "peer", "peer_hi", "peer_lo", "local_port",
-    "peer_port", "protocol", "tcp_flags", "bytes", "packets", "rate", "exporter",
-    "customer", "peer_customer", "input", "output", "marks",
-)  # fmt: skip
-SHOWN = (
-    "start", "end", "direction", "local", "peer", "local_port", "peer_port", "protocol", "tcp_flags", "bytes", "packets",
-    "sampling_rate", "exporter", "customer", "peer_customer", "input", "output", "marks",
-)  # fmt: skip
-
-
-def _flow(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _flow(row: Sequence[Any]) -> tuple[Any, ...]:
     one = dict(zip(FLOW_COLUMNS, row, strict=True))
-    local, peer = (_address(one["family"], one[end], one[f"{end}_hi"], one[f"{end}_lo"]) for end in ("local", "peer"))
+    local, peer = (questions.address(one["family"], one[end], one[f"{end}_hi"], one[f"{end}_lo"]) for end in ("local", "peer"))
     rest = [one[name] for name in FLOW_COLUMNS[10:16]]
     return (
         _moment(one["ended"] - one["lasted"]), _moment(one["ended"]), one["direction"], local, peer, *rest,
@@ -208,41 +219,6 @@ def _flow(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def _address(family: int, four: int, hi: int | None, lo: int | None) -> str | None:
-    if family == 6:
-        return str(IPv6Address((hi or 0) << 64 | (lo or 0)))
-    return str(ip_address(four)) if family == 4 else None
-
-
-def _grouped(dimension: str) -> list[str]:
-    if dimension in ("local", "peer"):
-        return [dimension, "family", f"{dimension}_hi", f"{dimension}_lo"]
-    return [DIMENSIONS[dimension]]
-
-
-def _value(dimension: str, row: tuple[Any, ...]) -> Any:
-    return _address(row[1], row[0], row[2], row[3]) if dimension in ("local", "peer") else row[0]
-
-
-def _conditions(span: Span, where: str) -> Condition:
-    """Flows that touch the span, and the filter's own conditions."""
-    start, end = span.milliseconds()
-    asked = parse_filter(where)
-    return Condition(f"(ended >= ? AND ended - lasted < ?) AND {asked.sql}", (start, end, *asked.parameters))
-
-
-def _is_address(end: str, address: str) -> tuple[str, list[Any]]:
-    try:
-        network: IPv4Network | IPv6Network = ip_network(address, strict=False)
-    except ValueError as error:
-        raise InputError(
-            Problem("address", f"{address!r} is neither an address nor a prefix", "write it like 192.0.2.1")
-        ) from error
-    from tipstaff.sensors.traffic.archive.filters import inside
-
-    return inside(end, network)
 
 
 def _touches(one: files.Stored, span: Span) -> bool:

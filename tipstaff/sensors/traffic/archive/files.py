@@ -2,6 +2,7 @@
 
 fresh/20260211T140512-000017.parquet     as they came, a few seconds each
 hours/2026021114-001.parquet             compacted, sorted by local address
+thin/2026021114-001.parquet              a weighted sample of the same, for questions about very many flows
 minutes/, coarse/                        rolled up to minutes, then hours
 held/                                    kept for a hold beyond their time
 """
@@ -10,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from numpy.typing import NDArray
 from tipstaff.sensors.traffic.decoders import layout as L
 
 KINDS = ("fresh", "hours", "minutes", "coarse", "held")
+FOLDERS = (*KINDS, "thin")  # what can be made again is no kind of its own
 ROW_GROUP = 1 << 17
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -110,6 +113,15 @@ class Stored:
             return 0
 
 
+@lru_cache(maxsize=4096)
+def rows_of(path: Path) -> int:
+    """Rows of a file, as its footer says; 0 where it went away. A file never changes under its name."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, pa.ArrowInvalid):
+        return 0
+
+
 def stamp(milliseconds: int) -> str:
     """A moment in ms as file names have it."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y%m%dT%H%M%S")
@@ -129,7 +141,7 @@ def stored(root: Path, *kinds: str) -> list[Stored]:
 
 def make_room(root: Path, *, remains: bool = True) -> None:
     """The folders; with ``remains``, what a writer that was killed left unfinished is deleted."""
-    for kind in KINDS:
+    for kind in FOLDERS:
         (root / kind).mkdir(parents=True, exist_ok=True)
         for left in (root / kind).glob(".*.new") if remains else ():
             left.unlink(missing_ok=True)

@@ -9,8 +9,11 @@ by ``and``, ``or``, ``not`` and parentheses.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
+
+import re2
 
 from tipstaff.kernel.errors import InputError, Problem
 
@@ -38,49 +41,52 @@ class Condition:
 
 
 def parse_filter(text: str) -> Condition:
-    """The condition that a filter means; an empty one is always true. Raises InputError with what is wrong."""
+    """The condition that a filter means; an empty one is always true. Raises InputError with what is wrong, and where."""
     if len(text) > LONGEST:
         raise InputError(Problem("filter", f"longer than {LONGEST} characters", "ask for less at once"))
-    words = _words(text)
+    words = [(found.group().lower(), found.start() + 1) for found in _WORD.finditer(text)]
     if not words:
         return Condition("true")
-    parser = _Parser(words)
+    parser = _Parser(words, len(text) + 1)
     found = parser.either()
     if parser.place < len(words):
-        raise _wrong(f"{words[parser.place]!r} stands where `and`, `or` or the end should be")
+        raise parser.wrong(
+            f"{words[parser.place][0]!r} stands where `and`, `or` or the end should be", "join conditions with `and`"
+        )
     return found
 
 
-def _words(text: str) -> list[str]:
-    for mark in ("(", ")"):
-        text = text.replace(mark, f" {mark} ")
-    for mark in (">=", "<="):
-        text = text.replace(mark, f" {mark[0]}\0 ")
-    for mark in (">", "<", "="):
-        text = text.replace(mark, f" {mark} ")
-    return text.lower().replace(" >  \0", " >=").replace(" <  \0", " <=").replace("> \0", ">=").replace("< \0", "<=").split()
+_WORD = re2.compile(r"[()]|>=|<=|[<>=]|[^\s()<>=]+")
 
 
-def _wrong(what: str) -> InputError:
-    return InputError(Problem("filter", what, f"names are {', '.join((*ADDRESSES, *SHORT, *NUMBERS))}"))
+def names() -> Sequence[str]:
+    """Every name that a filter knows."""
+    return (*ADDRESSES, *SHORT, *NUMBERS)
 
 
 @dataclass
 class _Parser:
     """Recursive descent, with a limit to the recursion."""
 
-    words: list[str]
+    words: list[tuple[str, int]]
+    end: int
     place: int = 0
     depth: int = 0
 
-    def _next(self) -> str:
+    def wrong(self, what: str, advice: str, back: int = 0) -> InputError:
+        """What is wrong with the word at (or ``back`` before) the place that was reached."""
+        at = self.place - back
+        where = self.words[at][1] if 0 <= at < len(self.words) else self.end
+        return InputError(Problem(f"filter, character {where}", what, advice))
+
+    def _next(self, wanted: str) -> str:
         if self.place >= len(self.words):
-            raise _wrong("ends too early")
+            raise self.wrong("ends too early", f"add {wanted}")
         self.place += 1
-        return self.words[self.place - 1]
+        return self.words[self.place - 1][0]
 
     def _is(self, word: str) -> bool:
-        if self.place < len(self.words) and self.words[self.place] == word:
+        if self.place < len(self.words) and self.words[self.place][0] == word:
             self.place += 1
             return True
         return False
@@ -100,28 +106,71 @@ class _Parser:
     def one(self) -> Condition:
         self.depth += 1
         if self.depth > DEEPEST * 10:
-            raise _wrong("is nested too deeply")
+            raise self.wrong("is nested too deeply", "take parentheses away")
         if self._is("not"):
             inner = self.one()
             return Condition(f"NOT ({inner.sql})", inner.parameters)
         if self._is("("):
             inner = self.either()
             if not self._is(")"):
-                raise _wrong("a parenthesis is not closed")
+                raise self.wrong("a parenthesis is not closed", "add `)`")
             return Condition(f"({inner.sql})", inner.parameters)
         return self.comparison()
 
     def comparison(self) -> Condition:
-        name = self._next()
+        name = self._next("a condition such as `peer_port 22`")
+        if name not in (*SHORT, *ADDRESSES, *NUMBERS):
+            near = get_close_matches(name, names(), 1)
+            advice = f"did you mean {near[0]}?" if near else f"names are {', '.join(names())}"
+            raise self.wrong(f"{name!r} is not a name", advice, back=1)
         sign = next((sign for sign in COMPARISONS if self._is(sign)), "")
+        value = self._next(f"a value of {name}")
         if name in SHORT:
-            value = self._next()
-            return _joined([_number(each, sign, value) for each in SHORT[name]], " OR ", "({})")
+            return _joined([self.number(each, sign, value) for each in SHORT[name]], " OR ", "({})")
         if name in ADDRESSES:
-            return _addresses(name, self._next())
-        if name not in NUMBERS:
-            raise _wrong(f"{name!r} is not a name")
-        return _number(name, sign, self._next())
+            if sign not in ("", "="):
+                raise self.wrong(f"addresses have no {sign!r}", "give a prefix such as 192.0.2.0/24", back=2)
+            return self.addresses(name, value)
+        return self.number(name, sign, value)
+
+    def value(self, name: str, text: str) -> int:
+        known = WORDS.get(name, {})
+        if text in known:
+            return known[text]
+        digits = text.removeprefix("-")
+        if not digits.isascii() or not digits.isdecimal() or len(digits) > 18:
+            words = f"one of {', '.join(known)}, or " if known else ""
+            raise self.wrong(
+                f"{text!r} is no value of {name}", f"give {words}a number, several with commas, or a range 1-9", back=1
+            )
+        return int(text)
+
+    def number(self, name: str, sign: str, text: str) -> Condition:
+        if sign:
+            return Condition(f"{name} {sign} ?", (self.value(name, text),))
+        parts = []
+        for piece in text.split(","):
+            low, dash, high = piece[1:].partition("-")
+            low = piece[:1] + low
+            if dash and high:
+                parts.append(Condition(f"{name} BETWEEN ? AND ?", (self.value(name, low), self.value(name, high))))
+            else:
+                parts.append(Condition(f"{name} = ?", (self.value(name, piece),)))
+        return _joined(parts, " OR ", "({})")
+
+    def addresses(self, name: str, text: str) -> Condition:
+        ends = ("local", "peer") if name == "host" else (name,)
+        parts = []
+        for piece in text.split(","):
+            try:
+                network = ip_network(piece, strict=False)
+            except ValueError as error:
+                advice = "write it like 192.0.2.1 or 2001:db8::/48"
+                raise self.wrong(f"{piece!r} is neither an address nor a prefix", advice, back=1) from error
+            for end in ends:
+                sql, parameters = inside(end, network)
+                parts.append(Condition(sql, tuple(parameters)))
+        return _joined(parts, " OR ", "({})")
 
 
 def _joined(parts: list[Condition], word: str, form: str = "{}") -> Condition:
@@ -129,44 +178,6 @@ def _joined(parts: list[Condition], word: str, form: str = "{}") -> Condition:
         return parts[0]
     sql = word.join(f"({part.sql})" for part in parts)
     return Condition(form.format(sql), tuple(value for part in parts for value in part.parameters))
-
-
-def _value(name: str, text: str) -> int:
-    known = WORDS.get(name, {})
-    if text in known:
-        return known[text]
-    digits = text.removeprefix("-")
-    if not digits.isascii() or not digits.isdecimal() or len(digits) > 18:
-        raise _wrong(f"{text!r} is no value of {name}")
-    return int(text)
-
-
-def _number(name: str, sign: str, text: str) -> Condition:
-    if sign:
-        return Condition(f"{name} {sign} ?", (_value(name, text),))
-    parts = []
-    for piece in text.split(","):
-        low, dash, high = piece[1:].partition("-")
-        low = piece[:1] + low
-        if dash and high:
-            parts.append(Condition(f"{name} BETWEEN ? AND ?", (_value(name, low), _value(name, high))))
-        else:
-            parts.append(Condition(f"{name} = ?", (_value(name, piece),)))
-    return _joined(parts, " OR ", "({})")
-
-
-def _addresses(name: str, text: str) -> Condition:
-    ends = ("local", "peer") if name == "host" else (name,)
-    parts = []
-    for piece in text.split(","):
-        try:
-            network = ip_network(piece, strict=False)
-        except ValueError as error:
-            raise _wrong(f"{piece!r} is neither an address nor a prefix") from error
-        for end in ends:
-            sql, parameters = inside(end, network)
-            parts.append(Condition(sql, tuple(parameters)))
-    return _joined(parts, " OR ", "({})")
 
 
 def inside(end: str, network: IPv4Network | IPv6Network) -> tuple[str, list[Any]]:
@@ -177,8 +188,3 @@ def inside(end: str, network: IPv4Network | IPv6Network) -> tuple[str, list[Any]
     if network.prefixlen <= 64:
         return f"(family = 6 AND {end}_hi BETWEEN ? AND ?)", [first >> 64, last >> 64]
     return f"(family = 6 AND {end}_hi = ? AND {end}_lo BETWEEN ? AND ?)", [first >> 64, first & HALF, last & HALF]
-
-
-def names() -> Sequence[str]:
-    """Every name that a filter knows."""
-    return (*ADDRESSES, *SHORT, *NUMBERS)

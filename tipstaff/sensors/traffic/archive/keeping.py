@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.sensors.traffic import ring as R
-from tipstaff.sensors.traffic.archive import compacting, files
+from tipstaff.sensors.traffic.archive import compacting, files, thinning
 from tipstaff.sensors.traffic.archive.files import Stored
 from tipstaff.sensors.traffic.archive.writer import Settings
 
@@ -68,7 +68,19 @@ class Keeper:
         holds = Holds.read(self.root)
         if holds is not None and not holds.everything:
             done["expired"] = self.expire(holds) + self.shrink(holds)
+        done["thinned"] = self.thin()
         return done
+
+    def thin(self) -> int:
+        """A sample of each compacted file (``thinning``); those of files that are gone go too."""
+        hours = {one.path.name: one for one in files.stored(self.root, "hours")}
+        samples = {one.path.name: one for one in files.stored(self.root, "thin")}
+        for name in samples.keys() - hours.keys():
+            samples[name].path.unlink(missing_ok=True)
+        fresh = sorted(hours.keys() - samples.keys())
+        for name in fresh:
+            thinning.thin(hours[name].path, self.root / "thin" / name)
+        return len(fresh)
 
     def compact(self) -> int:
         """Fresh files of hours that are over, and of this one when there are many."""
@@ -112,7 +124,7 @@ class Keeper:
         return gone
 
     def _size(self) -> int:
-        return sum(one.size for one in files.stored(self.root))
+        return sum(one.size for one in files.stored(self.root, *files.FOLDERS))
 
     def _roll_up(self, old: list[Stored], kind: str, holds: Holds) -> int:
         """Into the next coarser kind: hours of flows into minutes, minutes of a day into hours."""
