@@ -102,6 +102,16 @@ def work_orders() -> QuerySet[WorkOrder]:
     return WorkOrder.objects.filter(state__in=["asked", "undo_asked"]).order_by("asked_at")
 
 
+def answered_work() -> QuerySet[WorkOrder]:
+    """Work orders that somebody answered or that were called off, the newest first."""
+    return WorkOrder.objects.exclude(state__in=["asked", "undo_asked"]).order_by("-pk")
+
+
+def orders_of_work(work: Iterable[WorkOrder]) -> dict[str, Order]:
+    """By tag the newest order that each is for; another order may have taken over what stands there."""
+    return {one.tag: one for one in orders().filter(tag__in=[row.tag for row in work]).order_by("pk")}
+
+
 def protected() -> QuerySet[Protected]:
     return Protected.objects.filter(removed_at__isnull=True).order_by("prefix", "name")
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from tipstaff.faces.desk.views import (
     backtest,
+    by_hand,
     case,
     compose,
     corroboration,
@@ -76,6 +77,12 @@ urlpatterns = [
     path("customers/", customers.customers),
     path("customers/<int:number>/", customers.customer),
     path("enforcement/", enforcement.board),
+    path("enforcement/work/", by_hand.work),
+    path("enforcement/work/<int:number>/", by_hand.one),
+    path("enforcement/work/<int:number>/<slug:action>/", by_hand.answer),
+    path("enforcement/interruptions/", by_hand.interrupted),
+    path("enforcement/interruptions.csv", by_hand.interrupted_csv),
+    path("enforcement/interruptions/<int:number>/credit/", by_hand.credit),
     path("enforcement/switch/<slug:action>/", enforcement.switch),
     path("enforcement/<int:number>/", enforcement.order),
     path("enforcement/<int:number>/<slug:action>/", enforcement.act),

@@ -53,7 +53,6 @@ def board(request: DeskRequest) -> HttpResponse:
         "rows": [{"order": row, "badge": BADGES[row.state]} for row in rows],
         "empty": EMPTY.get(view, "Nothing yet: an order comes from a decision on a case."),
         "endpoints": queries.endpoints(),
-        "work_orders": queries.work_orders(),
         "operator": holds(request.user, *OPERATORS),
     }
     return page(request, "desk/enforcement.html", context)
