@@ -1,6 +1,6 @@
 """Whoever is on call hears of a critical case that nobody has taken: mail, webhook or chat, one level higher each time."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Max, Q
@@ -86,6 +86,12 @@ def failed(*, alert: Alert, problem: str, now: datetime) -> None:
     """Try again later; the page of alerts shows why."""
     pause = BACK_OFF[min(alert.attempts, len(BACK_OFF) - 1)]
     Alert.objects.filter(pk=alert.pk).update(attempts=alert.attempts + 1, problem=problem[:500], not_before=now + pause)
+
+
+def drop(*, now: datetime, why: str) -> int:
+    """What waits is never delivered, and says why. Returns how many."""
+    waiting = Alert.objects.filter(sent_at__isnull=True, not_before__lte=now)
+    return waiting.update(problem=why, not_before=datetime.max.replace(microsecond=0, tzinfo=UTC))
 
 
 def of_case(case: int, most: int = 50) -> list[Alert]:

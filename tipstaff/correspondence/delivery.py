@@ -23,6 +23,7 @@ from tipstaff.correspondence import links, mime, outbox, references, schedule
 from tipstaff.correspondence.local import LocalOutbox
 from tipstaff.correspondence.models import Attempt, OutboxMessage
 from tipstaff.correspondence.smarthost import Answer, Connection, Outcome, Smarthost
+from tipstaff.kernel import shadow
 from tipstaff.kernel.errors import InputError
 from tipstaff.policy import queries as policy
 
@@ -120,6 +121,14 @@ def recover(*, now: datetime, dead: Callable[[str], bool] = lambda name: False) 
             row.save(update_fields=["state", "error", "claimed_by", "claimed_until"])
             _note(row, Answer(Outcome.LATER if sure else Outcome.UNSURE, "content", 0, row.error), now, "")
     return len(rows)
+
+
+def withdraw_in_shadow(*, now: datetime, most: int = 500) -> int:
+    """What waits is withdrawn, so that nothing of a shadow's goes out when it is over. Returns how many."""
+    waiting = OutboxMessage.objects.filter(state="waiting").order_by("pk")[:most]
+    return outbox.withdraw_all(
+        messages=OutboxMessage.objects.filter(pk__in=[row.pk for row in waiting]), by=BY, now=now, reason=shadow.WHY
+    )
 
 
 def give_back(*, rows: Sequence[OutboxMessage], now: datetime, why: str, pause: timedelta = timedelta(0)) -> None:

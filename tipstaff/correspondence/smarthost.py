@@ -14,6 +14,7 @@ from pathlib import Path
 
 import re2
 
+from tipstaff.kernel import shadow
 from tipstaff.kernel.text import one_line
 
 PATIENCE = 60.0  # seconds for each answer
@@ -100,6 +101,8 @@ class Connection:
 
     def __init__(self, server: Smarthost) -> None:
         self.server = server
+        if shadow.is_on():
+            raise Unusable(Answer(Outcome.OURS, "connect", 0, shadow.WHY))
         stage = "connect"
         try:
             self.smtp = self._open()

@@ -13,6 +13,7 @@ from tipstaff.correspondence import delivery
 from tipstaff.correspondence.local import NAME, LocalOutbox
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.correspondence.smarthost import Answer, Connection, Outcome, Smarthost, Unusable
+from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ class Delivery:
 
     def why_off(self) -> str:
         """Why nothing is sent; empty where it is."""
+        if shadow.is_on():
+            return shadow.WHY
         if self.local is None and not settings.SENDING:
             return "sending is off (TIPSTAFF_SENDING)"
         if self.local is None and not self.server:
@@ -46,6 +49,8 @@ class Delivery:
         """Send what is due. Returns how many were tried."""
         moment = now()
         delivery.recover(now=moment, dead=self.is_dead)
+        if shadow.is_on():
+            return delivery.withdraw_in_shadow(now=moment)
         if self.why_off() or moment < self.not_before:
             return 0
         rows = delivery.claim(by=self.name, now=moment)

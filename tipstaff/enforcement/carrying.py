@@ -24,6 +24,7 @@ from tipstaff.enforcement.connectors.contract import (
 )
 from tipstaff.enforcement.models import Endpoint, Order, Switches
 from tipstaff.enforcement.rails import Bounds
+from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Refused, TipstaffError
 
@@ -39,6 +40,9 @@ def carry(order: Order, endpoint: Endpoint, row: Switches) -> None:
     """Bring one order as far as it goes now. What goes wrong is written to the order; the next look tries again."""
     try:
         if order.state == transitions.APPROVED and not _begin(order, endpoint, row):
+            return
+        if shadow.is_on():
+            moves.change(order, next_try_at=None)  # what stands is left standing
             return
         if order.revert_asked_at is not None and order.state in transitions.STANDING:
             reason = order.revert_reason
@@ -76,8 +80,8 @@ def _begin(order: Order, endpoint: Endpoint, row: Switches) -> bool:
     """Commit the intent, unless something forbids to act; a dry run is written down once and waits for a person."""
     if row.stopped:
         return False
-    if not row.live or not endpoint.live:
-        text = f"{DRY}: {'; '.join(order.plan)}"
+    if not row.live or not endpoint.live or shadow.is_on():
+        text = f"{shadow.WHY if shadow.is_on() else DRY}: {'; '.join(order.plan)}"
         with transaction.atomic():
             moves.change(order, held=DRY, next_try_at=None)
             moves.note(order, by=BY, now=now(), kind="dry_run", text=text)

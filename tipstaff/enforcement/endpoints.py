@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import NoReturn, cast
 
 from django.db import transaction
 
@@ -12,6 +13,7 @@ from tipstaff.enforcement.connectors.contract import Connector
 from tipstaff.enforcement.models import Endpoint, Order
 from tipstaff.enforcement.rails import Bounds
 from tipstaff.intake.sources.credentials import credential, wrong_name
+from tipstaff.kernel import shadow
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 
 NOWHERE = Bounds(instance="")  # lets nothing through; for looking at settings and plans
@@ -34,13 +36,27 @@ def all_active(now: datetime) -> list[Endpoint]:
     return list(Endpoint.objects.filter(retired_at__isnull=True).order_by("rank", "name"))
 
 
+class PlansOnly:
+    """A connector in shadow mode: it says what it would do, and touches and asks nobody."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+        self.name, self.label, self.form, self.does = connector.name, connector.label, connector.form, connector.does
+        self.timeout = connector.timeout
+        self.plan = connector.plan
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Refused(f"no connector is used: {shadow.WHY}")
+
+
 def build(endpoint: Endpoint, bounds: Bounds = NOWHERE) -> Connector:
-    """The connector of an endpoint, within bounds. Raises InputError on settings that do not fit."""
+    """The connector of an endpoint, within bounds; in shadow mode one that only plans. Raises InputError on wrong settings."""
 
     def secret(name: str) -> str:
         return credential(name, where=f"connector {endpoint.name}")
 
-    return registry.build(endpoint.connector, endpoint.settings, bounds, secret)
+    built = registry.build(endpoint.connector, endpoint.settings, bounds, secret)
+    return cast("Connector", PlansOnly(built)) if shadow.is_on() else built
 
 
 def offers(endpoints: Iterable[Endpoint]) -> list[Offer]:

@@ -12,6 +12,7 @@ from tipstaff.enforcement import endpoints, feedback, moves, protecting, reconci
 from tipstaff.enforcement.connectors.contract import Connector, ConnectorError, State, Unanswered, Unreachable
 from tipstaff.enforcement.models import Endpoint, Order, Switches
 from tipstaff.enforcement.reconciling import Difference, Limits
+from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Refused
 
@@ -26,7 +27,7 @@ SELDOM = 300.0  # seconds between rounds, at most
 
 def is_due(endpoint: Endpoint, moment: datetime, seconds: float) -> bool:
     """Each so many seconds; less often where a round takes long, so that orders have nine tenths of the worker's time."""
-    if endpoint.halted or (endpoint.try_again_at is not None and endpoint.try_again_at > moment):
+    if shadow.is_on() or endpoint.halted or (endpoint.try_again_at is not None and endpoint.try_again_at > moment):
         return False
     pause = min(max(seconds, 10 * endpoint.figures.get("took", 0)), SELDOM) if seconds else 0
     return endpoint.reconciled_at is None or moment - endpoint.reconciled_at >= timedelta(seconds=pause)

@@ -54,6 +54,7 @@ class Parsed:
     sha256: str
     drafts: Sequence[ReportDraft]
     kind: str = "files"  # kind of the source
+    message_id: str = ""  # of the mail that it came as
 
 
 @dataclass(frozen=True, slots=True)

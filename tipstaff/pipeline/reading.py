@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+import re2
+
 from tipstaff.accounts.models import OwnPrefix
 from tipstaff.intake.clearance import is_cleared
 from tipstaff.intake.message import Hints
@@ -14,6 +16,16 @@ from tipstaff.intake.operator_words import vocabulary
 from tipstaff.intake.read import read_submission
 from tipstaff.intake.vocabulary.load import Vocabulary
 from tipstaff.pipeline.columns import Parsed
+
+_MESSAGE_ID = re2.compile(rb"(?im)^message-id:[ \t]*(?:\r?\n[ \t]+)?<?([^<>\s]{3,250})>?[ \t]*\r?$")
+_HEADER = 65_536  # bytes at most
+
+
+def message_id(content: bytes) -> str:
+    """The Message-ID of a mail, without its brackets; empty where there is none (RFC 5322 section 3.6.4)."""
+    header = content[:_HEADER].replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    found = _MESSAGE_ID.search(header)
+    return found.group(1).decode("ascii", "replace") if found else ""
 
 
 class InHand(Protocol):
@@ -69,6 +81,7 @@ class Reader:
             kind=item.kind,
             sha256=hashlib.sha256(item.content).hexdigest(),
             drafts=read_submission(item.content, self.hints(item), self.vocabulary),
+            message_id=message_id(item.content),
         )
 
     def hints(self, item: InHand) -> Hints:

@@ -193,6 +193,12 @@ def reachable_by_others() -> Iterator[Finding]:
         yield Finding(FAIL, "debug", "TIPSTAFF_DEBUG is on: pages show the inside of the program", "switch it off")
 
 
+def shadow_mode() -> Iterator[Finding]:
+    if environment.flag("shadow"):
+        text = "on: no mail, alert or retest leaves this machine, and no connector is used"
+        yield Finding(WARN, "shadow mode", text, "meant for a copy of another desk's mail; unset TIPSTAFF_SHADOW to work for real")
+
+
 def kernel() -> Iterator[Finding]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     level = WARN if soft < 1024 else OK
@@ -218,5 +224,5 @@ def _existing(path: Path) -> Path:
 
 MACHINE: tuple[Callable[[], Iterator[Finding]], ...] = (
     python, packages, account, machine_memory, state_directory, disk, fsync_time, clock, kernel, ports,
-    reachable_by_others, spool, programs,
+    reachable_by_others, shadow_mode, spool, programs,
 )  # fmt: skip

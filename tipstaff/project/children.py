@@ -56,7 +56,7 @@ def children() -> list[Child]:
         found.append(Child("enforcement", ours("run", "enforcement"), "orders", grace=20))
     if exists("mailer"):
         where = {"on": environment.get("smarthost"), "local": "local outbox, nothing leaves", "off": "sending is off"}
-        said = where[environment.sending()]
+        said = "shadow mode: nothing leaves" if environment.flag("shadow") else where[environment.sending()]
         found.append(Child("mailer", ours("run", "mailer"), said, grace=20))
     if exists("intake") and environment.flag("intake"):
         found.append(Child("intake", ours("run", "intake"), f"SMTP {environment.get('smtp_listen')}"))

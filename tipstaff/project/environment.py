@@ -52,6 +52,7 @@ OPTIONS = (
     Option(
         "rdap", "off", "whether the address registries are asked for the abuse contact of addresses that are not ours: on or off"
     ),
+    Option("shadow", "off", "beside another desk, on a copy of its mail: nothing leaves, nothing is enforced: on or off"),
     Option("sending", "off", "where mail goes: on (to the smarthost), off (it waits) or local (to files; nothing leaves)"),
     Option("mail_from", "", "the address our mail comes from; empty: the published policy's intake address"),
     Option("mail_plus", "+", "sign before the token in our addresses (abuse+4312-…); `none` where the mailbox takes no such mail"),

@@ -153,6 +153,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 OPERATOR_NAME = environment.get("operator_name")
 SECURITY_CONTACT = environment.get("security_contact")
+SHADOW = environment.flag("shadow")  # nothing leaves and nothing is enforced, whatever else is switched on
 SENDING = environment.sending() == "on"
 LOCAL_OUTBOX = environment.sending() == "local"  # delivered to files on this machine, and to nobody
 MAIL_FROM = environment.get("mail_from")

@@ -16,6 +16,7 @@ from tipstaff.correspondence import queries as outbox
 from tipstaff.faces.desk import undo
 from tipstaff.faces.desk.access import SEALED, WORKERS, holds
 from tipstaff.intake import queries as intake
+from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.policy.models import StoredEdition
 
@@ -42,7 +43,8 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
         "zone_line": f"{timezone.get_current_timezone_name()} (UTC{here:%z})".replace("00)", ")"),
         "edition_line": _edition(now),
         "operator": getattr(settings, "OPERATOR_NAME", ""),
-        "sending": getattr(settings, "SENDING", False),
+        "sending": getattr(settings, "SENDING", False) and not shadow.is_on(),
+        "shadow": shadow.is_on(),
         "said": list(get_messages(request)),
         "undo": undo.offered(request, now),
     }

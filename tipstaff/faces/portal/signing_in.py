@@ -18,6 +18,7 @@ from tipstaff.audit.services import record
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.faces.portal import words
 from tipstaff.faces.portal.models import PortalSession, SignInLink
+from tipstaff.kernel import shadow
 
 LINK_FOR = timedelta(minutes=20)
 KEPT = timedelta(days=2)
@@ -79,7 +80,9 @@ def _mail(contact: Contact, secret: str, code: str, now: datetime) -> None:
 
 
 def send(contact: Contact, code: str, subject: str, body: str, now: datetime, *, to: str = "") -> None:
-    """Promise a mail of the portal itself to a contact, or to the address that it is about to have."""
+    """Promise a mail of the portal itself to a contact, or to the address that it is about to have; none in shadow mode."""
+    if shadow.is_on():
+        return
     OutboxMessage.objects.create(
         reference=f"customer:{contact.customer_id}", audience="customer", kind="portal", recipient_name=contact.name,
         recipient=to or contact.email, contact_id=contact.pk, language=code, subject=subject, body=body, created_at=now,

@@ -13,6 +13,7 @@ from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.faces.portal import limits, signing_in, words
 from tipstaff.faces.portal.page import around, page, refusal
 from tipstaff.faces.portal.visitors import Here, by_session, contact_of, door, opens_nothing
+from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import NotFound
 
@@ -96,7 +97,7 @@ def renew(request: HttpRequest, token: str) -> HttpResponse:
 def _mail_again(opened: links.Opened, now: "signing_in.datetime") -> None:
     contact = contact_of(opened)
     kind, _, number = opened.subject.partition(":")
-    if contact is None or kind != "case" or not number.isdigit():
+    if contact is None or kind != "case" or not number.isdigit() or shadow.is_on():
         return
     try:
         found: Case = case_for_customer(Visitor({contact.customer_id: contact.pk}, only=int(number)), int(number))
