@@ -3,6 +3,7 @@
 from django.urls import path
 
 from tipstaff.faces.desk.views import (
+    attacks,
     backtest,
     by_hand,
     case,
@@ -16,6 +17,7 @@ from tipstaff.faces.desk.views import (
     jobs,
     on_call,
     outbox,
+    permits,
     queue,
     record,
     resolving,
@@ -74,6 +76,7 @@ urlpatterns = [
     path("intake/<uuid:number>/assign/", intake.assign),
     path("intake/<uuid:number>/ask/", intake.ask),
     path("intake/<uuid:number>/raw/", intake.download),
+    path("attacks/", attacks.attacks),
     path("customers/", customers.customers),
     path("customers/<int:number>/", customers.customer),
     path("enforcement/", enforcement.board),
@@ -96,6 +99,8 @@ urlpatterns = [
     path("rules/new/", rules.edit),
     path("rules/<int:number>/", rules.edit),
     path("rules/<int:number>/<slug:action>/", rules.act),
+    path("rules/permits/", permits.permits),
+    path("rules/permits/<int:number>/<slug:action>/", permits.act),
     path("rules/risks/", rules.risks),
     path("rules/risks/<int:number>/end/", rules.end_risk),
     path("jobs/", jobs.jobs),

@@ -15,7 +15,7 @@ from tipstaff.accounts import lookups as accounts
 from tipstaff.cases import alerts, arrivals, queries, rearranging, services
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
-from tipstaff.faces.desk import nexts, ribbon, showing, undo, words
+from tipstaff.faces.desk import findings, nexts, ribbon, showing, undo, words
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
@@ -213,6 +213,7 @@ def _evidence(request: DeskRequest, found: Case, reported: list[Report], now: da
     events = reports.events_of_case(found.pk, 100)
     address = next((event.ip for event in events if event.ip), None)
     context: dict[str, Any] = {"events": events, "address": address, "held": _held(address, events)}
+    context["findings"] = findings.of_events(events)
     context |= corroboration.panel(found, events)
     wanted = request.GET.get("evidence", "")
     chosen = next((row for row in reported if str(row.pk) == wanted), reported[-1] if reported else None)
