@@ -231,7 +231,7 @@ def test_a_sealer_killed_at_any_moment_does_no_harm(database_url, tmp_path, tran
         stop.set()
         thread.join()
     assert sealed == sorted(sealed) and sealed[-1] > 0
-    assert wait_until(lambda: seal_all(now=clock_now()) == 0 and reading.tail().count == 0, 20)  # the lock of the dead goes soon
+    assert wait_until(lambda: seal_all(now=clock_now()) == 0 and reading.tail().count == 0, 60)  # the lock of the dead goes soon
     found = verify([tmp_path / "audit-heads.jsonl"])
     assert found.sound, found.faults[:3]
     assert (found.sealed, found.tail.count) == (written[0], 0)
@@ -251,7 +251,7 @@ def test_both_programs_seal_and_end_when_asked(part, database_url, owner_url, tm
         assert wait_until(lambda: verify().sealed == 5 or running.poll() is not None, 60)
         assert running.poll() is None, running.stderr.read()
         note(6, clock_now())
-        assert wait_until(lambda: verify().sealed == 6, 30)
+        assert wait_until(lambda: verify().sealed == 6, 60)
     finally:
         running.terminate()
     assert running.wait(timeout=30) == 0

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -148,7 +147,7 @@ def test_a_jump_ahead_is_believed_only_when_it_lasts():
 
 
 SWEEP = """
-import sys, threading
+import os, random, signal, sys, threading
 from tipstaff.project import database, environment
 database.setup_django()
 from tipstaff.cases import sweeper, worker
@@ -156,16 +155,27 @@ sweeper.AT_ONCE = int(sys.argv[1])
 stop = threading.Event()
 worker.EVERY = 0.02
 original = sweeper.fire_due
-sweeper.fire_due = lambda *, now, most=int(sys.argv[1]): original(now=now, most=most)
+batches = int(sys.argv[2])  # after so many that fired something it is killed, at any moment of the next; 0: never
+
+def fire(*, now, most=int(sys.argv[1])):
+    global batches
+    if batches == 1:
+        threading.Timer(random.uniform(0, 0.05), os.kill, (os.getpid(), signal.SIGKILL)).start()
+    fired = original(now=now, most=most)
+    batches -= fired > 0
+    return fired
+
+sweeper.fire_due = fire
 print("up", flush=True)
 worker.run(stop)
 """
 
 
-def start(address, state, batch=7):
+def start(address, state, batch=7, batches=0):
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "TIPSTAFF_"))}
     environment = ours | {"TIPSTAFF_STATE": str(state), "DATABASE_URL": address, "TIPSTAFF_SECRET_KEY": "shared"}
-    return subprocess.Popen([sys.executable, "-c", SWEEP, str(batch)], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, "-c", SWEEP, str(batch), str(batches)]
+    return subprocess.Popen(words, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 def many(count, now):
@@ -191,26 +201,23 @@ def test_two_workers_killed_again_and_again_fire_everything_once_and_in_order(da
     from tipstaff.kernel.clock import now
 
     cases = many(400, now())
-    kills = 0
-    workers = [start(database_url, tmp_path), start(database_url, tmp_path)]
-    for worker in workers:
-        assert worker.stdout.readline() == "up\n"
+    due = Clock.objects.filter(case__in=cases, kind__startswith="re", fired_at=None, cancelled_at=None)
+    kills, most = 0, 6
+    workers = [start(database_url, tmp_path, batches=3), start(database_url, tmp_path, batches=5)]
     try:
-        while Clock.objects.filter(case__in=cases, kind__startswith="re", fired_at=None, cancelled_at=None).exists() and kills < 25:
-            time.sleep(0.05)
-            victim = workers.pop(0)
-            victim.send_signal(signal.SIGKILL)
-            victim.wait(10)
+        while kills < most:  # each dies after work of its own, and all of them together do not finish: no pace matters
+            assert wait_until(lambda: any(worker.poll() is not None for worker in workers), 120)
+            (dead, *_) = (worker for worker in workers if worker.poll() is not None)
+            assert dead.returncode == -signal.SIGKILL and due.exists()
             kills += 1
-            workers.append(start(database_url, tmp_path))
-            assert workers[-1].stdout.readline() == "up\n"
-        due = Clock.objects.filter(case__in=cases, kind__startswith="re", fired_at=None, cancelled_at=None)
-        assert wait_until(lambda: not due.exists(), 60)
+            workers.remove(dead)
+            workers.append(start(database_url, tmp_path, batches=3 if kills <= most - len(workers) - 1 else 0))
+        assert wait_until(lambda: not due.exists(), 120)
     finally:
         for worker in workers:
             worker.send_signal(signal.SIGKILL)
-            worker.wait(10)
-    assert kills >= 2
+            worker.wait(60)
+    assert kills >= 3
     for case in cases:
         kinds = [kind for kind, _ in fired(case)]
         assert kinds == ["remind_resolve_50", "remind_resolve_80", "resolve"], kinds

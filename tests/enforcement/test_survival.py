@@ -78,7 +78,7 @@ def test_a_speaker_that_was_killed_and_forgot_everything(core: Endpoint, bed: Ro
     bed.start_speaker("-r")
     bed.established()
     settled(bed, set(ADDRESSES))
-    assert wait_until(all_verified, 30)
+    assert wait_until(all_verified, 60)
 
 
 def test_a_router_that_was_killed_learns_again(core: Endpoint, bed: RoutingBed) -> None:
@@ -87,7 +87,7 @@ def test_a_router_that_was_killed_learns_again(core: Endpoint, bed: RoutingBed) 
     bed.start_router()
     bed.established()
     settled(bed, set(ADDRESSES))
-    assert wait_until(all_verified, 30)
+    assert wait_until(all_verified, 60)
 
 
 def test_a_stray_of_ours_leaves_the_router_and_somebody_elses_route_stays(core: Endpoint, bed: RoutingBed) -> None:
@@ -96,7 +96,7 @@ def test_a_stray_of_ours_leaves_the_router_and_somebody_elses_route_stays(core: 
     (other,) = connector.routes(order(4712, "block", "machine", "203.0.113.31"))
     theirs = replace(other, mark=(64999, 7, 7))
     connector.speaker.announce([ours, theirs])
-    assert wait_until(lambda: len(held(bed)) == 6, 10)
+    assert wait_until(lambda: len(held(bed)) == 6, 60)
     settled(bed, {*ADDRESSES, "203.0.113.31"})
 
 

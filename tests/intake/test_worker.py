@@ -36,7 +36,7 @@ def intake(spool: Spool, settings: Any, **listener: Any) -> Iterator[worker.Inta
     thread = threading.Thread(target=running.run)
     thread.start()
     try:
-        assert wait_until(lambda: bool(running.receptions), 10)
+        assert wait_until(lambda: bool(running.receptions), 60)
         yield running
     finally:
         stop.set()
@@ -58,10 +58,10 @@ def test_mail_a_dropped_file_and_heartbeats(spool: Spool, settings: Any, tmp_pat
         listening = running.receptions[0].listening
         with smtplib.SMTP(listening.host, listening.port) as client:
             client.sendmail("rita@example.org", ["abuse@example.net"], MAIL)
-        assert wait_until((folder / "done" / "feed.csv").exists, 10)
+        assert wait_until((folder / "done" / "feed.csv").exists, 60)
         assert sorted(item.source for item in spool.read(spool.waiting())) == ["drop", "smtp"]
         told = lambda: dict(Heartbeat.objects.values_list("name", "line"))  # noqa: E731
-        assert wait_until(lambda: "folder drop" in told() and "1 accepted" in told()["smtp"], 15), told()
+        assert wait_until(lambda: "folder drop" in told() and "1 accepted" in told()["smtp"], 60), told()
     assert Source.objects.get(name="smtp").settings == {"own_addresses": ["abuse@example.net"]}
     assert Source.objects.get(name="drop").last_ok_at is not None
 
@@ -72,7 +72,7 @@ def test_a_folder_that_is_missing_and_a_mailbox_that_cannot_be_reached_say_so(sp
     Source.objects.create(name="mail", kind="imap", settings=mailbox, created_at=now())
     with intake(spool, settings):
         errors = lambda: dict(Source.objects.exclude(name="smtp").values_list("name", "last_error"))  # noqa: E731
-        assert wait_until(lambda: all(errors().values()), 15), errors()
+        assert wait_until(lambda: all(errors().values()), 60), errors()
         assert "nowhere" in errors()["drop"] and "create it" in errors()["drop"]
         assert "127.0.0.1:1 of mail cannot be reached" in errors()["mail"]
 
@@ -83,7 +83,7 @@ def test_remains_of_a_killed_listener_are_removed(spool: Spool, settings: Any) -
     old = (now() - timedelta(hours=2)).timestamp()
     os.utime(remains, (old, old))
     with intake(spool, settings):
-        assert wait_until(lambda: not remains.exists(), 5)
+        assert wait_until(lambda: not remains.exists(), 60)
 
 
 def test_a_listener_that_cannot_start_ends_the_program_with_the_reason(spool: Spool, settings: Any) -> None:
@@ -108,9 +108,9 @@ def test_mailboxes_are_watched_and_their_positions_kept(
             Source.objects.create(name="mail", kind="imap", settings=known, created_at=now())
             for expected in (4, 5):  # the second time after a restart: nothing is taken again
                 with intake(spool, settings):
-                    assert wait_until(lambda: set(Source.objects.get(name="mail").cursor) == {"INBOX", "Abuse"}, 20)
+                    assert wait_until(lambda: set(Source.objects.get(name="mail").cursor) == {"INBOX", "Abuse"}, 60)
                     server.deliver(MAIL, mailbox="Abuse")  # IDLE tells of it
-                    assert wait_until(lambda wanted=expected: spool.count() == wanted, 20), spool.count()  # type: ignore[misc]
+                    assert wait_until(lambda wanted=expected: spool.count() == wanted, 60), spool.count()  # type: ignore[misc]
             found = Source.objects.get(name="mail")
             assert (found.cursor["INBOX"]["uid"], found.cursor["Abuse"]["uid"]) == (2, 3)
             assert found.last_error == "" and found.last_ok_at is not None

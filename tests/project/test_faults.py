@@ -36,7 +36,7 @@ def fresh(open_place: Path, request: pytest.FixtureRequest) -> Iterator[Instance
 
 
 def living(instance: Instance, name: str) -> int:
-    assert wait_until(lambda: psutil.pid_exists(instance.children()[name] or 0), 20), instance.said()
+    assert wait_until(lambda: psutil.pid_exists(instance.children()[name] or 0), 60), instance.said()
     pid = instance.children()[name]
     assert pid is not None
     return pid
@@ -47,7 +47,7 @@ def back(instance: Instance, name: str, old: int) -> bool:
         new = instance.children().get(name)
         return new not in (None, old) and psutil.pid_exists(new) and instance.answers()
 
-    return wait_until(happened, 20)
+    return wait_until(happened, 60)
 
 
 def test_status_names_every_child_with_a_living_process(running: Instance) -> None:
@@ -175,7 +175,7 @@ def test_a_demo_tells_its_address_and_erases_itself(open_place: Path) -> None:
     demo = Instance(open_place / "demo")
     try:
         demo.start("demo", "--port", str(demo.port)).ready(240)  # the sample is a month of mail
-        assert wait_until(lambda: f"Open http://127.0.0.1:{demo.port}/" in demo.said(), 10), demo.said()
+        assert wait_until(lambda: f"Open http://127.0.0.1:{demo.port}/" in demo.said(), 60), demo.said()
         assert "sample is loaded" in demo.said() and "ign in as" in demo.said()
         places = [Path(child.cwd()).parent for child in psutil.Process(demo.supervisor.pid).children()]
         state = next(place for place in places if place.name.startswith("tipstaff-demo-"))

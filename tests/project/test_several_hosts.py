@@ -140,7 +140,7 @@ def test_two_webs_and_two_workers_share_a_database(cluster: Cluster, open_place:
         workers[0].send_signal(signal.SIGKILL)  # one host's worker dies amid its work, and is started again
         workers[0].wait()
         hosts[0].run("worker")
-        assert wait_until(lambda: all(host.answers() for host in hosts), 40), [host.said() for host in hosts]
+        assert wait_until(lambda: all(host.answers() for host in hosts), 60), [host.said() for host in hosts]
         assert wait_until(lambda: ask(cluster, DONE) == MAILS, 120, step=0.3), [host.said() for host in hosts]
         assert ask(cluster, "SELECT count(*) FROM reports_report") == MAILS
         assert ask(cluster, "SELECT count(DISTINCT submission_id) FROM reports_report") == MAILS

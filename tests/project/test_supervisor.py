@@ -36,7 +36,7 @@ def test_a_child_that_keeps_failing_is_tried_less_and_less_often() -> None:
 def test_the_pause_has_an_end() -> None:
     watched = Watched(Child("broken", ()), failing, pause=LONGEST_PAUSE)
     watched.begin()
-    assert wait_until(lambda: watched.ended() is not None, 20)
+    assert wait_until(lambda: watched.ended() is not None, 60)
     assert watched.pause == LONGEST_PAUSE
 
 

@@ -106,7 +106,7 @@ def test_the_first_five_minutes(demo, page):
         assert "Traceback" not in page.content(), path
     _report_in_the_second_tab(page, address)
     assert demo.stop() == 0
-    assert wait_until(lambda: not demo.left(), 20), "nothing is left running"
+    assert wait_until(lambda: not demo.left(), 60), "nothing is left running"
     assert not list(demo.place.glob("tipstaff-demo-*")), "nothing is left on the disk"
 
 
@@ -130,7 +130,7 @@ def _report_in_the_second_tab(page, address: str) -> None:
         tab.reload()
         return "Our customer has been told" in tab.inner_text("main")
 
-    assert wait_until(told, 30), tab.inner_text("main")
+    assert wait_until(told, 60), tab.inner_text("main")
     tab.goto(f"{address}/policy/")
     expect(tab.get_by_text("1.1").first).to_be_visible()
     tab.close()

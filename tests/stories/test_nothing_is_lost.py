@@ -53,7 +53,7 @@ def settled(books: Books, state: Path, seconds: float = 120) -> bool:
 
 def test_mail_pours_in_while_parts_are_killed_at_random(instance: Instance) -> None:
     instance.start().ready()
-    assert wait_until(lambda: listens(instance.smtp_port), 30), instance.said()
+    assert wait_until(lambda: listens(instance.smtp_port), 60), instance.said()
     poured, chance, killed = Poured(), random.Random(), []
     ends = time.monotonic() + POURING
     senders = pour(instance.smtp_port, poured, lambda: time.monotonic() > ends)
@@ -109,7 +109,7 @@ class Parts:
         self.stack.callback(part.wait, 20)
         self.stack.callback(part.terminate)
         if what == "intake":
-            assert wait_until(lambda: listens(self.port), 30), self.said()
+            assert wait_until(lambda: listens(self.port), 60), self.said()
         return part
 
     def said(self) -> str:

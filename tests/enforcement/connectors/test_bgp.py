@@ -35,7 +35,7 @@ def bed(one_bed: RoutingBed) -> Iterator[RoutingBed]:
         for seen in speaker.held(family):
             speaker.withdraw(bgp_route(seen.net))
     speaker.close()
-    assert wait_until(lambda: not in_router(one_bed), 10)
+    assert wait_until(lambda: not in_router(one_bed), 60)
 
 
 def bgp_route(net: str) -> Route:
@@ -76,7 +76,7 @@ class BgpContract(ConnectorContract):
             }
             return told == set(in_router(self.bed))
 
-        assert wait_until(same, 10), in_router(self.bed)
+        assert wait_until(same, 60), in_router(self.bed)
 
     def their_route(self, target: str) -> Route:
         raise NotImplementedError

@@ -49,11 +49,11 @@ def after(bed: RoutingBed, *routes: Route) -> set[str]:
     connector = Bgp(bed.settings, bounds())
     connector.speaker.announce(routes)
     connector.speaker.announce([FINE])
-    assert wait_until(lambda: FINE.net in nets(bed), 10)
+    assert wait_until(lambda: FINE.net in nets(bed), 60)
     taken = nets(bed) - {FINE.net}
     for route in (*routes, FINE):
         connector.speaker.withdraw(route)
-    assert wait_until(lambda: not nets(bed), 10)
+    assert wait_until(lambda: not nets(bed), 60)
     return taken
 
 
@@ -99,7 +99,7 @@ def test_an_order_that_the_router_refuses_is_not_in_force_and_says_why(bed: Rout
     connector = Bgp(bed.settings, bounds())
     wanted = order(1, "block", "machine", "203.0.113.53")
     connector.apply(wanted)
-    assert wait_until(lambda: "filter refuses" in connector.verify(Receipt(wanted)).detail, 10)
+    assert wait_until(lambda: "filter refuses" in connector.verify(Receipt(wanted)).detail, 60)
     assert connector.verify(Receipt(wanted)).state is State.ABSENT
     connector.lift(Receipt(wanted))
 
@@ -109,4 +109,4 @@ def test_the_routers_limit_holds() -> None:
     with RoutingBed(router_conf=documented(limit=3)) as bed:
         connector = Bgp(bed.settings, bounds())
         connector.speaker.announce([hole(f"203.0.113.{number}/32") for number in range(10, 20)])
-        assert wait_until(lambda: len(nets(bed)) == 3, 10)
+        assert wait_until(lambda: len(nets(bed)) == 3, 60)

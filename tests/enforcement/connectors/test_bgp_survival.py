@@ -60,7 +60,7 @@ class Watch(threading.Thread):
 
     def __enter__(self) -> "Watch":
         self.start()
-        assert wait_until(lambda: len(self.counts) > 3, 5)
+        assert wait_until(lambda: len(self.counts) > 3, 60)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,7 +71,7 @@ class Watch(threading.Thread):
 def put_in_place(bgp: Bgp, orders: list[OrderView] = ORDERS) -> None:
     for one in orders:
         bgp.apply(one)
-    assert wait_until(lambda: all_stand(bgp, orders), 10)
+    assert wait_until(lambda: all_stand(bgp, orders), 60)
 
 
 def all_stand(bgp: Bgp, orders: list[OrderView] = ORDERS) -> bool:
@@ -97,7 +97,7 @@ def test_a_speaker_that_is_killed_and_restarted_gracefully_drops_nothing(bed: Ro
         bed.start_speaker("-r")
         assert reconcile(bgp) == len(ORDERS)
         bed.established()
-        assert wait_until(lambda: all_stand(bgp), 20)
+        assert wait_until(lambda: all_stand(bgp), 60)
         time.sleep(1)
     assert min(watch.counts) == max(watch.counts) == NETS
 
@@ -109,7 +109,7 @@ def test_a_speaker_that_is_started_cold_has_everything_again(bed: RoutingBed, bg
     bed.start_speaker()
     assert reconcile(bgp) == len(ORDERS)
     bed.established()
-    assert wait_until(lambda: all_stand(bgp) and len(bed.bird().held()) == NETS, 20)
+    assert wait_until(lambda: all_stand(bgp) and len(bed.bird().held()) == NETS, 60)
 
 
 def test_what_was_lifted_while_the_speaker_was_away_is_not_left_behind(bed: RoutingBed, bgp: Bgp) -> None:
@@ -127,7 +127,7 @@ def test_what_was_lifted_while_the_speaker_was_away_is_not_left_behind(bed: Rout
     assert bgp.verify(leaving).state is State.IN_PLACE  # in the router, until it hears better
     bgp.lift(leaving)
     bed.established()
-    assert wait_until(lambda: bgp.verify(leaving).state is State.ABSENT, 20)
+    assert wait_until(lambda: bgp.verify(leaving).state is State.ABSENT, 60)
     assert len(bed.bird().held()) == NETS - 1 and all_stand(bgp, rest)
 
 
@@ -140,7 +140,7 @@ def test_a_router_that_is_killed_has_everything_when_it_is_back(bed: RoutingBed,
     bed.start_router()
     assert bgp.verify(Receipt(ORDERS[0])).state is State.ABSENT  # the router counts, not what the speaker would tell it
     bed.established()
-    assert wait_until(lambda: all_stand(bgp), 20) and len(bed.bird().held()) == NETS
+    assert wait_until(lambda: all_stand(bgp), 60) and len(bed.bird().held()) == NETS
 
 
 APPLY_FOREVER = """
@@ -165,7 +165,7 @@ def test_we_are_killed_in_the_middle_of_applying(bed: RoutingBed, bgp: Bgp, afte
     child.stdout.close()
     assert len(bgp.actual()) >= 1
     reconcile(bgp)
-    assert wait_until(lambda: all_stand(bgp), 10) and len(bed.bird().held()) == NETS
+    assert wait_until(lambda: all_stand(bgp), 60) and len(bed.bird().held()) == NETS
     for one in ORDERS:
         bgp.lift(Receipt(replace(one, leaving=True)))
-    assert wait_until(lambda: bed.bird().held() == [], 10) and bgp.actual() == frozenset()
+    assert wait_until(lambda: bed.bird().held() == [], 60) and bgp.actual() == frozenset()

@@ -48,7 +48,7 @@ def test_only_the_named_authority_is_believed(tmp_path: Path) -> None:
     program = Program(tmp_path, "gobgpd", *words, "--tls", "--tls-cert-file", str(pem), "--tls-key-file", str(secret))
     program.start()
     try:
-        assert wait_until(lambda: answers("127.0.0.1", port), 10), program.said()
+        assert wait_until(lambda: answers("127.0.0.1", port), 60), program.said()
         with Speaker(f"127.0.0.1:{port}", 5, str(pem)) as trusted:
             assert trusted.asn() == 65000
         for authority in (str(other), ""):

@@ -36,7 +36,7 @@ def bed(one_bed: FrontBed) -> Iterator[FrontBed]:
     one_bed.theirs.clear()
     one_bed.let_others_block()
     one_bed.reload()
-    assert wait_until(lambda: all(one_bed.status(host, "/") == 200 for host in (HOST, "example.com")), 5)
+    assert wait_until(lambda: all(one_bed.status(host, "/") == 200 for host in (HOST, "example.com")), 60)
     time.sleep(0.3)  # workers of before the reload go on for a moment
 
 
@@ -74,7 +74,7 @@ class FrontContract(ConnectorContract):
         def same() -> bool:
             return all((self.bed.status(*one) in {403, 451}) is (one in self.expected(listed)) for one in self.neighbours)
 
-        assert wait_until(same, 5), listed
+        assert wait_until(same, 60), listed
         assert same()
 
     def expected(self, listed: set[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -86,7 +86,7 @@ class FrontContract(ConnectorContract):
         self.bed.let_others_block(theirs=target.removeprefix("https://"))
         self.bed.reload()
         host, _, path = target.removeprefix("https://").partition("/")
-        assert wait_until(lambda: self.bed.status(host, "/" + path) == 410, 5)
+        assert wait_until(lambda: self.bed.status(host, "/" + path) == 410, 60)
         time.sleep(0.3)
 
     def tamper(self, done: OrderView) -> None:
@@ -136,7 +136,7 @@ def blocked(bed: FrontBed, web: Http, *texts: str, scope: str = "url") -> None:
     for number, text in enumerate(texts, 1):
         wanted = order(number, "url_block", scope, text)
         web.apply(wanted)
-        assert wait_until(lambda wanted=wanted: web.verify(Receipt(wanted)).state is State.IN_PLACE, 5), bed.said()
+        assert wait_until(lambda wanted=wanted: web.verify(Receipt(wanted)).state is State.IN_PLACE, 60), bed.said()
 
 
 @pytest.mark.parametrize(
@@ -204,9 +204,9 @@ def test_two_orders_for_one_site_and_a_url_in_it_are_kept_apart(bed: FrontBed, w
     site, url = order(1, "url_block", "site", HOST), order(2, "url_block", "url", f"https://{HOST}/login", case=9)
     for one in (site, url):
         web.apply(one)
-    assert wait_until(lambda: bed.status(HOST, "/") == 403, 5)
+    assert wait_until(lambda: bed.status(HOST, "/") == 403, 60)
     web.lift(Receipt(site))
-    assert wait_until(lambda: bed.status(HOST, "/") == 200, 5)
+    assert wait_until(lambda: bed.status(HOST, "/") == 200, 60)
     assert web.verify(Receipt(url)).state is State.IN_PLACE and "Reference: 9<" in bed.get(HOST, "/login")[2]
     assert web.verify(Receipt(order(1, "url_block", "site", HOST, leaving=True))).state is State.ABSENT
 
@@ -254,7 +254,7 @@ def test_a_front_that_was_made_anew_gets_its_blocks_again(bed: FrontBed, web: Ht
     for name in (BLOCKS, "server.conf"):
         (bed.directory / name).unlink()
     bed.reload()
-    assert wait_until(lambda: bed.status(HOST, "/login") == 200, 5)
+    assert wait_until(lambda: bed.status(HOST, "/login") == 200, 60)
     assert web.actual() == frozenset()
     assert web.verify(Receipt(order(1, "url_block", "url", f"https://{HOST}/login"))).state is State.ABSENT
     blocked(bed, web, f"https://{HOST}/login")

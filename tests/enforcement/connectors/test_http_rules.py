@@ -104,7 +104,7 @@ def test_nginx_blocks_hostile_urls_and_nothing_else(real: FrontBed, found: list[
     (real.directory / "server.conf").write_text(http_rules.server_part(Page(403, "Blocked", "")))
     before = (real.here / "error.log").stat().st_size
     real.reload()
-    assert wait_until(lambda: "gracefully shutting down" in (real.here / "error.log").read_text()[before:], 5), real.said()
+    assert wait_until(lambda: "gracefully shutting down" in (real.here / "error.log").read_text()[before:], 60), real.said()
     time.sleep(0.2)
     assert "[emerg]" not in (real.here / "error.log").read_text()[before:]
     for made in blocks:

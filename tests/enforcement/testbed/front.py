@@ -61,7 +61,7 @@ class FrontBed:
 
     def start(self) -> None:
         self.program.start()
-        assert wait_until(lambda: answers("127.0.0.1", self.port), 10), self.said()
+        assert wait_until(lambda: answers("127.0.0.1", self.port), 60), self.said()
 
     def kill(self) -> None:
         """The master and its worker: a killed master leaves its workers serving."""

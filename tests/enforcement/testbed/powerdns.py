@@ -59,8 +59,8 @@ class PowerDnsBed:
 
     def start(self) -> None:
         self.program.start()
-        assert wait_until(lambda: answers("127.0.0.1", self.web), 20), self.program.said()
-        assert wait_until(lambda: self.client.get("/zones").status_code == 200, 20), self.program.said()
+        assert wait_until(lambda: answers("127.0.0.1", self.web), 60), self.program.said()
+        assert wait_until(lambda: self.client.get("/zones").status_code == 200, 60), self.program.said()
 
     def kill(self) -> None:
         self.program.kill()

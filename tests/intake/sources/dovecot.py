@@ -118,7 +118,7 @@ def running(base: Path) -> Iterator[Dovecot]:
             [BINARY, "-F", "-c", str(base / "dovecot.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         try:
-            up = wait_until(lambda: answers("127.0.0.1", port) or server.poll() is not None, 20)
+            up = wait_until(lambda: answers("127.0.0.1", port) or server.poll() is not None, 60)
             said = server.stderr.read() if server.poll() is not None and server.stderr else b""
             assert up and server.poll() is None, said.decode() + log_of(base)
             yield Dovecot(port, base, f"http://127.0.0.1:{tokens}")
