@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tipstaff.audit import personal
 from tipstaff.audit.models import Entry
 from tipstaff.audit.personal import found, without
 from tipstaff.audit.services import record
@@ -60,3 +61,9 @@ def test_the_record_itself_keeps_none() -> None:
 def test_hostile_text_is_quick() -> None:
     text = "a.a@" * 200_000 + ":" * 200_000
     assert len(without(text)) <= 20_000
+
+
+@given(st.text(alphabet="0123456789abf.:@+ -()/", max_size=40) | st.from_regex(r"(\+|00)\d[\d ()/.-]{6,12}\d", fullmatch=True))
+def test_no_pattern_matches_where_what_it_needs_is_missing(text) -> None:
+    kinds = [kind for pattern, kind in personal._KINDS if pattern.search(text)]
+    assert [kind for kind in kinds if not personal._NEEDED[kind](text)] == []

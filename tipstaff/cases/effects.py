@@ -76,27 +76,25 @@ def propose(work: Sequence[Given]) -> None:
     for given in work:
         if given.case.pk in has_one:
             continue
-        row = _proposal(given, latest.get(given.case.pk))
-        rows.append(row)
-        text = (
-            f"proposed: {row.detail['kind']} of {row.detail['target']} ({row.detail['why']}); it waits for approval by: {row.role}"
-        )
+        role, detail = _proposal(given, latest.get(given.case.pk))
+        rows.append((given.case.pk, role, given.words, given.by, detail))
+        text = f"proposed: {detail['kind']} of {detail['target']} ({detail['why']}); it waits for approval by: {role}"
         entries.append((given.case.pk, "measure", text, "{}", True))
-    Approval.objects.bulk_create(rows, batch_size=1000)
+    writing.write_requests("restrict", rows, work[0].now)
     writing.write_journal(entries, work[0].by, work[0].now)
 
 
-def _proposal(given: Given, event: suggesting.Sighting | None) -> Approval:
+def _proposal(given: Given, event: suggesting.Sighting | None) -> tuple[str, dict[str, Any]]:
+    """Whose agreement it takes, and what is proposed."""
     found = suggesting.suggestion(given.case, given.facts, event)
     step = ladder.step_for(given.facts.edition, found.kind)
     role = Role.LEAD
     if step is not None:
         role = step.approval_whole_service if found.scope == "service" else step.approval
-    return Approval(
-        case=given.case, what="restrict", reason=given.words, role=role, requested_by=given.by, requested_at=given.now,
-        detail={"kind": found.kind, "scope": found.scope, "target": found.target, "why": found.why,
-                "step": step.code if step else "", "clause": given.decision.clause, "triggers": _triggers(given)},
-    )  # fmt: skip
+    return str(role), {
+        "kind": found.kind, "scope": found.scope, "target": found.target, "why": found.why,
+        "step": step.code if step else "", "clause": given.decision.clause, "triggers": _triggers(given),
+    }  # fmt: skip
 
 
 def _triggers(given: Given) -> list[str]:

@@ -12,6 +12,7 @@ from tipstaff.cases.facts import Facts
 from tipstaff.cases.models import Case
 from tipstaff.cases.opening import contract_time
 from tipstaff.cases.states import Event, State
+from tipstaff.kernel import bulk
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition, Trigger
 from tipstaff.policy.models import StoredEdition
@@ -42,7 +43,7 @@ class Running:
 def clocks_of(numbers: Sequence[int]) -> dict[int, list[Running]]:
     """The clocks of these cases, paused ones too, the earliest first."""
     found: dict[int, list[Running]] = defaultdict(list)
-    for clock in _running("case_id = ANY(%s)", "", [list(numbers)]):
+    for clock in _running("case_id = ANY(%s::bigint[])", "", [bulk.array_of_values(numbers)]):
         found[clock.case].append(clock)
     return found
 
@@ -79,7 +80,7 @@ def load(cases: Sequence[Case], events: Iterable[Event]) -> Known:
         return known
     asked = _ALWAYS | (_SILENCE if wanted & SILENCE else {}) | (_HOLDS if Event.DATA_WINDOW_OVER in wanted else {})
     with connection.cursor() as cursor:
-        cursor.execute(_statement(asked), [numbers])
+        cursor.execute(_statement(asked), [bulk.array_of_values(numbers)])
         for number, *found in cursor.fetchall():
             for name in asked:
                 row, found = found[: len(_COLUMNS[name])], found[len(_COLUMNS[name]) :]
@@ -142,7 +143,7 @@ def _statement(asked: Mapping[str, str]) -> str:
     """One row for each case, everything asked beside one another: a case has few rows of each kind, found by their index."""
     columns = ", ".join(f"{name}.{column}" for name in asked for column in _COLUMNS[name])
     joins = " ".join(f"LEFT JOIN LATERAL ({query}) AS {name}({', '.join(_COLUMNS[name])}) ON true" for name, query in asked.items())
-    return f"SELECT c.id, {columns} FROM cases_case c {joins} WHERE c.id = ANY(%s)"  # noqa: S608 - our own words only
+    return f"SELECT c.id, {columns} FROM cases_case c {joins} WHERE c.id = ANY(%s::bigint[])"  # noqa: S608 - our own words only
 
 
 #: Name → what it says of a case ``c``. The first column is null where there is nothing.

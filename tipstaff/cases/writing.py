@@ -62,15 +62,12 @@ class Work:
         write_cases(self.changed)
         with connection.cursor() as cursor:
             if self.fired:
-                cursor.execute("UPDATE cases_clock SET fired_at = %s WHERE id = ANY(%s)", [self.now, self.fired])
+                fired = bulk.array_of_values(self.fired)
+                cursor.execute("UPDATE cases_clock SET fired_at = %s WHERE id = ANY(%s::bigint[])", [self.now, fired])
             if self.cancelled:
-                cursor.execute("UPDATE cases_clock SET cancelled_at = %s WHERE id = ANY(%s)", [self.now, self.cancelled])
-            for case, trigger, text, detail in self.proofs:
-                cursor.execute(
-                    """INSERT INTO cases_proof (case_id, trigger, text, detail, at, by) VALUES (%s, %s, %s, %s, %s, %s)
-                       ON CONFLICT (case_id, trigger) WHERE withdrawn_at IS NULL DO NOTHING""",
-                    [case, str(trigger), text, orjson.dumps(detail, default=str).decode(), self.now, self.by],
-                )
+                cancelled = bulk.array_of_values(self.cancelled)
+                cursor.execute("UPDATE cases_clock SET cancelled_at = %s WHERE id = ANY(%s::bigint[])", [self.now, cancelled])
+        write_proofs(self.proofs, self.by, self.now)
         write_clocks(self.starts)
         write_journal(self.entries, self.by, self.now)
         write_notices(self.owed, self.now)
@@ -95,7 +92,29 @@ def write_cases(cases: Sequence[tuple[Case, tuple[Any, ...]]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE cases_case c SET {setting} FROM unnest({arrays}) AS u(id, {columns}) WHERE c.id = u.id",  # noqa: S608
-            [[pk for pk, *_ in rows], *[[now[n] for _, now, _ in rows] for n in places]],
+            [bulk.array_of_values([pk for pk, *_ in rows]), *[_array([now[n] for _, now, _ in rows], kinds[n]) for n in places]],
+        )
+
+
+def _array(values: Sequence[Any], kind: str) -> str:
+    """Bound as one text: a list costs several times as much."""
+    return bulk.array_of_texts(values) if kind == "text" else bulk.array_of_values(values)
+
+
+def write_proofs(proofs: Sequence[tuple[int, Trigger, str, dict[str, Any]]], by: str, now: datetime) -> None:
+    """A trigger that is proved already is left as it is."""
+    if not proofs:
+        return
+    cases, triggers, texts, details = zip(*proofs, strict=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO cases_proof (case_id, trigger, text, detail, at, by)
+               SELECT u.*, %s, %s FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::jsonb[]) AS u
+               ON CONFLICT (case_id, trigger) WHERE withdrawn_at IS NULL DO NOTHING""",
+            [
+                *(now, by, bulk.array_of_values(cases), bulk.array_of_texts(map(str, triggers)), bulk.array_of_texts(texts)),
+                bulk.array_of_texts(orjson.dumps(detail, default=str).decode() for detail in details),
+            ],
         )
 
 
@@ -127,3 +146,18 @@ def write_notices(owed: Sequence[tuple[int, str, str, str, datetime]], now: date
     }
     frame = pl.DataFrame(list(owed), schema=schema, orient="row")
     bulk.copy_frame("cases_notice", frame.with_columns(pl.lit(now).cast(MOMENT).alias("created_at"), pl.lit("").alias("refused")))
+
+
+def write_requests(what: str, rows: Sequence[tuple[int, str, str, str, dict[str, Any]]], now: datetime) -> None:
+    """Requests for agreement (``Approval``): case, whose agreement it takes, reason, who asks, detail."""
+    schema: dict[str, Any] = {
+        "case_id": pl.Int64,
+        "role": pl.String,
+        "reason": pl.String,
+        "requested_by": pl.String,
+        "detail": pl.String,
+    }
+    written = [(*others, orjson.dumps(detail).decode()) for *others, detail in rows]
+    frame = pl.DataFrame(written, schema=schema, orient="row")
+    same = {"what": pl.lit(what), "requested_at": pl.lit(now).cast(MOMENT), "refused_by": pl.lit("")}
+    bulk.copy_frame("cases_approval", frame.with_columns(**same))
