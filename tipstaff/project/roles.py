@@ -10,7 +10,8 @@ from psycopg import sql
 from tipstaff.project.connections import APP, OWNER
 
 # SQL patterns (LIKE) of tables that the application may only add to and read.
-APPEND_ONLY = ("audit\\_%", "evidence\\_opening%", "enforcement\\_orderentry%", "enforcement\\_credit%", "consent\\_permituse%")
+APPEND_ONLY = ("audit\\_%", "evidence\\_opening%", "enforcement\\_orderentry%", "enforcement\\_credit%", "consent\\_permituse%",
+               "pipeline\\_shadowreport%")  # fmt: skip
 
 _TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -7,7 +7,6 @@ abuse address makes a customer, a contact, a service and an assignment.
 import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
@@ -16,6 +15,7 @@ from typing import Any
 from tipstaff.accounts.importing import cells
 from tipstaff.accounts.importing.cells import CellError
 from tipstaff.accounts.importing.columns import meanings
+from tipstaff.accounts.importing.tables import decoded, delimiter, numbered
 from tipstaff.accounts.inventory import (
     AssignmentFact,
     ContactFact,
@@ -26,9 +26,6 @@ from tipstaff.accounts.inventory import (
     ServiceFact,
 )
 from tipstaff.kernel.errors import Problem
-
-DELIMITERS = ",;\t|"
-csv.field_size_limit(1 << 20)
 
 
 @dataclass(frozen=True)
@@ -61,11 +58,11 @@ def read(files: Sequence[tuple[str, bytes]], options: Options) -> Reading:
 
 
 def _read_file(name: str, content: bytes, options: Options, reading: Reading, merged: "_Merged") -> None:
-    text = _decoded(content)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), skipinitialspace=True)
+    text = decoded(content)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(text), skipinitialspace=True)
     problems = reading.inventory.problems
     try:
-        rows = list(_numbered(lines))
+        rows = list(numbered(lines))
     except csv.Error as error:
         problems.append(Problem(f"{name} line {lines.line_num}", f"cannot be split into columns: {error}", "check the quotes"))
         return
@@ -81,31 +78,6 @@ def _read_file(name: str, content: bytes, options: Options, reading: Reading, me
         return
     table = _Table(name, heading, columns, options, reading, merged)
     table.read(rows[1:])
-
-
-def _decoded(content: bytes) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return content.decode("utf-16", "replace")
-        return content.decode("cp1252", "replace")
-
-
-def _delimiter(text: str) -> str:
-    """The sign that the heading has most of, outside quotes."""
-    heading = "".join(part for place, part in enumerate(text.lstrip().partition("\n")[0].split('"')) if place % 2 == 0)
-    counts = Counter(sign for sign in heading if sign in DELIMITERS)
-    return counts.most_common(1)[0][0] if counts else ","
-
-
-def _numbered(lines: Any) -> Iterator[tuple[int, list[str]]]:
-    """Rows that hold anything, each with the line on which it begins."""
-    before = 0
-    for row in lines:
-        if any(cell.strip() for cell in row) and not row[0].lstrip().startswith("#"):
-            yield before + 1, row
-        before = lines.line_num
 
 
 class _Merged:
