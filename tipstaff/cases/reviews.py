@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from tipstaff.accounts.access import may
+from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.services import record
 from tipstaff.cases import people
 from tipstaff.cases.journal import journal, locked
@@ -15,6 +17,7 @@ from tipstaff.policy.edition import Role
 from tipstaff.policy.switches import OwnInitiativeReview
 
 LONGEST = timedelta(hours=24)
+BY = "system:clock"
 
 
 @transaction.atomic
@@ -38,6 +41,7 @@ def open_review(
         raise Refused("this policy allows no review of content on our own initiative: a report must speak of it")
     else:
         people.require(by, Role.LEAD)
+    _may_review(reviewer or by)
     row = ContentReview.objects.create(
         case=found, report_id=report, reason=reason.strip(), reviewer=reviewer or by, scope=scope.strip(), from_at=now,
         until_at=now + timedelta(hours=hours), opened_by=by,
@@ -59,7 +63,7 @@ def look(*, review: int, what: str, by: str, now: datetime) -> ContentView:
         raise NotFound(f"there is no content review {review}")
     if by != row.reviewer:
         raise Refused(f"this review is {row.reviewer}'s")
-    if row.closed_at is not None or now > row.until_at:
+    if row.closed_at is not None or now >= row.until_at:
         raise Refused("the time of this review is over; open another with its own reason")
     if not what.strip():
         raise InputError(Problem("what", "is missing", "name what is looked at"))
@@ -70,11 +74,43 @@ def look(*, review: int, what: str, by: str, now: datetime) -> ContentView:
 
 @transaction.atomic
 def close_review(*, review: int, by: str, now: datetime) -> ContentReview:
-    """End it before its time."""
-    row = ContentReview.objects.select_for_update().filter(pk=review).first()
+    """End it before its time: the reviewer, whoever opened it, or a lead."""
+    row = ContentReview.objects.select_for_update(of=("self",)).select_related("case").filter(pk=review).first()
     if row is None:
         raise NotFound(f"there is no content review {review}")
+    if by not in {row.reviewer, row.opened_by}:
+        people.require(by, Role.LEAD)
     if row.closed_at is None:
-        row.closed_at = now
-        row.save(update_fields=["closed_at"])
+        _end(row, min(now, row.until_at), "ended", by, now)
     return row
+
+
+def end_over(*, now: datetime, most: int = 100) -> int:
+    """End what is past its box, each at the end of its box; how many there were. A clock calls it; two may at once."""
+    done = 0
+    for number in (
+        ContentReview.objects.filter(closed_at__isnull=True, until_at__lte=now).order_by("until_at").values_list("pk")[:most]
+    ):
+        with transaction.atomic():
+            rows = ContentReview.objects.select_for_update(of=("self",), skip_locked=True).select_related("case")
+            row = rows.filter(pk=number[0], closed_at__isnull=True).first()
+            if row is not None:
+                _end(row, row.until_at, "ended by itself, its time is over", BY, now)
+                done += 1
+    return done
+
+
+def _end(row: ContentReview, at: datetime, text: str, by: str, now: datetime) -> None:
+    row.closed_at = at
+    row.save(update_fields=["closed_at"])
+    looks = row.views.count()
+    said = f"content review by {row.reviewer} {text}; {looks} look{'' if looks == 1 else 's'}"
+    journal(case=row.case, kind="review", text=said, by=by, now=now, review=row.pk)
+    record(by=by, action="content.end", subject=f"case:{row.case_id}", now=now, review=row.pk, views=looks)
+
+
+def _may_review(name: str) -> None:
+    """A reviewer is somebody who works cases and opens evidence."""
+    found = StaffMember.objects.filter(username=name, is_active=True).first()
+    if found is None or not (may(found, "work cases") and may(found, "open evidence")):
+        raise InputError(Problem("reviewer", f"{name} does not work cases", "choose somebody who may open evidence"))

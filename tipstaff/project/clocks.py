@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from tipstaff.cases import worker
+from tipstaff.cases import reviews, worker
 from tipstaff.kernel.clock import now
 from tipstaff.pipeline import alerting, corroborating
 from tipstaff.project import environment
@@ -36,10 +36,15 @@ def _retests(moment: datetime) -> int:
     return running.run_waiting(now=moment)
 
 
+def _reviews(moment: datetime) -> int:
+    return reviews.end_over(now=moment)
+
+
 _BESIDE: dict[str, Callable[[datetime], int]] = {
     "alerts": _alerts,
     "retests": _retests,
     "corroboration": corroborating.Looker().step,
+    "reviews": _reviews,
 }
 
 

@@ -78,6 +78,7 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         **_evidence(request, found, reported, now),
         "links": _links(request, found),
         "alerted": alerts.of_case(found.pk) if any(row.kind == "alert" for row in journal) else [],
+        "reviewed": sum(row.kind == "review" for row in journal),
         "nexts": called_for,
         "others": others,
     }
