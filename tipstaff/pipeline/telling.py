@@ -27,7 +27,11 @@ from tipstaff.reports.models import Report
 log = logging.getLogger(__name__)
 MOST = 100
 BY = "system:telling"
+WORDING = "its wording cannot be used"
 NOBODY = "no contact has an address that mail reaches"
+UNREADABLE = "its wording cannot be used"
+#: Notices that nobody is to be told of: not refused for a fault that somebody could mend.
+BY_DESIGN = ("told with the extension that was granted", "the policy tells reporters no more than this")
 DAILY_CAP = 3  # letters to one reporter in a day
 
 
@@ -48,13 +52,12 @@ def _one(notice: Notice, now: datetime) -> None:
     """Tell one notice, or write down why nobody was told."""
     case = notice.case.merged_into or notice.case
     if _told_by_another(notice):
-        Notice.objects.filter(pk=notice.pk).update(refused="told with the extension that was granted")
+        Notice.objects.filter(pk=notice.pk).update(refused=BY_DESIGN[0])
         return
-    sides = {"customer": _to_customer, "reseller": _to_customer, "reporter": _to_reporters, "staff": _to_staff}
     try:
-        made, why = sides[notice.audience](notice, now)
-    except InputError as error:  # an operator's template that no longer fits: a person corrects it and tells again
-        made, why = [], f"its wording cannot be used: {error}"
+        made, why = letters_of(notice, now)
+    except InputError as error:  # an operator's template that no longer fits: told again when it is mended (``retelling``)
+        made, why = [], f"{WORDING}: {error}"
         log.error("notice %s (%s): %s", notice.pk, notice.kind, error)
     Notice.objects.filter(pk=notice.pk).update(rendered_at=now if made else None, refused="" if made else why)
     if not made and notice.audience == "customer":
@@ -66,6 +69,12 @@ def _one(notice: Notice, now: datetime) -> None:
         text = f"{notice.kind.replace('_', ' ')}: letter to {shown} waits in the outbox"
         journal(case=case, kind="mail", text=text, by=BY, now=now, audience=notice.audience, to=shown, notice=notice.pk,
                 messages=[row.pk for row in made])  # fmt: skip
+
+
+def letters_of(notice: Notice, now: datetime) -> tuple[list[OutboxMessage], str]:
+    """The letters of a notice, promised; without any, why. Raises InputError where its wording cannot be used."""
+    sides = {"customer": _to_customer, "reseller": _to_customer, "reporter": _to_reporters, "staff": _to_staff}
+    return sides[notice.audience](notice, now)
 
 
 def _told_by_another(notice: Notice) -> bool:
@@ -106,7 +115,7 @@ def _to_reporters(notice: Notice, now: datetime) -> tuple[list[OutboxMessage], s
     edition = policy.compiled(case.edition)
     told = duties.reporter_hears(edition.switches.reporter_notice, notice.kind, case.category, settings.REPORTER_DUTIES)
     if not told:
-        return [], "the policy tells reporters no more than this"
+        return [], BY_DESIGN[1]
     for report in letters.reports_by_people(case.pk):
         row = _reporter_letter(notice, report, told, now)
         made += [row] if row else []

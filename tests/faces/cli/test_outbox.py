@@ -35,6 +35,15 @@ def test_listing_pages_and_names_no_reporter():
     assert "it goes on." in run(outbox, "show", str(rows[0].pk)).stdout
 
 
+@pytest.mark.parametrize("path", ["c", "my/sign-in", "my/confirm", "confirm", "status"])
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_the_links_by_which_people_act_are_not_printed(path, how):
+    secret = "Zm9vYmFyYmF6cXV4LWZvb2Jhci1iYXo_secret"
+    row = promised(body=f"Dear Carol,\nopen http://127.0.0.1:8700/{path}/{secret}/ now.", subject="a link")
+    told = run(outbox, "show", str(row.pk), *how).stdout
+    assert f"http://127.0.0.1:8700/{path}/..." in told and secret not in told and "Dear Carol" in told
+
+
 @pytest.mark.parametrize(
     ("verb", "before", "after"),
     [
