@@ -38,6 +38,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
         "titles": [roles.TITLES.get(name, name) for name in getattr(staff, "roles", ())],
         "sees_record": may(staff, "see the record"),
         "sees_sealed": holds(staff, *SEALED),
+        "sees_traffic": holds(staff, "analyst", "lead", "network", "admin"),
         "may_write": holds(staff, *WORKERS),
         "is_lead": may(staff, "decide as a lead"),
         "zone_line": f"{timezone.get_current_timezone_name()} (UTC{here:%z})".replace("00)", ")"),

@@ -11,6 +11,7 @@ from tipstaff.faces.desk.views import (
     corroboration,
     customers,
     enforcement,
+    exporters,
     figures,
     home,
     intake,
@@ -29,6 +30,7 @@ from tipstaff.faces.desk.views import (
     session,
     settings,
     signing_in,
+    traffic,
     wording,
 )
 
@@ -94,6 +96,11 @@ urlpatterns = [
     path("reviews/", reviews.running),
     path("reviews/<int:number>/", reviews.review),
     path("reviews/<int:number>/<slug:action>/", reviews.act),
+    path("traffic/", traffic.explore),
+    path("traffic.csv", traffic.explore_csv),
+    path("traffic/flows/", traffic.flows),
+    path("traffic/exporters/", exporters.listing),
+    path("traffic/exporters/<slug:action>/", exporters.act),
     path("outbox/", outbox.listing),
     path("outbox/bulk/", outbox.bulk),
     path("outbox/lift/", outbox.lift),

@@ -7,8 +7,9 @@ from typing import Any
 from django.conf import settings
 
 from tipstaff.evidence.models import Hold
-from tipstaff.sensors.traffic.archive.asking import Archive
+from tipstaff.sensors.traffic.archive.asking import Archive, Questions
 from tipstaff.sensors.traffic.archive.corroborating import Own, Source
+from tipstaff.sensors.traffic.archive.questions import Span
 from tipstaff.sensors.traffic.models import Exporter
 
 SILENT = timedelta(minutes=5)
@@ -59,6 +60,18 @@ def held() -> dict[str, Any]:
 def archive() -> Archive:
     """The archive of this instance."""
     return Archive(settings.STATE / "flows" / "archive")
+
+
+EXACT_ROWS = 3_000_000  # of a question's files, beyond which a sample is asked
+
+
+def explorer(span: Span, *, exact: bool, limit: float) -> tuple[Questions, bool, int]:
+    """What answers a person's question, whether from a sample, and how many rows it would read without."""
+    own = Archive(archive().root, limit=limit)
+    rows = own.rows(span)
+    if exact or rows <= EXACT_ROWS:
+        return own, False, rows
+    return Archive(own.root, limit=limit, thin=True), True, rows
 
 
 def sources() -> list[Source]:

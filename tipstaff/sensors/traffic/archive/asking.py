@@ -143,18 +143,23 @@ class Archive(Questions):
         connection = duckdb.connect(
             config={"memory_limit": self.memory, "threads": self.threads, "autoinstall_known_extensions": False}
         )
-        watch = threading.Timer(self.limit, connection.interrupt) if self.limit else None
+        done = threading.Event()
+        if self.limit:
+            threading.Thread(target=self._give_up, args=(connection, done), daemon=True).start()
         try:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(f"SET temp_directory = '{_quoted(self.root / '.questions')}'")
-            if watch is not None:
-                watch.daemon = True
-                watch.start()
             yield connection
         finally:
-            if watch is not None:
-                watch.cancel()
+            done.set()
             connection.close()
+
+    def _give_up(self, connection: Any, done: threading.Event) -> None:
+        """Interrupt what takes longer than it may; again and again, as between two statements nothing hears it."""
+        wait = self.limit
+        while not done.wait(wait):
+            connection.interrupt()
+            wait = 0.05
 
     def _view(self, span: Span) -> str | None:
         """SQL for every row of the files that may hold flows of the span; None when there is no such file."""
