@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from tipstaff.cases import reviews, worker
+from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now
 from tipstaff.pipeline import alerting, corroborating
 from tipstaff.project import environment
@@ -40,7 +41,17 @@ def _reviews(moment: datetime) -> int:
     return reviews.end_over(now=moment)
 
 
+def _shadow(moment: datetime) -> int:
+    """In shadow mode the report of a day, once it is over."""
+    if not shadow.is_on():
+        return 0
+    from tipstaff.pipeline.shadowing import reports
+
+    return reports.write_due(now=moment)
+
+
 _BESIDE: dict[str, Callable[[datetime], int]] = {
+    "shadow reports": _shadow,
     "alerts": _alerts,
     "retests": _retests,
     "corroboration": corroborating.Looker().step,

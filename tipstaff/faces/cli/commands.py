@@ -14,6 +14,7 @@ COMMANDS = {
     "parse": "tipstaff.faces.cli.parse:parse",
     "policy": "tipstaff.faces.cli.policy:policy",
     "receive": "tipstaff.faces.cli.receive:receive",
+    "shadow": "tipstaff.faces.cli.shadow:shadow",
     "source": "tipstaff.faces.cli.source:source",
     "staff": "tipstaff.faces.cli.staff:staff",
     "token": "tipstaff.faces.api.commands:token",

@@ -108,7 +108,7 @@ def _narrowed(found: AbstractSet[int], at_address: AbstractSet[int], one: Decisi
 
 def _one(found: AbstractSet[int], how: str, known: Known) -> Match:
     if found & known.sealed:
-        return Match(how=how, note="sealed here")
+        return Match(how=how, note="not shown here")
     cases = tuple(sorted(found))
     note = f"{len(cases)} cases fit by {how.lower() if how[0] != 'M' else how}; none was chosen" if len(cases) > 1 else ""
     return Match(cases, how, note)
