@@ -10,6 +10,7 @@ from tipstaff.enforcement import feedback, interruptions, moves, transitions
 from tipstaff.enforcement.models import Order
 
 BY = feedback.BY
+PROBING = "system:probing"  # who asks an order back for a look at whether the attack goes on
 DONE: dict[str, Any] = {"attempts": 0, "next_try_at": None, "problem": "", "held": ""}
 
 
@@ -42,7 +43,8 @@ def reverted(order: Order, *, by: str = BY, text: str, now: datetime) -> None:
         return
     moves.move(order, transitions.REVERTED, by=by, now=now, text=text, **ends)
     interruptions.end(order, now=now)
-    feedback.lifted(order.measure, now=now)
+    if order.revert_by != PROBING:  # taken away for a look, the measure stands until the look is over
+        feedback.lifted(order.measure, now=now)
 
 
 @transaction.atomic

@@ -115,6 +115,24 @@ class Order(models.Model):
         ]
 
 
+class Probe(models.Model):
+    """An emergency block that hides the attack it stops: when it is taken away for a look, and what the looks showed.
+
+    ``phase``: holding (the block stands), withdrawing (asked back), open (no block; our flows are watched), blocking (the attack
+    was back, a new order is on its way), over.
+    """
+
+    measure = models.OneToOneField(Measure, on_delete=models.PROTECT, related_name="probe")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="+")  # the one that stands, or stood last
+    phase = models.TextField(default="holding")
+    looks = models.IntegerField(default=0)  # looks that found the attack again; each doubles the hold
+    since = models.DateTimeField()  # when the phase began
+    outcome = models.TextField(default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["id"], name="probe_running", condition=~Q(phase="over"))]
+
+
 class OrderEntry(models.Model):
     """What happened to an order, in order. Append-only."""
 

@@ -72,6 +72,30 @@ def order_one(number: int, *, now: datetime) -> Order | None:
     return made
 
 
+def again(before: Order, *, text: str, now: datetime) -> Order:
+    """The same order once more, for the same measure and until the same end, by the approvals that it has. Every rail is asked
+    anew: Broken says which forbids it."""
+    row, measure = switches.current(), before.measure
+    made = _draft(measure, now)
+    made.expires_at = before.expires_at
+    target = _choose(measure, made, now)
+    _judge(made, target, measure, row, now)
+    made.save()
+    made.tag = tag(row.instance, made.pk)
+    _plan(made)
+    made.save(update_fields=["tag", "plan", "undo_plan"])
+    moves.note(made, by=BY, now=now, kind="proposed", text=text, after=before.pk)
+    record(
+        by=made.requested_by, action="order.proposed", subject=f"order:{made.pk}", now=now, case=made.case_id,
+        measure=measure.pk, after=before.pk,
+    )  # fmt: skip
+    columns: dict[str, Any] = {"approved_by": before.approved_by, "approved_at": before.approved_at or now, "next_try_at": now}
+    if before.second_by:
+        columns |= {"second_by": before.second_by, "second_at": before.second_at}
+    moves.move(made, transitions.APPROVED, by=before.approved_by, now=now, text=text, **columns)
+    return made
+
+
 def _draft(measure: Measure, now: datetime) -> Order:
     usual = EMERGENCY if measure.emergency else USUAL
     return Order(

@@ -17,7 +17,18 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from django.db.models import Q, QuerySet
 
 from tipstaff.cases.models_measures import Measure
-from tipstaff.enforcement import carrying, ending, feedback, interruptions, moves, ordering, reconciler, switches, transitions
+from tipstaff.enforcement import (
+    carrying,
+    ending,
+    feedback,
+    interruptions,
+    moves,
+    ordering,
+    probes,
+    reconciler,
+    switches,
+    transitions,
+)
 from tipstaff.enforcement.models import Endpoint, Order, OrderEntry, Switches
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
@@ -76,6 +87,7 @@ class Worker:
     def _sweep(self, moment: datetime) -> None:
         self.swept_at = moment
         interruptions.give_back(now=moment)
+        probes.look(now=moment)
         line = f"{self.carried} steps of orders since {self.began_at:%H:%M}"
         heartbeat.beat(name="enforcement", line=line, now=moment, started_at=self.began_at)
 

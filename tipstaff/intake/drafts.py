@@ -102,7 +102,7 @@ class ReportDraft:
     description: str | None = None  # what the reporter says happened, at most 2,000 characters
     warnings: list[str] = field(default_factory=list)
     experimental: bool = False  # no captured or documented input known, or a measurement of low confidence: never acts by itself
-    victim: bool = False  # our customer is who was attacked: recorded and told, and never a case
+    victim: bool = False  # accuses nobody (our customer was attacked, or is blocked already): recorded, and never a case
     trust: int | None = None  # what its profile gives a source of our own at first; None: what any connected source has
     sealed: bool = False  # goes unseen to the sealed queue (B17)
     copyright: dict[str, Any] | None = None  # work, claimant, elements of 512(c)(3)(A) present or missing

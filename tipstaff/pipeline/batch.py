@@ -14,7 +14,7 @@ from django.db import transaction
 from tipstaff.cases import bulk as cases
 from tipstaff.cases.refreshing import Overtaken
 from tipstaff.intake.drafts import Disposition
-from tipstaff.pipeline import again, answers, filing, matters, permits, replies, sealed, tallies, victims
+from tipstaff.pipeline import again, answers, blocked, filing, matters, permits, replies, sealed, tallies, victims
 from tipstaff.pipeline.attributing import attribute, stated
 from tipstaff.pipeline.columns import NUMBERS, Item, Parsed, event_table, items_of, microseconds
 from tipstaff.pipeline.context import Context
@@ -71,6 +71,7 @@ def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame,
         sealed.seal(batch, context, now)
         permits.keep_uses(annotated.uses, numbers.ids, now)
         victims.note(items, placed, numbers.ids, now)
+        blocked.note(items, placed, numbers.ids, now)
         replies.file_replies(items, now)
         answers.write_back(items, known_reporters, context.own_addresses, now)
         tallies.add(placed, now)

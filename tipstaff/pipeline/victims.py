@@ -25,7 +25,8 @@ def note(items: Sequence[Item], events: pl.DataFrame, report_ids: Sequence[int],
     fresh = 0
     for row in ours.iter_rows(named=True):
         item, finding = items[row["report"]], orjson.loads(row["details"] or b"{}").get("finding") or {}
-        fresh += _note(item, finding, row, report_ids[row["report"]], now)
+        if finding.get("direction") != "out":
+            fresh += _note(item, finding, row, report_ids[row["report"]], now)
     return fresh
 
 

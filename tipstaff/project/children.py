@@ -11,7 +11,7 @@ from tipstaff.project import environment
 LOOPS = {
     "worker": "tipstaff.project.worker:run",
     "intake": "tipstaff.intake.worker:run",
-    "flows": "tipstaff.sensors.traffic.worker:run",
+    "flows": "tipstaff.project.flows:run",
     "clocks": "tipstaff.project.clocks:run",
     "mailer": "tipstaff.pipeline.mailer:run",
     "enforcement": "tipstaff.enforcement.worker:run",

@@ -69,6 +69,7 @@ OPTIONS = (
     Option("flow_listen", "", "where flow statistics are received: HOST:PORT, several separated by commas; empty: nowhere"),
     Option("flow_hosts", "1000000", "active addresses of ours that flow statistics are counted for"),
     Option("flow_keep_days", "30", "days that single flows are kept; then they are summed up by the minute"),
+    Option("probe_hold_minutes", "15", "minutes until an emergency block is lifted for a look whether the attack goes on; 0: never"),
     Option("flow_keep_bytes", "0", "most bytes of the flow archive, beyond which the oldest is summed up early; 0: no limit"),
     Option("patience", "60", "seconds a part waits for the database and its tables when it starts"),
     Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),

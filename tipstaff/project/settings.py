@@ -169,6 +169,7 @@ SINGLE_SIGN_ON = environment.single_sign_on()
 DEVICE_COOKIE_NAME = f"tipstaff_device_{LISTEN[1]}"
 SPOOL = STATE / "spool"
 MAIL_LISTENERS = environment.mail_listeners()
+PROBE_HOLD_MINUTES = environment.number("probe_hold_minutes")
 FLOWS: dict[str, Any] = {
     "listen": environment.flow_listeners(),
     "hosts": environment.number("flow_hosts"),

@@ -4,6 +4,7 @@ Each preset is given ``call``, which sends a request and gives the answer, and n
 order's tag where the system shows it to its own staff, so that what others suspended is told apart and never lifted.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -50,7 +51,7 @@ class Answer:
 Call = Callable[[Request], Answer]
 
 
-class Preset:
+class Preset(ABC):
     """What a preset does. ``settings`` are the connector's; ``secret`` gives the value of its secret field."""
 
     name: ClassVar[str]
@@ -60,28 +61,28 @@ class Preset:
     def __init__(self, settings: Mapping[str, str], secret: Callable[[], str], call: Call) -> None:
         self.settings, self.secret, self.call = settings, secret, call
 
+    @abstractmethod
     def requests(self, order: OrderView) -> tuple[list[Request], list[Request]]:
         """What would be sent to suspend and to restore, for the plan."""
-        raise NotImplementedError
 
     def snapshot(self, order: OrderView) -> dict[str, Any]:
         return {}
 
-    def look(self, order: OrderView) -> Verification:
-        raise NotImplementedError
+    @abstractmethod
+    def look(self, order: OrderView) -> Verification: ...
 
-    def suspend(self, order: OrderView) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def suspend(self, order: OrderView) -> None: ...
 
-    def restore(self, order: OrderView) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def restore(self, order: OrderView) -> None: ...
 
+    @abstractmethod
     def tagged(self, own: str) -> Iterator[InPlace]:
         """Everything with a tag of ours; ``own`` is the tag's beginning."""
-        raise NotImplementedError
 
-    def restore_stray(self, thing: InPlace) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def restore_stray(self, thing: InPlace) -> None: ...
 
 
 def reference(order: OrderView) -> str:

@@ -22,6 +22,7 @@ KIND = "sensor"
 SOURCE = "own flow telemetry"
 FORMAT = "flow-finding"
 FORGED = frozenset({"foreign_source"})  # the address named was used without right: it accuses whoever sits behind the interface
+RECORDED_KINDS = frozenset({"blocked_traffic"})  # what the desk itself blocked: it belongs to that order, and accuses nobody anew
 RECORDED = "threat_intel"  # the category of what is known and accuses nobody
 _MARKS = (b'"detector"', b'"subject"')
 
@@ -41,9 +42,9 @@ def parse(message: Message) -> list[ReportDraft]:
         first = error.problems[0]
         raise ParseError(first.where, first.what, first.advice) from error
     profile = _profile(message)
-    victim = not finding.category
+    victim = not finding.category or finding.kind in RECORDED_KINDS
     draft = ReportDraft(
-        format=FORMAT, reporter=Reporter(name=profile.name if profile else None), category=finding.category or RECORDED,
+        format=FORMAT, reporter=Reporter(name=profile.name if profile else None), category=RECORDED if victim else finding.category,
         category_from=f"structure: detector {finding.detector}", report_type=finding.kind, external_id=finding.id,
         xarf=as_pair(finding.xarf), reported_at=finding.ended_at or finding.last_at, subject=subject_of(finding),
         description=described(finding), automated=True, victim=victim, trust=profile.trust if profile else None,
