@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 
 from tipstaff.accounts import reachability
 from tipstaff.accounts.models import Contact
+from tipstaff.cases import people
 from tipstaff.cases.journal import journal, owe
 from tipstaff.cases.models import Case, CaseReport, Notice
 from tipstaff.cases.states import Duty
 from tipstaff.cases.tokens import token_of
 from tipstaff.correspondence.letters import Addressee, Audience, Thread
 from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.kernel.errors import NotFound, Refused
 from tipstaff.policy import queries as policy
-from tipstaff.policy.edition import Edition
+from tipstaff.policy.edition import Edition, Role
 from tipstaff.reports.models import Report, Reporter
 
 #: What takes the service away is said to the contract's contact too.
@@ -127,3 +130,19 @@ def owed(now: datetime, most: int) -> Sequence[Notice]:
         rendered_at=None, refused="", not_before__lte=now
     )
     return list(rows.select_related("case__customer", "case__service", "case__edition").order_by("id")[:most])
+
+
+@transaction.atomic
+def tell_again(*, notice: int, by: str, now: datetime) -> Notice:
+    """Have a notice told that was refused, after its wording or the customer's contacts were put right."""
+    people.require(by, Role.ANALYST)
+    row = Notice.objects.select_for_update(of=("self",)).select_related("case").filter(pk=notice).first()
+    if row is None:
+        raise NotFound(f"there is no notice {notice}")
+    if row.rendered_at is not None or not row.refused:
+        raise Refused(f"notice {notice} was not refused; there is nothing to tell again")
+    why, row.refused, row.not_before = row.refused, "", now
+    row.save(update_fields=["refused", "not_before"])
+    text = f"{row.kind.replace('_', ' ')} is told again; it had been refused: {why}"
+    journal(case=row.case, kind="mail", text=text, by=by, now=now, audience=row.audience, notice=row.pk)
+    return row

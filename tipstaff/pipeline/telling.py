@@ -63,6 +63,9 @@ def _one(notice: Notice, now: datetime) -> None:
     if not made and notice.audience == "customer":
         letters.nobody_reached(case=case, why=why, by=BY, now=now)
         return
+    if not made and why.startswith(UNREADABLE):
+        text = f"{notice.kind.replace('_', ' ')} to the {notice.audience} was refused: {why}"
+        journal(case=case, kind="mail", text=text[:2000], by=BY, now=now, audience=notice.audience, notice=notice.pk)
     if made:
         names = ", ".join(row.recipient_name or row.recipient for row in made)
         shown = names if notice.audience != "reporter" else f"{len(made)} reporter{'s' if len(made) > 1 else ''}"

@@ -64,8 +64,10 @@ def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View
                 if request.session.get(ENROL) and not request.path.startswith("/me/security/"):
                     return redirect("/me/security/")
                 if not holds(request.user, *allowed):
+                    refusals.note(request, "role", f"this page is for: {', '.join(allowed)}")
                     return refusals.page(request, 403, f"This page is for: {', '.join(allowed)}.")
                 if request.method == "POST" and not holds(request.user, *(roles or write)):
+                    refusals.note(request, "role", "a role that may read here, not change anything")
                     return refusals.page(request, 403, "Your role may read here, not change anything.")
                 return _answered(view, request, *args, **kwargs)
 
@@ -86,6 +88,8 @@ def _answered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Ht
     except NotFound as missing:
         return refusals.page(request, 404, str(missing))
     except Refused as refused:
+        if request.method == "POST":
+            refusals.note(request, "rule", str(refused))
         return refusals.page(request, 409, str(refused))
     except InputError as wrong:
         return refusals.page(request, 422, "Nothing was changed.", problems=wrong.problems)

@@ -1,10 +1,13 @@
 """Pages that say no, why, and what opens the way."""
 
+import re
 from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from tipstaff.audit.services import record
+from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import Problem
 
 TITLES = {
@@ -15,6 +18,23 @@ TITLES = {
     422: "Something is not right yet",
     500: "We failed",
 }
+
+#: What an address of the desk is about, as the record names it.
+SUBJECTS = (
+    (re.compile(r"/cases/(\d{1,18})/"), "case"), (re.compile(r"/enforcement/work/(\d{1,18})/"), "work_order"),
+    (re.compile(r"/enforcement/(\d{1,18})/"), "order"), (re.compile(r"/customers/(\d{1,18})/"), "customer"),
+)  # fmt: skip
+
+
+def note(request: HttpRequest, what: str, why: str) -> None:
+    """Put on the record that somebody of the staff was refused: 'role' for the door, 'rule' for an act.
+
+    Written apart from the act, whose transaction is undone.
+    """
+    path = request.path[:200]
+    found = next((f"{kind}:{match.group(1)}" for pattern, kind in SUBJECTS if (match := pattern.match(path))), f"page:{path}")
+    by = request.user.get_username()
+    record(by=by, action=f"refused.{what}", subject=found, reason=why[:1000], now=now(), path=path, method=request.method)
 
 
 def page(request: HttpRequest, status: int, text: str, problems: Sequence[Problem] = ()) -> HttpResponse:

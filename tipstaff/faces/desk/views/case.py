@@ -29,6 +29,8 @@ from tipstaff.reports.models import Report
 
 SHOWN = 200  # journal entries and reports on the page
 CHIPS = (("", "All"), ("mail", "Mail"), ("evidence", "Evidence"), ("actions", "Actions"), ("notes", "Notes"))
+#: How the journal begins to say that something was refused, by its kind.
+REFUSED = {"measure": "refused: ", "mail": "nobody at the customer can be reached"}
 MAIL_KINDS = ("mail", "notice", "reply")
 ICONS = {
     "opened": "doc",
@@ -78,6 +80,7 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         **_evidence(request, found, reported, now),
         "links": _links(request, found),
         "alerted": alerts.of_case(found.pk) if any(row.kind == "alert" for row in journal) else [],
+        "refused": any(row.text.startswith(REFUSED.get(row.kind, "\n")) for row in journal),
         "reviewed": sum(row.kind == "review" for row in journal),
         "nexts": called_for,
         "others": others,

@@ -13,7 +13,7 @@ from tipstaff.accounts import lookups as accounts
 from tipstaff.accounts.models import InventorySource
 from tipstaff.cases import figures, queries
 from tipstaff.cases.models import Case
-from tipstaff.faces.desk import pictures
+from tipstaff.faces.desk import pictures, refused
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.views.queue import guarded
@@ -42,7 +42,7 @@ def home(request: DeskRequest) -> HttpResponse:
         "offenders": cache.get_or_set("desk:offenders", lambda: figures.repeat_offenders(now=now), KEPT),
         "sources": intake.health(now=now, midnight=here.replace(hour=0, minute=0, second=0, microsecond=0)),
         "inventory": InventorySource.objects.order_by("name"), "mine": queries.owned_count(request.user.pk),
-        "waiting": intake.counts(since=now - timedelta(days=1)), "setup": _setup(counts),
+        "waiting": intake.counts(since=now - timedelta(days=1)), "setup": _setup(counts), "refused": refused.recent(now),
     }  # fmt: skip
     return page(request, "desk/home.html", context)
 
