@@ -18,6 +18,7 @@ OWN: dict[str, str] = {
     "hostile": "tipstaff.project.bench.hostile:hostile",
     "flows": "tipstaff.project.bench.flows:flows",
     "archive": "tipstaff.project.bench.archive:archive",
+    "faults": "tipstaff.project.bench.faults:faults",
     "fuzz-flows": "tipstaff.project.bench.fuzz_flows:fuzz_flows",
 }
 

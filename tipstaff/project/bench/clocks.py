@@ -26,7 +26,8 @@ def run(*, rows: int = 100_000, seed: int = 1) -> dict[str, Any]:
 
         rng = np.random.default_rng(seed)
         began = now() + LEAD
-        _load(rows, began, rng)
+        world.build(customers=2000, prefixes=2000)
+        load(rows, began, rng)
         while now() < began:
             time.sleep(0.01)
         meter, fired, lates = throwaway.Meter(cluster), 0, []
@@ -42,12 +43,12 @@ def run(*, rows: int = 100_000, seed: int = 1) -> dict[str, Any]:
         return {"fired": fired, "seconds": round(meter.wall, 2), **_proof(rows, lates), "rows": rows, "cpu_s_per_100k": cost}
 
 
-def _load(rows: int, began: datetime, rng: np.random.Generator) -> None:
+def load(rows: int, began: datetime, rng: np.random.Generator, spread: float = SPREAD) -> list[int]:
+    """Tickets of the world's services, each with one clock, due in turn within ``spread`` seconds; their numbers."""
     from django.db import connection
 
     from tipstaff.kernel.bulk import copy_frame
 
-    world.build(customers=2000, prefixes=2000)
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, customer_id FROM accounts_service ORDER BY id LIMIT 5000")
         services = cursor.fetchall()
@@ -57,10 +58,11 @@ def _load(rows: int, began: datetime, rng: np.random.Generator) -> None:
         numbers = [row[0] for row in cursor.fetchall()]
     cases = _cases(numbers, services, edition, began)
     copy_frame("cases_case", cases)
-    copy_frame("cases_clock", _clocks(numbers, began, rng))
+    copy_frame("cases_clock", _clocks(numbers, began, rng, spread))
     copy_frame("correspondence_outboxmessage", _told(numbers, began))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+    return numbers
 
 
 def _moment(at: datetime) -> pl.Expr:
@@ -89,9 +91,9 @@ def _cases(numbers: list[int], services: list[tuple[int, int]], edition: int, be
     )  # fmt: skip
 
 
-def _clocks(numbers: list[int], began: datetime, rng: np.random.Generator) -> pl.DataFrame:
+def _clocks(numbers: list[int], began: datetime, rng: np.random.Generator, spread: float) -> pl.DataFrame:
     names, shares = [kind for kind, _ in KINDS], [share for _, share in KINDS]
-    micros = (np.sort(rng.random(len(numbers))) * SPREAD * 1e6).astype(np.int64)
+    micros = (np.sort(rng.random(len(numbers))) * spread * 1e6).astype(np.int64)
     due = pl.Series("due_at", np.datetime64(began.replace(tzinfo=None), "us") + micros.astype("timedelta64[us]"))
     return pl.DataFrame({
         "case_id": numbers, "kind": rng.choice(names, size=len(numbers), p=shares), "due_at": due.dt.replace_time_zone("UTC"),

@@ -6,6 +6,7 @@ namespace; the result says which. The worker is the program that ``tipstaff up``
 
 import json
 import math
+import shutil
 import statistics
 import subprocess
 import time
@@ -16,10 +17,11 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
 
+from tipstaff.kernel import clock
 from tipstaff.project import environment
 from tipstaff.project.bench import routing, throwaway, world
 from tipstaff.project.children import ours
-from tipstaff.project.processes import wait_until
+from tipstaff.project.processes import is_root, wait_until
 
 FIRST = int(ip_address("100.64.0.1"))  # shared address space: no address of anybody's own
 SAMPLES = 100
@@ -29,11 +31,12 @@ PATIENCE = 60.0
 
 def run(*, rows: int = 10_000) -> dict[str, Any]:
     """With ``rows`` blocks in force, decide SAMPLES more, one after the other; milliseconds until each was read back."""
-    with throwaway.instance(), _peer() as (connector, settings, shown):
+    with throwaway.instance(), peer() as (connector, settings, shown):
         from tipstaff.enforcement.models import Order
 
-        case = _provider(rows + SAMPLES)
-        endpoint = _endpoint(connector, settings)
+        world.build(customers=1000, prefixes=1000)
+        case = case_of(provider(rows + SAMPLES))
+        endpoint = endpoint_of(connector, settings)
         numbers = _standing(case, endpoint, rows)
         _put_in_place(endpoint, numbers)
         worker = subprocess.Popen(ours("run", "enforcement"), env=environment.for_children())
@@ -53,8 +56,13 @@ def _quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, math.ceil(len(values) * share) - 1)]
 
 
+def can_have_peer() -> bool:
+    """Whether a real peer can run here: the routing programs, or a network namespace of our own."""
+    return not routing.missing() or (is_root() and all(map(shutil.which, ("ip", "nft"))))
+
+
 @contextmanager
-def _peer() -> Iterator[tuple[str, dict[str, str], str]]:
+def peer() -> Iterator[tuple[str, dict[str, str], str]]:
     """A connector's name and settings with its peer running, and how it is shown in the result."""
     if not routing.missing():
         with routing.RoutingBed() as bed:
@@ -68,18 +76,14 @@ def _peer() -> Iterator[tuple[str, dict[str, str], str]]:
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
-def _provider(addresses: int) -> Any:
-    """A customer with the whole prefix, and a case of it in which a disconnection is due."""
+def provider(addresses: int) -> Any:
+    """A customer's service with the whole prefix, and limits that let so many orders stand."""
     from psycopg.types.range import TimestamptzRange
 
     from tipstaff.accounts.models import Assignment, Customer, OwnPrefix, Service
-    from tipstaff.cases.models import Case
     from tipstaff.enforcement import switches
-    from tipstaff.kernel.clock import now
-    from tipstaff.policy.models import StoredEdition
 
-    world.build(customers=1000, prefixes=1000)
-    moment = now()
+    moment = clock.now()
     customer = Customer.objects.create(name="Carol", created_at=moment)
     service = Service.objects.create(customer=customer, name="farm", external_id="farm")
     for prefix in ("100.64.0.0/16", "100.65.0.0/16"):
@@ -89,28 +93,37 @@ def _provider(addresses: int) -> Any:
     limits = {"cap_total": addresses + 1000, "cap_customer": 100_000, "cap_hour": 100_000}
     switches.set_limits(by="bench", reason="the benchmark has one customer", now=moment, **limits)
     switches.go_live(live=True, by="bench", reason="throwaway", now=moment)
+    return service
+
+
+def case_of(service: Any, state: str = "DISCONNECTED") -> Any:
+    """A case of the service in which a disconnection is due."""
+    from tipstaff.cases.models import Case
+    from tipstaff.policy.models import StoredEdition
+
+    moment = clock.now()
     edition = StoredEdition.objects.filter(state="published").earliest("pk")
     columns = {"opened_at": moment, "refreshed_at": moment, "window_until": moment + timedelta(days=7)}
     return Case.objects.create(
-        customer=customer, service=service, category="scan", clause="4.2", severity="high", edition=edition,
-        state="DISCONNECTED", group_key=uuid.uuid4(), **columns,
+        customer_id=service.customer_id, service=service, category="scan", clause="4.2", severity="high", edition=edition,
+        state=state, group_key=uuid.uuid4(), **columns,
     )  # fmt: skip
 
 
-def _endpoint(connector: str, settings: dict[str, str]) -> Any:
+def endpoint_of(connector: str, settings: dict[str, str]) -> Any:
+    """A connector that may act."""
     from tipstaff.enforcement import endpoints
-    from tipstaff.kernel.clock import now
 
-    made = endpoints.add(name="bench", connector=connector, settings=settings, by="bench", now=now())
-    endpoints.set_live(endpoint=made, live=True, by="bench", reason="throwaway", now=now())
+    made = endpoints.add(name="bench", connector=connector, settings=settings, by="bench", now=clock.now())
+    endpoints.set_live(endpoint=made, live=True, by="bench", reason="throwaway", now=clock.now())
     return made
 
 
-def _measure(case: Any, address: int, **columns: Any) -> Any:
+def measure(case: Any, address: int, **columns: Any) -> Any:
+    """A decided block of the address, which alice asked for and bob agreed to; not saved yet."""
     from tipstaff.cases.models_measures import Measure
-    from tipstaff.kernel.clock import now
 
-    moment = now()
+    moment = clock.now()
     usual = {"kind": "block", "scope": "machine", "clause": "4.2", "reason": "scans", "decided_by": "alice", "confirmed_by": "bob"}
     times = {"decided_at": moment, "confirmed_at": moment, "expires_at": moment + timedelta(days=30)}
     return Measure(case=case, service=case.service, target=str(ip_address(address)), **{**usual, **times, **columns})
@@ -126,10 +139,9 @@ def _standing(case: Any, endpoint: Any, rows: int) -> list[int]:
     from tipstaff.enforcement import switches
     from tipstaff.enforcement.connectors.contract import tag
     from tipstaff.enforcement.models import Order
-    from tipstaff.kernel.clock import now
 
-    moment, instance = now(), switches.current().instance
-    made = [_measure(case, FIRST + number, state="in_force") for number in range(rows)]
+    moment, instance = clock.now(), switches.current().instance
+    made = [measure(case, FIRST + number, state="in_force") for number in range(rows)]
     measures = Measure.objects.bulk_create(made, batch_size=2000)
     usual = {"kind": "block", "scope": "machine", "clause": "4.2", "reason": "scans", "choice": "as decided", "state": "verified"}
     people = {"requested_by": "alice", "approved_by": "bob"}
@@ -177,9 +189,9 @@ def _decide(case: Any, address: int) -> float:
     from tipstaff.enforcement.models import Order
 
     time.sleep(BETWEEN)
-    measure = _measure(case, address)
-    measure.save()
-    found = Order.objects.filter(measure=measure, verified_at__isnull=False)
-    assert wait_until(found.exists, PATIENCE, step=0.01), list(Order.objects.filter(measure=measure).values())
+    made = measure(case, address)
+    made.save()
+    found = Order.objects.filter(measure=made, verified_at__isnull=False)
+    assert wait_until(found.exists, PATIENCE, step=0.01), list(Order.objects.filter(measure=made).values())
     order = found.get()
-    return (order.verified_at - measure.decided_at).total_seconds() * 1000
+    return (order.verified_at - made.decided_at).total_seconds() * 1000
