@@ -214,8 +214,9 @@ class TestBadInput:
     @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=300))
     def test_any_bytes_are_read_or_listed(self, content):
-        read([("any.csv", content)], Options(NOW, UTC))
-        read([("any.csv", b"prefix,customer,start,end,ports,shared\n" + content)], Options(NOW, UTC))
+        for text in (content, b"prefix,customer,start,end,ports,shared\n" + content):
+            found = read([("any.csv", text)], Options(NOW, UTC)).inventory
+            assert all(problem.where.startswith("any.csv") and problem.what for problem in found.problems)
 
 
 @pytest.mark.django_db

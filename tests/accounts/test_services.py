@@ -222,12 +222,14 @@ class TestNesting:
 
     def test_at_different_times_they_never_met(self):
         delivered(held("192.0.2.0/24", "carol-1", "2026-01-01", "2026-02-01"), held("192.0.2.8/29", "dave-1", "2026-02-01"))
+        assert Assignment.objects.count() == 2
 
     def test_anybody_may_nest_in_the_providers_own(self):
         facts = parties()
         facts.customers.append(customer("ourselves", customer_class="provider"))
         facts.services.append(service("backbone", "ourselves"))
         delivered(held("192.0.2.0/24", "backbone"), held("192.0.2.8/29", "dave-1"), inventory=facts)
+        assert Assignment.objects.count() == 2
 
     def test_a_tolerant_delivery_leaves_it_out_and_says_so(self):
         rows = held("192.0.2.0/24", "carol-1", "2026-01-01"), held("192.0.2.8/29", "dave-1", "2026-01-01")

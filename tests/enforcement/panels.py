@@ -6,12 +6,13 @@ ask for and read what they show. Every exchange is kept, for tests that compare 
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 
-class Panel:
+class Panel(ABC):
     """One system: ``answer`` gives (status, body, headers) for a request; ``accounts`` is what it knows."""
 
     preset = ""
@@ -67,8 +68,8 @@ class Panel:
         status, body, headers = self.answer(asked)
         return status, (json.dumps(body).encode() if body is not None else b""), headers
 
-    def answer(self, asked: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
-        raise NotImplementedError
+    @abstractmethod
+    def answer(self, asked: dict[str, Any]) -> tuple[int, Any, dict[str, str]]: ...
 
     @property
     def settings(self) -> dict[str, str]:

@@ -15,16 +15,20 @@ CAPTURED = [*captured("mail/**/*.eml"), *captured("xarf/samples/**/*.json"), *ca
 LETTERS = sorted((OWN / "free_text").glob("*/*.eml"))
 
 
-def check(raw: bytes, name: str) -> None:
+def faults(raw: bytes, name: str) -> list[object]:
+    """What is wrong with the answer: no draft, a defect of ours, a person not told why, an address or time from nowhere."""
     drafts = read_submission(raw, Hints(filename=name))
-    assert drafts, name
+    found: list[object] = [] if drafts else [name]
     for draft in drafts:
-        assert not any("defect of the software" in need for need in draft.needs), (name, draft.needs)
-        assert draft.disposition is not Disposition.NEEDS_A_PERSON or draft.needs, name
+        if any("defect of the software" in need for need in draft.needs):
+            found.append((name, draft.needs))
+        if draft.disposition is Disposition.NEEDS_A_PERSON and not draft.needs:
+            found.append((name, "no reason"))
         for event in draft.events:
-            assert not event.ip or event.found_in.get("ip"), (name, event)
-            assert not event.occurred_at or event.found_in.get("occurred_at"), (name, event)
+            if (event.ip and not event.found_in.get("ip")) or (event.occurred_at and not event.found_in.get("occurred_at")):
+                found.append((name, event))
         line_of(name, draft)
+    return found
 
 
 @pytest.mark.skipif(not CAPTURED, reason="captured inputs are not beside the checkout")
@@ -33,14 +37,14 @@ def test_mutated_captured_input(seed):
     for number, path in enumerate(CAPTURED):
         raw = path.read_bytes()[:200_000]
         for mutated in mutations(raw, seed=seed * 1_000 + number, number=2):
-            check(mutated, path.name)
+            assert faults(mutated, path.name) == []
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_mutated_fixtures_of_ours(seed):
     for number, path in enumerate([*(sample.path for sample in own_samples()), *LETTERS]):
         for mutated in mutations(path.read_bytes()[:200_000], seed=seed * 1_000 + number, number=2):
-            check(mutated, path.name)
+            assert faults(mutated, path.name) == []
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,13 +54,13 @@ def test_two_fixtures_spliced(data):
     first = data.draw(st.sampled_from(paths)).read_bytes()[:20_000]
     second = data.draw(st.sampled_from(paths)).read_bytes()[:20_000]
     cut, resume = data.draw(st.integers(0, len(first))), data.draw(st.integers(0, len(second)))
-    check(first[:cut] + second[resume:], "spliced")
+    assert faults(first[:cut] + second[resume:], "spliced") == []
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=500), st.sampled_from(["x", "x.eml", "x.csv", "x.json", "x.xml", "x.zip", "x.gz", "x.txt", "x.log"]))
 def test_any_bytes_under_any_name(raw, name):
-    check(raw, name)
+    assert faults(raw, name) == []
 
 
 JSON = st.recursive(
@@ -108,7 +112,7 @@ def test_any_json(document):
         raw = orjson.dumps(document)
     except TypeError:  # an integer beyond 64 bits
         return
-    check(raw, "x.json")
+    assert faults(raw, "x.json") == []
 
 
 CELL = st.sampled_from(
@@ -134,4 +138,4 @@ CELL = st.sampled_from(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.lists(CELL, min_size=1, max_size=6), min_size=1, max_size=6), st.sampled_from([",", ";", "\t", "|"]))
 def test_any_table(rows, delimiter):
-    check("\n".join(delimiter.join(row) for row in rows).encode(), "x.csv")
+    assert faults("\n".join(delimiter.join(row) for row in rows).encode(), "x.csv") == []

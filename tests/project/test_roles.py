@@ -10,5 +10,6 @@ def test_application_cannot_change_tables(app: psycopg.Connection) -> None:
 
 
 def test_application_may_work_on_ordinary_tables(app: psycopg.Connection) -> None:
-    app.execute("UPDATE django_session SET session_data = ''")
-    app.execute("DELETE FROM django_session")
+    app.execute("INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('k', 'x', now())")
+    assert app.execute("UPDATE django_session SET session_data = ''").rowcount == 1
+    assert app.execute("DELETE FROM django_session").rowcount == 1

@@ -24,13 +24,14 @@ OLD = NOW - timedelta(days=30)
 AFTER = NOW + sweeping.EVENTS_KEPT + timedelta(days=62)
 
 
-def refused(statement, *values):
-    with (
-        pytest.raises(DatabaseError, match=r"permission denied|must be owner"),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(statement, values)
+def refused(statement, *values) -> bool:
+    """Whether the database refuses it for want of a right, and for nothing else."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement, values)
+    except DatabaseError as error:
+        return any(words in str(error) for words in ("permission denied", "must be owner"))
+    return False
 
 
 def test_a_month_is_made_once_and_takes_its_own_in_utc():
@@ -50,18 +51,20 @@ def test_a_month_is_made_once_and_takes_its_own_in_utc():
 
 def test_the_application_neither_makes_nor_drops_nor_changes_tables():
     part = bulk.ensure_partition(NOW)
-    refused("CREATE TABLE mine (x int)")
-    refused(f"DROP TABLE {part}")
-    refused("DROP TABLE reports_event")
-    refused("ALTER TABLE reports_event ADD COLUMN x int")
-    refused("TRUNCATE reports_event")
-    refused("CREATE OR REPLACE FUNCTION reports_ensure_partition(at timestamptz) RETURNS text LANGUAGE sql AS 'SELECT 1::text'")
+    assert refused("CREATE TABLE mine (x int)")
+    assert refused(f"DROP TABLE {part}")
+    assert refused("DROP TABLE reports_event")
+    assert refused("ALTER TABLE reports_event ADD COLUMN x int")
+    assert refused("TRUNCATE reports_event")
+    assert refused(
+        "CREATE OR REPLACE FUNCTION reports_ensure_partition(at timestamptz) RETURNS text LANGUAGE sql AS 'SELECT 1::text'"
+    )
 
 
 def test_the_application_changes_no_audit_row():
     record(by="alice", action="test", subject="x", now=NOW)
     for statement in ("UPDATE audit_entry SET actor = 'dave'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"):
-        refused(statement)
+        assert refused(statement)
     assert Entry.objects.get().actor == "alice"
 
 

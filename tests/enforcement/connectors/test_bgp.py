@@ -1,5 +1,6 @@
 """Black holes and flow rules by a real gobgpd, read from a real BIRD's own tables."""
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import ip_network
@@ -78,8 +79,8 @@ class BgpContract(ConnectorContract):
 
         assert wait_until(same, 60), in_router(self.bed)
 
-    def their_route(self, target: str) -> Route:
-        raise NotImplementedError
+    @abstractmethod
+    def their_route(self, target: str) -> Route: ...
 
     def plant(self, target: str) -> None:
         self.theirs.announce([self.their_route(target)])

@@ -164,7 +164,7 @@ def test_what_bird_prints() -> None:
 
 @given(st.lists(st.text(max_size=120), max_size=20))
 def test_whatever_bird_prints_is_read_without_harm(lines: list[str]) -> None:
-    reading.routes(lines)
+    assert len(reading.routes(lines)) <= len(lines)
 
 
 @pytest.mark.parametrize(

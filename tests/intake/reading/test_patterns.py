@@ -18,9 +18,9 @@ def test_text_matches_are_the_librarys(text: str) -> None:
             one, other = getattr(ours, name)(text), getattr(theirs, name)(text)
             assert (one is None) == (other is None)
             if one is not None and other is not None:
-                _same(one, other)
+                assert same(one, other)
         for one, other in zip(ours.finditer(text), theirs.finditer(text), strict=True):
-            _same(one, other)
+            assert same(one, other)
         assert ours.findall(text) == theirs.findall(text)
         assert ours.sub("<>", text) == theirs.sub("<>", text)
 
@@ -32,11 +32,13 @@ def test_bytes_matches_are_the_librarys(content: bytes) -> None:
     for written in (rb"[\x80-\xff]+|a", rb"", rb"(.)\n"):
         ours, theirs = pattern(written), re2.compile(written, options)
         for one, other in zip(ours.finditer(content), theirs.finditer(content), strict=True):
-            _same(one, other)
+            assert same(one, other)
 
 
-def _same(one, other) -> None:
-    assert one.groups() == other.groups() and one.groupdict() == other.groupdict() and one.group() == other.group()
+def same(one, other) -> bool:
     numbers = range(len(other.groups()) + 1)
-    assert [one.span(n) for n in numbers] == [other.span(n) for n in numbers]
-    assert (one.start(), one.end(), one[0], one.group(0)) == (other.start(), other.end(), other[0], other.group(0))
+    return (
+        (one.groups(), one.groupdict(), one.group()) == (other.groups(), other.groupdict(), other.group())
+        and [one.span(n) for n in numbers] == [other.span(n) for n in numbers]
+        and (one.start(), one.end(), one[0], one.group(0)) == (other.start(), other.end(), other[0], other.group(0))
+    )

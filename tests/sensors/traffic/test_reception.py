@@ -22,11 +22,11 @@ from tipstaff.sensors.traffic.captures import Datagram
 from tipstaff.sensors.traffic.replaying import replay
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="reception needs Linux")]
-UNTIL = 30.0
+UNTIL = 60.0
 
 
-def until(happened) -> None:
-    assert processes.wait_until(happened, UNTIL, 0.1)
+def until(happened) -> bool:
+    return processes.wait_until(happened, UNTIL, 0.1)
 
 
 @pytest.fixture
@@ -71,17 +71,17 @@ def test_rows_and_sums_read_back_equal_what_was_sent(tmp_path, bed, kind) -> Non
 def test_prefixes_and_exporters_take_effect_without_a_pause(tmp_path, bed) -> None:
     one = bed()
     send(one, v5([flow(src="10.64.0.1")]))
-    until(lambda: one.report()["flows"] == 1)
+    assert until(lambda: one.report()["flows"] == 1)
     flow_traffic.prefix_table().save(tmp_path / "prefixes.npz")
-    until(lambda: one.report()["prefixes_version"] == 1)
+    assert until(lambda: one.report()["prefixes_version"] == 1)
     send(one, v5([flow(src="10.64.0.1")], sequence=1))
-    until(lambda: one.report()["flows"] == 2)
+    assert until(lambda: one.report()["flows"] == 2)
     assert one.report()["hosts"] == 1
     address = one.report()["sessions"][0]["exporter"]
     receiver.write_whole(tmp_path / "exporters.json", json.dumps([{"address": address, "counts": False, "rate": 9, "number": 4}]))
-    until(lambda: not any(session["counts"] for session in one.report()["sessions"]))
+    assert until(lambda: not any(session["counts"] for session in one.report()["sessions"]))
     send(one, v5([flow()], sequence=2))
-    until(lambda: sum(session["decoded"] for session in one.report()["sessions"]) == 3)
+    assert until(lambda: sum(session["decoded"] for session in one.report()["sessions"]) == 3)
     assert one.report()["flows"] == 2 and {session["rate"] for session in one.report()["sessions"]} == {9}
 
 
@@ -92,17 +92,17 @@ def test_rubbish_beside_the_receivers_files_changes_nothing(tmp_path, bed) -> No
     (tmp_path / "exporters.json").write_text("{")
     time.sleep(1.2)
     send(one, v5([flow()]), b"", b"x" * 9000, b"\0\5")
-    until(lambda: one.report()["flows"] == 1)
+    assert until(lambda: one.report()["flows"] == 1)
 
 
 def test_templates_are_known_after_a_restart(tmp_path, bed) -> None:
     one = bed()
     send(one, v9([template(260, FIELDS)], count=1))
-    until(lambda: (tmp_path / "templates.json").exists())
+    assert until(lambda: (tmp_path / "templates.json").exists())
     one.close()
     again = bed()
     send(again, v9([a_set(260, body(FIELDS, [flow()]))], count=1))
-    until(lambda: again.report()["flows"] == 1)
+    assert until(lambda: again.report()["flows"] == 1)
 
 
 def test_a_killed_archive_is_counted_and_the_next_one_goes_on(tmp_path, bed) -> None:
@@ -110,14 +110,14 @@ def test_a_killed_archive_is_counted_and_the_next_one_goes_on(tmp_path, bed) -> 
     archive = one.children[1]
     send(one, *(v5([flow()] * 30, sequence=n * 30) for n in range(20)))
     head = one.ring.head
-    until(lambda: int(head[ring.PUBLISHED]) == 600 and one.ring.waiting == 0)
+    assert until(lambda: int(head[ring.PUBLISHED]) == 600 and one.ring.waiting == 0)
     archive.send_signal(signal.SIGKILL)  # it has taken the flows and not yet written them
     archive.wait()
     send(one, *(v5([flow()] * 30, sequence=n * 30) for n in range(20, 30)))
-    until(lambda: int(head[ring.PUBLISHED]) == 900)
+    assert until(lambda: int(head[ring.PUBLISHED]) == 900)
     words = ["tipstaff.sensors.traffic.archive.writer", str(tmp_path / "writer.settings")]
     one.children[1] = subprocess.Popen([receiver.sys.executable, "-m", *words], pass_fds=(one.fd,))
-    until(lambda: int(head[ring.ARCHIVED]) == 300)
+    assert until(lambda: int(head[ring.ARCHIVED]) == 300)
     assert int(head[ring.DROPPED]) == 600 and one.report()["flows"] == 900
     assert int(head[ring.PUBLISHED]) == int(head[ring.ARCHIVED] + head[ring.DROPPED] + head[ring.LOST])
 
@@ -128,7 +128,7 @@ def test_an_archive_that_stands_still_never_stops_the_receiver(bed) -> None:
     for number in range(16):  # a publication each second at the latest, and twelve slots
         send(one, v5([flow()] * 30, sequence=number * 30))
         time.sleep(1.15)
-    until(lambda: one.report()["flows"] == 480)
+    assert until(lambda: one.report()["flows"] == 480)
     head = one.ring.head
     assert int(head[ring.LOST]) > 0 and int(head[ring.PUBLISHED]) >= 450
     os.kill(one.children[1].pid, signal.SIGCONT)
