@@ -4,21 +4,27 @@ import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 
+import psycopg
 import pytest
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 
 from tipstaff.accounts.models import Customer, InventorySource, Service, StaffMember
 from tipstaff.audit.models import Entry
+from tipstaff.cases import appeals, queries
 from tipstaff.cases.models import Case
-from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.correspondence import local
+from tipstaff.correspondence.models import Attempt, OutboxMessage
+from tipstaff.enforcement import switches, worker
+from tipstaff.enforcement.models import Credit, Order, OrderEntry
 from tipstaff.evidence.models import Blob
 from tipstaff.faces.desk.models import SavedView
 from tipstaff.intake.models import Source, Submission
+from tipstaff.kernel import clock
 from tipstaff.kernel.errors import Refused
 from tipstaff.policy import queries as policy
-from tipstaff.project import sample
-from tipstaff.project.samples import mails, people
+from tipstaff.project import connections, sample
+from tipstaff.project.samples import mails, people, resolving
 from tipstaff.reports.models import Event, Report, Reporter, Rule, Tally
 
 NOW = datetime(2026, 6, 15, 12, 34, tzinfo=UTC)
@@ -30,7 +36,8 @@ def loaded(django_db_setup, django_db_blocker, tmp_path_factory):
     """The sample, loaded once for all tests here and rolled back at the end: what it said."""
     from django.conf import settings
 
-    before = settings.STATE, settings.EVIDENCE_STORE
+    before, together = (settings.STATE, settings.EVIDENCE_STORE), worker.SIDE_BY_SIDE
+    worker.SIDE_BY_SIDE = 1  # all in this one transaction: a thread's connection would not see the orders
     settings.STATE, settings.EVIDENCE_STORE = tmp_path_factory.mktemp("sample"), ""
     with django_db_blocker.unblock():
         cache.clear()
@@ -38,6 +45,7 @@ def loaded(django_db_setup, django_db_blocker, tmp_path_factory):
             yield sample.load(now=NOW)
             transaction.set_rollback(True)
     settings.STATE, settings.EVIDENCE_STORE = before
+    worker.SIDE_BY_SIDE = together
     cache.clear()
 
 
@@ -87,14 +95,52 @@ def test_the_story_is_told(told):
     )
     assert late.owner.username == "alice"
     assert f"/cases/{late.pk}/" in told
-    waiting = OutboxMessage.objects.filter(reference=f"case:{late.pk}", state="waiting")
-    assert waiting.filter(kind="opened", recipient="abuse@larkfield-web.example").count() == 1
-    assert not OutboxMessage.objects.exclude(state__in=["waiting", "withdrawn"]).exists(), "nothing was sent"
+    assert queries.counts(now=NOW)["oldest"] == (late.next_due_at, late.pk), "Home opens the very case that is told"
+    assert "contract" in late.needs_person and "nobody knows" not in late.needs_person, "the customer was reached: silence counts"
+    notice = OutboxMessage.objects.get(reference=f"case:{late.pk}", kind="opened", recipient="abuse@larkfield-web.example")
+    assert notice.state == "sent" and notice.sent_at - late.opened_at < timedelta(hours=1)
     halden = Case.objects.filter(customer__name="Halden Mail AS", category="spam").order_by("opened_at")
-    assert [case.state for case in halden] == ["RESOLVED", "RESOLVED", "RESOLVED", "TICKETED"]
+    assert [case.state for case in halden] == ["RESOLVED", "RESOLVED", "RESOLVED", "DISCONNECTED"]
     child = Case.objects.get(customer__name="Tern Games", category="malware")
     assert child.parent.customer.name == "Ostrava Data s.r.o."
     assert child.resolve_due_at < child.parent.resolve_due_at
+
+
+def test_letters_went_to_the_local_outbox_and_nowhere_else(told, loaded):
+    assert set(OutboxMessage.objects.values_list("state", flat=True)) == {"sent"}
+    assert set(Attempt.objects.values_list("server", "answer")) == {(local.NAME, local.KEPT)}
+    files = list(resolving.outbox_directory().iterdir())
+    assert len(files) == OutboxMessage.objects.count() and all(path.suffix == ".eml" for path in files)
+
+
+def test_customers_answered_were_blocked_appealed_and_one_was_right(told):
+    cast = resolving.cast()
+    assert set(cast) == {"acknowledged", "disconnected", "appeal", "credit"}
+    assert all(f"#{case.pk} " in told for case in cast.values()), told
+    assert (
+        cast["acknowledged"].statements.filter(kind="plan").exists() and cast["acknowledged"].customer.name == "Larkfield Web GmbH"
+    )
+    order = Order.objects.get(case=cast["disconnected"])
+    assert (order.state, order.endpoint.connector, order.target) == ("verified", "journal", f"{mails.SPAMMER}/32 tcp/25")
+    assert "simulation" in " ".join(order.plan)
+    waiting = cast["appeal"].appeals.get(decided_at=None)
+    assert "bob" not in appeals.involved(cast["appeal"].pk) and waiting.grounds, "Bob had no part, so he can decide"
+    assert cast["credit"].appeals.get().decision == "overturned" and cast["credit"].state == "CLOSED_FALSE"
+    assert Credit.objects.get().interruption.case == cast["credit"] and Credit.objects.get().seconds > 3600
+
+
+def test_the_customers_link_opens_the_case_that_is_told(told, client):
+    (late,) = overdue()
+    link = re.search(r"http://[^/]+(/c/\S+)", told)[1]
+    with clock.frozen(NOW):
+        page = client.get(link, follow=True)
+    assert page.status_code == 200 and f"#{late.pk}" in page.content.decode()
+
+
+def test_it_is_not_loaded_where_mail_leaves(told, settings):
+    settings.SENDING = True
+    with pytest.raises(Refused, match="TIPSTAFF_SENDING"):
+        sample.load(now=NOW)
 
 
 def test_what_a_machine_could_not_decide_waits_with_its_reason(told):
@@ -120,7 +166,8 @@ def test_whose_it_was_then_decides(told):
 def test_dates_are_plausible(told):
     cases = list(Case.objects.all())
     assert min(case.opened_at for case in cases) < NOW - timedelta(days=25)
-    assert all(case.closed_at is None or case.opened_at < case.closed_at <= NOW for case in cases)
+    ended = [(case.pk, case.state, case.category, case.opened_at, case.closed_at) for case in cases if case.closed_at]
+    assert [row for row in ended if not row[3] < row[4] <= NOW] == []
     assert 10 <= sum(case.closed_at is None for case in cases) <= 40
     assert all(entry.at <= NOW for case in cases for entry in case.journal.all())
     assert not Event.objects.filter(received_at__gt=NOW).exists()
@@ -146,7 +193,20 @@ def test_it_goes_into_an_empty_instance_only(told):
         sample.load(now=NOW)
 
 
-def test_erasing_leaves_what_is_ours_and_the_record(told):
+@pytest.fixture
+def owner_erases(told, monkeypatch):
+    """In the product the owner deletes what is append-only, on a connection of its own; here all is one transaction."""
+    tables, known = "enforcement_orderentry, enforcement_credit", connection.settings_dict
+    place = {"host": str(known["HOST"]), "port": int(known["PORT"]) if known["PORT"] else None}
+    address = connections.url(user=connections.OWNER, database=str(known["NAME"]), password=str(known["PASSWORD"]), **place)
+    with psycopg.connect(address, autocommit=True) as owner:
+        owner.execute(f"GRANT DELETE ON {tables} TO {connections.APP}")
+        monkeypatch.setattr(sample, "as_owner", connection.cursor)
+        yield told
+        owner.execute(f"REVOKE DELETE ON {tables} FROM {connections.APP}")
+
+
+def test_erasing_leaves_what_is_ours_and_the_record(told, owner_erases):
     own = Customer.objects.create(name="Own customer", external_id="C-1", created_at=NOW)
     Service.objects.create(customer=own, name="own", external_id="S-1")
     Rule.objects.create(position=9, name="own rule", action="digest", by="carol", at=NOW)
@@ -154,15 +214,30 @@ def test_erasing_leaves_what_is_ours_and_the_record(told):
     assert "customers" in said
     assert list(Customer.objects.values_list("name", flat=True)) == ["Own customer"]
     assert list(Rule.objects.values_list("name", flat=True)) == ["own rule"]
-    for model in (Case, Report, Event, Submission, Source, OutboxMessage, Reporter, Tally, SavedView, InventorySource):
+    for model in (
+        Case,
+        Order,
+        OrderEntry,
+        Credit,
+        Report,
+        Event,
+        Submission,
+        Source,
+        OutboxMessage,
+        Reporter,
+        Tally,
+        SavedView,
+        InventorySource,
+    ):
         assert not model.objects.exists(), model.__name__
     assert not Blob.objects.filter(wrapped_key__isnull=False).exists()
     assert list(StaffMember.objects.values_list("username", flat=True)) == ["bob"]
     assert Entry.objects.filter(action="sample.erase", actor="bob").exists()
-    assert not sample.is_loaded()
+    assert not sample.is_loaded() and not resolving.outbox_directory().exists() and not resolving.gateway_file().exists()
+    assert not switches.current().live, "orders act on nothing again"
 
 
-def test_one_click_erases_it_and_only_a_leads(told, client):
+def test_one_click_erases_it_and_only_a_leads(told, client, owner_erases):
     client.force_login(StaffMember.objects.get(username="alice"))
     assert "A lead or an admin can" in client.get("/sample/").content.decode()
     assert client.post("/sample/").status_code == 403 and sample.is_loaded()
@@ -174,7 +249,7 @@ def test_one_click_erases_it_and_only_a_leads(told, client):
     assert client.get("/sample/").url.startswith("/login/")
 
 
-def test_after_erasing_the_operator_publishes_a_policy_of_their_own(told):
+def test_after_erasing_the_operator_publishes_a_policy_of_their_own(told, owner_erases):
     from tipstaff.policy import loading, services
 
     sample.erase(now=NOW, by="bob")

@@ -1,7 +1,8 @@
 """The labelled sample: a small provider with thirty days of complaints, delivered through the spool and a real worker.
 
 Everything carries the label (external ids ``sample:…``, sources and views ``Sample: …``), so that ``erase`` finds it.
-Addresses are documentation addresses (RFC 5737, RFC 3849), host names end in ``.example`` (RFC 2606). Nothing is sent.
+Addresses are documentation addresses (RFC 5737, RFC 3849), host names end in ``.example`` (RFC 2606). Letters go to a local outbox,
+orders to a file: nothing leaves, nothing is done.
 """
 
 import shutil
@@ -11,7 +12,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import ProtectedError
@@ -31,10 +34,13 @@ from tipstaff.accounts.models import (
 from tipstaff.audit.services import record
 from tipstaff.cases.models import Case, CaseChange, CaseLink, CaseReport, JournalEntry, MovedEvent
 from tipstaff.consent.models import OptOut
+from tipstaff.correspondence import links
 from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.enforcement.models import Interruption, Order, WorkOrder
 from tipstaff.evidence.models import Blob
 from tipstaff.evidence.services import erase_unseen
 from tipstaff.faces.desk.models import SavedView
+from tipstaff.faces.portal.models import AddressToConfirm, PortalSession, SignInLink
 from tipstaff.intake.models import Correction, Source, Submission
 from tipstaff.intake.spool import Spool, accepted
 from tipstaff.kernel import clock
@@ -42,7 +48,8 @@ from tipstaff.kernel.errors import Refused
 from tipstaff.pipeline import telling
 from tipstaff.pipeline.worker import Worker
 from tipstaff.policy.models import StoredEdition
-from tipstaff.project.samples import acts, mails, people
+from tipstaff.project import connections
+from tipstaff.project.samples import acts, mails, people, resolving
 from tipstaff.reports.bulk import ensure_partition
 from tipstaff.reports.models import AcceptedRisk, FeedDelivery, Report, Reporter, Rule, Tally
 
@@ -53,6 +60,8 @@ RECENT = timedelta(days=2)  # within which the short step holds
 
 def load(*, now: datetime) -> str:
     """Load the sample into an empty instance; what to tell the person. Refused where there is anything already."""
+    if settings.SENDING:
+        raise Refused("mail leaves this machine (TIPSTAFF_SENDING=on); the sample goes only where nothing does")
     if Customer.objects.exists() or Submission.objects.exists() or StoredEdition.objects.exists():
         raise Refused("there are customers, messages or policies here already; the sample goes into an empty instance only")
     with transaction.atomic():
@@ -61,7 +70,9 @@ def load(*, now: datetime) -> str:
         people.inventory(now)
         people.ways_in(now)
         people.settings_of_the_desk(now)
+        resolving.furnish(now - people.SINCE)
     count = deliver(mails.schedule(now), now)
+    resolving.Story(now).run()
     case = acts.last_words(now)
     record(by="system:sample", action="sample.load", subject="sample", now=now, messages=count)
     return _told(passwords, count, case, now)
@@ -81,11 +92,13 @@ def deliver(messages: Sequence[mails.Delivery], now: datetime) -> int:
                 while spool.count():
                     worker.step()
                 telling.tell(now=at, most=LETTERS)
+                resolving.post()
         acts.work(now + timedelta(minutes=1), now)
         with clock.frozen(now):
             if worker is not None:
                 worker.step()  # time itself brings about the last things: silent sources, findings that are gone
-        telling.tell(now=now, most=LETTERS)
+            telling.tell(now=now, most=LETTERS)
+            resolving.post()
     return len(messages)
 
 
@@ -117,18 +130,38 @@ def _spool() -> Iterator[Spool]:
 
 
 def _told(passwords: dict[str, str], count: int, case: Case | None, now: datetime) -> str:
-    lines = ["", f"  The sample is loaded: {count} messages of thirty days, {Case.objects.count()} cases. Nothing is sent.", ""]
+    told = f"{count} messages of thirty days, {Case.objects.count()} cases. Mail stays in a local outbox, orders are simulated."
+    lines = ["", f"  The sample is loaded: {told}", ""]
     lines += [f"  Sign in as {name:<6} password {password}" for name, password in passwords.items()]
-    lines.append("")
     if case is not None:
-        late = now - (case.next_due_at or now)
-        hours, minutes = divmod(int(late.total_seconds()) // 60, 60)
-        lines += [
-            f"  Open first: case #{case.pk} at /cases/{case.pk}/, phishing at {case.headline}, {hours} h {minutes} min overdue.",
-            "  Its notice to the customer waits in the outbox. Then: Intake, the customer Halden Mail AS (a repeat offender),",
-            "  and the public pages /report/ and /policy/. One click at /sample/ erases all of it.",
-        ]
+        lines += ["", *_first(case, now), *_cast(), "  One click at /sample/ erases all of it."]
     return "\n".join([*lines, ""])
+
+
+def _first(case: Case, now: datetime) -> list[str]:
+    """The overdue case, which Home opens too, and the same as its customer sees it."""
+    late = now - (case.next_due_at or now)
+    hours, minutes = divmod(int(late.total_seconds()) // 60, 60)
+    contact = Contact.objects.filter(customer=case.customer_id).order_by("pk")[0]
+    link = links.address_of(f"case:{case.pk}", f"contact:{contact.pk}", now)
+    return [
+        f"  Open first: case #{case.pk} at /cases/{case.pk}/, phishing at {case.headline}, {hours} h {minutes} min overdue.",
+        f"  Its notice lies in the outbox, /outbox/?q=%23{case.pk}. As the customer, {contact.name}, sees it:",
+        f"  {link}",
+        f"  She signs in at /my/ as {contact.email}; that link lands in the outbox too.",
+    ]
+
+
+def _cast() -> list[str]:
+    """The other parts of the story, in two lines."""
+    said = {
+        "acknowledged": "#{} acknowledged with a plan",
+        "disconnected": "#{} disconnected, with its order",
+        "appeal": "#{} has an appeal that Bob can decide",
+        "credit": "#{} had one that succeeded: its minutes are credited",
+    }
+    parts = [said[part].format(found.pk) for part, found in resolving.cast().items()]
+    return [f"  Then: {'; '.join(parts[:2])};", f"  {'; '.join(parts[2:])}."]
 
 
 def is_loaded() -> bool:
@@ -149,6 +182,7 @@ def erase(*, now: datetime, by: str) -> str:
         "cases": Case.objects.filter(customer__in=customers).count(),
         "customers": customers.count(),
     }
+    _erase_orders(list(customers.values_list("pk", flat=True)))
     OutboxMessage.objects.filter(reference__in=[f"customer:{number}" for number in customers.values_list("pk", flat=True)]).delete()
     _erase_cases(list(Case.objects.filter(customer__in=customers).values_list("pk", flat=True)))
     _erase_reports(reports, reporters, list(customers.values_list("pk", flat=True)))
@@ -158,9 +192,32 @@ def erase(*, now: datetime, by: str) -> str:
     SavedView.objects.filter(name__startswith="Sample: ").delete()
     names = [row[0] for row in people.STAFF if row[0] != by]
     StaffMember.objects.filter(username__in=names, last_name="(sample)").delete()
+    resolving.forget(by=by, now=now)
     record(by=by, action="sample.erase", subject="sample", now=now, counts=counts)
     stays = "Published policy editions and the audit record stay, as they always do: publish an edition of your own."
     return f"Erased: {', '.join(f'{number} {what}' for what, number in counts.items())}. {stays}"
+
+
+@contextmanager
+def as_owner() -> Iterator[Any]:
+    """Somebody who may delete what the application may only add to. What is done so is committed by itself."""
+    with psycopg.connect(connections.owner_url()) as connection:
+        yield connection
+
+
+def _erase_orders(customers: list[int]) -> None:
+    """The simulated orders. Their entries and credits are append-only for the application, so the owner deletes them."""
+    with as_owner() as owner:
+        owner.execute("DELETE FROM enforcement_credit WHERE customer_id = ANY(%s)", [customers])
+        owner.execute(
+            "DELETE FROM enforcement_orderentry WHERE order_id IN (SELECT id FROM enforcement_order WHERE customer_id = ANY(%s))",
+            [customers],
+        )
+    orders = Order.objects.filter(customer__in=customers)
+    Interruption.objects.filter(order__in=orders).delete()
+    WorkOrder.objects.filter(tag__in=orders.exclude(tag="").values("tag")).delete()
+    orders.update(rides_on=None)
+    orders.delete()
 
 
 def _erase_cases(numbers: list[int]) -> None:
@@ -225,7 +282,11 @@ def _erase_inventory(customers) -> None:  # type: ignore[no-untyped-def]
     OwnPrefix.objects.filter(source__in=ledgers).delete()
     services.delete()
     Acceptance.objects.filter(customer__in=customers).delete()
+    addresses = list(Contact.objects.filter(customer__in=customers).values_list("email", flat=True))
+    PortalSession.objects.filter(email__in=addresses).delete()
+    SignInLink.objects.filter(email__in=addresses).delete()
     Contact.objects.filter(customer__in=customers).delete()
+    AddressToConfirm.objects.filter(customer__in=customers).delete()
     customers.update(parent=None)
     customers.delete()
     ledgers.delete()

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from tipstaff.accounts.models import StaffMember
 from tipstaff.cases import messages, services
 from tipstaff.cases.models import Case
-from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.faces.desk.models import SavedView
 from tipstaff.intake import services as intake
 from tipstaff.intake.models import Submission
+from tipstaff.kernel import clock
 from tipstaff.kernel.errors import Refused
-from tipstaff.project.samples import mails
+from tipstaff.project.samples import mails, resolving
 
 WAITS = timedelta(hours=5)  # what came so shortly before the end is left for whoever opens the sample
 VIEWS = (
@@ -27,8 +27,9 @@ REASONS = {
 
 
 def due_before(moment: datetime, end: datetime) -> Iterator[Case]:
-    """Open cases whose clock would run out before ``moment``; the story's overdue case is left alone."""
-    rows = Case.objects.filter(closed_at__isnull=True, next_due_at__lte=moment).exclude(headline=mails.OVERDUE, category="phishing")
+    """Open cases whose clock would run out before ``moment``; those of which the story has more to tell are left alone."""
+    rows = Case.objects.filter(closed_at__isnull=True, next_due_at__lte=moment)
+    rows = rows.exclude(headline=mails.OVERDUE, category="phishing").exclude(headline__in=(mails.WRONGLY, mails.APPEALED))
     return iter(rows.order_by("next_due_at"))
 
 
@@ -42,7 +43,8 @@ def work(until: datetime, end: datetime) -> None:
         if case.state == "TRIAGE":
             _decide(case, at)
         else:
-            _close(case, "RESOLVED", "bob", at)
+            # Had it been a breach, the overdue case would be its repetition, and another story.
+            _close(case, "CLOSED_COMPLIANT" if case.category == "phishing" else "RESOLVED", "bob", at)
     _clear_intake(until, end)
 
 
@@ -83,11 +85,6 @@ def _clear_intake(until: datetime, end: datetime) -> None:
 def last_words(now: datetime) -> Case | None:
     """Who owns the overdue case, what was written on it, and views for the queue. Returns that case."""
     alice = StaffMember.objects.get(username="alice")
-    closed = [f"case:{number}" for number in Case.objects.filter(closed_at__isnull=False).values_list("pk", flat=True)]
-    waiting = OutboxMessage.objects.filter(state="waiting")
-    waiting.filter(reference__in=closed).update(state="withdrawn", error="its case was closed before it was sent")
-    old = waiting.filter(kind="digest", created_at__lt=now - timedelta(days=1))
-    old.update(state="withdrawn", error="a newer digest followed before it was sent")
     for name, query in VIEWS:
         SavedView.objects.create(name=name, query=query, owner=alice, shared=True)
     found = Case.objects.filter(headline=mails.OVERDUE, category="phishing", closed_at__isnull=True).first()
@@ -96,6 +93,9 @@ def last_words(now: datetime) -> Case | None:
     services.take(case_ids=[found.pk], by=alice, now=now - timedelta(hours=6))
     services.note(case=found.pk, text="Same kit as last month. Ask for the plugin list before accepting a plan.", by="bob",
                   now=now - timedelta(hours=4))  # fmt: skip
-    messages.write(case=found.pk, audience="customer", by="alice", now=now - timedelta(hours=2),
+    said = now - timedelta(hours=2)
+    messages.write(case=found.pk, audience="customer", by="alice", now=said,
                    text="The page still answers. Please take it down now and tell us how it got there.")  # fmt: skip
+    with clock.frozen(said + timedelta(minutes=1)):
+        resolving.post()
     return found

@@ -33,6 +33,8 @@ BEHIND_RESELLER = "198.51.100.20"  # Tern Games, a client of Ostrava Data
 MOVED = "203.0.113.100"  # Larkfield's until ten days ago, Meridian's since
 LAGGING = "198.51.100.140"  # the access ledger has not spoken for two days
 HOSPITAL = "203.0.113.66"
+WRONGLY = "203.0.113.37"  # Halden: blocked, appealed against with success, credited
+APPEALED = "203.0.113.114"  # Orchard: blocked, an appeal waits
 
 RESOLVERS = ("203.0.113.130", "203.0.113.131", "2001:db8:80::53", "198.51.100.36")
 LOGINS = ("203.0.113.8", "198.51.100.21", "203.0.113.133", "203.0.113.12", "198.51.100.5", "203.0.113.140", "2001:db8:40::17")
@@ -284,6 +286,8 @@ def _special(now: datetime) -> Iterator[Delivery]:
         first_seen=f"{now - 2 * H:%Y-%m-%dT%H:%M:%SZ}",
         attempt_count=88,
     )
+    for number, at, ip in ((103, now - 96 * H, WRONGLY), (104, now - 5.6 * H, APPEALED)):
+        yield xarf(at, ip, "infrastructure", "botnet", number, compromise_evidence="[SAMPLE] it answers as a controller does")
     yield xarf(now - 0.8 * H, HOSPITAL, "infrastructure", "botnet", 101, compromise_evidence="[SAMPLE] beacons seen")
     entries = letters()
     yield letter(entries[0], now - 3.1 * H, SHARED, "", 60)  # which of two customers, nobody can say
