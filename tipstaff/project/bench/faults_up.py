@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 from tipstaff.kernel.errors import TipstaffError
-from tipstaff.project import processes
+from tipstaff.project import environment, processes
 from tipstaff.project.commands.running import free_port
 from tipstaff.project.processes import wait_until
 
@@ -32,14 +32,13 @@ class Up:
 
     state: Path
     smarthost: str
-    settings: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     smtp_port: int = field(default_factory=free_port)
     flow_port: int = field(default_factory=free_port)
 
     def start(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "TIPSTAFF_"))}
-        environment |= {
+        given = environment.for_children()
+        settings = {name: value for name, value in given.items() if not name.startswith(("DATABASE_", "TIPSTAFF_"))} | {
             "TIPSTAFF_STATE": str(self.state), "TIPSTAFF_LISTEN": f"127.0.0.1:{self.port}", "TIPSTAFF_WORKERS": "2",
             "TIPSTAFF_SMTP_LISTEN": f"127.0.0.1:{self.smtp_port}", "TIPSTAFF_FLOW_LISTEN": f"127.0.0.1:{self.flow_port}",
             "TIPSTAFF_SENDING": "on", "TIPSTAFF_SMARTHOST": self.smarthost, "TIPSTAFF_SMARTHOST_TLS": "off",
@@ -49,7 +48,7 @@ class Up:
         command = [*ending_with_us, sys.executable, "-m", "tipstaff.project.cli", "up"]
         with (self.state.parent / "up.out").open("wb") as out:
             self.supervisor = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=environment, start_new_session=True
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=settings, start_new_session=True
             )
         if not wait_until(lambda: self._is_ready() or self.supervisor.poll() is not None, PATIENCE) or self.supervisor.poll():
             raise TipstaffError(f"it did not start:\n{self.said()[-3000:]}")
