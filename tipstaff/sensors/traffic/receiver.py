@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,18 @@ from typing import Any
 import numpy as np
 
 from tipstaff.kernel.clock import now
+from tipstaff.kernel.errors import InputError
 from tipstaff.sensors.traffic import ring as R
 from tipstaff.sensors.traffic.counting import Hosts, count_hosts
 from tipstaff.sensors.traffic.decoders import sessions as S
 from tipstaff.sensors.traffic.decoders.decoder import Decoder, Policy
 from tipstaff.sensors.traffic.decoders.layout import REASONS, Columns
+from tipstaff.sensors.traffic.detection import configuration
+from tipstaff.sensors.traffic.detection.engine import Detection
+from tipstaff.sensors.traffic.detection.evidence import Block
+from tipstaff.sensors.traffic.detection.spool import Spool
 from tipstaff.sensors.traffic.prefixes import PrefixTable, attribute, name_exporters, nothing
+from tipstaff.sensors.traffic.records import address_text
 from tipstaff.sensors.traffic.ring import Ring
 from tipstaff.sensors.traffic.sockets import AT_ONCE, Inlet
 from tipstaff.sensors.traffic.warming import warm
@@ -34,7 +41,7 @@ LONGEST_SLEEP, SHORTEST_SLEEP = 0.020, 0.001  # seconds between looks at the soc
 COST = 2500  # bytes of the receive buffer that the system counts for a datagram
 LOOK, TELL, HAND_OVER = 0.5, 1.0, 1.0  # seconds between looks at files, reports, and publications
 FORGET = 600.0
-STAGES = ("receive", "decode", "attribute", "count", "hand over")
+STAGES = ("receive", "decode", "attribute", "count", "detect", "hand over")
 
 
 @dataclass
@@ -76,9 +83,17 @@ class Watched:
             self.busy, self.stamp = True, stamp
             threading.Thread(target=self._read, args=(read,), daemon=True).start()
 
+    def begin(self, read: Any) -> None:
+        """Read it before anything else happens, where it is there."""
+        if self.path.exists():
+            self.stamp = self.path.stat().st_mtime_ns
+            self._read(read)
+
     def _read(self, read: Any) -> None:
         try:
             self.fresh = read(self.path)
+        except InputError as error:
+            log.error("%s; what was known before stays in force", error)
         except (OSError, ValueError, KeyError, TypeError):
             log.exception("cannot read %s; what was known before stays in force", self.path)
         finally:
@@ -97,6 +112,7 @@ class Receiver:
     inlet: Inlet
     decoder: Decoder
     hosts: Hosts
+    detection: Detection
     ring: Ring | None = None
     prefixes: PrefixTable = field(default_factory=nothing)
     pos: int = 0
@@ -106,6 +122,7 @@ class Receiver:
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     began_at: str = ""
     lag: float = 0.0
+    handed: list[Block] = field(default_factory=list)  # slots of this second that were published
 
     def __post_init__(self) -> None:
         if self.ring is not None:
@@ -116,7 +133,7 @@ class Receiver:
         self.customers = slot.customers if slot else np.zeros((2, self.columns.capacity), np.int32)
         self.began_at = now().isoformat()
         directory = Path(self.settings.directory)
-        self.files = {name: Watched(directory / name) for name in ("prefixes.npz", "exporters.json")}
+        self.files = {name: Watched(directory / name) for name in READERS}
 
     def step(self, moment: int) -> int:
         """Receive and treat what waits; ``moment`` is now in ms. How many datagrams there were."""
@@ -136,7 +153,7 @@ class Receiver:
 
     def _later(self) -> float:
         """Seconds spent after decoding, also in the middle of it when the columns were full."""
-        return self.seconds["attribute"] + self.seconds["count"] + self.seconds["hand over"]
+        return sum(self.seconds[stage] for stage in STAGES[2:])
 
     def _settle(self, count: int, moment: int) -> None:
         """Attribute and count the columns that were decoded since the last time."""
@@ -150,14 +167,27 @@ class Receiver:
             p.top, p.pages, p.hi, p.lo, p.leaf, p.customer, p.since, p.before,
         )  # fmt: skip
         between = time.thread_time()
-        h = self.hosts
-        count_hosts(
-            c.narrow, c.wide, self.customers, self.settled, count, h.rows, h.six, h.keys, h.places, h.seed, moment // 1000, h.tally
-        )
         self.seconds["attribute"] += between - began
-        self.seconds["count"] += time.thread_time() - between
+        self.turn(moment)
+        before = time.thread_time()
+        count_hosts(c.narrow, c.wide, self.customers, self.settled, count, self.hosts, moment // 1000)
+        after = time.thread_time()
+        self.seconds["count"] += after - before
+        self.detection.note(c.narrow, c.wide, self.customers, self.settled, count, moment // 1000)
+        self.seconds["detect"] += time.thread_time() - after
         self.flows += count - self.settled
         self.settled = count
+
+    def turn(self, moment: int) -> None:
+        """Let the detection judge the second that is over, also when nothing came in it."""
+        second = moment // 1000
+        if second > self.detection.second:
+            began = time.thread_time()
+            self.detection.turn(
+                second, lambda: [(self.columns.narrow, self.columns.wide, self.customers, self.settled), *self.handed]
+            )
+            self.handed.clear()
+            self.seconds["detect"] += time.thread_time() - began
 
     def full(self, rows: int) -> int:
         """The columns are full: settle them and go on in the next slot."""
@@ -177,18 +207,28 @@ class Receiver:
             self.ring.head[R.PUBLISHED] += rows
             self.ring.head[R.LOST] += rows
         else:
+            self.handed.append((self.columns.narrow, self.columns.wide, self.customers, rows))
             self.ring.publish(self.slot, rows)
             self.slot, self.columns, self.customers = following, following.columns, following.customers
+            # What is written into from now on is at hand no more; the archive only reads.
+            self.handed = [block for block in self.handed if block[2] is not self.customers]
         self.seconds["hand over"] += time.thread_time() - began
 
     def look(self) -> None:
         """Take over what the operator changed, once it has been read."""
-        self.files["prefixes.npz"].look(PrefixTable.load)
-        self.files["exporters.json"].look(read_policies)
+        for name, read in READERS.items():
+            self.files[name].look(read)
         if (table := self.files["prefixes.npz"].take()) is not None:
             self.prefixes = table
         if (policies := self.files["exporters.json"].take()) is not None:
             self.decoder.configure(policies)
+            self.detection.name_exporters({policy.number: address_text(address) for address, policy in policies.items()})
+        if (told := self.files["detection.toml"].take()) is not None:
+            self.detection.configure(told)
+        if (listed := self.files["listed.txt"].take()) is not None:
+            self.detection.watch(listed=listed)
+        if (blocked := self.files["blocked.json"].take()) is not None:
+            self.detection.watch(blocked=blocked)
 
     def report(self) -> dict[str, Any]:
         """Everything that others may want to know, as of now."""
@@ -203,6 +243,7 @@ class Receiver:
                 "published": int(head[R.PUBLISHED]), "lost": int(head[R.LOST]), "archived": int(head[R.ARCHIVED]),
                 "dropped": int(head[R.DROPPED]), "waiting": self.ring.waiting if self.ring else 0,
             },
+            "detection": self.detection.report(),
             "sessions": [session_report(self.decoder, number) for number in range(len(sessions))],
         }  # fmt: skip
 
@@ -231,6 +272,15 @@ def read_policies(path: Path) -> dict[bytes, Policy]:
     return {bytes.fromhex(row["address"]): Policy(bool(row["counts"]), int(row["rate"]), int(row["number"])) for row in rows}
 
 
+#: The files that others replace, and how each is read.
+READERS: dict[str, Callable[[Path], Any]] = {
+    "prefixes.npz": PrefixTable.load, "exporters.json": read_policies,
+    "detection.toml": lambda path: configuration.read(path.read_text()),
+    "listed.txt": lambda path: configuration.read_list(path.read_text()),
+    "blocked.json": lambda path: configuration.read_blocked(path.read_text()),
+}  # fmt: skip
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write beside, then rename."""
     fresh = path.with_name(path.name + ".new")
@@ -250,12 +300,13 @@ def build(settings: Settings) -> Receiver:
         except (OSError, ValueError, KeyError, TypeError):
             log.exception("cannot read %s; templates will be learned anew", kept)
     ring = Ring(settings.ring, settings.slots, SLOT_FLOWS) if settings.ring >= 0 else None
-    receiver = Receiver(settings, inlet, decoder, Hosts(settings.hosts, secrets.randbits(63)), ring)
-    for watched, read in ((receiver.files["prefixes.npz"], PrefixTable.load), (receiver.files["exporters.json"], read_policies)):
-        if watched.path.exists():
-            watched.stamp = watched.path.stat().st_mtime_ns
-            watched.fresh = read(watched.path)  # type: ignore[operator]
+    hosts = Hosts(settings.hosts, secrets.randbits(63))
+    detection = Detection(hosts, spool=Spool(Path(settings.directory) / "findings"))
+    receiver = Receiver(settings, inlet, decoder, hosts, detection, ring)
+    for name, read in READERS.items():
+        receiver.files[name].begin(read)
     receiver.look()
+    detection.start(int(now().timestamp()))
     return receiver
 
 
@@ -268,6 +319,7 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
     while not stop.is_set():
         began = time.monotonic()
         got = receiver.step(int(now().timestamp() * 1000))
+        receiver.turn(int(now().timestamp() * 1000))
         if began - looked > LOOK:
             receiver.look()
             receiver.decoder.make_room(int(now().timestamp() * 1000))
@@ -285,6 +337,7 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
             time.sleep(pause_after(got, time.monotonic() - before, room))
         before = began
     receiver.hand_over(receiver.pos)
+    receiver.detection.close()
     teller.tell(wait=True)
 
 

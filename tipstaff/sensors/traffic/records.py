@@ -27,7 +27,7 @@ def rows(columns: Columns, count: int, sessions: Sessions) -> Iterator[dict[str,
         session = small[L.SESSION]
         if session not in about:
             about[session] = _session(sessions, session)
-        yield about[session] | _flow(small, large)
+        yield about[session] | flow_of(small, large)
 
 
 def _session(sessions: Sessions, number: int) -> dict[str, Any]:
@@ -43,7 +43,8 @@ def address_text(packed: bytes) -> str:
     return str(six.ipv4_mapped or six)
 
 
-def _flow(small: list[int], large: list[int]) -> dict[str, Any]:
+def flow_of(small: list[int], large: list[int]) -> dict[str, Any]:
+    """One flow of its columns; what it does not say itself (exporter, version) is not in it."""
     present = small[L.PRESENT]
     found: dict[str, Any] = {
         "src": _end(small, large, L.SRC, L.SRC_HI) if present & L.HAS_SRC else None,

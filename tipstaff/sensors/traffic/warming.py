@@ -9,6 +9,7 @@ from tipstaff.sensors.traffic.counting import Hosts, count_hosts
 from tipstaff.sensors.traffic.decoders.decoder import Decoder, gather
 from tipstaff.sensors.traffic.decoders.layout import Columns
 from tipstaff.sensors.traffic.decoders.sessions import EXPORTER
+from tipstaff.sensors.traffic.detection.engine import Detection
 from tipstaff.sensors.traffic.prefixes import attribute, name_exporters, nothing
 from tipstaff.sensors.traffic.sockets import Inlet
 
@@ -50,4 +51,10 @@ def warm() -> None:
     customers = np.zeros((2, c.capacity), np.int32)
     name_exporters(c.narrow, decoder.sessions.state[:, EXPORTER], 0, 4)
     attribute(c.narrow, c.wide, customers, 0, 4, p.top, p.pages, p.hi, p.lo, p.leaf, p.customer, p.since, p.before)
-    count_hosts(c.narrow, c.wide, customers, 0, 4, hosts.rows, hosts.six, hosts.keys, hosts.places, hosts.seed, 1, hosts.tally)
+    detection = Detection(hosts)
+    customers[:] = 1
+    hosts.marks[:] = 1
+    for second in range(1, 4):
+        detection.turn(second, lambda: [(c.narrow, c.wide, customers, 4)])
+        count_hosts(c.narrow, c.wide, customers, 0, 4, hosts, second)
+        detection.note(c.narrow, c.wide, customers, 0, 4, second)

@@ -80,12 +80,25 @@ class Flows:
         fd = ring.make_memory("tipstaff-flows")
         plain = receiver.Settings(str(self.root), self.listen, int(self.options["hosts"]), fd)
         plain.write(self.root / "receiver.settings")
-        kept = writer.Settings(str(self.root / "archive"), fd, plain.slots, receiver.SLOT_FLOWS, **self.options["archive"])
+        cluster = self.options.get("clickhouse", {})
+        kept = writer.Settings(
+            str(self.root / "archive"), fd, plain.slots, receiver.SLOT_FLOWS, **self.options["archive"], spool=bool(cluster.get("url"))
+        )
         kept.write(self.root / "writer.settings")
         self.programs = [
             Program([f"{MODULE}.receiver", str(self.root / "receiver.settings")], (fd,)),
             Program([f"{MODULE}.archive.writer", str(self.root / "writer.settings")], (fd,)),
         ]
+        if kept.spool:
+            self._prepare_cluster(cluster)
+
+    def _prepare_cluster(self, cluster: dict[str, str]) -> None:
+        """Where the flows go; the file names a password, so that only we may read it."""
+        path = self.root / "clickhouse.json"
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        path.write_text(json.dumps(cluster))
+        self.programs.append(Program([f"{MODULE}.archive.shipping", str(self.root / "writer.settings")], ()))
 
     def step(self) -> None:
         """One look at everything."""

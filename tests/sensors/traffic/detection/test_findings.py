@@ -20,7 +20,8 @@ def finding(**more) -> Finding:
     plain = Finding(
         id=finding_id("flood", "in", VICTIM, AT), detector="flood", kind="ddos_victim", direction="in", subject=VICTIM,
         customer_id=17, service_id=None, opened_at=AT, last_at=AT + timedelta(seconds=5), ended_at=None,
-        figures={"peak_bps": 2.5e9, "mean_bps": 2e9, "peak_pps": 4e5}, limit=Limit("mean_bps", 1e9, "bit/s", "default", "static", 3.0),
+        figures={"peak_bps": 2.5e9, "mean_bps": 2e9, "peak_pps": 4e5},
+        limit=Limit("mean_bps", 1e9, "bit/s", "default", "static", 3.0),
         top_peers=({"address": "203.0.113.9", "bytes": 5, "packets": 1, "flows": 1},), top_ports=(), sampling_rate=1000,
         confidence=0.99, confidence_why="412 packets sampled", sample_flows=({"src": "203.0.113.9", "bytes": 5},),
         series=((1.0, 2.0), (2.0, 3.5)), words="It came.",

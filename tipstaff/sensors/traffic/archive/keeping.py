@@ -27,7 +27,7 @@ log = logging.getLogger("tipstaff.flows")
 SETTLED = timedelta(minutes=2)  # after the hour, until its last file is there
 MANY = 24  # fresh files beyond which the hour's end is not waited for
 ROLLED = """
-    SELECT {at} // {step} * {step} AS ended, family, local, local_hi, local_lo, customer, direction, protocol, exporter,
+    SELECT {at} // {step} * {step} AS ended, family, local, local_hi, local_lo, customer, direction, twin, protocol, exporter,
         {port} AS service, {bytes} AS bytes, {packets} AS packets, {flows} AS flows, {unscaled} AS unscaled
     FROM {source} GROUP BY ALL ORDER BY family, local_hi, local, local_lo, ended
 """
@@ -64,12 +64,26 @@ class Keeper:
 
     def run(self) -> dict[str, int]:
         """Compact, expire by age, then by size; how many files each took."""
+        if self.settings.spool:
+            return {"dropped": self.bound_spool()}
         done = {"compacted": self.compact(), "expired": 0}
         holds = Holds.read(self.root)
         if holds is not None and not holds.everything:
             done["expired"] = self.expire(holds) + self.shrink(holds)
         done["thinned"] = self.thin()
         return done
+
+    def bound_spool(self) -> int:
+        """While a cluster is away its files wait here; beyond the bytes that are allowed the oldest are given up, and said to be."""
+        waiting = files.stored(self.root, "fresh")
+        size, gone = sum(one.size for one in waiting), 0
+        for one in waiting if self.settings.most_bytes else ():
+            if size <= self.settings.most_bytes:
+                break
+            size, gone = size - one.size, gone + 1
+            log.warning("%s is given up unsent: the spool is full", one.path.name)
+            one.path.unlink(missing_ok=True)
+        return gone
 
     def thin(self) -> int:
         """A sample of each compacted file (``thinning``); those of files that are gone go too."""

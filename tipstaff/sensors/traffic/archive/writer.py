@@ -43,6 +43,7 @@ class Settings:
     keep_minutes_hours: int = 24 * 180
     keep_coarse_hours: int = 24 * 730
     most_bytes: int = 0  # 0: as much as there is
+    spool: bool = False  # a cluster keeps the flows: files only wait here until it has them
     memory: str = "256MB"
 
     def write(self, path: Path) -> None:

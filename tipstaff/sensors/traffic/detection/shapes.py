@@ -49,8 +49,8 @@ class Reading:
         found = self.plain.get(name)
         if not is_mapping(found):
             self.wrong(name, "is missing or no object", "give an object")
-            found = {}
-        return Reading(f"{self.where}.{name}", found, self.problems)
+            return Reading(f"{self.where}.{name}", {}, self.problems)
+        return Reading(f"{self.where}.{name}", dict(found or {}), self.problems)
 
     def text(self, name: str, *, least: int = 0, most: int = LONGEST) -> str:
         found = self.plain.get(name)

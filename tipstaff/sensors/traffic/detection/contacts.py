@@ -1,0 +1,338 @@
+"""Whom a host contacts: distinct peers and ports of probes, login attempts and mail, in a window of a minute and one of an hour.
+
+A row per host, direction and concern. Windows are two generations long: the younger fills, the older still counts, so a
+window holds what came within the last half to whole of its length. Distinct peers and ports are bits by hash (linear
+counting, Whang et al. 1990), 512 and 128 of them. What stands out at once (listed peers, blocked or foreign sources) is copied
+to a list of suspects; both lists have an end, and count what did not fit.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import int64, uint64
+from numpy.typing import NDArray
+
+from tipstaff.sensors.traffic import counting as C
+from tipstaff.sensors.traffic.decoders import layout as L
+from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, prefetch
+from tipstaff.sensors.traffic.detection.watching import Watchlists, foreign, listed_in, note_uplinks
+
+PROBE, SWEEP, LOGIN, MAIL = range(4)
+CONCERNS = ("probe", "sweep", "login", "mail")
+# Words of a row; pairs of numbers stand in one word, the younger generation or the short window in the lower half.
+# GENERATIONS: when the short and the long window's younger ones began. LAST: last second, customer above 32 bits.
+# DISTINCT: peers of the minute, of the hour, ports of the minute, of the hour, 16 bits each. ANSWERED: flows of the host that
+# are no probes, as the minute's two generations and the hour's. ABOUT: sampling rate, port of the last contact, its protocol.
+KEY, GENERATIONS, LAST, SHORT, LONG, ANSWERED, DISTINCT, ABOUT = range(8)
+SHORT_PEERS, SHORT_PEERS_OLD, LONG_PEERS, LONG_PEERS_OLD = 8, 16, 24, 32
+SHORT_PORTS, SHORT_PORTS_OLD, LONG_PORTS, LONG_PORTS_OLD = 40, 42, 44, 46
+FAN_ROW = 48
+PEER_BITS, PORT_BITS = 512, 128
+SHORT_GENERATION, LONG_GENERATION = 30, 1800  # seconds
+NEAR, IDLE = 16, 60  # rows looked at for a key; seconds after which the least busy of them may be given away
+MOST_PROBE_PACKETS = 6  # a SYN and its repetitions (net.ipv4.tcp_syn_retries is 6)
+AT_ONCE = 64
+LOW = 0xFFFFFFFF
+
+# Marks: per concern, distinct peers or ports, times the sampling rate, and contacts of the short and the long window from which
+# on a row is looked at; LEAST_SEEN of either must really have been seen.
+MARK_SHORT, MARK_LONG = 0, 1
+LEAST_SEEN = 8
+
+
+class Fans(NamedTuple):
+    """Rows of one concern, addresses of IPv6 hosts, [taken, without room], and those that reached a mark."""
+
+    rows: NDArray[np.uint64]
+    six: NDArray[np.uint64]
+    tally: NDArray[np.int64]
+    hot: NDArray[np.int64]
+    hot_count: NDArray[np.int64]
+
+
+class Contacts:
+    """Everything that ``note_contacts`` writes."""
+
+    def __init__(self, rows: tuple[int, int, int, int] = (65536, 16384, 32768, 16384)) -> None:
+        self.fans = tuple(new_fans(count) for count in rows)
+        self.marks: NDArray[np.int64] = np.full((4, 3), 1 << 40, np.int64)
+        self.waiting: NDArray[np.int64] = np.zeros((AT_ONCE * 4, 4), np.int64)  # flow, end, concern, place
+        self.keys: NDArray[np.uint64] = np.zeros(AT_ONCE * 4, np.uint64)
+
+
+def new_fans(rows: int) -> Fans:
+    return Fans(
+        np.zeros((rows, FAN_ROW), np.uint64), np.zeros((rows, 2), np.uint64), np.zeros(2, np.int64), np.zeros(8192, np.int64),
+        np.zeros(2, np.int64),
+    )  # fmt: skip
+
+
+def note_contacts(
+    narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], first: int, last: int,
+    hosts: C.Hosts, contacts: Contacts, watched: Watchlists, second: int,
+) -> None:  # fmt: skip
+    """Look at columns ``first`` to ``last``, after they were counted."""
+    probe, sweep, login, mail = contacts.fans
+    w = watched
+    note(
+        narrow, wide, customers, first, last, hosts.ports, hosts.seed, second, contacts.marks, contacts.waiting, contacts.keys,
+        probe, sweep, login, mail, w.plan, w.listed, w.blocked, w.interfaces, w.uplinks, w.suspects, w.suspects_count,
+    )  # fmt: skip
+    answered = min(int(hosts.watched.counted[0]), len(hosts.watched.rows))
+    if answered:
+        note_answered(narrow, wide, hosts.watched.rows, answered, hosts.seed, second, probe, contacts.marks[PROBE])
+        hosts.watched.counted[0] = 0
+
+
+@inlined
+def bits_of(word):
+    """How many bits of a word are set."""
+    word = word - (word >> uint64(1) & uint64(0x5555555555555555))
+    word = (word & uint64(0x3333333333333333)) + (word >> uint64(2) & uint64(0x3333333333333333))
+    word = (word + (word >> uint64(4))) & uint64(0x0F0F0F0F0F0F0F0F)
+    return int64(word * uint64(0x0101010101010101) >> uint64(56))
+
+
+@kernel
+def count_bits(rows, at, first, words):
+    total = int64(0)
+    for word in range(first, first + words):
+        total += bits_of(rows[at, word])
+    return total
+
+
+@kernel
+def age(rows, at, second):
+    """Give a row's windows their turn: what is older than two generations is forgotten."""
+    began = rows[at, GENERATIONS]
+    short, long = int64(began & uint64(LOW)), int64(began >> uint64(32))
+    if second - short >= SHORT_GENERATION or second < short:
+        keep = uint64(0) if second - short >= 2 * SHORT_GENERATION or second < short else uint64(LOW)
+        short = second if keep == 0 else short + SHORT_GENERATION
+        for word in range(8):
+            rows[at, SHORT_PEERS_OLD + word] = rows[at, SHORT_PEERS + word] if keep else uint64(0)
+            rows[at, SHORT_PEERS + word] = uint64(0)
+        for word in range(2):
+            rows[at, SHORT_PORTS_OLD + word] = rows[at, SHORT_PORTS + word] if keep else uint64(0)
+            rows[at, SHORT_PORTS + word] = uint64(0)
+        rows[at, SHORT] = (rows[at, SHORT] & keep) << uint64(32)
+        rows[at, ANSWERED] = rows[at, ANSWERED] & uint64(0xFFFFFFFF00000000) | (
+            rows[at, ANSWERED] & keep & uint64(0xFFFF)
+        ) << uint64(16)
+        peers = uint64(count_bits(rows, at, SHORT_PEERS_OLD, 8))
+        ports = uint64(count_bits(rows, at, SHORT_PORTS_OLD, 2))
+        rows[at, DISTINCT] = rows[at, DISTINCT] & uint64(0xFFFF0000FFFF0000) | peers | ports << uint64(32)
+    if second - long >= LONG_GENERATION or second < long:
+        keep = uint64(0) if second - long >= 2 * LONG_GENERATION or second < long else uint64(LOW)
+        long = second if keep == 0 else long + LONG_GENERATION
+        for word in range(8):
+            rows[at, LONG_PEERS_OLD + word] = rows[at, LONG_PEERS + word] if keep else uint64(0)
+            rows[at, LONG_PEERS + word] = uint64(0)
+        for word in range(2):
+            rows[at, LONG_PORTS_OLD + word] = rows[at, LONG_PORTS + word] if keep else uint64(0)
+            rows[at, LONG_PORTS + word] = uint64(0)
+        rows[at, LONG] = (rows[at, LONG] & keep) << uint64(32)
+        answered = rows[at, ANSWERED] >> uint64(32) & uint64(0xFFFF) if keep else uint64(0)
+        rows[at, ANSWERED] = rows[at, ANSWERED] & uint64(LOW) | answered << uint64(48)
+        peers = uint64(count_bits(rows, at, LONG_PEERS_OLD, 8))
+        ports = uint64(count_bits(rows, at, LONG_PORTS_OLD, 2))
+        rows[at, DISTINCT] = rows[at, DISTINCT] & uint64(0x0000FFFF0000FFFF) | peers << uint64(16) | ports << uint64(48)
+    rows[at, GENERATIONS] = uint64(short) | uint64(long) << uint64(32)
+
+
+@kernel
+def find_fan(rows, six, tally, key, at, hi, lo, second):
+    """The row of a host: its own, a free one, one that is long idle, else the least busy one near that rests; -1 for none."""
+    spare, least = int64(-1), int64(1 << 60)
+    is_six = key >> uint64(63) == 1
+    for _ in range(NEAR):
+        if rows[at, KEY] == key and (not is_six or (six[at, 0] == hi and six[at, 1] == lo)):
+            return at
+        if rows[at, KEY] == 0:
+            spare, least = at, int64(-1)
+            tally[0] += 1
+            break
+        idle = second - int64(rows[at, LAST] & uint64(LOW))
+        busy = int64(rows[at, LONG] & uint64(LOW)) + int64(rows[at, LONG] >> uint64(32))
+        if idle >= 2 * LONG_GENERATION:
+            busy = int64(0)
+        if idle >= IDLE and busy < least:
+            spare, least = at, busy
+        at = at + 1 if at + 1 < len(rows) else int64(0)
+    if spare < 0:
+        tally[1] += 1
+        return spare
+    for word in range(FAN_ROW):
+        rows[spare, word] = 0
+    rows[spare, KEY] = key
+    if is_six:
+        six[spare, 0], six[spare, 1] = hi, lo
+    rows[spare, GENERATIONS] = uint64(second) | uint64(second) << uint64(32)
+    return spare
+
+
+@inlined
+def set_bit(rows, at, bit, young, old, shift):
+    """Set a bit of the younger generation; the count of distinct ones grows where neither generation had it."""
+    word, mask = bit >> 6, uint64(1) << uint64(bit & 63)
+    if rows[at, young + word] & mask == 0:
+        rows[at, young + word] |= mask
+        if rows[at, old + word] & mask == 0:
+            rows[at, DISTINCT] += uint64(1) << uint64(shift)
+
+
+@kernel
+def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, second):
+    """Note one contact; ``weight`` 0 notes its peer without counting an attempt."""
+    rows = fans.rows
+    at = find_fan(rows, fans.six, fans.tally, key, at, hi, lo, second)
+    if at < 0:
+        return
+    age(rows, at, second)
+    fresh = int64(rows[at, LAST] & uint64(LOW)) != second
+    before = rows[at, DISTINCT], rows[at, SHORT], rows[at, LONG]
+    rows[at, LAST] = uint64(second) | uint64(who & LOW) << uint64(32)
+    rows[at, ABOUT] = uint64(min(rate, int64(LOW))) | uint64(port) << uint64(32) | uint64(protocol) << uint64(48)
+    if weight == 0:
+        if rows[at, ANSWERED] & uint64(0xFFFF) != uint64(0xFFFF):
+            rows[at, ANSWERED] += uint64(1)
+        if rows[at, ANSWERED] >> uint64(32) & uint64(0xFFFF) != uint64(0xFFFF):
+            rows[at, ANSWERED] += uint64(1) << uint64(32)
+        return
+    rows[at, SHORT] += uint64(1)
+    rows[at, LONG] += uint64(1)
+    bit = int64(peer * uint64(C.ODD) >> uint64(55))
+    set_bit(rows, at, bit, SHORT_PEERS, SHORT_PEERS_OLD, 0)
+    set_bit(rows, at, bit, LONG_PEERS, LONG_PEERS_OLD, 16)
+    bit = int64((uint64(port) + uint64(1)) * uint64(C.GOLDEN) >> uint64(57))
+    set_bit(rows, at, bit, SHORT_PORTS, SHORT_PORTS_OLD, 32)
+    set_bit(rows, at, bit, LONG_PORTS, LONG_PORTS_OLD, 48)
+    if reached(mark, rate, rows[at, DISTINCT], rows[at, SHORT], rows[at, LONG]):
+        if fresh or not reached(mark, rate, before[0], before[1], before[2]):
+            if fans.hot_count[0] < len(fans.hot):
+                fans.hot[fans.hot_count[0]] = at
+                fans.hot_count[0] += 1
+            else:
+                fans.hot_count[1] += 1
+
+
+@inlined
+def reached(mark, rate, distinct, short, long):
+    """Whether a row is worth a look."""
+    peers = max(int64(distinct & uint64(0xFFFF)), int64(distinct >> uint64(32) & uint64(0xFFFF)))
+    many = max(int64(distinct >> uint64(16) & uint64(0xFFFF)), int64(distinct >> uint64(48)))
+    if mark[2]:  # attempts count, whoever they go to
+        peers = int64(short & uint64(LOW)) + int64(short >> uint64(32))
+        many = int64(long & uint64(LOW)) + int64(long >> uint64(32))
+    scale = max(rate, int64(1))
+    return (peers >= LEAST_SEEN and peers * scale >= mark[0]) or (many >= LEAST_SEEN and many * scale >= mark[1])
+
+
+@kernel
+def note_answered(narrow, wide, pairs, count, seed, second, probe, mark):
+    """Flows of watched hosts that are no probes: somebody answers them."""
+    for n in range(count):
+        i, end = pairs[n, 0], pairs[n, 1]
+        if narrow[L.PROTOCOL, i] != 6 or narrow[L.TCP_FLAGS, i] & 0x12 == 2:
+            continue
+        key = C.key_of(narrow, wide, i, end, seed)
+        mine = L.DST_HI if end else L.SRC_HI
+        at = C.place_of(key, len(probe.rows))
+        touch(
+            probe, mark, key, at, wide[mine, i], wide[mine + 1, i], uint64(0), int64(0), int64(6), int64(narrow[L.RATE, i]),
+            int64(0), int64(0), second,
+        )  # fmt: skip
+
+
+@inlined
+def concerns_of(narrow, wide, i, ports):
+    """What a flow may be part of: a mask of concerns, and whether it is an attempt of a login (else part of a session)."""
+    protocol, packets, port = narrow[L.PROTOCOL, i], wide[L.PACKETS, i], narrow[L.DST_PORT, i] & 0xFFFF
+    mask = int64(0)
+    if protocol == 6:
+        flags, of_port = narrow[L.TCP_FLAGS, i], ports[port]
+        if flags & 0x12 == 2 and packets <= MOST_PROBE_PACKETS:
+            mask |= 1 << PROBE
+        if of_port & C.PORT_LOGIN:
+            mask |= 1 << LOGIN
+        if of_port & C.PORT_MAIL and flags & 2:
+            mask |= 1 << MAIL
+    elif protocol == 17:
+        if packets <= 2 and ports[port] & C.PORT_PROBED:
+            mask |= 1 << SWEEP
+    elif (protocol == 1 and port == 2048) or (protocol == 58 and port == 32768):  # echo request: type * 256 + code
+        mask |= 1 << SWEEP
+    return mask
+
+
+@inlined
+def login_weight(narrow, wide, i):
+    """1 for what looks like one attempt to log in, 0 for the rest of a session.
+
+    A whole connection: SYN answered, 6 to 60 packets one way, 500 bytes or more, so that mere banner checks do not count
+    (SSHCure, Hofstede et al. 2014, counts 8 to 14 a try). Of a sampled exporter one packet is seen: SYNs stand for attempts.
+    """
+    flags, packets = narrow[L.TCP_FLAGS, i], wide[L.PACKETS, i]
+    if narrow[L.RATE, i] > 1:
+        return int64(1) if flags & 0x12 == 2 else int64(0)
+    return int64(1) if flags & 0x02 and flags & 0x10 and 6 <= packets <= 60 and wide[L.BYTES, i] >= 500 else int64(0)
+
+
+@kernel
+def note(
+    narrow, wide, customers, first, last, ports, seed, second, marks, waiting, keys, probe, sweep, login, mail, plan, listed,
+    blocked, interfaces, uplinks, suspects, suspects_count,
+):  # fmt: skip
+    """In two steps, so that rows are in the cache when they are written: collect what concerns anything, then write it."""
+    held = int64(0)
+    for i in range(first, last):
+        ours = customers[0, i] != 0 or customers[1, i] != 0
+        if plan[0]:
+            why = int64(0)
+            if plan[1] and ours:
+                why |= listed_in(narrow, wide, customers, i, listed, 1)
+            if plan[2] and ours:
+                why |= listed_in(narrow, wide, customers, i, blocked, 0)
+            if plan[3] and foreign(narrow, wide, customers, i, interfaces):
+                why |= 4
+            if plan[4]:
+                note_uplinks(narrow, wide, customers, i, uplinks)
+            if why:
+                if suspects_count[0] < len(suspects):
+                    suspects[suspects_count[0], 0], suspects[suspects_count[0], 1] = i, why
+                    suspects_count[0] += 1
+                else:
+                    suspects_count[1] += 1
+        if ours:
+            mask = concerns_of(narrow, wide, i, ports)
+            if mask:
+                for end in range(2):
+                    if customers[end, i] != 0:
+                        key = C.key_of(narrow, wide, i, end, seed)
+                        for concern in range(4):
+                            if mask >> concern & 1 and (end == 0 or concern != MAIL):
+                                rows = probe.rows if concern == PROBE else sweep.rows if concern == SWEEP else login.rows
+                                rows = mail.rows if concern == MAIL else rows
+                                place = C.place_of(key, len(rows))
+                                prefetch(rows.reshape(rows.size), place * FAN_ROW)
+                                prefetch(rows.reshape(rows.size), place * FAN_ROW + SHORT_PEERS)
+                                keys[held] = key
+                                waiting[held, 0], waiting[held, 1], waiting[held, 2], waiting[held, 3] = i, end, concern, place
+                                held += 1
+        if held > AT_ONCE * 3 or (i == last - 1 and held):
+            for n in range(held):
+                j, end, concern = waiting[n, 0], waiting[n, 1], waiting[n, 2]
+                mine, other = (L.DST_HI, L.SRC_HI) if end else (L.SRC_HI, L.DST_HI)
+                if narrow[L.FAMILY, j] == 4:
+                    peer = uint64(narrow[L.SRC if end else L.DST, j])
+                else:
+                    peer = (wide[other, j] * uint64(C.GOLDEN)) ^ wide[other + 1, j]
+                peer ^= peer >> uint64(31)
+                weight = login_weight(narrow, wide, j) if concern == LOGIN else int64(1)
+                fans = probe if concern == PROBE else sweep if concern == SWEEP else login if concern == LOGIN else mail
+                touch(
+                    fans, marks[concern], keys[n], waiting[n, 3], wide[mine, j], wide[mine + 1, j], peer,
+                    int64(narrow[L.DST_PORT, j] & 0xFFFF), int64(narrow[L.PROTOCOL, j]), int64(narrow[L.RATE, j]), weight,
+                    int64(customers[end, j]), second,
+                )  # fmt: skip
+            held = int64(0)

@@ -1,0 +1,36 @@
+"""One source that tries the same few ports of many addresses and is answered by few. Pure.
+
+Peer-to-peer programs also call many who do not answer, but on as many ports as peers; crawlers, monitoring and mail servers
+are answered. Pings and probes of UDP services have no answer that a flow shows: for them only the number counts.
+"""
+
+from tipstaff.sensors.traffic.detection.detectors import fans
+from tipstaff.sensors.traffic.detection.detectors.fans import Fan, Judged, Window
+from tipstaff.sensors.traffic.detection.thresholds import Applied
+
+NAME, KIND = "horizontal_scan", "port_scan"
+CONCERNS = ("probe", "sweep")
+FEW_PORTS, PORTS_A_PEER = 8, 0.2
+
+
+def judge(fan: Fan, applied: Applied, ease: float) -> Judged | None:
+    """Over which limit it is; ``ease`` below 1 where it was before."""
+    if fan.direction != "out":
+        return None
+    prefix = "scan.out.peers" if fan.concern == "probe" else "scan.out.swept"
+    found = fans.first_over(fan, applied, prefix, (fan.windows[0].peers, fan.windows[1].peers), ease)
+    if found is None or not _looks_like_it(fan, fan.windows[found[0]], ease):
+        return None
+    number, name, limit = found
+    window = fan.windows[number]
+    value = window.peers * max(fan.rate, 1)
+    length = fans.WINDOWS[number][0]
+    words = f"tried about {value:.0f} addresses within the last {length}, of which few answered"
+    figures = {"fan_out": round(value), "ports": round(window.ports), "attempts": float(window.attempts * max(fan.rate, 1))}
+    return Judged("fan_out", round(value), name, limit, window.peers, words, figures)
+
+
+def _looks_like_it(fan: Fan, window: Window, ease: float) -> bool:
+    if fan.concern == "sweep":
+        return True
+    return window.ports <= max(FEW_PORTS, PORTS_A_PEER * window.peers) and fans.unanswered(window, ease)

@@ -1,0 +1,151 @@
+"""The flows behind a finding: who was on the other side, which ports, and a few records to show. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tipstaff.sensors.traffic.decoders import layout as L
+from tipstaff.sensors.traffic.detection.findings import MOST_FLOWS, MOST_TOP
+from tipstaff.sensors.traffic.detection.sightings import Aim, Flows
+from tipstaff.sensors.traffic.records import address_text, flow_of
+
+MOST = 20_000  # flows of a subject that are looked at
+RECENT = 65_536
+A_SECOND = 16_384
+Block = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int32], int]
+
+
+class Recent:
+    """The latest flows, up to A_SECOND of each second, for subjects whose flows come seldom."""
+
+    def __init__(self, room: int = RECENT) -> None:
+        self.narrow: NDArray[np.uint32] = np.zeros((L.NARROW, room), np.uint32)
+        self.wide: NDArray[np.uint64] = np.zeros((L.WIDE, room), np.uint64)
+        self.customers: NDArray[np.int32] = np.zeros((2, room), np.int32)
+        self.room, self.at, self.filled, self.left, self.second = room, 0, 0, A_SECOND, 0
+
+    def keep(
+        self, narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], first: int, last: int, second: int
+    ) -> None:
+        """Copy columns, as many as the second has room for."""
+        if second != self.second:
+            self.second, self.left = second, A_SECOND
+        count = min(last - first, self.left, self.room - self.at)
+        if count <= 0:
+            self.at = 0 if self.room == self.at else self.at
+            return
+        for mine, theirs in ((self.narrow, narrow), (self.wide, wide), (self.customers, customers)):
+            mine[:, self.at : self.at + count] = theirs[:, first : first + count]
+        self.at += count
+        self.filled = max(self.filled, self.at)
+        self.left -= count
+        if self.at == self.room:
+            self.at = 0
+
+    def block(self) -> Block:
+        return self.narrow, self.wide, self.customers, self.filled
+
+
+def flows_of(blocks: Sequence[Block], aim: Aim) -> Flows:
+    """The flows of a subject in those blocks, at most MOST."""
+    found: list[Flows] = []
+    count = 0
+    for narrow, wide, customers, rows in blocks:
+        places = np.flatnonzero(_at_end(narrow, wide, customers, rows, aim))[: MOST - count]
+        if len(places):
+            part = Flows(narrow[:, places], wide[:, places])
+            if aim.keep is not None:
+                kept = np.flatnonzero(aim.keep(part))
+                part = Flows(part.narrow[:, kept], part.wide[:, kept])
+            found.append(part)
+            count += len(part)
+    if not found:
+        return Flows(np.zeros((L.NARROW, 0), np.uint32), np.zeros((L.WIDE, 0), np.uint64))
+    return Flows(np.concatenate([one.narrow for one in found], 1), np.concatenate([one.wide for one in found], 1))
+
+
+def _at_end(
+    narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], rows: int, aim: Aim
+) -> NDArray[np.bool_]:
+    """Which columns have the subject at that end."""
+    if not aim.length:
+        return customers[aim.end, :rows] == aim.customer
+    family = narrow[L.FAMILY, :rows] == aim.version
+    if aim.version == 4:
+        shift = np.uint32(32 - aim.length)
+        return family & (narrow[L.DST if aim.end else L.SRC, :rows] >> shift == np.uint32(aim.address >> (32 - aim.length)))
+    row = L.DST_HI if aim.end else L.SRC_HI
+    if aim.length <= 64:
+        high = np.uint64(aim.address >> (128 - aim.length))
+        return family & (wide[row, :rows] >> np.uint64(64 - aim.length) == high)
+    hi, lo = np.uint64(aim.address >> 64), np.uint64(aim.address & (1 << 64) - 1)
+    return family & (wide[row, :rows] == hi) & (wide[row + 1, :rows] == lo)
+
+
+def scaled(flows: Flows) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Bytes and packets by the sampling rate."""
+    rate = np.maximum(flows.narrow[L.RATE], 1).astype(np.uint64)
+    return flows.wide[L.BYTES] * rate, flows.wide[L.PACKETS] * rate
+
+
+def rate_of(flows: Flows) -> int:
+    """The sampling rate of most packets; 0 where none of them states one."""
+    rates, inverse = np.unique(flows.narrow[L.RATE], return_inverse=True)
+    return int(rates[np.argmax(np.bincount(inverse, flows.wide[L.PACKETS]))]) if len(rates) else 0
+
+
+def addresses(flows: Flows, end: int) -> NDArray[np.uint64]:
+    """(n, 2) halves of one end, IPv4 mapped."""
+    four = flows.narrow[L.FAMILY] == 4
+    row = L.DST_HI if end else L.SRC_HI
+    hi = np.where(four, np.uint64(0), flows.wide[row])
+    lo = np.where(four, np.uint64(0xFFFF00000000) | flows.narrow[L.DST if end else L.SRC].astype(np.uint64), flows.wide[row + 1])
+    return np.stack([hi, lo], 1)
+
+
+def top_peers(flows: Flows, end: int) -> tuple[Mapping[str, Any], ...]:
+    """The other side's addresses by bytes; ``end`` is ours."""
+    if not len(flows):
+        return ()
+    names, inverse = np.unique(addresses(flows, 1 - end), axis=0, return_inverse=True)
+    sums, order = _sums(flows, inverse.reshape(-1))
+    return tuple(
+        {"address": address_text(int(names[n, 0]).to_bytes(8, "big") + int(names[n, 1]).to_bytes(8, "big")), **_figures(sums, n)}
+        for n in order
+    )
+
+
+def top_ports(flows: Flows, end: int) -> tuple[Mapping[str, Any], ...]:
+    """Ports of one end by bytes."""
+    if not len(flows):
+        return ()
+    port = flows.narrow[L.DST_PORT if end else L.SRC_PORT]
+    names, inverse = np.unique(np.stack([port, flows.narrow[L.PROTOCOL]], 1), axis=0, return_inverse=True)
+    sums, order = _sums(flows, inverse.reshape(-1))
+    return tuple({"port": int(names[n, 0]), "protocol": int(names[n, 1]), **_figures(sums, n)} for n in order)
+
+
+def _sums(flows: Flows, inverse: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    octets, packets = scaled(flows)
+    sums = np.stack([np.bincount(inverse, octets), np.bincount(inverse, packets), np.bincount(inverse).astype(float)])
+    return sums, np.lexsort((-sums[2], -sums[1], -sums[0]))[:MOST_TOP].astype(np.int64)
+
+
+def _figures(sums: NDArray[np.float64], n: int) -> dict[str, int]:
+    return {"bytes": int(sums[0, n]), "packets": int(sums[1, n]), "flows": int(sums[2, n])}
+
+
+def samples(flows: Flows, exporters: Mapping[int, str]) -> tuple[Mapping[str, Any], ...]:
+    """A few records, spread over those at hand, as ``tipstaff flows decode`` names their facts."""
+    if not len(flows):
+        return ()
+    places = np.unique(np.linspace(0, len(flows) - 1, min(MOST_FLOWS, len(flows))).astype(int)).tolist()
+    return tuple(
+        {
+            "exporter": exporters.get(int(flows.narrow[L.SESSION, n])),
+            **flow_of(flows.narrow[:, n].tolist(), flows.wide[:, n].tolist()),
+        }
+        for n in places
+    )

@@ -1,0 +1,274 @@
+"""From tracks to sightings: which rates are over their limits, static or learned, and which of them say the same thing."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tipstaff.sensors.traffic import counting as C
+from tipstaff.sensors.traffic.detection import learned, tracks
+from tipstaff.sensors.traffic.detection.detectors import known
+from tipstaff.sensors.traffic.detection.detectors.rates import Rate, Weighed, amount
+from tipstaff.sensors.traffic.detection.evidence import Block, flows_of
+from tipstaff.sensors.traffic.detection.findings import Limit
+from tipstaff.sensors.traffic.detection.lasting import Findings
+from tipstaff.sensors.traffic.detection.learned import Baselines
+from tipstaff.sensors.traffic.detection.sightings import Aim, Sighting
+from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
+from tipstaff.sensors.traffic.detection.tracks import Track, Tracks
+
+METRIC_LIMITS = {
+    C.M_BYTES: "bps", C.M_PACKETS: "pps", C.M_SYN: "syn_pps", C.M_UDP: "udp_pps", C.M_ICMP: "icmp_pps",
+    C.M_FRAGMENTS: "fragment_pps", C.M_AMP_BYTES: "amplified_bps", C.M_AMP_PACKETS: "amplified_pps",
+}  # fmt: skip
+OCTETS = (C.M_BYTES, C.M_AMP_BYTES)
+SPREAD = 0.5  # a flood of which one host gets more is no carpet
+MINUTE = 60
+REFILLED = 50  # newly followed subjects of a second whose flows at hand are added
+
+
+@dataclass
+class Rates:
+    """Judges every track once a second."""
+
+    follow: Tracks
+    baselines: Baselines
+    seconds: int = 0
+    learned_at: int = 0
+    judged: dict[tuple[int, int], int] = field(default_factory=dict)  # (slot, metric): up to when it was judged before
+
+    def candidates(self, hosts: C.Hosts, thresholds: Thresholds, second: int, blocks: Callable[[], list[Block]]) -> None:
+        """Follow those of the last second's lists that come near any limit, from their flows at hand on."""
+        fresh: list[Track] = []
+        for table, listed, rows in (
+            (tracks.HOST, hosts.hot, hosts.table.rows), (tracks.SUM, hosts.hot_sums, hosts.sums.rows),
+        ):  # fmt: skip
+            count = min(int(listed.counted[0]), len(listed.rows))
+            listed.counted[0] = 0
+            places = listed.rows[:count]
+            near = _near(rows[places[:, 0]], table, thresholds) if count else np.zeros(0, bool)
+            for row, customer in places[near].tolist():
+                track = self.follow.start(table, row, max(customer, 0), second)
+                if track is not None and track.since == second and len(fresh) < REFILLED:
+                    fresh.append(track)
+        held = blocks() if fresh else []
+        for track in fresh:
+            flows = flows_of(held, Aim(track.version, track.address, track.length, track.customer, track.end))
+            C.refill(hosts.ring, track.slot, flows.narrow, flows.wide, len(flows), hosts.ports, second - 1)
+
+    def look(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
+        """Sightings of this second; hosts before the sums that they are part of."""
+        rows = sorted(self.follow.by_row.values(), key=lambda track: (track.table, track.length == 0, track.slot))
+        if not rows:
+            return
+        applied = [thresholds.applied(one.version, one.address, one.length, one.customer) for one in rows]
+        out = self._weigh(rows, applied, second)
+        for number in np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist():
+            yield from self._rates(rows[number], applied[number], out[number], findings, second)
+        if second - self.learned_at >= MINUTE:
+            self.learned_at = second
+            yield from self._learn(rows, applied, findings, second)
+
+    def _weigh(self, rows: Sequence[Track], applied: Sequence[Applied], second: int) -> NDArray[np.float64]:
+        limits = np.full((len(rows), tracks.JUDGED), np.inf)
+        earliest = np.zeros((len(rows), tracks.JUDGED), np.int64)
+        for number, (track, own) in enumerate(zip(rows, applied, strict=True)):
+            for metric, name in METRIC_LIMITS.items():
+                limits[number, metric] = own[f"{track.level}.{track.direction}.{name}"] / (8 if metric in OCTETS else 1)
+                earliest[number, metric] = max(self.judged.get((track.slot, metric), 0), track.since - C.LENGTH)
+        seconds = np.array([max(1, min(int(own["timing.seconds"]), 60)) for own in applied], np.int64)
+        release = np.array([own["timing.release"] for own in applied])
+        out = np.zeros((len(rows), tracks.JUDGED, 7))
+        slots = np.array([one.slot for one in rows], np.int64)
+        tracks.weigh(self.follow.hosts.ring, slots, second, limits, release, seconds, earliest, out)
+        return out
+
+    def _rates(
+        self, track: Track, applied: Applied, out: NDArray[np.float64], findings: Findings, second: int
+    ) -> Iterator[Sighting]:
+        """What is over, in the order of the detectors; the general says nothing where the specific is open."""
+        said = False
+        for detector in known.RATES:
+            if track.level not in detector.levels or not out[detector.metric, tracks.FIRED]:
+                continue
+            if detector.name in known.GENERAL and (said or self._explained(track, findings)):
+                continue
+            key = detector.name, track.direction, track.subject.kind, track.subject.value
+            if track.table == tracks.SUM and key not in findings.open:
+                if not self._is_spread(track, applied, detector, out[detector.metric], findings):
+                    continue
+            if said and detector.name == "carpet_bombing":
+                continue
+            found = self._sighting(track, applied, detector, out[detector.metric], second)
+            said = True
+            yield found
+
+    def _explained(self, track: Track, findings: Findings) -> bool:
+        """Whether a more specific finding, or the other general one, is open on the subject."""
+        where = track.direction, track.subject.kind, track.subject.value
+        return any((name, *where) in findings.open for name in SPECIFIC)
+
+    def _sighting(self, track: Track, applied: Applied, detector: Rate, row: NDArray[np.float64], second: int) -> Sighting:
+        _, began, last, peak, mean, seen, noise = row.tolist()
+        weighed = Weighed(int(began), int(last), peak, mean, seen, noise)
+        aim = Aim(track.version, track.address, track.length, track.customer, track.end, detector.keep, detector.port_end)
+        rate = self._rate(track)
+        series = partial(self.follow.series, track, detector.metric, second, detector.scale)
+        return detector.sighting(aim, track.subject, track.customer, track.level, track.direction, weighed, applied, rate, series,
+                                 self._size(track, detector))  # fmt: skip
+
+    def _rate(self, track: Track) -> int:
+        """The sampling rate in effect: packets for each that was seen."""
+        ring = self.follow.hosts.ring[:, track.slot]
+        seen = float(ring[:, C.M_SAMPLES].sum())
+        return max(1, round(float(ring[:, C.M_PACKETS].sum()) / seen)) if seen else 1
+
+    def _size(self, track: Track, detector: Rate) -> float:
+        """Mean bytes of a packet, of amplified answers where it is about them."""
+        ring = self.follow.hosts.ring[:, track.slot]
+        amplified = detector.metric in (C.M_AMP_BYTES, C.M_AMP_PACKETS)
+        octets, packets = (C.M_AMP_BYTES, C.M_AMP_PACKETS) if amplified else (C.M_BYTES, C.M_PACKETS)
+        count = float(ring[:, packets].sum())
+        return float(ring[:, octets].sum()) / count if count else 0.0
+
+    def _is_spread(self, track: Track, applied: Applied, detector: Rate, row: NDArray[np.float64], findings: Findings) -> bool:
+        """Whether what hosts (of a customer: also networks) with findings of their own do not explain is still over the limit,
+        and no single host is most of it."""
+        times = np.arange(int(row[tracks.BEGAN]), int(row[tracks.LAST_OVER]) + 1) % C.LENGTH
+        whole = self._sum(track, detector.metric, times)
+        explained, greatest = 0.0, 0.0
+        for other in self.follow.by_row.values():
+            if other.end != track.end or other is track or not _within(other, track):
+                continue
+            part = self._sum(other, detector.metric, times)
+            if other.level == "host":
+                greatest = max(greatest, part)
+            where = other.direction, other.subject.kind, other.subject.value
+            if any((name, *where) in findings.open for name in ALL) and not (track.level == "customer" and other.level == "host"):
+                explained += part
+            elif other.level == "host" and any((name, *where) in findings.open for name in ALL):
+                explained += 0.0 if self._covered(other, findings) else part
+        limit = applied[detector.limit_name(track.level, track.direction)] / (8 if detector.metric in OCTETS else 1)
+        return whole > 0 and greatest < SPREAD * whole and (whole - explained) / max(len(times), 1) >= limit
+
+    def _covered(self, host: Track, findings: Findings) -> bool:
+        """Whether the host's network has a finding that counts it already."""
+        for other in self.follow.by_row.values():
+            if other.level == "prefix" and other.end == host.end and _within(host, other):
+                return ("carpet_bombing", other.direction, "prefix", other.subject.value) in findings.open
+        return False
+
+    def _sum(self, track: Track, metric: int, times: NDArray[np.int64]) -> float:
+        return float(self.follow.hosts.ring[times, track.slot, metric].sum())
+
+    def _learn(self, rows: Sequence[Track], applied: Sequence[Applied], findings: Findings, second: int) -> Iterator[Sighting]:
+        """Compare each track's last minute with what is usual; learn from it where nothing is wrong."""
+        times = np.arange(second - MINUTE, second) % C.LENGTH
+        for track, own in zip(rows, applied, strict=True):
+            place = self.baselines.place(f"{track.direction} {track.subject.kind} {track.subject.value}", second)
+            if place < 0 or second - track.since < MINUTE:
+                continue
+            ring = self.follow.hosts.ring[times, track.slot]
+            means = float(ring[:, C.M_BYTES].mean()) * 8, float(ring[:, C.M_PACKETS].mean())
+            over = list(self._unusual(track, own, place, means, ring, second))
+            if not over and not self._explained(track, findings):
+                self.baselines.learn(place, means, second)
+            elif over and not self._explained_statically(track, findings):
+                yield over[0]
+
+    def _explained_statically(self, track: Track, findings: Findings) -> bool:
+        where = track.direction, track.subject.kind, track.subject.value
+        return any((name, *where) in findings.open for name in ALL)
+
+    def _unusual(
+        self, track: Track, own: Applied, place: int, means: tuple[float, float], ring: NDArray[np.float32], second: int
+    ) -> Iterator[Sighting]:
+        for metric, (name, unit) in enumerate((("bps", "bit/s"), ("pps", "packets/s"))):
+            factor = own["watch.learned_factor"]
+            known_limit = self.baselines.limit(place, metric, second, factor, own["timing.learned_days"])
+            if known_limit is None:
+                continue
+            usual, drawn = known_limit
+            limit = max(drawn, own[f"watch.learned_{name}"])
+            if means[metric] < limit:
+                continue
+            column = C.M_PACKETS if metric else C.M_BYTES
+            scale = 1.0 if metric else 8.0
+            peak = float(ring[:, column].max()) * scale
+            figures = {f"peak_{name}": peak, f"mean_{name}": means[metric], "usual": usual}
+            who = f"customer {track.subject.value}" if track.level == "customer" else track.subject.value
+            words = f"{who} has {amount(means[metric], unit)} {track.direction}; {amount(usual, unit)} is usual at this hour."
+            shown = Limit(f"mean_{name}", limit, unit, "learned", learned.explain(usual, limit, factor), float(MINUTE))
+            aim = Aim(track.version, track.address, track.length, track.customer, track.end)
+            yield Sighting(
+                "unusual_traffic", "unusual_traffic", track.direction, track.subject, track.customer, second - MINUTE, second - 1,
+                figures, shown, self._rate(track), 0.6, "unlike before, which alone is no abuse", words, aim, 3 * MINUTE,
+                partial(self.follow.series, track, column, second, scale),
+            )  # fmt: skip
+
+    def forget(self, findings: Findings, second: int) -> None:
+        """Follow nobody who was not near a limit for two minutes and has no finding."""
+        for track in list(self.follow.by_row.values()):
+            where = track.direction, track.subject.kind, track.subject.value
+            if second - self.follow.last_hot[track.slot] > 2 * MINUTE and not any((name, *where) in findings.open for name in ALL):
+                self.follow.release(track)
+                for metric in range(tracks.JUDGED):
+                    self.judged.pop((track.slot, metric), None)
+
+    def ended(self, direction: str, kind: str, value: str, second: int) -> None:
+        """A finding ended: seconds up to now were judged, and open no other one."""
+        for track in self.follow.by_row.values():
+            if (track.direction, track.subject.kind, track.subject.value) == (direction, kind, value):
+                self.judged |= {(track.slot, metric): second for metric in range(tracks.JUDGED)}
+
+
+ALL = tuple(dict.fromkeys(one.name for one in known.RATES))
+SPECIFIC = tuple(name for name in ALL if name not in known.GENERAL)
+
+
+def _within(inner: Track, outer: Track) -> bool:
+    """Whether a track is part of a sum."""
+    if outer.level == "customer":
+        return inner.level != "customer" and inner.customer == outer.customer
+    if inner.level != "host" or inner.version != outer.version:
+        return False
+    bits = 32 if outer.version == 4 else 128
+    return inner.address >> (bits - outer.length) == outer.address >> (bits - outer.length)
+
+
+def _near(rows: NDArray[np.uint64], table: int, thresholds: Thresholds) -> NDArray[np.bool_]:
+    """Which rows of the last second come near the least limit that anybody has, of their direction."""
+    found = np.zeros(len(rows), bool)
+    ends = rows[:, C.KEY] & np.uint64(1)
+    tag = rows[:, C.KEY] >> np.uint64(60)
+    levels = ("host",) if table == tracks.HOST else ("prefix", "customer")
+    for level in levels:
+        here = np.ones(len(rows), bool) if table == tracks.HOST else (tag == 3) == (level == "customer")
+        for end, direction in enumerate(("out", "in")):
+            least = {name: thresholds.least(f"{level}.{direction}.{name}") / 2 for name in METRIC_LIMITS.values()}
+            learned_bps = thresholds.least("watch.learned_bps") / 2
+            if table == tracks.HOST:
+                octets, packets = rows[:, C.BYTES_SEEN] * 8.0, rows[:, C.PACKETS_SEEN].astype(float)
+                udp = rows[:, C.UDP].astype(float)
+                near = (rows[:, C.SYN] >= least["syn_pps"]) | (rows[:, C.ICMP] >= least["icmp_pps"])
+                near |= (rows[:, C.FRAGMENTS] >= least["fragment_pps"]) | (udp >= least["udp_pps"])
+                near |= (udp > 0) & ((octets >= least["amplified_bps"]) | (udp >= least["amplified_pps"]))
+            else:
+                octets, packets = rows[:, C.SUM_BYTES] * 8.0, rows[:, C.SUM_PACKETS].astype(float)
+                near = packets >= min(least.get("syn_pps", np.inf), least.get("udp_pps", np.inf))
+                near |= octets >= least["amplified_bps"]
+            near |= (octets >= min(least["bps"], learned_bps)) | (packets >= least["pps"])
+            found |= here & (ends == end) & near
+    return found
+
+
+def marks(hosts: C.Hosts, thresholds: Thresholds) -> None:
+    """From which bytes and packets a second on rows are listed at all."""
+    for number, levels in enumerate((("host",), ("prefix", "customer"))):
+        names = [f"{level}.{way}.{name}" for level in levels for way in ("in", "out") for name in METRIC_LIMITS.values()]
+        octets = [thresholds.least(name) / 16 for name in names if name.endswith("bps")]
+        octets.append(thresholds.least("watch.learned_bps") / 16)
+        packets = [thresholds.least(name) / 2 for name in names if name.endswith("pps")]
+        hosts.marks[number] = [int(max(1, min(*values, 1 << 60))) for values in (octets, packets)]

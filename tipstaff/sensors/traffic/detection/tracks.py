@@ -1,0 +1,162 @@
+"""Subjects that the detection follows second by second, and what their seconds say. See ``counting.follow`` for how they fill."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_network
+
+import numpy as np
+from numba import float64, int64
+from numpy.typing import NDArray
+
+from tipstaff.sensors.traffic import counting as C
+from tipstaff.sensors.traffic.decoders.loads import kernel
+from tipstaff.sensors.traffic.detection.findings import Subject
+
+HOST, SUM = 0, 1
+JUDGED = 8  # the metrics that have limits: the first of a track's
+FIRED, BEGAN, LAST_OVER, PEAK, MEAN, SAMPLES, NOISE = range(7)  # what ``weigh`` says of a metric; times in seconds
+SURE = 1.64  # one-sided 95 % of the normal distribution
+
+
+@dataclass(frozen=True)
+class Track:
+    """Who is followed: the row of which table, its subject in words and numbers, and since when."""
+
+    slot: int
+    table: int
+    row: int
+    end: int
+    subject: Subject
+    version: int
+    address: int
+    length: int
+    customer: int
+    since: int
+
+    @property
+    def direction(self) -> str:
+        return "in" if self.end else "out"
+
+    @property
+    def level(self) -> str:
+        return {"address": "host", "prefix": "prefix", "customer": "customer"}[self.subject.kind]
+
+
+@dataclass
+class Tracks:
+    """At most as many as the ring has room for; ``refused`` counts those that found none."""
+
+    hosts: C.Hosts
+    by_row: dict[tuple[int, int], Track] = field(default_factory=dict)
+    free: list[int] = field(default_factory=list)
+    refused: int = 0
+    top: int = 0
+    last_hot: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.free = list(range(self.hosts.ring.shape[1] - 1, -1, -1))
+
+    def start(self, table: int, row: int, customer: int, second: int) -> Track | None:
+        """Follow a row from now on; None when there is no room."""
+        known = self.by_row.get((table, row))
+        if known is not None:
+            self.last_hot[known.slot] = second
+            return known
+        if not self.free:
+            self.refused += 1
+            return None
+        slot = self.free.pop()
+        self.top = max(self.top, slot + 1)
+        rows = self._rows(table)
+        self.hosts.ring[:, slot] = 0
+        rows[row, C.MOMENT] |= np.uint64((slot + 1) << C.TRACK_BIT)
+        six = self.hosts.table.six[row] if table == HOST else np.zeros(2, np.uint64)
+        subject, version, address, length = subject_of(int(rows[row, C.KEY]), (int(six[0]), int(six[1])))
+        track = Track(slot, table, row, int(rows[row, C.KEY]) & 1, subject, version, address, length, customer, second)
+        self.by_row[table, row] = track
+        self.last_hot[slot] = second
+        return track
+
+    def release(self, track: Track) -> None:
+        rows = self._rows(track.table)
+        rows[track.row, C.MOMENT] &= np.uint64(~C.TRACKED & (1 << 64) - 1)
+        del self.by_row[track.table, track.row], self.last_hot[track.slot]
+        self.free.append(track.slot)
+
+    def _rows(self, table: int) -> NDArray[np.uint64]:
+        return self.hosts.sums.rows if table else self.hosts.table.rows
+
+    def turn(self, second: int) -> None:
+        """A second begins: its place in the ring is empty."""
+        self.hosts.ring[second % C.LENGTH, : self.top] = 0
+
+    def series(self, track: Track, metric: int, second: int, scale: float) -> list[tuple[float, float]]:
+        """What the ring holds up to but not including ``second``: (time, value), from the first value on."""
+        times = np.arange(second - C.LENGTH + 2, second)
+        values = self.hosts.ring[times % C.LENGTH, track.slot, metric] * scale
+        first = int(np.argmax(values > 0))
+        return [(float(at), round(float(value), 1)) for at, value in zip(times[first:], values[first:], strict=True)]
+
+
+def subject_of(key: int, six: tuple[int, int]) -> tuple[Subject, int, int, int]:
+    """The subject that a row's key stands for: in words; family, first address and prefix length (0 for a customer)."""
+    if key >> 63:
+        address = six[0] << 64 | six[1]
+        return Subject("address", str(IPv6Address(address))), 6, address, 128
+    whole, tag = key >> 1 & (1 << 59) - 1, key >> 60
+    if tag == 1:
+        return Subject("prefix", str(ip_network((whole << 8, 24)))), 4, whole << 8, 24
+    if tag == 2:
+        return Subject("prefix", f"{IPv6Address(whole << 80)}/48"), 6, whole << 80, 48
+    if tag == 3:
+        return Subject("customer", str(whole)), 0, 0, 0
+    return Subject("address", str(IPv4Address(whole & 0xFFFFFFFF))), 4, whole & 0xFFFFFFFF, 32
+
+
+@kernel
+def weigh(ring, slots, second, limits, release, seconds, earliest, out):
+    """Look at each slot's seconds before ``second``: ``out[n, metric]`` as FIRED … NOISE.
+
+    A metric fires where it was at or above its limit for ``seconds[n]`` seconds in a row, by its mean with 95 % certainty, and
+    each second but for what sampling alone may hide. The noise of a sampled figure is that of a Poisson count: the square root
+    of the packets seen (Duffield, Lund & Thorup 2003). ``limits`` in the ring's units a second; ``earliest``: what is older
+    was judged before.
+    """
+    length = ring.shape[0]
+    for n in range(len(slots)):
+        slot, span = slots[n], seconds[n]
+        packets, seen, octets = float64(0), float64(0), float64(0)
+        for moment in range(second - length + 2, second):
+            packets += ring[moment % length, slot, 1]
+            octets += ring[moment % length, slot, 0]
+            seen += ring[moment % length, slot, 8]
+        sampled = seen > 0 and packets > 1.01 * seen
+        for metric in range(8):
+            limit = limits[n, metric]
+            fired, began, last, peak, total, over = int64(0), int64(0), int64(0), float64(0), float64(0), int64(0)
+            grain = float64(0)
+            if sampled:
+                grain = octets / seen if metric == 0 or metric == 6 else packets / seen
+            floor = max(0.0, limit - 2 * np.sqrt(limit * grain))
+            run, window = int64(0), float64(0)
+            for moment in range(max(second - length + 2, earliest[n, metric]), second):
+                value = float64(ring[moment % length, slot, metric])
+                run = run + 1 if value >= floor and value > 0 else int64(0)
+                window = window + value if run else float64(0)
+                if run > span:
+                    window -= float64(ring[(moment - span) % length, slot, metric])
+                if value >= release[n] * limit and value > 0:
+                    last = int64(moment)
+                if run >= span and window / span - SURE * np.sqrt(window * grain) / span >= limit:
+                    if not fired:
+                        fired, began = int64(1), int64(moment) - span + 1
+                if fired and value > peak:
+                    peak = value
+            if fired:
+                for moment in range(began, last + 1):
+                    total += float64(ring[moment % length, slot, metric])
+                    over += 1
+            out[n, metric, 0], out[n, metric, 1], out[n, metric, 2] = fired, began, last
+            out[n, metric, 3] = peak
+            out[n, metric, 4] = total / over if over else 0.0
+            out[n, metric, 5] = total / grain if grain > 0 else 0.0
+            out[n, metric, 6] = np.sqrt(limit * grain / span) if grain > 0 else 0.0
