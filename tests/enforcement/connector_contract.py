@@ -90,7 +90,7 @@ class ConnectorContract(ABC):
     @abstractmethod
     def mend_peer(self) -> None: ...
 
-    def settle(self) -> None:
+    def settle(self) -> None:  # noqa: B027 - most peers act at once
         """Wait for a peer that acts later; a person confirms here."""
 
     def order(self, number: int = 1, target: str | None = None, **changes: Any) -> OrderView:

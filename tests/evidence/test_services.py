@@ -56,7 +56,9 @@ def faults():
     return [fault for fault in verify() if fault]
 
 
-@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(
+    max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(strategies.lists(strategies.binary(max_size=200), min_size=1, max_size=8))
 def test_whatever_is_kept_comes_back_and_equal_bytes_share_a_blob(contents):
     blobs = kept(*contents)

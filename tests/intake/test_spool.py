@@ -42,7 +42,7 @@ def remains(spool):
 text = strategies.text(strategies.characters(codec=None), max_size=30)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(strategies.binary(max_size=300), text, text, strategies.dictionaries(text, text, max_size=3))
 def test_whatever_comes_from_outside_is_accepted_and_comes_back(tmp_path, content, ref, filename, extra):
     spool = Spool(tmp_path / os.urandom(8).hex())

@@ -14,7 +14,7 @@ from tipstaff.kernel import bulk
 pytestmark = pytest.mark.django_db
 ODD = ["", " ", "NULL", "null", '"', "\\", '\\"', "{a,b}", "a,b", "it's", "%s", "\n\t", "ÄÖ 表", "'; DROP TABLE x; --"]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
-EASY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EASY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def there_and_back(literal: str, kind: str) -> list:

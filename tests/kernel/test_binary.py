@@ -43,7 +43,7 @@ def table(db):
         cursor.execute(f"CREATE TEMP TABLE binary_rows ({columns})")
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(rows=st.lists(row, max_size=30))
 def test_rows_survive(table, rows):
     with connection.cursor() as cursor:

@@ -95,7 +95,7 @@ class Instance:
 
     def kill_everything(self) -> None:
         """Whatever a failed test left of this one instance."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (left := self.processes()) and time.monotonic() < deadline:
             for found in left:
                 with contextlib.suppress(psutil.NoSuchProcess):

@@ -54,7 +54,7 @@ def test_known_keys_over_months_and_without_a_time():
     assert not bulk.known_keys(pl.Series([], dtype=pl.String)).any()
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(strategies.sets(strategies.text("0123456789abcdef", min_size=32, max_size=32), min_size=1, max_size=6))
 def test_nothing_is_known_in_an_empty_table(keys):
     assert not bulk.known_keys(pl.Series(sorted(keys), dtype=pl.String)).any()

@@ -94,7 +94,7 @@ def test_a_file_that_is_not_ours_is_never_taken_for_ours(text: str) -> None:
         http_rules.read(http_rules.render([]) + text + "x")
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(paths, min_size=40, max_size=60))
 @example(list(HOSTILE))
 def test_nginx_blocks_hostile_urls_and_nothing_else(real: FrontBed, found: list[str]) -> None:

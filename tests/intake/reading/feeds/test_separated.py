@@ -39,7 +39,7 @@ def test_what_was_written_is_read(rows: list[list[str]], delimiter: str, newline
     assert found.frame.rows() == [tuple(value.strip() for value in row) for row in rows]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_fast_way_and_the_careful_way_agree(data: st.DataObject, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever bad lines stand among many rows, the good rows come out alike, with the same numbers."""
