@@ -8,6 +8,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,16 @@ OPTIONS = (
     Option("flow_listen", "", "where flow statistics are received: HOST:PORT, several separated by commas; empty: nowhere"),
     Option("flow_hosts", "1000000", "active addresses of ours that flow statistics are counted for"),
     Option("flow_keep_days", "30", "days that single flows are kept; then they are summed up by the minute"),
-    Option("probe_hold_minutes", "15", "minutes until an emergency block is lifted for a look whether the attack goes on; 0: never"),
+    Option("never_test", "", "addresses and prefixes of ours that retests never touch, with commas"),
+    Option("probe_hold_minutes", "15", "minutes until an emergency block is lifted to see whether the attack goes on; 0: never"),
     Option("flow_keep_bytes", "0", "most bytes of the flow archive, beyond which the oldest is summed up early; 0: no limit"),
+    Option("flow_minutes_days", "180", "days that sums by the minute are kept; then they are summed up by the hour"),
+    Option("flow_hours_days", "730", "days that sums by the hour are kept"),
+    Option("flow_clickhouse_url", "", "ClickHouse that keeps the flows instead: http(s)://user:password@host:8123", secret=True),
+    Option("flow_clickhouse_database", "tipstaff", "its database"),
+    Option("flow_clickhouse_cluster", "", "its cluster, where there is more than one server; empty: one server"),
+    Option("flow_nfdump", "", "folder of nfdump files of another collector, asked for corroboration; empty: none"),
+    Option("flow_table", "", "TOML file that describes a table of flows on somebody's ClickHouse, asked for corroboration"),
     Option("patience", "60", "seconds a part waits for the database and its tables when it starts"),
     Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),
     Option("second_factor_roles", "all", "roles that need a second factor, separated by commas; `all`, or empty for none"),
@@ -156,6 +165,17 @@ def sending() -> str:
 def words(name: str) -> tuple[str, ...]:
     """The words of the option ``name``, which commas separate."""
     return tuple(filter(None, (one.strip() for one in get(name).split(","))))
+
+
+def networks(name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The addresses and prefixes of the option ``name``. Raises InputError naming the one that is none."""
+    found = []
+    for text in words(name):
+        try:
+            found.append(ip_network(text))
+        except ValueError as error:
+            raise InputError(Problem(_BY_NAME[name].variable, f"{text!r} is no prefix: {error}", "such as 192.0.2.0/28")) from error
+    return tuple(found)
 
 
 def single_sign_on() -> dict[str, str]:

@@ -169,11 +169,24 @@ SINGLE_SIGN_ON = environment.single_sign_on()
 DEVICE_COOKIE_NAME = f"tipstaff_device_{LISTEN[1]}"
 SPOOL = STATE / "spool"
 MAIL_LISTENERS = environment.mail_listeners()
+NEVER_TEST = environment.networks("never_test")
 PROBE_HOLD_MINUTES = environment.number("probe_hold_minutes")
 FLOWS: dict[str, Any] = {
     "listen": environment.flow_listeners(),
     "hosts": environment.number("flow_hosts"),
-    "archive": {"keep_hours": environment.number("flow_keep_days") * 24, "most_bytes": environment.number("flow_keep_bytes")},
+    "archive": {
+        "keep_hours": environment.number("flow_keep_days") * 24,
+        "keep_minutes_hours": environment.number("flow_minutes_days") * 24,
+        "keep_coarse_hours": environment.number("flow_hours_days") * 24,
+        "most_bytes": environment.number("flow_keep_bytes"),
+    },
+    "clickhouse": {
+        "url": environment.get("flow_clickhouse_url"),
+        "database": environment.get("flow_clickhouse_database"),
+        "cluster": environment.get("flow_clickhouse_cluster"),
+    },
+    "nfdump": environment.get("flow_nfdump"),
+    "table": environment.get("flow_table"),
 }
 RDAP = environment.flag("rdap")
 CREDENTIAL = environment.credential  # a function: what a source's settings name is looked up when it is used

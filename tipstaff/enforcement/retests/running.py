@@ -4,13 +4,24 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from tipstaff.attribution.queries import own_prefixes
 from tipstaff.cases import retests
 from tipstaff.cases.models import Case, Retest
 from tipstaff.cases.states import ENDED
-from tipstaff.enforcement.retests import feed_quiet, flow_quiet, open_relay, open_service, reporter_recheck, url_status
+from tipstaff.enforcement.models import Protected
+from tipstaff.enforcement.retests import (
+    feed_quiet,
+    flow_asking,
+    flow_quiet,
+    open_relay,
+    open_service,
+    recheck_letters,
+    reporter_recheck,
+    url_status,
+)
 from tipstaff.enforcement.retests.contract import UNCLEAR, Seen, Space
 from tipstaff.evidence.services import Plain, keep
 from tipstaff.kernel import shadow
@@ -79,8 +90,9 @@ def _finish(row: Retest, seen: Seen, now: datetime) -> None:
 
 
 def space() -> Space:
-    """Our own prefixes, without what is never touched."""
-    return Space(tuple(own_prefixes()))
+    """Our own prefixes, without what is never touched: the never-touch list of orders, and the setting TIPSTAFF_NEVER_TEST."""
+    listed = Protected.objects.filter(removed_at__isnull=True, prefix__isnull=False).values_list("prefix", flat=True)
+    return Space(tuple(own_prefixes()), (*settings.NEVER_TEST, *filter(None, listed)))
 
 
 def _url(row: Retest, own: Space, now: datetime) -> Seen:
@@ -118,7 +130,24 @@ def _feed(row: Retest, own: Space, now: datetime) -> Seen:
 
 def _reporters(row: Retest, own: Space, now: datetime) -> Seen:
     events, reporters = _events_since(row.case)
-    return reporter_recheck.judge(events, reporters, row.case.reporters)
+    asked = 0 if events else recheck_letters.ask(row.case, claimed_at=row.case.fix_claimed_at, now=now)
+    return reporter_recheck.judge(events, reporters, row.case.reporters, asked)
+
+
+def _flows(row: Retest, own: Space, now: datetime) -> Seen:
+    since = _since(row.case)
+    return flow_quiet.compare(flow_asking.ask(row.case, row.target, own, since, _found_since(row.case), now=now))
+
+
+def _found_since(case: Case) -> int:
+    """Findings of our own detectors on the case that were seen after the claim."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT count(DISTINCT r.external_id) FROM reports_event e JOIN reports_report r ON r.id = e.report_id
+               WHERE e.case_id = %s AND r.format = 'flow-finding' AND e.occurred_at > %s""",
+            [case.pk, _since(case)],
+        )
+        return int(cursor.fetchone()[0])
 
 
 Look = Callable[[Retest, Space, datetime], Seen]
@@ -127,6 +156,6 @@ LOOKS: dict[str, Look] = {
     "open_relay": lambda row, own, now: open_relay.look(row.target, own),
     "url_status": _url,
     "feed_quiet": _feed,
-    "flow_quiet": lambda row, own, now: flow_quiet.judge(None),
+    "flow_quiet": _flows,
     "reporter_recheck": _reporters,
 }
