@@ -10,7 +10,7 @@ import click
 #: Name → module and the size that the published figures use.
 BENCHES: dict[str, int] = {
     "feed": 1_000_000, "mail": 20_000, "smtp": 5_000, "xarf": 100_000, "attribution": 100_000, "desk": 1_000_000,
-    "clocks": 100_000, "orders": 10_000,
+    "clocks": 100_000, "orders": 10_000, "sample": 1_000,
 }  # fmt: skip
 
 #: Benchmarks with options of their own: name → module:command.
@@ -19,6 +19,7 @@ OWN: dict[str, str] = {
     "flows": "tipstaff.project.bench.flows:flows",
     "archive": "tipstaff.project.bench.archive:archive",
     "faults": "tipstaff.project.bench.faults:faults",
+    "detect": "tipstaff.project.bench.detect:detect",
     "fuzz-flows": "tipstaff.project.bench.fuzz_flows:fuzz_flows",
 }
 

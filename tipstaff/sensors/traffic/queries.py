@@ -2,13 +2,17 @@
 
 from datetime import datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from tipstaff.evidence.models import Hold
 from tipstaff.sensors.traffic.archive.asking import Archive, Questions
+from tipstaff.sensors.traffic.archive.clickhouse import Cluster, Http
 from tipstaff.sensors.traffic.archive.corroborating import Own, Source
+from tipstaff.sensors.traffic.archive.foreign import Foreign, read_mapping
+from tipstaff.sensors.traffic.archive.nfdump import Nfdump
 from tipstaff.sensors.traffic.archive.questions import Span
 from tipstaff.sensors.traffic.models import Exporter
 
@@ -57,17 +61,22 @@ def held() -> dict[str, Any]:
     return {"all": "all" in scopes or "flows" in scopes, "customers": sorted(set(customers))}
 
 
-def archive() -> Archive:
-    """The archive of this instance."""
-    return Archive(settings.STATE / "flows" / "archive")
-
-
 EXACT_ROWS = 3_000_000  # of a question's files, beyond which a sample is asked
+
+
+def archive(*, limit: float = 0) -> Archive | Cluster:
+    """The archive of this instance: its files, or the cluster that keeps the flows instead. ``limit``: seconds for a question."""
+    where = settings.FLOWS["clickhouse"]
+    if where["url"]:
+        return Cluster(Http(where["url"]), database=where["database"], limit=limit)
+    return Archive(settings.STATE / "flows" / "archive", limit=limit)
 
 
 def explorer(span: Span, *, exact: bool, limit: float) -> tuple[Questions, bool, int]:
     """What answers a person's question, whether from a sample, and how many rows it would read without."""
-    own = Archive(archive().root, limit=limit)
+    own = archive(limit=limit)
+    if isinstance(own, Cluster):
+        return own, False, 0
     rows = own.rows(span)
     if exact or rows <= EXACT_ROWS:
         return own, False, rows
@@ -75,12 +84,17 @@ def explorer(span: Span, *, exact: bool, limit: float) -> tuple[Questions, bool,
 
 
 def sources() -> list[Source]:
-    """Everything that keeps flows here, for corroboration; empty where no flow statistics are collected."""
+    """Everything that keeps flows here, for corroboration; empty where there is nothing."""
+    found: list[Source] = []
     own = archive()
-    if own.kept_since() is None:
-        return []
-    confirmed = list(Exporter.objects.exclude(confirmed_at=None))
-    return [Own(own, skews=_skews(confirmed), lost=_lost(confirmed))]
+    if isinstance(own, Cluster) or own.kept_since() is not None:
+        confirmed = list(Exporter.objects.exclude(confirmed_at=None))
+        found.append(Own(own, skews=_skews(confirmed), lost=_lost(confirmed)))
+    if folder := settings.FLOWS["nfdump"]:
+        found.append(Nfdump(Path(folder), rate=settings.FLOWS["nfdump_rate"]))
+    if described := settings.FLOWS["table"]:
+        found.append(Foreign(read_mapping(Path(described))))
+    return found
 
 
 def _skews(exporters: list[Exporter]) -> dict[int, timedelta]:

@@ -82,7 +82,12 @@ class Flows:
         plain.write(self.root / "receiver.settings")
         cluster = self.options.get("clickhouse", {})
         kept = writer.Settings(
-            str(self.root / "archive"), fd, plain.slots, receiver.SLOT_FLOWS, **self.options["archive"], spool=bool(cluster.get("url"))
+            str(self.root / "archive"),
+            fd,
+            plain.slots,
+            receiver.SLOT_FLOWS,
+            **self.options["archive"],
+            spool=bool(cluster.get("url")),
         )
         kept.write(self.root / "writer.settings")
         self.programs = [

@@ -38,6 +38,11 @@ FRESH = """
         packets, ended, lasted{more}
     FROM {source} WHERE {where}
 """
+SUMMED = """
+    SELECT local, coalesce(local_hi, 0) AS local_hi, coalesce(local_lo, 0) AS local_lo, customer, direction, twin, protocol,
+        exporter, family, bytes, packets, ended, 0 AS lasted, CASE WHEN unscaled > 0 THEN 0 ELSE 1 END AS rate{more}
+    FROM {source}
+"""
 SIX = ("local_hi", "local_lo", "peer_hi", "peer_lo")
 RAW_SIX = ("src_hi", "src_lo", "dst_hi", "dst_lo")
 SHOWN = (
@@ -63,34 +68,38 @@ class Questions(ABC):
 
     dialect: Dialect
     weighted = False
+    sums = False  # whether what was summed up is part of it
 
     @abstractmethod
-    def _ask(self, span: Span, statement: Statement) -> Sequence[Sequence[Any]]:
-        """Run a statement over the flows that a span may touch."""
+    def _ask(self, span: Span, statement: Statement, coarse: bool = False) -> Sequence[Sequence[Any]]:
+        """Run a statement over the flows that a span may touch; ``coarse``: and over what was summed up of them."""
 
     @abstractmethod
     def kept_since(self) -> datetime | None:
         """Since when single flows are kept; None where there are none."""
 
-    def _wanted(self, span: Span, where: str) -> Wanted:
-        return Wanted(span, where, self.dialect, self.weighted)
+    def _wanted(self, span: Span, where: str, *dimensions: str, measure: str = "bytes") -> Wanted:
+        coarse = bool(dimensions) and self.sums and questions.rolled(where, *(one for one in dimensions if one), measure=measure)
+        return Wanted(span, where, self.dialect, self.weighted, coarse)
 
     def top(self, dimension: str, span: Span, *, measure: str = "bytes", count: int = 10, where: str = "") -> Answer:
         """The greatest values of a dimension by a measure, each with bytes, packets and flows, scaled by the sampling rate.
 
         Dimensions: DIMENSIONS; measures: MEASURES; ``where``: a filter as in ``filters``.
         """
-        statement = questions.top(self._wanted(span, where), dimension, measure, count)
+        wanted = self._wanted(span, where, dimension, measure=measure)
+        statement = questions.top(wanted, dimension, measure, count)
         width = len(questions.columns_of(dimension))
         rows = [
             (questions.value_of(dimension, row[:width]), *map(int, row[width : width + 3]), bool(row[width + 3]))
-            for row in self._ask(span, statement)
+            for row in self._ask(span, statement, wanted.coarse)
         ]
         return Answer((dimension, "bytes", "packets", "flows", "unscaled"), rows[:count], len(rows) > count)
 
     def total(self, span: Span, *, where: str = "", dimension: str = "") -> tuple[int, int, int]:
         """Bytes, packets and flows of all that is asked for."""
-        found = self._ask(span, questions.total(self._wanted(span, where), dimension))
+        wanted = self._wanted(span, where, dimension)
+        found = self._ask(span, questions.total(wanted, dimension), wanted.coarse)
         first, second, third = (int(value or 0) for value in found[0]) if found else (0, 0, 0)
         return first, second, third
 
@@ -98,16 +107,18 @@ class Questions(ABC):
         self, dimension: str, span: Span, *, step: timedelta, values: Sequence[Any] = (), measure: str = "bytes", where: str = ""
     ) -> list[tuple[datetime, int, int]]:
         """(start of the step, place among the values or -1 for all others, measure)."""
-        statement = questions.lines(self._wanted(span, where), dimension, measure, values, step)
-        return [(_moment(int(slot)), int(place), int(amount)) for slot, place, amount in self._ask(span, statement)]
+        wanted = self._wanted(span, where, dimension, measure=measure)
+        rows = self._ask(span, questions.lines(wanted, dimension, measure, values, step), wanted.coarse)
+        return [(_moment(int(slot)), int(place), int(amount)) for slot, place, amount in rows]
 
     def pairs(
         self, dimensions: tuple[str, str], span: Span, *, values: tuple[Sequence[Any], Sequence[Any]], measure: str = "bytes",
         where: str = "",
     ) -> list[tuple[int, int, int]]:  # fmt: skip
         """(place among the first dimension's values, among the second's, measure); -1 for all others."""
-        statement = questions.pairs(self._wanted(span, where), dimensions, measure, values)
-        return [(int(one), int(two), int(amount)) for one, two, amount in self._ask(span, statement)]
+        wanted = self._wanted(span, where, *dimensions, measure=measure)
+        rows = self._ask(span, questions.pairs(wanted, dimensions, measure, values), wanted.coarse)
+        return [(int(one), int(two), int(amount)) for one, two, amount in rows]
 
     def flows_of(self, address: str, span: Span, *, limit: int = 1000, where: str = "") -> Answer:
         """Flows of one of our hosts that touch the span, in order of their end; ``direction`` 0 is out, 1 in."""
@@ -121,11 +132,12 @@ class Questions(ABC):
 
     def series(self, span: Span, *, step: timedelta, dimension: str = "direction", where: str = "") -> Answer:
         """Bytes and packets per step of time and value of a dimension; long flows count where they ended."""
-        statement = questions.series(self._wanted(span, where), dimension, step)
+        wanted = self._wanted(span, where, dimension)
+        statement = questions.series(wanted, dimension, step)
         width = 1 + len(questions.columns_of(dimension))
         rows = [
             (_moment(int(row[0])), questions.value_of(dimension, row[1:width]), *map(int, row[width:]))
-            for row in self._ask(span, statement)
+            for row in self._ask(span, statement, wanted.coarse)
         ]
         return Answer(("at", dimension, "bytes", "packets", "flows"), rows)
 
@@ -134,6 +146,7 @@ class Archive(Questions):
     """The files under a folder. ``limit``: seconds after which a question is given up; ``thin``: ask the samples (``thinning``)."""
 
     dialect = Dialect.DUCKDB
+    sums = True
 
     def __init__(self, root: Path, *, memory: str = MEMORY, threads: int = THREADS, limit: float = 0, thin: bool = False) -> None:
         self.root, self.memory, self.threads, self.limit, self.weighted = root, memory, threads, limit, thin
@@ -161,17 +174,24 @@ class Archive(Questions):
             connection.interrupt()
             wait = 0.05
 
-    def _view(self, span: Span) -> str | None:
+    def _view(self, span: Span, coarse: bool = False) -> str | None:
         """SQL for every row of the files that may hold flows of the span; None when there is no such file."""
-        settled = ("thin",) if self.weighted else ("hours", "held")
+        # What is held beyond its time is in the sums already.
+        settled = ("thin",) if self.weighted else ("hours",) if coarse else ("hours", "held")
         hours = [one.path for one in files.stored(self.root, *settled) if _touches(one, span)]
         fresh = [one.path for one in files.stored(self.root, "fresh") if _touches(one, span)]
+        summed = [one.path for one in files.stored(self.root, "minutes", "coarse") if coarse and _touches(one, span)]
+        many = ", 1 AS many" if coarse else ""
         parts = []
         if hours:
-            parts.append(COMPACTED.format(source=_source(hours, SIX), more=", weight" if self.weighted else ""))
+            more = (", weight" if self.weighted else "") + many
+            parts.append(COMPACTED.format(source=_source(hours, SIX), more=more))
+        if summed:
+            more = (", 1 AS weight" if self.weighted else "") + ", flows AS many"
+            parts.append(SUMMED.format(source=_source(summed, SIX[:2]), more=more))
         if fresh:
             source = f"(SELECT *, src AS src_, dst AS dst_ FROM {_source(fresh, RAW_SIX)})"  # noqa: S608
-            common = {"source": source, "more": ", 1 AS weight" if self.weighted else ""}
+            common = {"source": source, "more": (", 1 AS weight" if self.weighted else "") + many}
             through = "src_customer = 0 AND dst_customer = 0"
             twin = "(src_customer <> 0)::UTINYINT"
             parts += [
@@ -181,10 +201,10 @@ class Archive(Questions):
             ]
         return " UNION ALL BY NAME ".join(f"({part})" for part in parts) if parts else None
 
-    def _ask(self, span: Span, statement: Statement) -> list[tuple[Any, ...]]:
+    def _ask(self, span: Span, statement: Statement, coarse: bool = False) -> list[tuple[Any, ...]]:
         """A file that was compacted away meanwhile is no error."""
         for attempt in range(3):
-            view = self._view(span)
+            view = self._view(span, coarse)
             if view is None:
                 return []
             try:
@@ -228,7 +248,7 @@ def _moment(milliseconds: int) -> datetime:
 
 def _touches(one: files.Stored, span: Span) -> bool:
     """Whether a file may hold flows of the span: its name says when it was received."""
-    width = timedelta(hours=1) if one.kind != "fresh" else timedelta(0)
+    width = {"fresh": timedelta(0), "coarse": timedelta(days=1)}.get(one.kind, timedelta(hours=1))
     return one.at + width + LATE >= span.start and one.at <= span.end + LATE
 
 

@@ -91,7 +91,7 @@ class Cluster(Questions):
     def __init__(self, server: Server, *, database: str = "tipstaff", limit: float = 0) -> None:
         self.server, self.database, self.limit = server, database, limit
 
-    def _ask(self, span: Span, statement: Statement) -> Sequence[Sequence[Any]]:
+    def _ask(self, span: Span, statement: Statement, coarse: bool = False) -> Sequence[Sequence[Any]]:
         sql, parameters = bound(statement)
         bounds = f" SETTINGS max_execution_time = {self.limit:g}" if self.limit else ""
         return self.server.rows(sql.format(flows=f"{self.database}.flows") + bounds, parameters)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from tipstaff.sensors.traffic.archive.asking import Archive, Span
+from tipstaff.sensors.traffic.archive.asking import Archive, Questions, Span
 from tipstaff.sensors.traffic.corroboration import Claim, Corroboration, Seen, Watch, corroborate, offsets
 
 EXACT = timedelta(minutes=20)  # looked at first: most claims are right about their time
@@ -29,7 +29,7 @@ class Own:
 
     name = "archive"
 
-    def __init__(self, archive: Archive, *, skews: dict[int, timedelta] | None = None, lost: float = 0.0) -> None:
+    def __init__(self, archive: Questions, *, skews: dict[int, timedelta] | None = None, lost: float = 0.0) -> None:
         self.archive, self.skews, self.lost = archive, skews or {}, lost
 
     def flows(self, address: str, span: Span, claim: Claim) -> list[Seen]:

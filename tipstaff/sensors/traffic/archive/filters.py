@@ -64,6 +64,13 @@ def names() -> Sequence[str]:
     return (*ADDRESSES, *SHORT, *NUMBERS)
 
 
+def names_in(text: str) -> frozenset[str]:
+    """The names that a filter speaks of, the short ones written out."""
+    words = {found.group().lower() for found in _WORD.finditer(text)}
+    written = {name for short, meant in (*SHORT.items(), ("host", ("local", "peer"))) if short in words for name in meant}
+    return frozenset((words & {*ADDRESSES, *NUMBERS} - {"host"}) | written)
+
+
 @dataclass
 class _Parser:
     """Recursive descent, with a limit to the recursion."""

@@ -74,7 +74,7 @@ class Keeper:
         return done
 
     def bound_spool(self) -> int:
-        """While a cluster is away its files wait here; beyond the bytes that are allowed the oldest are given up, and said to be."""
+        """While a cluster is away files wait here; beyond the bytes allowed the oldest are given up, and said to be."""
         waiting = files.stored(self.root, "fresh")
         size, gone = sum(one.size for one in waiting), 0
         for one in waiting if self.settings.most_bytes else ():
@@ -151,7 +151,7 @@ class Keeper:
         for label, group in groups.items():
             if kind == "hours" and holds.customers:
                 self._hold(group, holds.customers)
-            source = _source((one.path for one in group), "WHERE twin < 2" if kind == "hours" else "")
+            source = _source((one.path for one in group), "")
             target = self.root / into / f"{label}-{group[0].path.stem.split('-')[-1]}.parquet"
             self._copy(ROLLED.format(source=source, step=step, **terms), target)
             for one in group:

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
 from tipstaff.kernel.errors import InputError, Problem
-from tipstaff.sensors.traffic.archive.filters import Condition, inside, parse_filter
+from tipstaff.sensors.traffic.archive.filters import Condition, inside, names_in, parse_filter
 
 DIMENSIONS = (
     "local", "peer", "customer", "peer_customer", "direction", "protocol", "local_port", "peer_port", "exporter", "input",
@@ -23,6 +23,10 @@ ENDS = ("local", "peer")  # dimensions of an address, which is four columns
 BOTH_ENDS = ("local", "customer", "local_port")  # an internal flow counts under each of its ends
 MEASURES = ("bytes", "packets", "flows", "peers")
 MOST_ROWS = 100_000
+
+
+#: What sums by the minute and the hour still tell apart.
+ROLLED = frozenset({"local", "customer", "direction", "protocol", "exporter", "family"})
 
 
 class Dialect(StrEnum):
@@ -74,6 +78,7 @@ class Wanted:
     where: str = ""
     dialect: Dialect = Dialect.DUCKDB
     weighted: bool = False
+    coarse: bool = False  # sums by the minute and the hour are asked too, whose rows stand for ``many`` flows
 
     def measure(self, name: str) -> str:
         """An aggregate, scaled by the sampling rate."""
@@ -81,7 +86,8 @@ class Wanted:
             return SUM[self.dialect].format(name, " * weight" if self.weighted else "")
         if name == "peers":
             return "count(DISTINCT (family, peer, peer_hi, peer_lo))"
-        return COUNT[self.dialect].format("weight") if self.weighted else "count(*)"
+        stands = " * ".join(name for name, there in (("weight", self.weighted), ("many", self.coarse)) if there)
+        return COUNT[self.dialect].format(stands) if stands else "count(*)"
 
     def ended(self, once: bool = True) -> Condition:
         """Flows that ended in the span, each once unless both of its ends are asked for."""
@@ -93,6 +99,11 @@ class Wanted:
         """Flows of which any part lies in the span."""
         asked = parse_filter(self.where)
         return Condition(f"ended >= ? AND ended - lasted < ? AND ({asked.sql})", (*self.span.milliseconds(), *asked.parameters))
+
+
+def rolled(where: str, *dimensions: str, measure: str = "bytes") -> bool:
+    """Whether sums can answer too: nothing is asked that they no longer tell apart."""
+    return set(dimensions) | names_in(where) <= ROLLED and measure != "peers"
 
 
 def checked(dimension: str, measure: str = "bytes") -> None:

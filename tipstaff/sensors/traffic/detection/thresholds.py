@@ -121,7 +121,7 @@ def read(text: str = "", *, source: str = "detection.toml") -> Thresholds:
             continue
         found.customers[who] = Scope(f"customer {who}", _flat(row, where, known, problems))
     for number, row in enumerate(_tables(told, "prefix", source, problems), 1):
-        _add(found, row, [row.pop("prefix", None)], f"{source} [[prefix]] {number}", known, problems)
+        _add(found, row, [row.pop("network", None)], f"{source} [[prefix]] {number}", known, problems)
     for number, row in enumerate(_tables(told, "group", source, problems), 1):
         where = f"{source} [[group]] {number}"
         _add(found, row, row.pop("prefixes", None), where, known, problems, f"group {row.pop('name', number)}")
