@@ -182,10 +182,46 @@ def test_there_is_guidance_for_every_kind_that_is_told_to_customers():
     for pack in ("default", "dedicated-hosting", "managed-services"):
         for code, entry in loading.load_packaged(pack).categories.items():
             if entry.customer_told and str(entry.opening) != "enrich":
-                assert len(catalogue.guidance().get(code, ())) >= 2, f"{pack} {code}"
+                for spoken in catalogue.LANGUAGES:
+                    assert len(catalogue.guidance(spoken).get(code, ())) >= 2, f"{pack} {code} {spoken}"
             for spoken in catalogue.LANGUAGES:
                 assert catalogue.packaged(spoken).word("categories", code), f"{spoken} {code}"
 
 
 def test_a_language_that_is_not_there_is_answered_in_english():
     assert [catalogue.known(code) for code in ("de-AT", "FR", "pt", "", "nl_BE")] == ["de", "fr", "en", "en", "nl"]
+
+
+def test_guidance_says_as_much_in_every_language():
+    english = catalogue.guidance("en")
+    for code in catalogue.LANGUAGES:
+        spoken = catalogue.guidance(code)
+        assert {kind: len(lines) for kind, lines in spoken.items()} == {kind: len(lines) for kind, lines in english.items()}, code
+        assert code == "en" or not {line for lines in spoken.values() for line in lines} & {
+            line for lines in english.values() for line in lines
+        }
+
+
+def test_every_label_of_the_evidence_is_there_in_every_language():
+    import re
+    from inspect import getsource
+
+    from tipstaff.cases import disclosing
+    from tipstaff.reports import redaction, scrubbing
+
+    source = getsource(scrubbing) + getsource(redaction)
+    removed = {
+        value for name, value in vars(scrubbing).items() if name.isupper() and isinstance(value, str) and f"gone({name})" in source
+    }
+    written = set(re.findall(r'gone\("([^"]+)"\)', source)) | {
+        "Report",
+        "The mail that is complained about",
+        "Machine-readable report",
+    }
+    assert len(removed) >= 10 and "Machine-readable report" in getsource(redaction)
+    labels = removed | written | {"removed", disclosing.MORE, "Claimant", "Sent by", "Address", "Work", "Their reference"}
+    for code in catalogue.LANGUAGES:
+        known = catalogue.packaged(code).words["evidence"]
+        assert labels <= set(known), f"{code}: {sorted(labels - set(known))}"
+        assert catalogue.label(code, "evidence-3.log") == "evidence-3.log"
+    assert catalogue.label("de", "mail address") == "Mailadresse" and "{n}" in catalogue.label("nl", disclosing.MORE)

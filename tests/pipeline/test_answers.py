@@ -7,7 +7,8 @@ import pytest
 from tests.pipeline.given import CAROL, NOW, deliver, event, provider, report
 from tipstaff.cases.models import Case
 from tipstaff.cases.tokens import case_named, token_of
-from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.correspondence import catalogue, wordings
+from tipstaff.correspondence.models import OutboxMessage, Wording
 from tipstaff.intake.drafts import Disposition, ReportDraft, Reporter
 from tipstaff.intake.models import Submission
 
@@ -122,3 +123,41 @@ def test_a_digest_goes_out_once_a_day_for_what_the_rules_put_there():
     message = OutboxMessage.objects.get(kind="digest")
     assert message.recipient == "abuse@carol.example" and "Port scan: 2" in message.body
     assert write_digests(now=NOW + timedelta(days=9)) == 0
+
+
+LETTERS = {
+    "en": ("Your address attacks our server and we have the logs of it for you.", "the address (with port and time)"),
+    "de": ("Von Ihrer Adresse wird unser Server angegriffen, bitte sehen Sie nach.", "die Adresse (mit Port"),
+    "fr": ("Bonjour, une attaque est en cours depuis votre réseau sur notre serveur.", "l’adresse (avec port"),
+    "es": ("Desde su red se ataca a nuestro servidor y les pedimos que lo detengan, por favor.", "la dirección (con puerto"),
+    "nl": ("Vanaf uw netwerk wordt een van onze servers aangevallen, graag actie van uw kant, dank.", "het adres (met poort"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", LETTERS)
+def test_a_reporter_is_asked_back_in_the_language_of_the_report(code):
+    provider()
+    text, said = LETTERS[code]
+    deliver(incomplete(subject=text), kind="smtp")
+    message = OutboxMessage.objects.get()
+    assert (message.language, message.kind) == (code, "ask-back") and said in message.body
+    assert message.html and f'lang="{code}"' in message.html
+
+
+def test_what_no_language_is_found_in_is_answered_in_english():
+    provider()
+    deliver(incomplete(subject="198.51.100.7:22"), kind="smtp")
+    assert OutboxMessage.objects.get().language == "en"
+
+
+def test_the_operators_own_words_are_used_and_ones_that_no_longer_fit_keep_no_report_back():
+    provider()
+    keep = {"kind": "ask_back.reporter", "language": "en", "by": "bob", "now": NOW}
+    source = catalogue.Source("We still need something", "{% for line in lines %}\n- {{ line }}\n{% endfor %}\n\nWrite to us.")
+    wordings.keep(source=source, **keep)
+    deliver(incomplete(), kind="smtp")
+    assert OutboxMessage.objects.get().subject == "We still need something"
+    Wording.objects.update(body="{% if lines %} never ended")
+    deliver(incomplete(by="rob@example.org"), kind="smtp")
+    second = OutboxMessage.objects.get(recipient="rob@example.org")
+    assert second.subject != "We still need something" and "we still need" in second.body

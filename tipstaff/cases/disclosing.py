@@ -4,13 +4,16 @@ from datetime import datetime
 
 from tipstaff.cases.models import Case, CaseReport
 from tipstaff.cases.redacted import MOST_BYTES, customer_view
+from tipstaff.correspondence.catalogue import label
 from tipstaff.evidence.access import grant
 from tipstaff.policy.edition import Category, Handling
 from tipstaff.reports import queries as reports
 from tipstaff.reports.models import Report
+from tipstaff.reports.redaction import Section
 
 MOST_LINES, LONGEST_LINE = 40, 200  # of evidence in a message
 UNSHOWN = frozenset({Handling.NO_RENDERING, Handling.RESTRICTED_VIEW, Handling.ZERO_TOLERANCE})
+MORE = "{n} more lines in the portal"
 
 
 def speaking(case: Case) -> Report | None:
@@ -23,7 +26,7 @@ def speaking(case: Case) -> Report | None:
     return max(reports.of_reports(told), key=lambda row: (row.trust, -row.pk), default=None)
 
 
-def excerpt(*, case: Case, found: Report, category: Category, by: str, now: datetime) -> str:
+def excerpt(*, case: Case, found: Report, category: Category, language: str, by: str, now: datetime) -> str:
     """The redacted evidence as lines for a letter; empty where this kind is never shown or the evidence is too large."""
     blob = found.submission.blob
     if UNSHOWN & set(category.handling) or blob.size > MOST_BYTES:
@@ -31,11 +34,19 @@ def excerpt(*, case: Case, found: Report, category: Category, by: str, now: date
     allowed = grant(blob=blob, actor=by, basis=f"case:{case.pk} notice")
     lines: list[str] = []
     for section in customer_view(case=case, found=found, blob=blob, grant=allowed, now=now):
-        body = [line.rstrip() for line in section.text.splitlines()] or ([section.attachment] if section.attachment else [])
+        body = [line.rstrip() for line in _text(section, language).splitlines()] or (
+            [section.attachment] if section.attachment else []
+        )
         lines += ["", *body] if lines else body
     kept = _folded(lines)
     left = len(kept) - MOST_LINES
-    return "\n".join([*kept[:MOST_LINES], *([f"[{left} more lines in the portal]"] if left > 0 else [])]).strip()
+    return "\n".join([*kept[:MOST_LINES], *([f"[{label(language, MORE).format(n=left)}]"] if left > 0 else [])]).strip()
+
+
+def _text(section: Section, language: str) -> str:
+    """A section's text with what was removed named in the reader's language."""
+    removed = label(language, "removed")
+    return "".join(f"[{removed}: {label(language, piece.gone)}]" if piece.gone else piece.text for piece in section.pieces)
 
 
 def _folded(lines: list[str]) -> list[str]:
@@ -47,7 +58,7 @@ def _folded(lines: list[str]) -> list[str]:
     return kept
 
 
-def complainant(found: Report, category: Category) -> str:
+def complainant(found: Report, category: Category, language: str) -> str:
     """Who claims a copyright, as lines, where the law has the notice passed on with the name: a complete notice (17 U.S.C.
     512(c)(3)) of a kind for which the policy provides a counter-notice. Empty in every other case."""
     claim = found.copyright or {}
@@ -62,4 +73,4 @@ def complainant(found: Report, category: Category) -> str:
         ("Work", claim.get("work")),
         ("Their reference", found.external_id),
     )
-    return "\n".join(f"{name}: {value}" for name, value in rows if value)
+    return "\n".join(f"{label(language, name)}: {value}" for name, value in rows if value)

@@ -48,7 +48,7 @@ def values(*, notice: Notice, language: str, audience: str, now: datetime) -> di
     if audience == "reseller":
         found["client"] = case.customer.name
     if audience == "customer" and notice.kind in WITH_EVIDENCE:
-        found |= _evidence(case, edition, now)
+        found |= _evidence(case, edition, language, now)
     if notice.kind in WITH_GUIDANCE:
         found["guidance"] = guidance(case.category, language)
     return found
@@ -101,11 +101,9 @@ def category_title(code: str, edition: Edition, language: str) -> str:
 
 
 def guidance(code: str, language: str) -> list[str]:
-    """What usually helps with this kind (English so far), and in general in the reader's language."""
-    words = catalogue.packaged(language).words["guidance"]
-    special = list(catalogue.guidance().get(code, ()))
-    note = [str(words["english_only"])] if special and words.get("english_only") else []
-    return [*note, *special, *[str(line) for line in words["general"]]]
+    """What usually helps with this kind, and in general, in the reader's language."""
+    general = catalogue.packaged(language).words["guidance"]["general"]
+    return [*catalogue.guidance(language).get(code, ()), *[str(line) for line in general]]
 
 
 def outcome(case: Case, language: str) -> str:
@@ -195,13 +193,13 @@ def _time(text: Any) -> datetime | None:
         return None
 
 
-def _evidence(case: Case, edition: Edition, now: datetime) -> dict[str, Any]:
+def _evidence(case: Case, edition: Edition, language: str, now: datetime) -> dict[str, Any]:
     """The redacted evidence and, for a complete copyright notice, who claims; nothing where it cannot be opened."""
     entry, found = edition.categories[case.category], disclosing.speaking(case)
     if found is None:
         return {}
     try:
-        shown = disclosing.excerpt(case=case, found=found, category=entry, by=BY, now=now)
+        shown = disclosing.excerpt(case=case, found=found, category=entry, language=language, by=BY, now=now)
     except TipstaffError:
         shown = ""
-    return {"evidence": shown, "complainant": disclosing.complainant(found, entry)}
+    return {"evidence": shown, "complainant": disclosing.complainant(found, entry, language)}

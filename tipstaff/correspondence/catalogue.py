@@ -12,7 +12,7 @@ from tipstaff.correspondence.language import Template
 from tipstaff.kernel.errors import InputError, Problem
 
 LANGUAGES = ("en", "de", "fr", "es", "nl")
-TABLES = ("fragments", "reporter_fragments", "guidance", "titles", "outcomes", "measures", "categories")
+TABLES = ("fragments", "reporter_fragments", "guidance", "titles", "outcomes", "measures", "categories", "missing", "evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Language:
     code: str
     kinds: Mapping[str, Source]
     fragments: Mapping[str, str]
-    words: Mapping[str, Mapping[str, Any]]  # titles, outcomes, measures, categories, guidance
+    words: Mapping[str, Mapping[str, Any]]  # titles, outcomes, measures, categories, guidance, missing, evidence
 
     def word(self, table: str, name: str) -> str:
         return str(self.words[table].get(name, ""))
@@ -51,10 +51,15 @@ def _packaged(code: str) -> Language:
 
 
 @cache
-def guidance() -> Mapping[str, tuple[str, ...]]:
-    """What usually helps, by category, in English."""
-    content = loads((files("tipstaff.correspondence.wording") / "guidance_en.toml").read_text("utf-8"))
-    return {code: tuple(lines) for code, lines in content.items()}
+def guidance(code: str) -> Mapping[str, tuple[str, ...]]:
+    """What usually helps, by category (D8), in a language or the nearest one that there is wording in."""
+    content = loads((files("tipstaff.correspondence.wording") / f"guidance_{known(code)}.toml").read_text("utf-8"))
+    return {category: tuple(lines) for category, lines in content.items()}
+
+
+def label(code: str, text: str) -> str:
+    """A label of the evidence ('mail address', 'Report') in a language; a file's own name stays as it is."""
+    return packaged(code).word("evidence", text) or text
 
 
 def kinds() -> tuple[str, ...]:

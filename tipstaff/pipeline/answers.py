@@ -4,8 +4,10 @@ Only an authenticated sender who is no machine is written to, a few times a day 
 evidence stands by itself.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
@@ -13,22 +15,20 @@ from django.db.models import Count
 
 from tipstaff.cases.letters import BY_PEOPLE
 from tipstaff.cases.notices import category_title
-from tipstaff.correspondence.letters import compose
+from tipstaff.correspondence import catalogue, wordings
+from tipstaff.correspondence.letters import compose, rendered
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.intake.drafts import Disposition
+from tipstaff.intake.reading.languages import language_of
+from tipstaff.kernel.errors import InputError
 from tipstaff.pipeline import duties
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.filing import reporter_key, verification
 from tipstaff.policy import queries as policy
 
+log = logging.getLogger(__name__)
 DAILY_CAP = 3  # messages to one address in a day, of any kind
 CONFIRM_SALT = "tipstaff.reporter.confirm"
-ANSWER = "Please answer this message. Without an answer within seven days we close the report as not verified."
-MISSING = {
-    "reporter": "your name and how to reach you",
-    "locator": "the address (with port and time) or the URL that the complaint is about",
-    "description": "what happened, with a log or the message itself",
-}
 
 
 def write_back(items: Sequence[Item], reporters: Mapping[str, tuple[int, int]], own: Sequence[str], now: datetime) -> int:
@@ -71,38 +71,31 @@ def why_not(item: Item, own: Sequence[str]) -> str:
 
 
 def question(item: Item, text: str, now: datetime) -> OutboxMessage:
-    """A person's question to the reporter; not saved."""
-    lines = ["thank you for your report.", "", text, "", ANSWER]
-    message = _outgoing(item, "ask-back", "", lines, now)
+    """A person's question to the reporter, in the words and the language that the person chose to write; not saved."""
+    message = _outgoing(item, "ask-back", "", "question.reporter", {"text": text}, now, language_of(text))
     message.dedupe_key = None  # a person may ask again
     return message
 
 
 def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMessage | None:
-    met = verification(item)
-    missing = [MISSING[name] for name, there in met.items() if not there]
+    code, met = spoken(item), verification(item)
+    missing = [catalogue.packaged(code).word("missing", name) for name, there in met.items() if not there]
     if missing:
-        lines = [
-            "thank you for your report. To find out whose it is we still need:",
-            "",
-            *[f"- {what}" for what in missing],
-            "",
-            ANSWER,
-        ]
-        return _outgoing(item, "ask-back", f"ask-back:{item.parsed.submission}:{item.ordinal}", lines, now)
+        once = f"ask-back:{item.parsed.submission}:{item.ordinal}"
+        return _outgoing(item, "ask-back", once, "ask_back.reporter", {"lines": missing}, now)
     number, trust = reporter
     if item.draft.disposition is not Disposition.REPORT:
         return None
     if trust > 0:
         return _receipt(item, now)
     link = f"{settings.PUBLIC_URL}/confirm/{signing.dumps(number, salt=CONFIRM_SALT)}"
-    lines = [
-        "thank you for your report; it is being looked at already.",
-        "Please confirm once that it came from you, so that we can act on your reports sooner:",
-        "",
-        link,
-    ]
-    return _outgoing(item, "confirm", f"confirm:{number}", lines, now)
+    return _outgoing(item, "confirm", f"confirm:{number}", "confirm.reporter", {"confirm_url": link}, now)
+
+
+def spoken(item: Item) -> str:
+    """The language to write to this reporter in: the one that the report is written in, where there is wording in it."""
+    draft = item.draft
+    return catalogue.known(language_of(f"{draft.subject or ''}\n{draft.description or ''}") or "en")
 
 
 def _receipt(item: Item, now: datetime) -> OutboxMessage | None:
@@ -114,30 +107,39 @@ def _receipt(item: Item, now: datetime) -> OutboxMessage | None:
     if told is None:
         return None
     values = {
-        "operator": settings.OPERATOR_NAME or "our",
-        "contact": draft.reporter.name or "",
-        "subject": draft.subject or "",
         "reference": draft.external_id or "",
         "received": item.parsed.received_at,
-        "category": category_title(draft.category or "", in_force[1], "en") if draft.category else "",
+        "category": category_title(draft.category or "", in_force[1], spoken(item)) if draft.category else "",
         "decided_by_law": told.by_law,
     }
-    letter = compose("receipt.reporter", "en", values)
-    message = _outgoing(item, "receipt", f"receipt:{item.parsed.submission}:{item.ordinal}", [], now)
-    message.subject, message.body, message.html = letter.subject, letter.text, letter.html
-    return message
+    once = f"receipt:{item.parsed.submission}:{item.ordinal}"
+    return _outgoing(item, "receipt", once, "receipt.reporter", values, now)
 
 
-def _outgoing(item: Item, kind: str, once: str, lines: Sequence[str], now: datetime) -> OutboxMessage:
+def _outgoing(
+    item: Item, kind: str, once: str, wording: str, values: Mapping[str, Any], now: datetime, language: str | None = None
+) -> OutboxMessage:
+    """A letter to the reporter of an item, from the operator's wording, in the report's language."""
     reporter, draft = item.draft.reporter, item.draft
+    known = {"operator": settings.OPERATOR_NAME or "our", "contact": reporter.name or "", "subject": draft.subject or ""}
+    code = language or spoken(item)
+    try:
+        letter = compose(wording, code, known | dict(values))
+    except InputError as error:  # an operator's wording that no longer fits must not keep a report from being filed
+        log.error("%s (%s): %s; the packaged wording is used", wording, code, error)
+        letter = rendered(
+            wording, catalogue.known(code), wordings.packaged(wording, code), known | dict(values), wording="packaged"
+        )
     return OutboxMessage(
         reference=f"submission:{item.parsed.submission}",
         audience="reporter",
         kind=kind,
+        language=letter.language,
         recipient_name=reporter.name or "",
         recipient=(reporter.email or "").lower(),
-        subject=f"Re: {draft.subject or 'your report'}"[:200],
-        body="\n".join([f"Dear {reporter.name or 'reporter'},", "", *lines, ""]),
+        subject=letter.subject[:200],
+        body=letter.text,
+        html=letter.html,
         dedupe_key=once,
         created_at=now,
         not_before=now,

@@ -23,11 +23,18 @@ def test_a_question_is_promised_and_the_submission_waits_seven_days(vouched, ali
     assert answer["Location"] == f"/intake/{desk.waiting[1].pk}/"
     message = OutboxMessage.objects.get()
     assert (message.kind, message.audience, message.recipient) == ("ask-back", "reporter", "rita@reports.example.org")
+    assert "within seven days" in message.body and message.language == "en" and message.html
     assert QUESTION["question"] in message.body and (message.created_by, message.state) == ("alice", "waiting")
     vouched.refresh_from_db()
     assert vouched.state == "needs_person" and "an answer is awaited" in vouched.reason
     assert timedelta(days=6, hours=23) < vouched.due_at - desk.now < timedelta(days=7, hours=1)
     assert Entry.objects.get(action="intake.ask").detail["message"] == message.pk
+
+
+def test_a_question_is_framed_in_the_language_that_it_is_written_in(vouched, alice) -> None:
+    alice.post(f"/intake/{vouched.pk}/ask/", {"question": "Welche Adresse war es, und wann ist das mit dem Server geschehen?"})
+    message = OutboxMessage.objects.get()
+    assert message.language == "de" and "vielen Dank für Ihre Meldung" in message.body
 
 
 def test_nobody_is_asked_whom_nobody_vouches_for(desk, alice) -> None:

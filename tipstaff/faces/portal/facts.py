@@ -85,17 +85,8 @@ def defanged(text: str) -> str:
     return f"{scheme.replace('http', 'hxxp')}://{host.replace('.', '[.]')}{slash}{path}"
 
 
-def guidance(category: str, code: str) -> list[tuple[str, list[str]]]:
-    """(language, lines) of what usually helps: against this kind, and in general where that is all there is in a language."""
-    special = list(catalogue.guidance().get(category, ()))
-    if code == "en":
-        return [("en", special or _general("en"))]
-    return [found for found in ((code, _general(code)), ("en", special)) if found[1]]
-
-
-def _general(code: str) -> list[str]:
-    """What helps against every kind, in a language."""
-    try:
-        return list(catalogue.packaged(code).words["guidance"].get("general", ()))
-    except (FileNotFoundError, KeyError):
-        return []
+def guidance(category: str, code: str) -> list[str]:
+    """What usually helps against this kind, in the reader's language; what helps in general where there is nothing special."""
+    return list(catalogue.guidance(code).get(category, ())) or [
+        str(one) for one in catalogue.packaged(code).words["guidance"]["general"]
+    ]

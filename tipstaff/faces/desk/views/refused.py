@@ -15,7 +15,7 @@ from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import NotFound
 
-NAMES = {"": "All", "orders": "Orders", "letters": "Letters", "tries": "What nobody may"}
+NAMES = {"": "All", "orders": "Orders", "letters": "Letters", "tries": "Not allowed"}
 LISTS = {"orders": refused.orders, "letters": refused.letters, "tries": refused.tries}
 
 

@@ -8,6 +8,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from tipstaff.correspondence import catalogue as letters
 from tipstaff.faces.portal import facts, words
 from tipstaff.faces.portal.standing import Standing
 
@@ -73,6 +74,12 @@ def measure(context: Mapping[str, Any], name: str) -> str:
     """What a measure is called, as mails call it."""
     found = words.word(context["code"], "measures", name) or name
     return found[:1].upper() + found[1:]
+
+
+@register.simple_tag(takes_context=True)
+def label(context: Mapping[str, Any], text: str) -> str:
+    """A label of the evidence in the reader's language; the name of a file stays as it is."""
+    return letters.label(context["code"], text)
 
 
 @register.filter
