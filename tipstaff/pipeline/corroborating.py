@@ -3,6 +3,7 @@
 A look takes some tens of milliseconds and happens outside any transaction. Feeds of many rows are looked at on demand only.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,6 +20,7 @@ from tipstaff.sensors.traffic.archive.corroborating import Source, ask_all
 from tipstaff.sensors.traffic.corroboration import Claim, Verdict, Watch
 from tipstaff.sensors.traffic.corroboration import Corroboration as Answer
 
+log = logging.getLogger(__name__)
 BY = "system:flows"
 LATE = timedelta(minutes=35)  # after which a long flow has been exported, by the longest usual active timeout
 BACK = timedelta(days=2)  # how far a fresh start looks back
@@ -43,6 +45,9 @@ class Looker:
             return 0
         try:
             return self._look(sources, now)
+        except Refused as away:  # a cluster or a program that does not answer: the next look comes
+            log.warning("complaints are not looked for in flows: %s", away)
+            return 0
         finally:
             _locked("pg_advisory_unlock")
 
@@ -77,7 +82,7 @@ def _new(upto: int, most: int) -> tuple[list[tuple[int, int]], int, bool]:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT n.id, n.case_id, n.report_id,
-                      r.events <= %s AND r.category = ANY(%s) AND NOT EXISTS (
+                      r.events <= %s AND r.category = ANY(%s) AND r.format <> 'flow-finding' AND NOT EXISTS (
                           SELECT FROM reports_corroboration c WHERE c.report_id = n.report_id AND c.case_id = n.case_id)
                FROM (SELECT id, case_id, report_id FROM cases_casereport WHERE id > %s ORDER BY id LIMIT 2000) AS n
                JOIN reports_report r ON r.id = n.report_id ORDER BY n.id""",
