@@ -95,7 +95,7 @@ def test_peoples_decisions_happen_at_their_own_time_or_are_said_to_have_no_place
     assert will.cut_at == NOW + 36 * HOUR and will.moot == ()
     assert may.cut_at is None and len(may.moot) == 1 and "nothing waited for approval then" in may.moot[0]
     ended = lived(WILL, act(2, Event.FIX_ACCEPTED), act(30, Event.REPORT_FALSE, "bob"))
-    assert ended.state == "RESOLVED" and ended.moot == () and "2026-06-16 18:00, bob" in ended.late[0]
+    assert ended.state == "RESOLVED" and ended.moot == () and "2026-06-16 18:00 UTC, bob" in ended.late[0]
 
 
 @both

@@ -29,7 +29,7 @@ def test_the_page_names_the_case_the_reason_and_what_stays_open(db, signed_in, m
     assert f"backtest/?edition={stored.pk}" in bob.get("/settings/editions/").content.decode()
     answer = bob.get(PAGE, {"edition": stored.pk, "days": 30})
     text = answer.content.decode()
-    assert f'href="/cases/{desk.number}/"' in text and "a restriction would have been asked for" in text
+    assert f'href="/cases/{desk.number}/"' in text and "A restriction would have been asked for" in text
     assert "the policy restricts" in text and "waits for approval" in text
     none = bob.get(PAGE, {"edition": stored.pk, "days": 30, "only": "spared"}).context["rows"]
     assert none == []

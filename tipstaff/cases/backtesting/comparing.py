@@ -175,7 +175,7 @@ def _clause(edition: Edition, number: str) -> str:
 
 def _said(step: Step) -> str:
     clause = f", clause {step.clause}" if step.clause else ""
-    return f"{step.at:%Y-%m-%d %H:%M} {step.state}: {step.rule}{clause}"
+    return f"{step.at:%Y-%m-%d %H:%M} UTC {step.state}: {step.rule}{clause}"
 
 
 def _parting(then: Lived, draft: Lived) -> tuple[Step | None, Step | None]:

@@ -50,7 +50,7 @@ class Happening:
 
     @property
     def words(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M}, {self.by}: {self.event or self.kind.name.lower().replace('_', ' ')}"
+        return f"{self.at:%Y-%m-%d %H:%M} UTC, {self.by}: {self.event or self.kind.name.lower().replace('_', ' ')}"
 
 
 @dataclass(frozen=True, slots=True)

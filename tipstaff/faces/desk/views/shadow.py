@@ -11,6 +11,7 @@ from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import NotFound
 from tipstaff.pipeline.shadowing import reports
+from tipstaff.pipeline.shadowing.comparing import FIELDS
 
 VIEWERS = ("lead", "counsel", "admin", "analyst", "auditor")
 SHOWN = 200  # rows on the page
@@ -33,9 +34,11 @@ def report(request: DeskRequest) -> HttpResponse:
     if days:
         kept = reports.latest(_day(request.GET.get("day", "")))
         rows = [one for one in kept.content["rows"] if not only or one["sort"] == only]
+        told = kept.content["agreement"]
         context |= {
             "kept": kept, "content": kept.content, "rows": [(one, SORTS[one["sort"]]) for one in rows[:SHOWN]],
-            "further": max(len(rows) - SHOWN, 0), "alone": kept.content["only_ours"][:SHOWN] if only in ("", "only_ours") else [],
+            "agreement": [(name.capitalize(), told[name]) for name in FIELDS], "further": max(len(rows) - SHOWN, 0),
+            "alone": kept.content["only_ours"][:SHOWN] if only in ("", "only_ours") else [],
             "sorts": [(key, label, kept.content["counts"][key]) for key, (label, _, _) in SORTS.items()],
         }  # fmt: skip
     return page(request, "desk/shadow.html", context)
