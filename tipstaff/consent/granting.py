@@ -1,8 +1,8 @@
 """Asking for a permit, granting, refusing and revoking it. Nobody grants what they asked for themselves."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from ipaddress import ip_network
@@ -44,7 +44,6 @@ class Asked:
     contact: str = ""
     note: str = ""
     customer: int | None = None
-    known_kinds: Mapping[str, str] = field(default_factory=dict)  # detectors and categories there are; empty: not checked
 
 
 def check(asked: Asked) -> list[Problem]:
@@ -60,9 +59,6 @@ def check(asked: Asked) -> list[Problem]:
         problems += [problem for text in texts[:MOST] if (problem := _network_problem(name, text))]
         if len(texts) > MOST:
             problems.append(Problem(name, f"there are {len(texts)}", f"at most {MOST}; use prefixes"))
-    if asked.known_kinds:
-        unknown = [one for one in asked.detectors if one not in asked.known_kinds]
-        problems += [Problem("detectors", f"{one!r} is not known", f"one of {', '.join(asked.known_kinds)}") for one in unknown]
     return [*problems, *_window_problems(asked), *_document_problems(asked)]
 
 
@@ -119,6 +115,12 @@ def ask(*, asked: Asked, by: str, now: datetime) -> Permit:
     )  # fmt: skip
     _record(permit, "permit.ask", by, now)
     return permit
+
+
+@transaction.atomic
+def ask_all(*, asked: Sequence[Asked], by: str, now: datetime) -> list[Permit]:
+    """Enter several requests, or none of them."""
+    return [ask(asked=one, by=by, now=now) for one in asked]
 
 
 def _kept(asked: Asked, now: datetime) -> tuple[int | None, str]:

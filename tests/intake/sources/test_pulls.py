@@ -12,7 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
+from tests.intake.samples import OWN
+from tipstaff.intake.message import Hints
 from tipstaff.intake.models import Source
+from tipstaff.intake.read import read_submission
 from tipstaff.intake.sources import guarded, pulls, services
 from tipstaff.intake.spool import Spool
 from tipstaff.kernel.errors import InputError, Refused
@@ -64,6 +67,23 @@ def site() -> Iterator[Site]:
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool")
+
+
+def test_a_query_of_a_metric_is_a_submission_where_something_exceeds_and_nothing_where_not(site, spool, db) -> None:
+    """Prometheus' own form of an answer: every row is over the threshold that the query states."""
+    folder = OWN / "parsers" / "prometheus"
+    site.address = site.address.replace("/feeds/today.csv", "/api/v1/query?query=waf_requests%20%3E%201000")
+    source = Source.objects.create(name="load", kind="pull", settings=source_settings(site), created_at=NOW)
+    site.body = (folder / "quiet.json").read_bytes()
+    assert pulls.pull_due(spool, now=NOW) == ("load", 0) and spool.count() == 0
+    site.body = (folder / "over.json").read_bytes()
+    assert pulls.pull_due(spool, now=NOW + timedelta(hours=2)) == ("load", 1)
+    (item,) = spool.read(spool.waiting())
+    (draft,) = read_submission(item.content, Hints(source="load", source_kind="pull", filename=item.filename))
+    assert (draft.category, draft.events[0].ip) == ("shared_load", "192.0.2.7")
+    assert draft.events[0].details["finding"]["limit"]["value"] == 1000
+    source.refresh_from_db()
+    assert source.last_error == "" and "query=waf_requests" in site.asked[0][0]
 
 
 def source_settings(site: Site, **more: Any) -> dict[str, Any]:

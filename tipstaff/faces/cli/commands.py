@@ -12,6 +12,7 @@ COMMANDS = {
     "import": "tipstaff.faces.cli.inventory:import_",
     "outbox": "tipstaff.faces.cli.outbox:outbox",
     "parse": "tipstaff.faces.cli.parse:parse",
+    "permit": "tipstaff.faces.cli.permits:permit",
     "policy": "tipstaff.faces.cli.policy:policy",
     "receive": "tipstaff.faces.cli.receive:receive",
     "shadow": "tipstaff.faces.cli.shadow:shadow",

@@ -40,6 +40,11 @@ def parse(message: Message) -> list[ReportDraft]:
     return [quiet]
 
 
+def is_quiet(raw: bytes) -> bool:
+    """Whether it is an answer in which nothing exceeds: there is nothing to keep of it."""
+    return all(mark in raw[:4_000] for mark in _MARKS) and _rows(raw) == []
+
+
 def _rows(raw: bytes) -> list[Any] | None:
     try:
         found = orjson.loads(raw)

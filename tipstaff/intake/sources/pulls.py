@@ -13,6 +13,7 @@ import httpx
 from django.db import DatabaseError
 
 from tipstaff.intake.models import Source
+from tipstaff.intake.parsers import prometheus
 from tipstaff.intake.sources import guarded, services
 from tipstaff.intake.sources.credentials import credential
 from tipstaff.intake.spool import Accepted, Spool, accepted
@@ -114,7 +115,7 @@ def _answer(answer: httpx.Response, settings: Mapping[str, Any], cursor: Mapping
         "last_modified": answer.headers.get("last-modified", ""),
         "digest": digest,
     }
-    if not content or digest == cursor.get("digest"):
+    if not content or digest == cursor.get("digest") or prometheus.is_quiet(content):
         return Fetched(position)
     position["deliveries"] = int(cursor.get("deliveries", 0)) + 1
     return Fetched(position, content, _filename(answer, settings))
