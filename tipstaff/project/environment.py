@@ -79,6 +79,7 @@ OPTIONS = (
     Option("flow_clickhouse_database", "tipstaff", "its database"),
     Option("flow_clickhouse_cluster", "", "its cluster, where there is more than one server; empty: one server"),
     Option("flow_nfdump", "", "folder of nfdump files of another collector, asked for corroboration; empty: none"),
+    Option("flow_nfdump_rate", "0", "their sampling rate, 1 in so many, which they do not tell; 0: not known"),
     Option("flow_table", "", "TOML file that describes a table of flows on somebody's ClickHouse, asked for corroboration"),
     Option("patience", "60", "seconds a part waits for the database and its tables when it starts"),
     Option("debug", "", "show tracebacks in the browser; never on a machine others can reach"),

@@ -186,6 +186,7 @@ FLOWS: dict[str, Any] = {
         "cluster": environment.get("flow_clickhouse_cluster"),
     },
     "nfdump": environment.get("flow_nfdump"),
+    "nfdump_rate": environment.number("flow_nfdump_rate"),
     "table": environment.get("flow_table"),
 }
 RDAP = environment.flag("rdap")

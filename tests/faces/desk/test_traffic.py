@@ -125,7 +125,7 @@ def test_one_question_at_a_time_for_each_person(kept, alice, signed_in) -> None:
 
 
 def test_a_question_that_takes_too_long_is_given_up(kept, alice, monkeypatch) -> None:
-    def never(self, span, statement):
+    def never(self, span, statement, coarse=False):
         endless = Statement("SELECT sum(a.range * b.range) FROM {flows}, range(10000000) a, range(10000000) b")
         return asked(self, span, endless)
 

@@ -163,6 +163,31 @@ class TestKeeping:
         self.keeper(tmp_path, NOON + timedelta(hours=200)).run()
         assert files.stored(tmp_path) == []
 
+    @pytest.mark.parametrize("hours", [26, 50])
+    def test_what_was_summed_up_still_answers(self, tmp_path, hours) -> None:
+        archive = stored(tmp_path, made(800))
+        self.hold(tmp_path, customers=[4])
+        ask = {
+            "top": lambda: archive.top("local", DAY, count=100, where="direction out").rows,
+            "customers": lambda: sorted(archive.top("customer", DAY, count=100, measure="flows").rows),
+            "total": lambda: archive.total(DAY, dimension="protocol", where="family 4"),
+            "lines": lambda: archive.lines("direction", DAY, step=timedelta(hours=1), values=[0, 1], measure="packets"),
+        }
+        before = {name: question() for name, question in ask.items()}
+        ports = archive.top("peer_port", DAY).rows
+        self.keeper(tmp_path, NOON + timedelta(hours=26)).run()
+        self.keeper(tmp_path, NOON + timedelta(hours=hours)).run()
+        assert files.stored(tmp_path, "coarse" if hours == 50 else "minutes") and not files.stored(tmp_path, "hours")
+        assert {name: question() for name, question in ask.items()} == before
+        assert 0 < archive.top("peer_port", DAY).rows[0][1] < ports[0][1]  # sums know no ports: what is held is all there is
+
+    def test_a_spool_is_bounded_and_nothing_is_compacted_there(self, tmp_path) -> None:
+        stored(tmp_path, made(5000), made(5000, seed=2))
+        size = files.stored(tmp_path, "fresh")[0].size
+        assert self.keeper(tmp_path, NOON + timedelta(hours=9), spool=True, most_bytes=0).run() == {"dropped": 0}
+        assert self.keeper(tmp_path, NOON + timedelta(hours=9), spool=True, most_bytes=size + 1000).run() == {"dropped": 1}
+        assert [one.path.name[-9:] for one in files.stored(tmp_path)] == ["1.parquet"]
+
     def test_a_customers_flows_stay_while_held_and_go_when_released(self, tmp_path) -> None:
         archive = stored(tmp_path, made(six=False))
         self.hold(tmp_path, customers=[4])

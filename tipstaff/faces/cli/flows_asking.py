@@ -78,9 +78,9 @@ def archive(folder: Path | None) -> Any:
     from tipstaff.sensors.traffic.archive.asking import Archive
 
     if folder is None:
-        from django.conf import settings
+        from tipstaff.sensors.traffic import queries
 
-        folder = settings.STATE / "flows" / "archive"
+        return queries.archive()
     return Archive(folder)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 WIDE, HIGH = 960, 240  # of the plot, in units of the picture
-LEFT, TOP, BOTTOM = 64, 8, 22
+LEFT, TOP = 84, 8
 STEPS = tuple(
     timedelta(seconds=s) for s in (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800)
 )
@@ -143,7 +143,8 @@ class Sankey:
     height: float
 
 
-SANKEY_HIGH, GAP, BAR, SIDE = 320.0, 10.0, 12.0, 200.0  # SIDE: room for the words of each side
+SANKEY_HIGH, GAP, BAR = 320.0, 10.0, 12.0
+SIDE, LINE = 200.0, 17.0  # room for the words of each side, and for one line of them
 
 
 def sankey(pairs: Sequence[tuple[int, int, int]], left: Sequence[int], right: Sequence[int]) -> Sankey:
@@ -163,7 +164,9 @@ def sankey(pairs: Sequence[tuple[int, int, int]], left: Sequence[int], right: Se
                 bands.append(Band(one, two, _band(at[0][one], at[1][two], max(thick, 0.6)), amount))
             at[0][one] += thick
             at[1][two] += thick
-    return Sankey(nodes[0], nodes[1], tuple(bands), SANKEY_HIGH + GAP * max(len(left), len(right)))
+    return Sankey(
+        nodes[0], nodes[1], tuple(bands), max(SANKEY_HIGH, *(side[-1].y + side[-1].height for side in nodes if side)) + LINE
+    )
 
 
 def _nodes(order: Sequence[int], sums: dict[int, int], whole: int) -> tuple[Node, ...]:
@@ -171,7 +174,7 @@ def _nodes(order: Sequence[int], sums: dict[int, int], whole: int) -> tuple[Node
     for place in order:
         height = SANKEY_HIGH * sums[place] / whole
         found.append(Node(place, round(y, 1), round(max(height, 1.0), 1)))
-        y += height + GAP
+        y += max(height + GAP, LINE)
     return tuple(found)
 
 

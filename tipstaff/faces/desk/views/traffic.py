@@ -35,10 +35,11 @@ OTHER = "All others"
 def explore(request: DeskRequest) -> HttpResponse:
     """The screen. What cannot be asked is said beside the form, with what was asked."""
     now, zone = clock_now(), zone_of(request.user)
-    kept = sensors.archive().kept_since()
-    context: dict[str, Any] = {"screen": "traffic", "now": now, "kept_since": kept, **_choices(), "examples": EXAMPLES}
+    kept = None
+    context: dict[str, Any] = {"screen": "traffic", "now": now, **_choices(), "examples": EXAMPLES}
     status = 200
     try:
+        context["kept_since"] = kept = sensors.archive(limit=traffic.LIMIT).kept_since()
         asked = traffic.read(request.GET, now, zone)
         context |= {"asked": asked, "given": _given(asked, zone)}
         if kept is not None:

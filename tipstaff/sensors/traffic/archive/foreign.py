@@ -14,6 +14,7 @@ The mapping is a TOML file:
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -63,11 +64,12 @@ def mapping_of(given: dict[str, Any], where: str) -> Mapping:
     problems = [
         Problem(f"{where}: columns.{name}", "is missing", "name the table's column") for name in NEEDED if name not in columns
     ]
+    ours = f"ours are {', '.join((*NEEDED, *MAY))}"
     problems += [
-        Problem(f"{where}: columns.{name}", f"{text!r} is no name of a column of ours, or of theirs", f"ours are {', '.join((*NEEDED, *MAY))}")
+        Problem(f"{where}: columns.{name}", f"{text!r} is no name of a column of ours, or of theirs", ours)
         for name, text in columns.items()
         if name not in (*NEEDED, *MAY) or not _NAME.fullmatch(str(text))
-    ]  # fmt: skip
+    ]
     if not _NAME.fullmatch(str(given.get("table", ""))):
         problems.append(Problem(f"{where}: table", f"{given.get('table')!r} is no name", "write database.table"))
     if not str(given.get("url", "")).startswith(("http://", "https://")):
@@ -100,10 +102,7 @@ class Foreign:
     def flows(self, address: str, span: Span, claim: Claim) -> list[Seen]:
         """Flows from an address in a span that can be what is claimed."""
         sql, parameters = question(self.mapping, address, span, claim)
-        return [
-            Seen(_at(row[0]), _at(row[1]), str(ip_address(str(row[2]))).removeprefix("::ffff:"), *map(int, row[3:7]), int(row[7]) or None, source=self.name)
-            for row in self.server.rows(sql, parameters)
-        ]  # fmt: skip
+        return [seen(row) for row in self.server.rows(sql, parameters)]
 
     def watch(self, span: Span) -> Watch:
         """The rates of that time, and since when the table has rows."""
@@ -120,6 +119,14 @@ class Foreign:
         return Watch([int(row[0]) or None for row in found], _at(first) if int(count) else None)
 
 
+def seen(row: Sequence[Any]) -> Seen:
+    """One row of ``question`` as corroboration reads it."""
+    told = ip_address(str(row[2]))
+    peer = str(getattr(told, "ipv4_mapped", None) or told)
+    peer_port, local_port, protocol, packets = (int(value) for value in row[3:7])
+    return Seen(_at(row[0]), _at(row[1]), peer, peer_port, local_port, protocol, packets, int(row[7]) or None, source=Foreign.name)
+
+
 def question(mapping: Mapping, address: str, span: Span, claim: Claim) -> tuple[str, dict[str, Any]]:
     """Start, end (ms), peer, its port, our port, protocol, packets and rate of the flows that fit; values are parameters."""
     m = mapping
@@ -130,7 +137,8 @@ def question(mapping: Mapping, address: str, span: Span, claim: Claim) -> tuple[
     parameters: dict[str, Any] = {"start": start, "end": end, "own": written(m, address)}
     where = [f"{ended} >= {{start:Int64}}", f"{started} < {{end:Int64}}", f"{m.quoted('src')} = {_typed(m, 'own')}"]
     for name, column, value in (
-        ("peer_port", "dst_port", claim.peer_port), ("local_port", "src_port", claim.local_port), ("protocol", "protocol", claim.protocol),
+        ("peer_port", "dst_port", claim.peer_port), ("local_port", "src_port", claim.local_port),
+        ("protocol", "protocol", claim.protocol),
     ):  # fmt: skip
         if value is not None:
             where.append(f"{m.quoted(column)} = {{{name}:Int64}}")

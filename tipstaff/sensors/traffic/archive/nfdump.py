@@ -20,6 +20,7 @@ from tipstaff.sensors.traffic.archive.corroborating import MOST
 from tipstaff.sensors.traffic.archive.questions import Span
 from tipstaff.sensors.traffic.corroboration import Claim, Seen, Watch
 
+NOTHING = b"No matching flows"  # what it writes between the brackets, instead of nothing
 TIME_LIMIT = 60  # seconds for one question
 ROTATION = timedelta(hours=1)  # the longest that a file usually covers
 
@@ -101,7 +102,7 @@ def condition(address: str, claim: Claim) -> str:
 def records(output: bytes) -> Sequence[dict[str, Any]]:
     """nfdump's JSON: a list, with words around it that are none; empty where nothing was found."""
     first, last = output.find(b"["), output.rfind(b"]")
-    if first < 0 or last < first:
+    if first < 0 or last < first or NOTHING in output[first:last]:
         return []
     try:
         found = orjson.loads(output[first : last + 1])
@@ -117,6 +118,7 @@ def seen(record: dict[str, Any]) -> Seen | None:
         return None
     start, end = (datetime.fromisoformat(record[name]).replace(tzinfo=UTC) for name in ("first", "last"))
     return Seen(
-        start, end, str(ip_address(peer)), int(record.get("dst_port", 0)), int(record.get("src_port", 0)), int(record.get("proto", 0)),
+        start, end, str(ip_address(peer)), int(record.get("dst_port", 0)), int(record.get("src_port", 0)),
+        int(record.get("proto", 0)),
         int(record.get("in_packets", 0)), None, source=Nfdump.name,
     )  # fmt: skip
