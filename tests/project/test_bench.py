@@ -14,6 +14,7 @@ FIGURES = {
     "xarf": {"documents_per_s"},
     "attribution": {"questions", "differences", "lookups_per_s"},
     "hostile": {"worst_s", "worst_mb", "cases"},
+    "sample": {"cpu_s", "seconds", "cases", "letters"},
     "desk": {"queue_p95_ms", "case_p95_ms", "search_p95_ms"},
 }
 #: Of hostile inputs one of each kind; all of them are read in tests/intake/test_hostile.py.
@@ -65,6 +66,12 @@ def test_hostile_input_stays_within_its_memory_and_goes_to_a_person():
     for name, one in figures["each"].items():
         assert one["disposition"] != "report", name
         assert one["reasons"] or one["disposition"] == "not-a-report", f"{name}: a person sees why"
+
+
+def test_sample_leaves_nothing_unread():
+    figures = bench("sample", "--rows", 10)
+    assert figures["messages"] == 10 and figures["submissions"] >= 10
+    assert figures["waiting"] == 0 and figures["cases"] > 0
 
 
 def test_desk_answers_every_page():

@@ -64,6 +64,16 @@ def load(*, now: datetime) -> str:
         raise Refused("mail leaves this machine (TIPSTAFF_SENDING=on); the sample goes only where nothing does")
     if Customer.objects.exists() or Submission.objects.exists() or StoredEdition.objects.exists():
         raise Refused("there are customers, messages or policies here already; the sample goes into an empty instance only")
+    passwords = furnish(now)
+    count = deliver(mails.schedule(now), now)
+    resolving.Story(now).run()
+    case = acts.last_words(now)
+    record(by="system:sample", action="sample.load", subject="sample", now=now, messages=count)
+    return _told(passwords, count, case, now)
+
+
+def furnish(now: datetime) -> dict[str, str]:
+    """Staff, policies, inventory, ways in and settings, before the first message; the passwords by name."""
     with transaction.atomic():
         passwords = people.staff()
         people.policies(now)
@@ -71,11 +81,7 @@ def load(*, now: datetime) -> str:
         people.ways_in(now)
         people.settings_of_the_desk(now)
         resolving.furnish(now - people.SINCE)
-    count = deliver(mails.schedule(now), now)
-    resolving.Story(now).run()
-    case = acts.last_words(now)
-    record(by="system:sample", action="sample.load", subject="sample", now=now, messages=count)
-    return _told(passwords, count, case, now)
+    return passwords
 
 
 def deliver(messages: Sequence[mails.Delivery], now: datetime) -> int:
@@ -87,6 +93,7 @@ def deliver(messages: Sequence[mails.Delivery], now: datetime) -> int:
             acts.work(at, now)
             with clock.frozen(at):
                 worker = worker or Worker(spool)
+                worker.expired_at = at  # nothing in the story is so old that it goes
                 ensure_partition(at)
                 spool.put([_accepted(one) for one in group])
                 while spool.count():
