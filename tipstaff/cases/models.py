@@ -120,7 +120,8 @@ class JournalEntry(models.Model):
 class CaseReport(models.Model):
     """Which reports speak of a case, with how many events: the record of every refreshment, see ``arrivals``."""
 
-    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="case_reports")
+    # No index of its own: that of the constraint below finds a case's reports, the newest first.
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="case_reports", db_index=False)
     report_id = models.BigIntegerField()
     reporter_id = models.BigIntegerField()
     events = models.IntegerField()
