@@ -41,7 +41,7 @@ customer.out = {bps = 80_000_000_000, pps = 10_000_000}
 [[group]]
 name = "large mail senders"
 prefixes = ["10.64.0.8/29"]
-mail.out = {peers_minute = 600, peers_hour = 6_000}
+mail.out = {peers_minute = 600, peers_hour = "off"}
 
 [[interface]]
 exporter = "192.0.2.1"

@@ -172,6 +172,22 @@ def find_fan(rows, six, tally, key, at, hi, lo, second):
 
 
 @inlined
+def mixed(value):
+    """A digest whose upper bits look random also for numbers in sequence, which a scan goes through (Stafford's mix 13)."""
+    value = (value ^ (value >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> uint64(27))) * uint64(0x94D049BB133111EB)
+    return value ^ (value >> uint64(31))
+
+
+@inlined
+def counted(set_bits, bits):
+    """About how many distinct ones set that many bits."""
+    if set_bits * 4 < bits:
+        return set_bits
+    return int64(-bits * np.log(1.0 - min(set_bits, bits - 1) / bits))
+
+
+@inlined
 def set_bit(rows, at, bit, young, old, shift):
     """Set a bit of the younger generation; the count of distinct ones grows where neither generation had it."""
     word, mask = bit >> 6, uint64(1) << uint64(bit & 63)
@@ -201,10 +217,10 @@ def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, 
         return
     rows[at, SHORT] += uint64(1)
     rows[at, LONG] += uint64(1)
-    bit = int64(peer * uint64(C.ODD) >> uint64(55))
+    bit = int64(mixed(peer) >> uint64(55))
     set_bit(rows, at, bit, SHORT_PEERS, SHORT_PEERS_OLD, 0)
     set_bit(rows, at, bit, LONG_PEERS, LONG_PEERS_OLD, 16)
-    bit = int64((uint64(port) + uint64(1)) * uint64(C.GOLDEN) >> uint64(57))
+    bit = int64(mixed(uint64(port) + uint64(1)) >> uint64(57))
     set_bit(rows, at, bit, SHORT_PORTS, SHORT_PORTS_OLD, 32)
     set_bit(rows, at, bit, LONG_PORTS, LONG_PORTS_OLD, 48)
     if reached(mark, rate, rows[at, DISTINCT], rows[at, SHORT], rows[at, LONG]):
@@ -219,8 +235,10 @@ def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, 
 @inlined
 def reached(mark, rate, distinct, short, long):
     """Whether a row is worth a look."""
-    peers = max(int64(distinct & uint64(0xFFFF)), int64(distinct >> uint64(32) & uint64(0xFFFF)))
-    many = max(int64(distinct >> uint64(16) & uint64(0xFFFF)), int64(distinct >> uint64(48)))
+    ports = counted(int64(distinct >> uint64(32) & uint64(0xFFFF)), PORT_BITS)
+    peers = max(counted(int64(distinct & uint64(0xFFFF)), PEER_BITS), ports)
+    ports = counted(int64(distinct >> uint64(48)), PORT_BITS)
+    many = max(counted(int64(distinct >> uint64(16) & uint64(0xFFFF)), PEER_BITS), ports)
     if mark[2]:  # attempts count, whoever they go to
         peers = int64(short & uint64(LOW)) + int64(short >> uint64(32))
         many = int64(long & uint64(LOW)) + int64(long >> uint64(32))

@@ -63,7 +63,7 @@ class Baselines:
             step = max(0.02, 1 / (1 + cell[MINUTES]))
             off = place - cell[MEDIAN]
             cell[MEDIAN] += np.clip(off, -step, step)
-            cell[DEVIATION] += np.clip(abs(off) - cell[DEVIATION], -step, step)
+            cell[DEVIATION] += np.clip(abs(off) - cell[DEVIATION], -step / 4, step / 4)
             cell[MINUTES] += 1
 
     def save(self) -> bytes:

@@ -64,14 +64,14 @@ class Rates:
         if not rows:
             return
         applied = [thresholds.applied(one.version, one.address, one.length, one.customer) for one in rows]
-        out = self._weigh(rows, applied, second)
+        out = self._weigh(rows, applied, findings, second)
         for number in np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist():
             yield from self._rates(rows[number], applied[number], out[number], findings, second)
         if second - self.learned_at >= MINUTE:
             self.learned_at = second
             yield from self._learn(rows, applied, findings, second)
 
-    def _weigh(self, rows: Sequence[Track], applied: Sequence[Applied], second: int) -> NDArray[np.float64]:
+    def _weigh(self, rows: Sequence[Track], applied: Sequence[Applied], findings: Findings, second: int) -> NDArray[np.float64]:
         limits = np.full((len(rows), tracks.JUDGED), np.inf)
         earliest = np.zeros((len(rows), tracks.JUDGED), np.int64)
         for number, (track, own) in enumerate(zip(rows, applied, strict=True)):
@@ -79,11 +79,22 @@ class Rates:
                 limits[number, metric] = own[f"{track.level}.{track.direction}.{name}"] / (8 if metric in OCTETS else 1)
                 earliest[number, metric] = max(self.judged.get((track.slot, metric), 0), track.since - C.LENGTH)
         seconds = np.array([max(1, min(int(own["timing.seconds"]), 60)) for own in applied], np.int64)
-        release = np.array([own["timing.release"] for own in applied])
+        lasting = limits * np.array([own["timing.release"] for own in applied])[:, None]
+        limits = np.where(self._open(rows, findings), lasting, limits)
         out = np.zeros((len(rows), tracks.JUDGED, 7))
         slots = np.array([one.slot for one in rows], np.int64)
-        tracks.weigh(self.follow.hosts.ring, slots, second, limits, release, seconds, earliest, out)
+        tracks.weigh(self.follow.hosts.ring, slots, second, limits, lasting, seconds, earliest, out)
         return out
+
+    def _open(self, rows: Sequence[Track], findings: Findings) -> NDArray[np.bool_]:
+        """Which metrics have an open finding: they last as long as they are above their release."""
+        found = np.zeros((len(rows), tracks.JUDGED), bool)
+        for number, track in enumerate(rows):
+            where = track.direction, track.subject.kind, track.subject.value
+            for detector in known.RATES if findings.open else ():
+                if (detector.name, *where) in findings.open:
+                    found[number, detector.metric] = True
+        return found
 
     def _rates(
         self, track: Track, applied: Applied, out: NDArray[np.float64], findings: Findings, second: int

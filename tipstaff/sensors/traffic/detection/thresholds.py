@@ -14,6 +14,7 @@ from typing import Any
 from tipstaff.kernel.errors import InputError, Problem
 
 Network = IPv4Network | IPv6Network
+MOST_PEERS, MOST_PORTS = 2_400, 500
 MOST_KNOWN = 65_536  # resolved subjects that are remembered
 
 
@@ -54,6 +55,7 @@ class Thresholds:
     customers: dict[int, Scope] = field(default_factory=dict)
     prefixes: dict[tuple[int, int], dict[int, list[Scope]]] = field(default_factory=dict)
     _known: dict[tuple[str, ...], Applied] = field(default_factory=dict)
+    _least: dict[str, float] = field(default_factory=dict)
     _asked: dict[tuple[int, int, int, int], Applied] = field(default_factory=dict)
 
     def add_prefix(self, network: Network, scope: Scope) -> None:
@@ -92,6 +94,11 @@ class Thresholds:
 
     def least(self, name: str) -> float:
         """The lowest value of a limit that anybody has."""
+        if name not in self._least:
+            self._least[name] = self._lowest(name)
+        return self._least[name]
+
+    def _lowest(self, name: str) -> float:
         scopes = [self.default, *self.customers.values()]
         scopes += [one for places in self.prefixes.values() for rows in places.values() for one in rows]
         return min((one.values[name] for one in scopes if name in one.values), default=math.inf)
@@ -172,11 +179,20 @@ def _flat(table: Mapping[str, Any], where: str, known: Mapping[str, float] | Non
                 problems.append(Problem(where, f"{name} is no limit", "see defaults.toml for their names"))
             elif value == "off":
                 found[name] = math.inf
-            elif isinstance(value, int | float) and not isinstance(value, bool) and value > 0 and math.isfinite(value):
+            elif isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _most(name):
                 found[name] = float(value)
             else:
-                problems.append(Problem(where, f"{name} = {value!r} is no limit", 'give a number above 0, or "off"'))
+                advice = f'give a number above 0, at most {_most(name):g}, or "off"'
+                problems.append(Problem(where, f"{name} = {value!r} is no limit", advice))
     return found
+
+
+def _most(name: str) -> float:
+    """Distinct peers and ports are counted in so many bits that more cannot be told apart; see ``contacts``."""
+    last = name.rpartition(".")[2]
+    if last.startswith(("peers_", "swept_")):
+        return MOST_PEERS
+    return MOST_PORTS if last.startswith("ports_") else 1e18
 
 
 def _may_be(name: str, known: Mapping[str, float]) -> bool:

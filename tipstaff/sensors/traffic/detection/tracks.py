@@ -113,13 +113,13 @@ def subject_of(key: int, six: tuple[int, int]) -> tuple[Subject, int, int, int]:
 
 
 @kernel
-def weigh(ring, slots, second, limits, release, seconds, earliest, out):
+def weigh(ring, slots, second, limits, lasting, seconds, earliest, out):
     """Look at each slot's seconds before ``second``: ``out[n, metric]`` as FIRED … NOISE.
 
     A metric fires where it was at or above its limit for ``seconds[n]`` seconds in a row, by its mean with 95 % certainty, and
     each second but for what sampling alone may hide. The noise of a sampled figure is that of a Poisson count: the square root
-    of the packets seen (Duffield, Lund & Thorup 2003). ``limits`` in the ring's units a second; ``earliest``: what is older
-    was judged before.
+    of the packets seen (Duffield, Lund & Thorup 2003). ``limits`` are in the ring's units a second, ``lasting`` those above
+    which it goes on; what is older than ``earliest`` was judged before.
     """
     length = ring.shape[0]
     for n in range(len(slots)):
@@ -144,7 +144,7 @@ def weigh(ring, slots, second, limits, release, seconds, earliest, out):
                 window = window + value if run else float64(0)
                 if run > span:
                     window -= float64(ring[(moment - span) % length, slot, metric])
-                if value >= release[n] * limit and value > 0:
+                if value >= lasting[n, metric] and value > 0:
                     last = int64(moment)
                 if run >= span and window / span - SURE * np.sqrt(window * grain) / span >= limit:
                     if not fired:

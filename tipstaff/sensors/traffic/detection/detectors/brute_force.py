@@ -12,26 +12,22 @@ NAME, KIND = "brute_force", "login_attack"
 CONCERNS = ("login",)
 #: FTP, SSH, Telnet, POP3 and IMAP with and without TLS, SQL Server, MySQL, RDP, PostgreSQL, VNC, WinRM.
 PORTS = (21, 22, 23, 110, 143, 993, 995, 1433, 2222, 3306, 3389, 5432, 5900, 5901, 5985)
-TRIES_A_PEER = (3.0, 20.0)  # in a minute, in an hour
+TRIES_A_PEER = {"minute": 3.0, "hour": 20.0}
 FOLLOWED, LONGEST = 2.0, 60.0  # packets seen after an opening: at least, at most (a file transfer has more)
 
 
 def judge(fan: Fan, applied: Applied, ease: float) -> Judged | None:
     """Over which limit it is; ``ease`` below 1 where it was before."""
-    counts = float(fan.windows[0].attempts), float(fan.windows[1].attempts)
-    found = fans.first_over(fan, applied, f"login.{fan.direction}.attempts", counts, ease)
+    found = fans.first_over(fan, applied, f"login.{fan.direction}.attempts", "attempts", ease)
     if found is None:
         return None
-    number, name, limit = found
-    window = fan.windows[number]
+    window, value = found.window, found.value
     if fan.rate > 1:
         if not FOLLOWED * window.attempts <= window.answered <= LONGEST * window.attempts:
             return None
-    elif fan.direction == "out" and window.attempts < TRIES_A_PEER[number] * ease * window.peers:
+    elif fan.direction == "out" and window.attempts < TRIES_A_PEER[found.length] * ease * window.peers:
         return None
-    value = window.attempts * max(fan.rate, 1)
-    length = fans.WINDOWS[number][0]
     side = "had about" if fan.direction == "in" else "made about"
-    words = f"{side} {value:.0f} short log-in sessions on port {fan.port} within the last {length}"
+    words = f"{side} {value:.0f} short log-in sessions on port {fan.port} within the last {found.length}"
     figures = {"attempts": float(value), "fan_out": round(window.peers), "port": float(fan.port)}
-    return Judged("attempts", float(value), name, limit, float(window.attempts), words, figures)
+    return Judged("attempts", float(value), found.limit, found.limit_value, found.seen, words, figures)

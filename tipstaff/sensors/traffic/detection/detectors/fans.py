@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from tipstaff.sensors.traffic.detection.thresholds import Applied
 
@@ -33,6 +34,18 @@ class Fan:
 
 
 @dataclass(frozen=True)
+class Over:
+    """Which window's count is over which limit; the count as estimated and as seen."""
+
+    length: str
+    window: Window
+    limit: str
+    limit_value: float
+    value: float
+    seen: float
+
+
+@dataclass(frozen=True)
 class Judged:
     """The figure that is over its limit, the limit's name, and everything worth telling."""
 
@@ -50,11 +63,26 @@ def linear(bits: int, set_bits: int) -> float:
     return -bits * math.log(1 - min(set_bits, bits - 1) / bits)
 
 
-def over(seen: float, rate: int, limit: float) -> bool:
+def population(distinct: float, attempts: float, rate: int) -> float:
+    """How many distinct ones there probably are, of which that many were seen in so many samples of 1 in ``rate``.
+
+    A peer that gets one packet is seen with probability 1/rate; where peers are seen again and again, few are missing. The
+    answer is P in distinct = P (1 - exp(-attempts / P)), and at most distinct times rate.
+    """
+    if rate <= 1 or distinct < 1:
+        return distinct
+    low, high = distinct, distinct * rate
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if -middle * math.expm1(-attempts / middle) < distinct else (low, middle)
+    return high
+
+
+def over(value: float, seen: float, rate: int, limit: float) -> bool:
     """Whether a count is over its limit, with 95 % certainty where packets are sampled (Poisson)."""
     if rate <= 1:
-        return seen >= limit
-    return seen >= LEAST_SAMPLED and (seen - 1.64 * math.sqrt(seen)) * rate >= limit
+        return value >= limit
+    return seen >= LEAST_SAMPLED and value * (1 - 1.64 / math.sqrt(seen)) >= limit
 
 
 def unanswered(window: Window, ease: float) -> bool:
@@ -62,13 +90,12 @@ def unanswered(window: Window, ease: float) -> bool:
     return window.attempts >= ANSWERED * ease * (window.attempts + 2 * window.answered)
 
 
-def first_over(
-    fan: Fan, applied: Applied, prefix: str, seen_of: "tuple[float, float]", ease: float
-) -> tuple[int, str, float] | None:
-    """The window in which a count is over its limit: number, limit's name and value."""
-    for number, (window, _) in enumerate(WINDOWS):
-        name = f"{prefix}_{window}"
-        limit = applied[name] * ease
-        if over(seen_of[number], fan.rate, limit):
-            return number, name, applied[name]
+def first_over(fan: Fan, applied: Applied, prefix: str, of: Literal["peers", "ports", "attempts"], ease: float) -> Over | None:
+    """The first window in which a count is over its limit."""
+    for number, (length, _) in enumerate(WINDOWS):
+        name, window = f"{prefix}_{length}", fan.windows[number]
+        seen = float(getattr(window, of))
+        value = seen * max(fan.rate, 1) if of == "attempts" else population(seen, window.attempts, fan.rate)
+        if over(value, seen, fan.rate, applied[name] * ease):
+            return Over(length, window, name, applied[name], value, seen)
     return None

@@ -18,16 +18,13 @@ def judge(fan: Fan, applied: Applied, ease: float) -> Judged | None:
     if fan.direction != "out":
         return None
     prefix = "scan.out.peers" if fan.concern == "probe" else "scan.out.swept"
-    found = fans.first_over(fan, applied, prefix, (fan.windows[0].peers, fan.windows[1].peers), ease)
-    if found is None or not _looks_like_it(fan, fan.windows[found[0]], ease):
+    found = fans.first_over(fan, applied, prefix, "peers", ease)
+    if found is None or not _looks_like_it(fan, found.window, ease):
         return None
-    number, name, limit = found
-    window = fan.windows[number]
-    value = window.peers * max(fan.rate, 1)
-    length = fans.WINDOWS[number][0]
-    words = f"tried about {value:.0f} addresses within the last {length}, of which few answered"
+    window, value = found.window, found.value
+    words = f"tried about {value:.0f} addresses within the last {found.length}, of which few answered"
     figures = {"fan_out": round(value), "ports": round(window.ports), "attempts": float(window.attempts * max(fan.rate, 1))}
-    return Judged("fan_out", round(value), name, limit, window.peers, words, figures)
+    return Judged("fan_out", round(value), found.limit, found.limit_value, found.seen, words, figures)
 
 
 def _looks_like_it(fan: Fan, window: Window, ease: float) -> bool:

@@ -11,12 +11,10 @@ PORTS = (25, 465, 587)
 
 def judge(fan: Fan, applied: Applied, ease: float) -> Judged | None:
     """Over which limit it is; ``ease`` below 1 where it was before."""
-    found = fans.first_over(fan, applied, "mail.out.peers", (fan.windows[0].peers, fan.windows[1].peers), ease)
+    found = fans.first_over(fan, applied, "mail.out.peers", "peers", ease)
     if found is None or fan.direction != "out":
         return None
-    number, name, limit = found
-    window = fan.windows[number]
-    value = window.peers * max(fan.rate, 1)
-    words = f"opened mail connections to about {value:.0f} servers within the last {fans.WINDOWS[number][0]}"
+    window, value = found.window, found.value
+    words = f"opened mail connections to about {value:.0f} servers within the last {found.length}"
     figures = {"fan_out": round(value), "attempts": float(window.attempts * max(fan.rate, 1)), "port": float(fan.port)}
-    return Judged("fan_out", round(value), name, limit, window.peers, words, figures)
+    return Judged("fan_out", round(value), found.limit, found.limit_value, found.seen, words, figures)

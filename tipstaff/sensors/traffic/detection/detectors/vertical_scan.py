@@ -11,17 +11,14 @@ FEW_PEERS, PEERS_A_PORT = 4, 0.1
 
 def judge(fan: Fan, applied: Applied, ease: float) -> Judged | None:
     """Over which limit it is; ``ease`` below 1 where it was before."""
-    found = fans.first_over(fan, applied, f"scan.{fan.direction}.ports", (fan.windows[0].ports, fan.windows[1].ports), ease)
+    found = fans.first_over(fan, applied, f"scan.{fan.direction}.ports", "ports", ease)
     if found is None:
         return None
-    number, name, limit = found
-    window = fan.windows[number]
+    window, value = found.window, found.value
     few = window.peers <= max(FEW_PEERS, PEERS_A_PORT * window.ports)
     if not few or not fans.unanswered(window, ease):
         return None
-    value = window.ports * max(fan.rate, 1)
-    length = fans.WINDOWS[number][0]
     side = "had about" if fan.direction == "in" else "tried about"
-    words = f"{side} {value:.0f} ports {'of it tried ' if fan.direction == 'in' else ''}within the last {length}"
+    words = f"{side} {value:.0f} ports {'of it tried ' if fan.direction == 'in' else ''}within the last {found.length}"
     figures = {"ports": round(value), "fan_out": round(window.peers), "attempts": float(window.attempts * max(fan.rate, 1))}
-    return Judged("ports", round(value), name, limit, window.ports, words, figures)
+    return Judged("ports", round(value), found.limit, found.limit_value, found.seen, words, figures)
