@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from tests.sensors.traffic.test_archive import DAY, NOON, made, stored
+from tipstaff.faces.cli import flows_asking
 from tipstaff.kernel.errors import InputError, Refused
 from tipstaff.sensors.traffic.archive import clickhouse, compacting, corroborating, files, shipping
 from tipstaff.sensors.traffic.archive.clickhouse import Cluster, Http, Schema, Unreachable
@@ -209,6 +211,19 @@ def test_names_are_plain(name) -> None:
 def test_a_cluster_gets_replicated_and_distributed_tables() -> None:
     text = "\n".join(Schema("tipstaff", "edge").statements())
     assert "ON CLUSTER edge" in text and "ReplicatedMergeTree" in text and "Distributed(edge, tipstaff, flows_local" in text
+
+
+def test_the_command_prints_the_schema_and_wants_a_server_to_make_it(settings) -> None:
+    settings.FLOWS = settings.FLOWS | {"clickhouse": {"url": "", "database": "tipstaff", "cluster": "edge"}}
+    told = CliRunner().invoke(flows_asking.clickhouse, [])
+    assert told.exit_code == 0 and "INTERVAL 180 DAY" in told.output and "Distributed(edge" in told.output
+    assert isinstance(CliRunner().invoke(flows_asking.clickhouse, ["--apply"]).exception, InputError)
+
+
+def test_a_server_that_is_away_is_refused_not_crashed() -> None:
+    pytest.importorskip("clickhouse_connect", reason="clickhouse-connect is not installed: pip install tipstaff[clickhouse]")
+    with pytest.raises(Unreachable, match="ClickHouse"):
+        Http("http://127.0.0.1:9").rows("SELECT 1", {})
 
 
 @pytest.mark.skipif(not URL, reason="CLICKHOUSE_URL is not set: the questions were not put to a real server")

@@ -28,6 +28,7 @@ def flows() -> None:
 
 flows.add_command(flows_asking.top)
 flows.add_command(flows_asking.ask)
+flows.add_command(flows_asking.clickhouse)
 
 
 @flows.command()

@@ -124,3 +124,26 @@ def target_of(text: str | None) -> tuple[str, int]:
     if not colon or not digits.isdecimal() or not 0 < int(digits) < 65536:
         raise InputError(Problem("--to", f"{text!r} is no address", "write HOST:PORT"))
     return host.strip("[]"), int(digits)
+
+
+@click.command()
+@click.option("--apply", is_flag=True, help="Make the tables, where they are missing.")
+def clickhouse(apply: bool) -> None:
+    """Print the schema that ClickHouse keeps flows in (docs/clickhouse.md), or make it."""
+    from django.conf import settings
+
+    from tipstaff.sensors.traffic.archive.clickhouse import Http, Schema
+
+    where, kept = settings.FLOWS["clickhouse"], settings.FLOWS["archive"]
+    days = {"minutes_days": kept["keep_minutes_hours"] // 24, "hours_days": kept["keep_coarse_hours"] // 24}
+    schema = Schema(where["database"], where["cluster"], **days)
+    if not apply:
+        for statement in schema.statements():
+            click.echo(statement.strip() + ";\n")
+        return
+    if not where["url"]:
+        raise InputError(Problem("TIPSTAFF_FLOW_CLICKHOUSE_URL", "is not set", "name the server: http://user:password@host:8123"))
+    server = Http(where["url"])
+    for statement in schema.statements():
+        server.run(statement)
+    click.echo("the tables are there", err=True)
