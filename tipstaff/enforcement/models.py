@@ -126,7 +126,7 @@ class Probe(models.Model):
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="+")  # the one that stands, or stood last
     phase = models.TextField(default="holding")
     looks = models.IntegerField(default=0)  # looks that found the attack again; each doubles the hold
-    since = models.DateTimeField()  # when the phase began
+    since_at = models.DateTimeField()  # when the phase began
     outcome = models.TextField(default="")
 
     class Meta:

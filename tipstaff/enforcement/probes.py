@@ -42,7 +42,7 @@ def _without_probe() -> list[Order]:
 
 def _begin(order: Order, now: datetime) -> int:
     begun = order.verified_at or now
-    _, made = Probe.objects.get_or_create(measure=order.measure, defaults={"order": order, "since": begun})
+    _, made = Probe.objects.get_or_create(measure=order.measure, defaults={"order": order, "since_at": begun})
     return int(made)
 
 
@@ -72,7 +72,7 @@ def _look(number: int, known: Timing, now: datetime) -> int:
     if _over(probe, order, now):
         return 1
     standing = Standing(
-        Phase(probe.phase), probe.since, probe.looks, in_place=order.state not in transitions.FINAL and _stands(probe, order),
+        Phase(probe.phase), probe.since_at, probe.looks, in_place=order.state not in transitions.FINAL and _stands(probe, order),
         attack_at=last_seen(order), ends_at=order.expires_at,
     )  # fmt: skip
     act = step(standing, known, now)
@@ -103,7 +103,7 @@ def _kept(measure: Measure, probe: Probe) -> bool:
 
 
 def _phase(probe: Probe, phase: Phase, now: datetime, **columns: object) -> None:
-    Probe.objects.filter(pk=probe.pk).update(phase=str(phase), since=now, **columns)
+    Probe.objects.filter(pk=probe.pk).update(phase=str(phase), since_at=now, **columns)
 
 
 def _withdraw(probe: Probe, order: Order, now: datetime) -> None:

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('phase', models.TextField(default='holding')),
                 ('looks', models.IntegerField(default=0)),
-                ('since', models.DateTimeField()),
+                ('since_at', models.DateTimeField()),
                 ('outcome', models.TextField(default='')),
                 ('measure', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='probe', to='cases.measure')),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='enforcement.order')),
