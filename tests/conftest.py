@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests import scheduling
 from tipstaff.project import connections, database, roles
 from tipstaff.project.connections import ADMINISTRATOR, APP, OWNER
 
@@ -35,8 +36,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, so that what is plainly broken shows early; browsers last."""
-    items.sort(key=lambda item: ("slow" in item.keywords) + 2 * ("browser" in item.keywords))
+    scheduling.ordered(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Whole files to a worker; another way of sharing out that somebody asks for stays."""
+    return scheduling.InRuns(config, log) if config.getoption("dist", "no") == "load" else None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

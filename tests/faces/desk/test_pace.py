@@ -11,7 +11,7 @@ from tipstaff.cases.models import JournalEntry
 from tipstaff.intake.models import Submission
 from tipstaff.kernel.clock import now as clock_now
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 ITEMS = 100
 MOST_PRESSES = 6
 MOST_PAGES = 3
