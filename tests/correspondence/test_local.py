@@ -57,7 +57,8 @@ def test_where_it_cannot_be_written_the_letter_waits(local):
 
 
 def test_the_mailer_says_that_nothing_leaves(local):
-    one = Delivery()
+    with clock.frozen(NOW):
+        one = Delivery()
     promised()
     delivered(one)
     assert one.line(NOW) == "1 sent to the local outbox, nothing leaves this machine, 0 refused"
