@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tipstaff.enforcement import targets
-from tipstaff.enforcement.choosing import CONTENT, MILDER, Offer, Wanted, choose, direction
+from tipstaff.enforcement.choosing import CONTENT, MILDER, OUTGOING, Offer, Wanted, choose, direction
 from tipstaff.enforcement.connectors.contract import SCOPES
 from tipstaff.policy import categories
 
@@ -102,7 +102,15 @@ def test_never_wider_than_decided_and_only_by_what_can(kind, scope, category, na
 
 
 def test_every_category_that_is_content_exists() -> None:
-    assert categories.CODES >= CONTENT
+    assert categories.CODES >= CONTENT | OUTGOING
+
+
+@pytest.mark.parametrize(
+    ("category", "scope"), [("scan", "machine"), ("intrusion", "machine"), ("c2", "port"), ("ddos_origin", "port")]
+)
+def test_the_port_that_an_attack_came_from_is_no_smaller_target(category: str, scope: str) -> None:
+    found = choose(Wanted("block", "machine", category, NAMED, may_narrow=True), (EDGE,))
+    assert found.scope == scope, "a service can be reached at its port; what leaves a machine does so from any"
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ CONTENT = frozenset(
     ("csam", "terror", "phishing", "malware", "spyware", "spam_support", "copyright", "trademark", "harassment_hate",
      "ncii_violence", "defamation_privacy", "fraud_site", "gambling", "trade_secret_leak", "obscene")
 )  # fmt: skip
+#: Categories whose traffic leaves the machine: a port that the reports name is the one it came from, and to block it stops nothing.
+OUTGOING = frozenset({"intrusion", "scan", "network_harm", "unauth_test"})
 OUTWARDS = frozenset({25, 465, 587})  # mail that a machine sends: receiving it stays possible
 BY_HAND = "person"
 
@@ -90,6 +92,8 @@ def _ladder(wanted: Wanted) -> list[tuple[str, tuple[str, ...]]]:
     smaller = SCOPES[: SCOPES.index(wanted.scope)]
     if wanted.category not in CONTENT:
         smaller = tuple(scope for scope in smaller if scope not in {"url", "site"})
+    if wanted.category in OUTGOING:
+        smaller = tuple(scope for scope in smaller if scope != "port")
     return [*((scope, MILDER[scope]) for scope in smaller if scope != "machine" or wanted.scope == "service"), decided]
 
 
