@@ -3,24 +3,17 @@
 Nothing is compiled at installation, and a test finds every sentence that lacks a translation.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
-from importlib.resources import files
-from tomllib import loads
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.http import HttpRequest
 from django.utils import translation
 from django.utils.formats import date_format
-from django.utils.html import escape, format_html
-from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation.trans_real import parse_accept_lang_header
 
 from tipstaff.correspondence import catalogue as letters
+from tipstaff.kernel.sentences import LANGUAGES, Sentences, short
 
-LANGUAGES = {"en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "nl": "Nederlands"}
+__all__ = ["COOKIE", "LANGUAGES", "catalogue", "chosen", "said", "say", "short"]
 COOKIE = "tipstaff_portal_language"
 #: A moment this year, and one further off, as date_format writes them.
 FORMATS = {
@@ -33,42 +26,8 @@ FORMATS = {
 SHORT = {"en": "D j M H:i", "de": "D j. M H:i", "fr": "D j M H:i", "es": "D j M H:i", "nl": "D j M H:i"}
 
 
-@cache
-def catalogue(code: str) -> Mapping[str, str]:
-    """English sentence → the same in another language."""
-    if code == "en":
-        return {}
-    return loads((files("tipstaff.faces.portal.wording") / f"{code}.toml").read_text("utf-8"))
-
-
-def say(code: str, text: str, **values: Any) -> str:
-    """The sentence in a language, its {places} filled."""
-    found = catalogue(code).get(text, text)
-    return found.format(**values) if values else found
-
-
-def said(code: str, text: str, **values: Any) -> SafeString:
-    """The same for a page: everything but markup of ours is escaped."""
-    found = escape(catalogue(code).get(text, text))
-    return format_html(found, **values) if values else mark_safe(found)  # noqa: S308 - escaped above
-
-
-def chosen(request: HttpRequest, preferred: str = "") -> str:
-    """The language of a page: what was chosen here, what the contact asked for, what the browser asks for, English."""
-    asked = request.GET.get("language", "") or request.COOKIES.get(COOKIE, "")
-    for code in (asked, preferred):
-        if short(code):
-            return short(code)
-    for code, weight in parse_accept_lang_header(request.META.get("HTTP_ACCEPT_LANGUAGE", "")[:500].lower()):
-        if weight and short(code):
-            return short(code)
-    return "en"
-
-
-def short(code: str) -> str:
-    """'de-AT' → 'de'; empty for a language that is not spoken here."""
-    found = code.strip().lower().replace("_", "-").partition("-")[0]
-    return found if found in LANGUAGES else ""
+_SENTENCES = Sentences("tipstaff.faces.portal.wording", COOKIE)
+catalogue, say, said, chosen = _SENTENCES.catalogue, _SENTENCES.say, _SENTENCES.said, _SENTENCES.chosen
 
 
 def zone_of(name: str) -> tzinfo:

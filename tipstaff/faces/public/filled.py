@@ -9,6 +9,7 @@ from typing import Any
 
 from tipstaff.faces.public.kinds import FIELDS, Kind, is_sealed, kind_of, may_be_anonymous, needed
 from tipstaff.faces.public.reading import OURS, Place, Reading, is_public
+from tipstaff.faces.public.words import Sentence
 from tipstaff.intake.parsers.web_form import SCHEMA
 from tipstaff.intake.reading.indicators import find_mailboxes, normal_ip
 from tipstaff.intake.reading.open import open_message
@@ -107,7 +108,9 @@ def problems_of(filled: Filled, places: list[Place], wrong: list[str], edition: 
         return found
     must = needed(kind.code, edition)
     if wrong:
-        found["places"] = f"{wrong[0]!r} is no address, host or URL. One on each line; ports as 192.0.2.7:25."
+        found["places"] = Sentence.of(
+            "{given} is no address, host or URL. One on each line; ports as 192.0.2.7:25.", given=repr(wrong[0])
+        )
     elif not places:
         found["places"] = "Give the address or the URL: without it nobody can find out whose it is."
     elif "url" in must and not any(place.url for place in places) and not is_sealed(kind.code, edition):
@@ -138,7 +141,7 @@ def _wrong_time(filled: Filled, required: bool, now: datetime) -> dict[str, str]
 
 
 def _wrong_contact(filled: Filled, anonymous: bool) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     if not anonymous and not filled.name:
         found["name"] = "Give your name: our policy takes complaints from people who can be asked."
     address = filled.email
@@ -150,17 +153,17 @@ def _wrong_contact(filled: Filled, anonymous: bool) -> dict[str, str]:
 
 
 def _wrong_extras(filled: Filled, kind: Kind, must: frozenset[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for name in kind.fields:
         value, shape = filled.extra.get(name, ""), FIELDS[name].kind
         if shape == "address" and value and not normal_ip(value):
-            found[name] = f"{value[:50]!r} is no address."
+            found[name] = Sentence.of("{given} is no address.", given=repr(value[:50]))
         elif shape == "address" and value and not is_public(normal_ip(value) or value):
-            found[name] = f"{value} is private. Give the public address, or leave this empty."
+            found[name] = Sentence.of("{given} is private. Give the public address, or leave this empty.", given=value)
         elif shape == "port" and value and not (value.isascii() and value.isdigit() and int(value) <= 65535):
             found[name] = "A port is a number from 0 to 65535."
         elif name in must and not value and not (name == "sample_headers" and filled.paste):
-            found[name] = f"{FIELDS[name].label}: we cannot act on this kind without it."
+            found[name] = Sentence.joined((f"{FIELDS[name].label}", "We cannot act on this kind without it."))
         elif shape == "tick" and not value:
             found[name] = "A copyright notice is not valid without this statement."
         elif name in {"signature"} and not value:

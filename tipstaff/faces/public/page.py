@@ -8,12 +8,14 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from tipstaff.faces.public import words
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.policy import queries as policy
 from tipstaff.policy.models import StoredEdition
 
 KEPT_FOR = 30  # seconds that the edition's name in the foot may be old
 NONE = "none"
+A_YEAR = 365 * 24 * 3600
 TITLES = {400: "That could not be read", 404: "Nothing here", 405: "Not like this", 410: "No longer valid", 429: "Too many at once"}
 
 
@@ -35,12 +37,20 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
     """Render a whole public page; nothing of it belongs into a shared cache."""
     now = (context or {}).get("now") or clock_now()
     known = in_force(now)
-    base = {"operator": operator(), "stored": known, "intake_address": known.intake_address if known else "", "now": now}
+    code = words.chosen(request)
+    base = {
+        "operator": operator(), "stored": known, "intake_address": known.intake_address if known else "", "now": now, "code": code,
+        "languages": words.LANGUAGES, "path": request.path,
+    }  # fmt: skip
     response = render(request, template, base | (context or {}), status=status)
     response.headers.setdefault("Cache-Control", "no-store" if request.method == "POST" else "private, max-age=0")
+    response.headers["Content-Language"] = code
+    if words.short(request.GET.get("language", "")):
+        secure = settings.SESSION_COOKIE_SECURE
+        response.set_cookie(words.COOKIE, code, max_age=A_YEAR, samesite="Lax", httponly=True, secure=secure)
     return response
 
 
 def refusal(request: HttpRequest, status: int, text: str, then: str = "") -> HttpResponse:
-    """A page that says no, why, and what to do instead."""
+    """A page that says no, why, and what to do instead; sentences are said in the reader's language."""
     return page(request, "public/refusal.html", {"title": TITLES.get(status, "Not now"), "text": text, "then": then}, status)

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.conf import settings
 
 from tipstaff.cases.models import Case, CaseReport
+from tipstaff.faces.public.words import Sentence
 from tipstaff.intake.models import Submission
 from tipstaff.intake.spool import SUFFIX
 from tipstaff.policy import queries as policy
@@ -14,6 +15,8 @@ from tipstaff.policy.switches import ReporterNotice
 from tipstaff.reports.models import Report
 
 LEGAL = frozenset({"copyright"})  # kinds of which the law has the reporter know the outcome, whatever the switch says (G5)
+WHY = "Our policy promises a receipt, not an outcome; every report that is verified is decided all the same."
+SEALED = "It went unseen to the two people who are trained for such matters. They do not write back; thank you."
 OUTCOMES = {
     "RESOLVED": "The cause was removed.",
     "CLOSED_COMPLIANT": "We looked at it and found no breach of our policy.",
@@ -56,8 +59,7 @@ def standing_of(number: UUID, now: datetime) -> Standing | None:
         return Standing(_steps(0, None), "It arrived safely and is about to be read.") if waiting else None
     level = _level(now)
     if found.state == "sealed":
-        told = "It went unseen to the two people who are trained for such matters. They do not write back; thank you."
-        return Standing(_steps(0, found.received_at), told, limited="sealed", received_at=found.received_at)
+        return Standing(_steps(0, found.received_at), SEALED, limited="sealed", received_at=found.received_at)
     reports = list(Report.objects.filter(submission=found).order_by("-revision"))
     if level is not ReporterNotice.OUTCOME and not any(report.category in LEGAL for report in reports):
         return _brief(found, reports, level)
@@ -71,10 +73,9 @@ def _level(now: datetime) -> ReporterNotice:
 
 def _brief(found: Submission, reports: list[Report], level: ReporterNotice) -> Standing:
     """What is told where the policy promises a receipt at most."""
-    why = "Our policy promises a receipt, not an outcome; every report that is verified is decided all the same."
     if level is ReporterNotice.RECEIPT and found.state != "received":
-        return Standing(_steps(1, found.received_at), "It was read.", limited=why, received_at=found.received_at)
-    return Standing(_steps(0, found.received_at), limited=why, received_at=found.received_at)
+        return Standing(_steps(1, found.received_at), "It was read.", limited=WHY, received_at=found.received_at)
+    return Standing(_steps(0, found.received_at), limited=WHY, received_at=found.received_at)
 
 
 def _full(found: Submission, reports: list[Report]) -> Standing:
@@ -100,7 +101,9 @@ def _by_cases(at: datetime, reports: list[Report]) -> Standing:
     closed = [case.closed_at for case in cases if case.closed_at]
     if cases and len(closed) == len(cases):
         reasons = dict.fromkeys(OUTCOMES.get(case.outcome, "It was decided.") for case in cases)
-        return Standing(_steps(3, at, told=min(told, default=None), ended=max(closed)), " ".join(reasons), True, received_at=at)
+        return Standing(
+            _steps(3, at, told=min(told, default=None), ended=max(closed)), Sentence.joined(reasons), True, received_at=at
+        )
     if told:
         return Standing(_steps(2, at, told=min(told)), "Our customer has been told and has a time in which to act.", received_at=at)
     if cases:

@@ -1,10 +1,27 @@
 """Filters of the public pages."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from tipstaff.faces.public import words
+
 register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def say(context: Mapping[str, Any], text: str, **values: Any) -> SafeString:
+    """A sentence in the reader's language; values are escaped."""
+    return words.said(context.get("code", "en"), text if isinstance(text, words.Sentence) else str(text), **values)
+
+
+@register.simple_tag(takes_context=True)
+def removed(context: Mapping[str, Any], what: str) -> str:
+    """What was taken out of the evidence."""
+    return words.removed(context.get("code", "en"), what)
 
 
 @register.filter

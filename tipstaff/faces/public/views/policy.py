@@ -6,7 +6,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_safe
 
+from tipstaff.faces.public import words
 from tipstaff.faces.public.page import in_force, page, refusal
+from tipstaff.faces.public.words import Sentence
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import NotFound
 from tipstaff.policy import queries
@@ -44,7 +46,12 @@ def clause(request: HttpRequest, pack: str, version: str, clause: str) -> HttpRe
     """A clause's permanent address."""
     found = _found(f"{pack}/{version}")
     if found is None or clause not in found.edition.clauses:
-        return refusal(request, 404, f"There is no published clause {clause[:20]} in {pack}/{version}.", "Look at the policy.")
+        return refusal(
+            request,
+            404,
+            Sentence.of("There is no published clause {clause} in {edition}.", clause=clause[:20], edition=f"{pack}/{version}"),
+            "Look at the policy.",
+        )
     return redirect(f"/policy/{pack}/{version}/#clause-{clause}")
 
 
@@ -61,7 +68,12 @@ def changes(request: HttpRequest, pack: str, version: str) -> HttpResponse:
     """What changed with an edition, against the one before it, word by word."""
     found = _found(f"{pack}/{version}")
     if found is None:
-        return refusal(request, 404, f"There is no published edition {pack}/{version}.", "Look at the policy.")
+        return refusal(
+            request,
+            404,
+            Sentence.of("There is no published edition {edition}.", edition=f"{pack}/{version}"),
+            "Look at the policy.",
+        )
     older = [row for row in found.versions if row.effective_from < found.stored.effective_from]
     shown = [_shown(change) for change in found.changes if change.section not in {"version", "pack"}]
     context = {"found": found, "before": older[0] if older else None, "shown": shown, "screen": "policy"}
@@ -79,10 +91,20 @@ def _found(name: str) -> PolicyPage | None:
 def _edition(request: HttpRequest, name: str) -> HttpResponse:
     found = _found(name)
     if found is None:
-        return refusal(request, 404, f"There is no published edition {name}.", "Look at the policy that is in force.")
+        return refusal(
+            request,
+            404,
+            Sentence.of("There is no published edition {edition}.", edition=name),
+            "Look at the policy that is in force.",
+        )
+    code = words.chosen(request)
     kinds = [
-        (entry, duration_text(entry.resolve) if entry.resolve else "")
-        for entry in found.edition.categories.values()
+        (
+            entry,
+            duration_text(entry.resolve) if entry.resolve else "",
+            words.category(code, name, entry.title, found.edition.language),
+        )
+        for name, entry in found.edition.categories.items()
         if entry.customer_told
     ]
     return page(request, "public/policy.html", {"found": found, "kinds": kinds, "screen": "policy"})

@@ -6,16 +6,20 @@ from io import StringIO
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from tipstaff.faces.public import figures
+from tipstaff.faces.public import figures, words
 from tipstaff.faces.public.page import in_force, page, refusal
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.policy import queries as policy
 
 
-def _tables() -> list[figures.Table]:
+def _tables(code: str) -> list[figures.Table]:
+    """The tables with the kinds named in a language."""
     now = clock_now()
     stored = in_force(now)
-    titles = {code: entry.title for code, entry in policy.compiled(stored).categories.items()} if stored else {}
+    edition = policy.compiled(stored) if stored else None
+    known = edition.categories.items() if edition else ()
+    own = edition.language if edition else "en"
+    titles = {name: words.category(code, name, entry.title, own) for name, entry in known}
     return figures.tables(titles, now)
 
 
@@ -23,7 +27,7 @@ def _tables() -> list[figures.Table]:
 def transparency(request: HttpRequest) -> HttpResponse:
     shown = [
         (table, [(name, [figures.written(count) for count in counts]) for name, counts in table.rows], table.sums)
-        for table in _tables()
+        for table in _tables(words.chosen(request))
     ]
     context = {"tables": shown, "columns": figures.COLUMNS, "small": figures.SMALL, "screen": "figures"}
     return page(request, "public/transparency.html", context)
@@ -31,7 +35,7 @@ def transparency(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def export(request: HttpRequest, table: str) -> HttpResponse:
-    found = next((one for one in _tables() if one.name == table), None)
+    found = next((one for one in _tables("en") if one.name == table), None)
     if found is None:
         return refusal(request, 404, "There is no such table.", "Look at the figures.")
     text = StringIO()
