@@ -246,9 +246,12 @@ class _World(Standing):
             if one is not None:
                 self._moot(one, str(refused))
             return
+        before = self.state
         self._carry(event, decision, known, one)
         for effect in decision.rule.effects:
-            self._effect(effect, known, one)
+            self._effect(effect, known)
+        if before is State.APPEAL and self.state is not State.APPEAL:
+            self._catch_up()
 
     def _carry(self, event: Event, decision: Decision, known: Facts, one: Happening | None) -> None:
         rule, before = decision.rule, self.state
@@ -308,7 +311,7 @@ class _World(Standing):
 
     # ---- effects
 
-    def _effect(self, effect: Effect, known: Facts, one: Happening | None) -> None:
+    def _effect(self, effect: Effect, known: Facts) -> None:
         if effect is Effect.LIFT_ALL:
             self._lift()
         elif effect is Effect.PROPOSE:
@@ -348,6 +351,14 @@ class _World(Standing):
         if self.restricted_at is not None:
             self.cut_at = self.cut_at or self.now
             self._decide(Event.EXECUTED)
+
+    def _catch_up(self) -> None:
+        """After an appeal: what came into force, or was lifted, while the case stood still."""
+        stands = self.restricted_at is not None
+        if stands and self.in_force_at is None and self.state is State.DISCONNECT_PENDING:
+            self._decide(Event.EXECUTED)
+        elif not stands and self.state in {State.DISCONNECTED, State.TERMINATION_PENDING}:
+            self._decide(Event.LIFTED)
 
     def _lift(self) -> None:
         """Enforcement lifts within moments of being asked."""
