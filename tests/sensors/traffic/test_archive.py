@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tipstaff.kernel.errors import InputError
-from tipstaff.sensors.traffic.archive import compacting, files
+from tipstaff.sensors.traffic.archive import compacting, files, thinning
 from tipstaff.sensors.traffic.archive.asking import Archive, Span
 from tipstaff.sensors.traffic.archive.filters import parse_filter
 from tipstaff.sensors.traffic.archive.keeping import Keeper
@@ -237,6 +237,36 @@ def test_a_sample_tells_the_sums_of_very_many_flows(tmp_path) -> None:
     files.stored(tmp_path, "hours")[0].path.unlink()
     assert Keeper(Settings(str(tmp_path), -1, 0, 0), NOON + timedelta(hours=3)).run()["thinned"] == 0
     assert files.stored(tmp_path, "thin") == []
+
+
+def test_a_compaction_that_is_killed_doubles_nothing(tmp_path) -> None:
+    archive = stored(tmp_path, made(300), made(200, seed=2))
+    before = archive.total(DAY)
+    kept = {path: path.read_bytes() for path in (tmp_path / "fresh").iterdir()}
+    compacting.compact(tmp_path, files.stored(tmp_path, "fresh"))
+    for path, content in kept.items():  # as if it had been killed before it deleted its sources
+        path.write_bytes(content)
+    assert archive.total(DAY) == before
+    Keeper(Settings(str(tmp_path), -1, 0, 0), NOON + timedelta(hours=3)).compact()
+    assert not list((tmp_path / "fresh").iterdir()) and archive.total(DAY) == before
+
+
+def test_who_watched_is_noted_when_files_are_sampled(tmp_path) -> None:
+    columns = made(3000, six=False)
+    columns["rate"] = np.where(columns["ended"] < int(NOON.timestamp() * 1000) + 1_500_000, 100, 7).astype(np.uint32)
+    archive = stored(tmp_path, columns)
+    compacting.compact(tmp_path, files.stored(tmp_path, "fresh"))
+    first = Span(NOON - timedelta(minutes=5), NOON + timedelta(minutes=20))
+    spans = [
+        first,
+        Span(NOON + timedelta(minutes=30), NOON + timedelta(minutes=40)),
+        Span(NOON - timedelta(hours=1), NOON - timedelta(minutes=30)),
+    ]
+    scanned = [archive.rates(span) for span in spans]
+    (one,) = files.stored(tmp_path, "hours")
+    thinning.thin(one.path, tmp_path / "thin" / one.path.name)
+    assert files.watched(one.path) and scanned == [[100], [7], []]
+    assert [archive.rates(span) for span in spans] == scanned
 
 
 def test_lines_pairs_and_total_agree_with_top(tmp_path) -> None:

@@ -14,6 +14,7 @@ from tipstaff.sensors.traffic.archive.corroborating import Own, Source
 from tipstaff.sensors.traffic.archive.foreign import Foreign, read_mapping
 from tipstaff.sensors.traffic.archive.nfdump import Nfdump
 from tipstaff.sensors.traffic.archive.questions import Span
+from tipstaff.sensors.traffic.archive.thinning import EXACT_ROWS
 from tipstaff.sensors.traffic.models import Exporter
 
 SILENT = timedelta(minutes=5)
@@ -59,9 +60,6 @@ def held() -> dict[str, Any]:
     scopes = list(Hold.objects.filter(released_at=None).values_list("scope", flat=True))
     customers = [int(scope.partition(":")[2]) for scope in scopes if scope.startswith("customer:") and scope[9:].isdecimal()]
     return {"all": "all" in scopes or "flows" in scopes, "customers": sorted(set(customers))}
-
-
-EXACT_ROWS = 3_000_000  # of a question's files, beyond which a sample is asked
 
 
 def archive(*, limit: float = 0) -> Archive | Cluster:

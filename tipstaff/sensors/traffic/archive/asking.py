@@ -226,6 +226,29 @@ class Archive(Questions):
         oldest = files.stored(self.root, "hours", "fresh")
         return oldest[0].at if oldest else None
 
+    def rates(self, span: Span) -> list[int]:
+        """As for any archive; of what is compacted the notes are enough, by the minute."""
+        start, end = span.milliseconds()
+        found: set[int] = set()
+        unknown = []
+        for one in files.stored(self.root, "hours", "held", "fresh"):
+            if _touches(one, span):
+                noted = files.watched(one.path) if one.kind == "hours" else None
+                unknown += [one.path] if noted is None else []
+                found |= {rate for minute, rate in noted or () if start // 60_000 <= minute <= end // 60_000}
+        if unknown:
+            found |= set(self._rates_of(span, unknown))
+        return sorted(found)
+
+    def _rates_of(self, span: Span, paths: Sequence[Path]) -> list[int]:
+        listed = ", ".join(f"'{_quoted(path)}'" for path in paths)
+        sql = f"SELECT DISTINCT rate FROM read_parquet([{listed}], union_by_name=true) WHERE ended >= ? AND ended - lasted < ?"  # noqa: S608
+        try:
+            with self._connection() as connection:
+                return [int(row[0]) for row in connection.execute(sql, list(span.milliseconds())).fetchall()]
+        except duckdb.IOException:  # compacted away meanwhile
+            return super().rates(span)
+
     def rows(self, span: Span) -> int:
         """How many rows the files hold that such a question would read, as their footers say."""
         touched = [one for one in files.stored(self.root, "hours", "held", "fresh") if _touches(one, span)]

@@ -35,9 +35,9 @@ def compact(root: Path, sources: list[Stored]) -> int:
         table = pa.concat_tables([_read(one.path) for one in group], promote_options="default")
         columns = {name: _numbers(table.column(name)) for name in table.column_names}
         del table
-        made = pa.table(turned(columns)).replace_schema_metadata({"replaces": ",".join(one.path.name for one in group)})
+        made = pa.table(turned(columns))
         name = f"{group[0].at:%Y%m%d%H}-{group[0].path.stem.split('-')[-1]}.parquet"
-        files.write_table(root / "hours" / name, made)
+        files.write_table(root / "hours" / name, made, notes={"replaces": [one.path.name for one in group]})
         for one in group:
             one.path.unlink(missing_ok=True)
         flows += len(columns["src"])

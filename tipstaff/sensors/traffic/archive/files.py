@@ -7,8 +7,10 @@ minutes/, coarse/                        rolled up to minutes, then hours
 held/                                    kept for a hold beyond their time
 """
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -71,23 +73,33 @@ def write(path: Path, columns: Arrays, *, level: int = 1) -> int:
     return write_table(path, table, level=level)
 
 
-def write_table(path: Path, table: pa.Table, *, level: int = 1, group: int = ROW_GROUP) -> int:
-    """As ``write``; the row groups' least and greatest values of times and local addresses are kept for searching."""
+def write_table(
+    path: Path, table: pa.Table, *, level: int = 1, group: int = ROW_GROUP, notes: Mapping[str, Any] | None = None
+) -> int:
+    """As ``write``; the row groups' least and greatest values of times and local addresses are kept for searching.
+
+    ``notes`` are kept in the file, to be read by ``note``.
+    """
     fresh = path.with_name(f".{path.name}.new")
     names = set(table.column_names)
+    table = table.replace_schema_metadata(None)
     try:
-        with fresh.open("wb") as handle:
-            pq.write_table(
-                table,
+        with (
+            fresh.open("wb") as handle,
+            pq.ParquetWriter(
                 handle,
-                row_group_size=group,
+                table.schema,
                 compression="zstd",
                 compression_level=level,
                 use_dictionary=[name for name in (*REPEATING, *ALSO_REPEATING) if name in names],
                 column_encoding={name: "BYTE_STREAM_SPLIT" for name in SPLIT if name in names},
                 write_statistics=[name for name in ("ended", "local", "local_hi") if name in names],
                 store_schema=False,
-            )
+            ) as writer,
+        ):
+            writer.add_key_value_metadata({name: json.dumps(value) for name, value in (notes or {}).items()})
+            writer.write_table(table, row_group_size=group)
+            writer.close()
             handle.flush()
             os.fsync(handle.fileno())
             size = handle.tell()
@@ -95,6 +107,30 @@ def write_table(path: Path, table: pa.Table, *, level: int = 1, group: int = ROW
     finally:
         fresh.unlink(missing_ok=True)
     return size
+
+
+def note(path: Path, name: str) -> Any:
+    """What was noted in a file when it was written; None where nothing was, or the file went away."""
+    try:
+        noted = pq.read_metadata(path).metadata or {}
+        return json.loads(noted[name.encode()])
+    except (OSError, pa.ArrowInvalid, KeyError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _replaced(path: Path, changed: int) -> frozenset[str]:
+    return frozenset(note(path, "replaces") or ())
+
+
+def replaced(root: Path, hours: Iterable[str]) -> frozenset[str]:
+    """Names of fresh files of those hours (2026021114) that a compacted one holds already: a kill, or a reader, came between."""
+    found: frozenset[str] = frozenset()
+    for hour in set(hours):
+        for path in (root / "hours").glob(f"{hour}-*.parquet"):
+            with suppress(FileNotFoundError):
+                found |= _replaced(path, path.stat().st_mtime_ns)
+    return found
 
 
 @dataclass(frozen=True)
@@ -122,13 +158,28 @@ def rows_of(path: Path) -> int:
         return 0
 
 
+def watched(path: Path) -> list[list[int]] | None:
+    """[minute since 1970, sampling rate] heard in a compacted file, as its sample notes; None where there is no such note."""
+    sample = path.parent.parent / "thin" / path.name
+    try:
+        return _watched(sample, sample.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _watched(path: Path, changed: int) -> list[list[int]] | None:
+    found: list[list[int]] | None = note(path, "watched")
+    return found
+
+
 def stamp(milliseconds: int) -> str:
     """A moment in ms as file names have it."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y%m%dT%H%M%S")
 
 
 def stored(root: Path, *kinds: str) -> list[Stored]:
-    """The files of those kinds (all where none is named), oldest first; unfinished and foreign ones are left out."""
+    """The files of those kinds (all where none is named), oldest first; unfinished, foreign and replaced ones are left out."""
     found = []
     for kind in kinds or KINDS:
         for path in sorted((root / kind).glob("*.parquet")) if (root / kind).exists() else ():
@@ -136,7 +187,9 @@ def stored(root: Path, *kinds: str) -> list[Stored]:
             if not path.name.startswith(".") and digits.isdecimal() and 8 <= len(digits) <= 14:
                 at = datetime.strptime(digits.ljust(14, "0") if len(digits) != 8 else digits + "000000", "%Y%m%d%H%M%S")
                 found.append(Stored(path, kind, at.replace(tzinfo=UTC)))
-    return sorted(found, key=lambda one: (one.at, one.path.name))
+    gone = replaced(root, (f"{one.at:%Y%m%d%H}" for one in found if one.kind == "fresh"))
+    whole = [one for one in found if one.kind != "fresh" or one.path.name not in gone]
+    return sorted(whole, key=lambda one: (one.at, one.path.name))
 
 
 def make_room(root: Path, *, remains: bool = True) -> None:

@@ -98,6 +98,7 @@ class Keeper:
 
     def compact(self) -> int:
         """Fresh files of hours that are over, and of this one when there are many."""
+        self.clear_replaced()
         fresh = files.stored(self.root, "fresh")
         hours: dict[str, list[Stored]] = {}
         for one in fresh:
@@ -107,6 +108,14 @@ class Keeper:
         for group in ready:
             compacting.compact(self.root, group)
         return sum(map(len, ready))
+
+    def clear_replaced(self) -> None:
+        """Delete what a compaction that was killed had no time to."""
+        there = list((self.root / "fresh").glob("2*.parquet"))
+        gone = files.replaced(self.root, (path.name.split("-")[0].replace("T", "")[:10] for path in there))
+        for path in there:
+            if path.name in gone:
+                path.unlink(missing_ok=True)
 
     def expire(self, holds: Holds) -> int:
         """Roll up and delete what is older than its kind may be."""

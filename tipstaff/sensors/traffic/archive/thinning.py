@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.archive import files
 
+EXACT_ROWS = 3_000_000  # of a question's files, beyond which people are answered from the sample
 ONE_IN = 16  # about so much smaller
 RAREST = 1 / 128  # no flow stays with less than this chance, so that counts of small flows are estimated too
 
@@ -45,8 +46,18 @@ def thin(source: Path, target: Path, *, seed: int = 1) -> int:
     twins = table.filter(pc.equal(table.column("twin"), 1))
     if twins.num_rows:
         made = pa.concat_tables([made, _twins(twins, seed)])
-    files.write_table(target, made, group=1 << 20)
+    files.write_table(target, made, group=1 << 20, notes={"watched": watched(once)})
     return int(made.num_rows)
+
+
+def watched(table: pa.Table) -> list[list[int]]:
+    """Which sampling rates were heard in which minute (since 1970): who watched, without reading the flows again."""
+    if not table.num_rows:
+        return []
+    known, which = np.unique(table.column("rate").to_numpy(), return_inverse=True)
+    minutes = table.column("ended").to_numpy() // 60_000
+    pairs = np.unique(minutes * len(known) + which)
+    return [[int(pair // len(known)), int(known[pair % len(known)])] for pair in pairs]
 
 
 def _twins(table: pa.Table, seed: int) -> pa.Table:
