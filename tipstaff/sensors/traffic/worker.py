@@ -186,7 +186,9 @@ def line_of(report: dict[str, Any], listen: list[tuple[str, int]]) -> str:
     kept = report["archive"]
     here = f"{report['flows']} flows of {len(report['sessions'])} streams, {report['dropped_datagrams']} datagrams dropped here"
     away = f"{lost} lost on the way, {undecodable} undecodable"
-    return f"{ports}: {here}, {away}; archive: {kept['waiting']} waiting, {kept['lost'] + kept['dropped']} lost"
+    found = report.get("detection") or {"open": 0, "longest_pause": 0, "not_followed": 0}
+    detection = f"detection: {found['open']} open, {found['not_followed']} not followed, at most {found['longest_pause']} s a turn"
+    return f"{ports}: {here}, {away}; archive: {kept['waiting']} waiting, {kept['lost'] + kept['dropped']} lost; {detection}"
 
 
 def run(stop: threading.Event) -> None:

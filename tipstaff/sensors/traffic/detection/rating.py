@@ -38,6 +38,8 @@ class Rates:
     seconds: int = 0
     learned_at: int = 0
     judged: dict[tuple[int, int], int] = field(default_factory=dict)  # (slot, metric): up to when it was judged before
+    vectors: dict[tuple[int, str, str], NDArray[np.float64]] = field(default_factory=dict)
+    of: Thresholds | None = None  # what the vectors were made of
 
     def candidates(self, hosts: C.Hosts, thresholds: Thresholds, second: int, blocks: Callable[[], list[Block]]) -> None:
         """Follow those of the last second's lists that come near any limit, from their flows at hand on."""
@@ -63,6 +65,9 @@ class Rates:
         rows = sorted(self.follow.by_row.values(), key=lambda track: (track.table, track.length == 0, track.slot))
         if not rows:
             return
+        if self.of is not thresholds or len(self.vectors) > 65_536:
+            self.of = thresholds
+            self.vectors.clear()
         applied = [thresholds.applied(one.version, one.address, one.length, one.customer) for one in rows]
         out = self._weigh(rows, applied, findings, second)
         for number in np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist():
@@ -72,12 +77,13 @@ class Rates:
             yield from self._learn(rows, applied, findings, second)
 
     def _weigh(self, rows: Sequence[Track], applied: Sequence[Applied], findings: Findings, second: int) -> NDArray[np.float64]:
-        limits = np.full((len(rows), tracks.JUDGED), np.inf)
-        earliest = np.zeros((len(rows), tracks.JUDGED), np.int64)
-        for number, (track, own) in enumerate(zip(rows, applied, strict=True)):
-            for metric, name in METRIC_LIMITS.items():
-                limits[number, metric] = own[f"{track.level}.{track.direction}.{name}"] / (8 if metric in OCTETS else 1)
-                earliest[number, metric] = max(self.judged.get((track.slot, metric), 0), track.since - C.LENGTH)
+        limits = np.array([self._limits(own, track) for track, own in zip(rows, applied, strict=True)])
+        earliest = np.repeat(np.array([one.since - C.LENGTH for one in rows], np.int64)[:, None], tracks.JUDGED, 1)
+        if self.judged:
+            place = {one.slot: number for number, one in enumerate(rows)}
+            for (slot, metric), until in self.judged.items():
+                if slot in place:
+                    earliest[place[slot], metric] = until
         seconds = np.array([max(1, min(int(own["timing.seconds"]), 60)) for own in applied], np.int64)
         lasting = limits * np.array([own["timing.release"] for own in applied])[:, None]
         limits = np.where(self._open(rows, findings), lasting, limits)
@@ -85,6 +91,14 @@ class Rates:
         slots = np.array([one.slot for one in rows], np.int64)
         tracks.weigh(self.follow.hosts.ring, slots, second, limits, lasting, seconds, earliest, out)
         return out
+
+    def _limits(self, own: Applied, track: Track) -> NDArray[np.float64]:
+        """A track's limits by metric, in the ring's units."""
+        key = id(own), track.level, track.direction
+        if key not in self.vectors:
+            values = [own[f"{track.level}.{track.direction}.{METRIC_LIMITS[metric]}"] for metric in range(tracks.JUDGED)]
+            self.vectors[key] = np.array([value / (8 if metric in OCTETS else 1) for metric, value in enumerate(values)])
+        return self.vectors[key]
 
     def _open(self, rows: Sequence[Track], findings: Findings) -> NDArray[np.bool_]:
         """Which metrics have an open finding: they last as long as they are above their release."""
