@@ -7,18 +7,24 @@ refused. Messages are rendered by whoever sends them, after the commit.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import transaction
+import orjson
+from django.db import connection, transaction
+from django.db.models import Model
+from django.db.models.base import ModelState
 
+from tipstaff.accounts.models import Customer, Service
 from tipstaff.cases import dues, effects, knowing, writing
 from tipstaff.cases.facts import Facts
 from tipstaff.cases.knowing import Running
 from tipstaff.cases.lifecycle import Decision, NoRule, decide
 from tipstaff.cases.models import Case
 from tipstaff.cases.states import ENDED, Effect, Event, State, family
+from tipstaff.kernel import bulk
 from tipstaff.kernel.errors import NotFound, Refused
 
+M = TypeVar("M", bound=Model)
 #: For this long a person may take back what was just decided; nobody is told meanwhile.
 UNDO_TIME = timedelta(seconds=30)
 #: Clocks whose end is shown in lists as the moment that counts.
@@ -29,12 +35,18 @@ SHOWN = frozenset({"acknowledge", "resolve", "quiet", "dispute", "warning", "eme
 
 
 #: What a decision reads or writes; anything else of a case is read when somebody asks for it.
-READ = (
-    *writing.COLUMNS, "category", "clause", "severity", "edition_id", "brand", "headline", "parent_id", "owner_id", "fault",
-         "seen_at",
-    "desk_due_at", "last_event_at", "customer__contract", "customer__protected_class", "customer__parent_id",
-    "service__protected_class",
+_OF_CASE = (
+    "id", "customer_id", "service_id", *writing.COLUMNS, "category", "clause", "severity", "edition_id", "brand", "headline",
+    "parent_id", "owner_id", "fault", "seen_at", "desk_due_at", "last_event_at",
 )  # fmt: skip
+_OF_CUSTOMER = ("id", "contract", "protected_class", "parent_id")
+_OF_SERVICE = ("id", "protected_class")
+_LOCK = f"""
+    SELECT {", ".join(f"c.{name}" for name in _OF_CASE)}, {", ".join(f"u.{name}" for name in _OF_CUSTOMER)},
+        {", ".join(f"s.{name}" for name in _OF_SERVICE)}
+    FROM cases_case c JOIN accounts_customer u ON u.id = c.customer_id LEFT JOIN accounts_service s ON s.id = c.service_id
+    WHERE c.id = ANY(%s::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c
+"""  # noqa: S608 - our own words only
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +123,31 @@ def _advance(acts: Sequence[Act], by: str, now: datetime) -> list[Outcome]:
 
 
 def locked(numbers: Sequence[int]) -> dict[int, Case]:
-    """The cases, held in one order until the transaction ends; customers and services beside them."""
-    rows = Case.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=set(numbers)).order_by("pk")
-    return {case.pk: case for case in rows.select_related("customer", "service").only(*READ)}
+    """The cases, held in one order until the transaction ends; customers and services beside them.
+
+    By thousands each second: as rows, since making models the usual way costs more than all that is decided with them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [bulk.array_of_values(sorted(set(numbers)))])
+        rows = cursor.fetchall()
+    first, second = len(_OF_CASE), len(_OF_CASE) + len(_OF_CUSTOMER)
+    found = {}
+    for row in rows:
+        case = _partly(Case, _OF_CASE, row[:first])
+        case.customer = _partly(Customer, _OF_CUSTOMER, row[first:second])
+        case.customer.contract = orjson.loads(row[first + 1])
+        case.service = _partly(Service, _OF_SERVICE, row[second:]) if row[second] is not None else None
+        found[case.pk] = case
+    return found
+
+
+def _partly(model: type[M], names: Sequence[str], values: Sequence[Any]) -> M:
+    """A row of the database with these of its fields; Django reads any other one when it is asked for."""
+    row = model.__new__(model)
+    row._state = ModelState()
+    row._state.adding, row._state.db = False, connection.alias
+    row.__dict__.update(zip(names, values, strict=True))
+    return row
 
 
 def _decide(case: Case, act: Act, known: knowing.Known, work: writing.Work) -> Outcome:
