@@ -15,7 +15,7 @@ from tipstaff.sensors.traffic.detection.thresholds import Thresholds
 from tipstaff.sensors.traffic.records import address_text
 
 LISTED = "203.0.113.0/28"
-BLOCKED_HOSTS = range(flow_day.PLAIN + 1000, flow_day.PLAIN + 1040)
+BLOCKED_HOSTS = range(flow_day.BLOCKED.start, flow_day.BLOCKED.stop)
 STRENGTHS = (1.6, 4.0, 15.0)
 LASTING, LONG = 40, 1500  # seconds of a flood; of what shows itself over an hour
 

@@ -22,6 +22,7 @@ CDN, MAILERS, MONITOR, RESOLVERS, NAMES, CRAWLERS, GATEWAYS, TUNNELS, BACKUPS = 
     slice(54, 74),
 )  # fmt: skip
 PEERS, MAIL, WEB, PLAIN = slice(80, 180), slice(180, 230), slice(230, 530), 600  # plain hosts begin there
+BLOCKED = slice(PLAIN + 1000, PLAIN + 1040)
 UPLINK, CUSTOMER_PORT = 50, 7  # interfaces: a small uplink; behind the other one is one customer
 
 OPERATOR = """
@@ -94,8 +95,9 @@ class Day:
         return found
 
     def clients(self, count: int) -> NDArray[np.int64]:
-        """Plain hosts by Zipf's law."""
-        return PLAIN + np.searchsorted(self.share, self.rng.random(count))
+        """Plain hosts by Zipf's law; the blocked ones do nothing, for the block works."""
+        who = PLAIN + np.searchsorted(self.share, self.rng.random(count))
+        return np.where((who >= BLOCKED.start) & (who < BLOCKED.stop), who + 50, who)
 
     def level(self, second: int) -> float:
         """How busy the hour is, from 0.35 at night to 1."""

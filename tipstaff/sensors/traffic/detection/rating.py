@@ -123,6 +123,7 @@ class Rates:
             key = detector.name, track.direction, track.subject.kind, track.subject.value
             if track.table == tracks.SUM and key not in findings.open:
                 if not self._is_spread(track, applied, detector, out[detector.metric], findings):
+                    self.judged[track.slot, detector.metric] = second  # also when what explains it is over
                     continue
             if said and detector.name == "carpet_bombing":
                 continue
