@@ -8,6 +8,7 @@ from django.db.models import Sum
 from tipstaff.cases.letters import recipient
 from tipstaff.correspondence import catalogue, letters
 from tipstaff.correspondence.letters import Thread
+from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.policy.categories import title
 from tipstaff.reports.models import Tally
 from tipstaff.reports.rules import Action
@@ -28,7 +29,14 @@ def _of_day(day: date, now: datetime) -> int:
     by_customer: dict[int, list[tuple[str, int]]] = {}
     for customer, category, events in rows.annotate(many=Sum("events")).filter(many__gt=0).order_by("customer_id", "category"):
         by_customer.setdefault(customer, []).append((category, events))
+    keys = {_once(customer, day): customer for customer in by_customer}
+    for known in OutboxMessage.objects.filter(dedupe_key__in=list(keys)).values_list("dedupe_key", flat=True):
+        by_customer.pop(keys[str(known)])
     return sum(_promised(customer, counts, day, now) for customer, counts in by_customer.items())
+
+
+def _once(customer: int, day: date) -> str:
+    return f"digest:{customer}:{day:%Y-%m-%d}"
 
 
 def _promised(customer: int, counts: list[tuple[str, int]], day: date, now: datetime) -> bool:
@@ -44,7 +52,7 @@ def _promised(customer: int, counts: list[tuple[str, int]], day: date, now: date
         to=to,
         thread=Thread(f"customer:{customer}"),
         now=now,
-        once=f"digest:{customer}:{day:%Y-%m-%d}",
+        once=_once(customer, day),
         not_before=datetime.combine(now.date(), time(6), now.tzinfo),
     )
     return made is not None
