@@ -1,6 +1,6 @@
 """Whoever is on call hears of a critical case that nobody has taken: mail, webhook or chat, one level higher each time."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Max, Q
@@ -10,6 +10,7 @@ from tipstaff.cases.models import Alert, AlertChannel, Case, Shift, Team
 from tipstaff.cases.on_call import HIGHEST
 
 TOGETHER = timedelta(minutes=5)  # alerts of one level to one place within this time become one message
+NEVER = timedelta(days=36_500)
 BACK_OFF = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15))
 
 
@@ -91,7 +92,7 @@ def failed(*, alert: Alert, problem: str, now: datetime) -> None:
 def drop(*, now: datetime, why: str) -> int:
     """What waits is never delivered, and says why. Returns how many."""
     waiting = Alert.objects.filter(sent_at__isnull=True, not_before__lte=now)
-    return waiting.update(problem=why, not_before=datetime.max.replace(microsecond=0, tzinfo=UTC))
+    return waiting.update(problem=why, not_before=now + NEVER)
 
 
 def of_case(case: int, most: int = 50) -> list[Alert]:
