@@ -98,6 +98,7 @@ def _forking(pipe: Any, database_url: str) -> None:
         import_module(name)
     for connector in ("journal", "nftables", "bgp"):  # imported once here, not in each process that is to die
         import_module(f"tipstaff.enforcement.connectors.{connector}")
+    _read_the_policy()
     while (asked := pipe.recv()) is not None:
         child = os.fork()
         if child == 0:
@@ -111,6 +112,16 @@ def _forking(pipe: Any, database_url: str) -> None:
         pipe.send(-os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
 
+def _read_the_policy() -> None:
+    """Compiled once here, and known to every process that is forked; the connection is not shared with them."""
+    from django.db import connections
+
+    from tipstaff.policy import queries
+
+    queries.published()
+    connections.close_all()
+
+
 @contextmanager
 def mortals(database_url: str) -> Iterator[Callable[[int, str, int, str], bool]]:
     """``die(measure, connector, fatal, then)``: live that life in a process of its own; whether it was killed on its way."""
@@ -121,7 +132,7 @@ def mortals(database_url: str) -> Iterator[Callable[[int, str, int, str], bool]]
 
     def die(measure: int, connector: str, fatal: int, then: str = "reverted") -> bool:
         ours.send((measure, connector, fatal, then))
-        assert ours.poll(60), "the process hangs"
+        assert ours.poll(300), "the process hangs"
         ended = ours.recv()
         assert ended in {0, -signal.SIGKILL}, f"the process failed by itself at boundary {fatal}: {ended}"
         return ended != 0
