@@ -17,6 +17,7 @@ from tipstaff.sensors.traffic.records import address_text
 LISTED = "203.0.113.0/28"
 BLOCKED_HOSTS = range(flow_day.BLOCKED.start, flow_day.BLOCKED.stop)
 STRENGTHS = (1.6, 4.0, 15.0)
+REPEATED = 10.0  # repetitions that counting in bits may feign
 LASTING, LONG = 40, 1500  # seconds of a flood; of what shows itself over an hour
 
 
@@ -189,7 +190,10 @@ class Attacks:
         visible = self.rate <= 1 or (seen - 2.4 * math.sqrt(seen) >= 12 and bool(times))
         if self.rate > 1 and visible:
             low = seen - (1.64 + 2.4) * math.sqrt(seen)
-            visible = low * self.rate >= self.limit(f"{limit}_hour")
+            needed = self.limit(f"{limit}_hour")
+            visible = low * self.rate >= needed
+            if not limit.endswith("attempts"):  # so many samples must tell that they do not repeat few
+                visible &= seen**2 / (2 * REPEATED) >= needed
         return min(times, default=math.inf), bool(times) and visible
 
     # What stands out flow by flow.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.detection.detectors import blocked_service, foreign_source, listed_peer
+from tipstaff.sensors.traffic.detection.detectors.fans import LEAST_SAMPLED
 from tipstaff.sensors.traffic.detection.evidence import addresses, scaled
 from tipstaff.sensors.traffic.detection.findings import Limit, Subject
 from tipstaff.sensors.traffic.detection.sightings import Aim, Flows, Sighting
@@ -117,7 +118,8 @@ class Suspects:
                 one.began, one.seen, one.packets, one.octets = second, 0, 0, 0  # too thin for a window: begin anew
                 one.peers.clear()
                 continue
-            if (one.packets if detector.SCALED else one.seen) >= applied[detector.LIMIT]:
+            enough = one.rate <= 1 or one.seen >= LEAST_SAMPLED or not detector.SCALED
+            if enough and (one.packets if detector.SCALED else one.seen) >= applied[detector.LIMIT]:
                 aim = Aim(version, address, length, customer, end if length else 0)
                 yield _sighting(detector, subject, one, applied, aim, "in" if end else "out")
 

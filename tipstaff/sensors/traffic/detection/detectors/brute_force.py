@@ -13,7 +13,7 @@ CONCERNS = ("login",)
 #: FTP, SSH, Telnet, POP3 and IMAP with and without TLS, SQL Server, MySQL, RDP, PostgreSQL, VNC, WinRM.
 PORTS = (21, 22, 23, 110, 143, 993, 995, 1433, 2222, 3306, 3389, 5432, 5900, 5901, 5985)
 TRIES_A_PEER = {"minute": 3.0, "hour": 20.0}
-FOLLOWED, LONGEST = 2.0, 60.0  # packets seen after an opening: at least, at most (a file transfer has more)
+FOLLOWED, LONGEST = 6.0, 60.0  # packets after an opening: at least (a banner check has 4), at most (a transfer has more)
 
 
 def judge(fan: Fan, applied: Applied, ease: float) -> Judged | None:

@@ -78,6 +78,16 @@ def population(distinct: float, attempts: float, rate: int) -> float:
     return high
 
 
+def at_least(distinct: float, attempts: float, rate: int) -> float:
+    """How many distinct ones there are with 95 % certainty: few repetitions among few samples mean little.
+
+    Of a population P, so many samples repeat attempts² / 2P peers; what was seen of them is at most r + 1.64 √r + 2.7.
+    """
+    repeated = max(attempts - distinct, 0.0)
+    most = repeated + 1.64 * math.sqrt(repeated) + 2.7
+    return max(distinct, min(attempts**2 / (2 * most), distinct * rate))
+
+
 def over(value: float, seen: float, rate: int, limit: float) -> bool:
     """Whether a count is over its limit, with 95 % certainty where packets are sampled (Poisson)."""
     if rate <= 1:
@@ -96,6 +106,8 @@ def first_over(fan: Fan, applied: Applied, prefix: str, of: Literal["peers", "po
         name, window = f"{prefix}_{length}", fan.windows[number]
         seen = float(getattr(window, of))
         value = seen * max(fan.rate, 1) if of == "attempts" else population(seen, window.attempts, fan.rate)
-        if over(value, seen, fan.rate, applied[name] * ease):
+        limit = applied[name] * ease
+        certain = of == "attempts" or fan.rate <= 1 or at_least(seen, window.attempts, fan.rate) >= limit
+        if certain and over(value, seen, fan.rate, limit):
             return Over(length, window, name, applied[name], value, seen)
     return None
