@@ -236,6 +236,6 @@ def chromium() -> Iterator[object]:
             context.set_default_timeout(PATIENCE)
             return context
 
-        browser.new_context = patient
+        browser.new_context = patient  # type: ignore[method-assign]
         yield browser
         browser.close()

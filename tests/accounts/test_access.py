@@ -23,7 +23,7 @@ NOBODY = [AnonymousUser(), person(), person("gardener"), person("liaison"), pers
 @pytest.mark.django_db
 class TestCustomers:
     @pytest.fixture(autouse=True)
-    def carol(self):
+    def _carol(self):
         self.carol = Customer.objects.create(name="Carol", created_at=NOW)
 
     @pytest.mark.parametrize("who", [ALICE, BOB, ROOT, person("auditor"), person("counsel"), person("analyst", "liaison")])

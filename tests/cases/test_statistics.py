@@ -83,7 +83,8 @@ class TestTimes:
 
     def test_an_acknowledgement_counts_once_the_first_time(self, made) -> None:
         one = case(made, ticketed=H)
-        acknowledged(one, H), acknowledged(one, 5 * H)
+        acknowledged(one, H)
+        acknowledged(one, 5 * H)
         assert by_key(statistics.times(period=MONTH))["acknowledge"].median == H
 
     def test_restricted_cases_are_in_no_figure(self, made) -> None:

@@ -78,7 +78,7 @@ def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_word(spoo
     calls = []
     for name in ("fdatasync", "fsync"):
         real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda fd, real=real, name=name: (calls.append((name, len(there_now()))), real(fd))[1])
+        monkeypatch.setattr(os, name, lambda fd, real=real, name=name: (calls.append((name, len(there_now()))), real(fd))[1])  # type: ignore[func-returns-value]
 
     def there_now():
         return [path for path in spool.directory.iterdir() if path.name.endswith(spools.SUFFIX)]

@@ -80,7 +80,7 @@ class World:
     def case(self, customer: str) -> int:
         """The customer's case, once the worker has made it."""
         query = "SELECT c.id FROM cases_case c JOIN accounts_customer a ON a.id = c.customer_id WHERE a.external_id = %s"
-        assert wait_until(lambda: self.ask(query, customer), PATIENCE), self.ask(
+        assert wait_until(lambda: bool(self.ask(query, customer)), PATIENCE), self.ask(
             "SELECT s.state, s.reason, e.ip, e.occurred_at, e.attribution, e.case_id FROM intake_submission s"
             " LEFT JOIN reports_report r ON r.submission_id = s.id LEFT JOIN reports_event e ON e.report_id = r.id"
         )

@@ -217,7 +217,7 @@ def _customers(made: Sample) -> None:
         made.dave: ("198.51.100.0/24", "192.0.2.128/25"),
     }
     moved = now - 7 * H
-    for customer, start, end in ((made.carol, None, moved), (made.dave, moved, None)):
+    for customer, start, end in ((made.carol, None, moved), (made.dave, moved, None)):  # type: ignore[assignment]
         Assignment.objects.create(
             prefix=ip_network("203.0.113.192/26"),
             period=TimestamptzRange(start or always.lower, end),
@@ -226,7 +226,7 @@ def _customers(made: Sample) -> None:
             external_id=f"nb-moved-{customer.pk}",
             recorded_at=moved,
         )
-    for customer, prefixes in held.items():
+    for customer, prefixes in held.items():  # type: ignore[assignment]
         service = customer.services.get()
         ServiceName.objects.create(
             service=service,

@@ -30,7 +30,7 @@ def leaves_by_library(raw: bytes) -> list[bytes]:
     while waiting:
         part = waiting.pop(0)
         if part.get_content_maintype() == "multipart" and part.is_multipart():
-            waiting[:0] = part.get_payload()
+            waiting[:0] = part.get_payload()  # type: ignore[assignment]
         elif part.get_content_maintype() != "message":
             found.append((part.get_payload(decode=True) or b"").replace(b"\r\n", b"\n").strip())
     return found
