@@ -64,5 +64,5 @@ def _say(notice: Notice, messages: list[int], now: datetime) -> None:
     if notice.audience == "customer":
         Case.objects.filter(pk=case.pk, needs_person__contains=telling.WORDING).update(needs_person="")
     text = f"{notice.kind.replace('_', ' ')}: its wording was mended, the letter waits in the outbox"
-    given = {"audience": notice.audience, "notice": notice.pk, "messages": messages}
-    journal(case=case, kind="mail", text=text, by=telling.BY, now=now, **given)
+    journal(case=case, kind="mail", text=text, by=telling.BY, now=now, audience=notice.audience, notice=notice.pk,
+            messages=messages)  # fmt: skip
