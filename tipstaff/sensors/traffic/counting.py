@@ -59,7 +59,7 @@ class HotList(NamedTuple):
 class Hosts:
     """Room for ``hosts`` active addresses in both directions, and for their networks and customers."""
 
-    def __init__(self, hosts: int, seed: int, tracks: int = 4096) -> None:
+    def __init__(self, hosts: int, seed: int, tracks: int = 2048) -> None:
         rows = max(1024, hosts * 5 // 2)
         self.table = Table(np.zeros((rows, ROW), np.uint64), np.zeros((rows, 2), np.uint64), np.zeros(2, np.int64))
         more = min(max(1024, hosts), 1 << 18)

@@ -33,7 +33,7 @@ from tipstaff.sensors.traffic.detection.tracks import Tracks
 from tipstaff.sensors.traffic.detection.watching import Watchlists, ranges_of
 
 log = logging.getLogger("tipstaff.flows")
-MOST_A_SECOND = 200  # sightings that are treated in one second; the rest has its turn in the next
+MOST_A_SECOND, MOST_SECONDS = 200, 0.03  # sightings of a family in one second, and time for them; the rest comes in the next
 KEEP = 600  # seconds between writings of what was learned
 Blocks = Callable[[], list[evidence.Block]]
 
@@ -122,10 +122,13 @@ class Detection:
             self.follow.turn(passed)
         self.second = second
         gather = self._gather(blocks)
-        seen = self._sightings(second)
-        for sighting in islice(seen, MOST_A_SECOND):
-            self._emit(self.findings.see(sighting, second, gather), second)
-        self.delayed += sum(1 for _ in seen)
+        for family in self._families(second):
+            started = time.perf_counter()
+            for sighting in islice(family, MOST_A_SECOND):
+                self._emit(self.findings.see(sighting, second, gather), second)
+                if time.perf_counter() - started > MOST_SECONDS:
+                    self.delayed += 1  # reception comes first: what is over its limit still is in a second
+                    break
         for ended in self.findings.end_quiet(second):
             self.rates.ended(ended.direction, ended.subject.kind, ended.subject.value, second)
             self._emit(ended, second)
@@ -133,15 +136,16 @@ class Detection:
         self._keep(second)
         self.pause = max(self.pause * 0.99, time.perf_counter() - began)
 
-    def _sightings(self, second: int) -> Iterator[Sighting]:
+    def _families(self, second: int) -> Iterator[Iterator[Sighting]]:
+        """Each family of detectors has a time of its own, so that none takes another's."""
         thresholds = self.configuration.thresholds
-        yield from self.rates.look(thresholds, self.findings, second)
-        yield from looking.sightings(self.contacts, thresholds, self.findings.open, second, self._watch)
-        yield from self.suspects.sightings(thresholds, second)
+        yield self.rates.look(thresholds, self.findings, second)
+        yield looking.sightings(self.contacts, thresholds, self.findings.open, second, self._watch)
+        yield self.suspects.sightings(thresholds, second)
         if self.configuration.uplinks:
             busy = [one.customer for one in self.follow.by_row.values() if one.level == "customer"]
             uplink_share.assign(self.watched.uplinks, busy)
-            yield from self.shares.look(self.configuration.uplinks, self.watched.uplinks, thresholds, second)
+            yield self.shares.look(self.configuration.uplinks, self.watched.uplinks, thresholds, second)
 
     def _watch(self, key: int, six: tuple[int, int]) -> None:
         """From now on count the answers that a host gets."""

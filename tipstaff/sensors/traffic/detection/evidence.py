@@ -11,7 +11,7 @@ from tipstaff.sensors.traffic.detection.findings import MOST_FLOWS, MOST_TOP
 from tipstaff.sensors.traffic.detection.sightings import Aim, Flows
 from tipstaff.sensors.traffic.records import address_text, flow_of
 
-MOST = 20_000  # flows of a subject that are looked at
+MOST = 4_000  # flows of a subject that are looked at
 RECENT = 65_536
 A_SECOND = 16_384
 Block = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int32], int]

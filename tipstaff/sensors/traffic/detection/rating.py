@@ -26,7 +26,7 @@ METRIC_LIMITS = {
 OCTETS = (C.M_BYTES, C.M_AMP_BYTES)
 SPREAD = 0.5  # a flood of which one host gets more is no carpet
 MINUTE = 60
-REFILLED = 50  # newly followed subjects of a second whose flows at hand are added
+REFILLED, STARTED, SPREADS = 8, 300, 8  # in a second: refilled from flows at hand, newly followed, sums looked into
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Rates:
     follow: Tracks
     baselines: Baselines
     seconds: int = 0
-    learned_at: int = 0
+    spreads: int = 0
     judged: dict[tuple[int, int], int] = field(default_factory=dict)  # (slot, metric): up to when it was judged before
     vectors: dict[tuple[int, str, str], NDArray[np.float64]] = field(default_factory=dict)
     of: Thresholds | None = None  # what the vectors were made of
@@ -51,7 +51,7 @@ class Rates:
             listed.counted[0] = 0
             places = listed.rows[:count]
             near = _near(rows[places[:, 0]], table, thresholds) if count else np.zeros(0, bool)
-            for row, customer in places[near].tolist():
+            for row, customer in places[near][:STARTED].tolist():
                 track = self.follow.start(table, row, max(customer, 0), second)
                 if track is not None and track.since == second and len(fresh) < REFILLED:
                     fresh.append(track)
@@ -69,12 +69,11 @@ class Rates:
             self.of = thresholds
             self.vectors.clear()
         applied = [thresholds.applied(one.version, one.address, one.length, one.customer) for one in rows]
+        self.spreads = 0
         out = self._weigh(rows, applied, findings, second)
         for number in np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist():
             yield from self._rates(rows[number], applied[number], out[number], findings, second)
-        if second - self.learned_at >= MINUTE:
-            self.learned_at = second
-            yield from self._learn(rows, applied, findings, second)
+        yield from self._learn(rows, applied, findings, second)
 
     def _weigh(self, rows: Sequence[Track], applied: Sequence[Applied], findings: Findings, second: int) -> NDArray[np.float64]:
         limits = np.array([self._limits(own, track) for track, own in zip(rows, applied, strict=True)])
@@ -103,11 +102,12 @@ class Rates:
     def _open(self, rows: Sequence[Track], findings: Findings) -> NDArray[np.bool_]:
         """Which metrics have an open finding: they last as long as they are above their release."""
         found = np.zeros((len(rows), tracks.JUDGED), bool)
-        for number, track in enumerate(rows):
-            where = track.direction, track.subject.kind, track.subject.value
-            for detector in known.RATES if findings.open else ():
-                if (detector.name, *where) in findings.open:
-                    found[number, detector.metric] = True
+        if findings.open:
+            place = {(one.direction, one.subject.kind, one.subject.value): number for number, one in enumerate(rows)}
+            for name, *where in findings.open:
+                number = place.get((where[0], where[1], where[2]), -1)
+                if number >= 0:
+                    found[number, METRICS_OF.get(name, [])] = True
         return found
 
     def _rates(
@@ -122,6 +122,9 @@ class Rates:
                 continue
             key = detector.name, track.direction, track.subject.kind, track.subject.value
             if track.table == tracks.SUM and key not in findings.open:
+                self.spreads += 1
+                if self.spreads > SPREADS:
+                    continue
                 if not self._is_spread(track, applied, detector, out[detector.metric], findings):
                     self.judged[track.slot, detector.metric] = second  # also when what explains it is over
                     continue
@@ -193,6 +196,8 @@ class Rates:
         """Compare each track's last minute with what is usual; learn from it where nothing is wrong."""
         times = np.arange(second - MINUTE, second) % C.LENGTH
         for track, own in zip(rows, applied, strict=True):
+            if track.slot % MINUTE != second % MINUTE:  # each has its turn once a minute
+                continue
             place = self.baselines.place(f"{track.direction} {track.subject.kind} {track.subject.value}", second)
             if place < 0 or second - track.since < MINUTE:
                 continue
@@ -236,6 +241,8 @@ class Rates:
 
     def forget(self, findings: Findings, second: int) -> None:
         """Follow nobody who was not near a limit for two minutes and has no finding."""
+        if second % 10:
+            return
         for track in list(self.follow.by_row.values()):
             where = track.direction, track.subject.kind, track.subject.value
             if second - self.follow.last_hot[track.slot] > 2 * MINUTE and not any((name, *where) in findings.open for name in ALL):
@@ -250,6 +257,7 @@ class Rates:
                 self.judged |= {(track.slot, metric): second for metric in range(tracks.JUDGED)}
 
 
+METRICS_OF = {one.name: [other.metric for other in known.RATES if other.name == one.name] for one in known.RATES}
 ALL = tuple(dict.fromkeys(one.name for one in known.RATES))
 SPECIFIC = tuple(name for name in ALL if name not in known.GENERAL)
 
