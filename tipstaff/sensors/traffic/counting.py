@@ -8,7 +8,7 @@ detection follows has a series of seconds of its own (see ``tracks``).
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, int64, uint8, uint64
+from numba import float32, float64, int64, uint8, uint64
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.decoders import layout as L
@@ -34,9 +34,11 @@ GOLDEN, ODD = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 NETWORK_4, NETWORK_6, CUSTOMER = 1 << 60, 2 << 60, 3 << 60  # what the keys of sums begin with
 
 # Metrics of a track's second.
-M_BYTES, M_PACKETS, M_SYN, M_UDP, M_ICMP, M_FRAGMENTS, M_AMP_BYTES, M_AMP_PACKETS, M_SAMPLES, M_OTHER = range(10)
-METRICS = 10
+M_BYTES, M_PACKETS, M_SYN, M_UDP, M_ICMP, M_FRAGMENTS, M_AMP_BYTES, M_AMP_PACKETS, M_SAMPLES = range(9)
+METRICS = 9
 LENGTH = 128  # seconds that a track remembers
+GRAINS = 1 << 16  # parts that a flow's bytes and packets are spread in
+MOST_SPREAD = float(1 << 46)  # of one flow; what claims more is a lie
 # What a port's number says of a flow; several may be true.
 PORT_LOGIN, PORT_MAIL, PORT_AMPLIFIER, PORT_SERVICE, PORT_PROBED = 1, 2, 4, 8, 16
 
@@ -69,6 +71,9 @@ class Hosts:
         self.watched = HotList(np.zeros((16384, 2), np.int64), np.zeros(2, np.int64))  # (flow, end) of this batch
         #: First marks: bytes and packets a second, of any kind; for hosts, then for sums.
         self.marks = np.full((2, 2), 1 << 62, np.uint64)
+        #: Steps of each track's rates at each second, in GRAINS, and their sum up to the oldest second: see ``follow``.
+        self.steps: NDArray[np.int64] = np.zeros((LENGTH, tracks, METRICS), np.int64)
+        self.base: NDArray[np.int64] = np.zeros((tracks, METRICS), np.int64)
         self.ring: NDArray[np.float32] = np.zeros((LENGTH, tracks, METRICS), np.float32)
         self.ports: NDArray[np.uint8] = np.zeros(65536, np.uint8)
         self.keys: NDArray[np.uint64] = np.zeros((BLOCK, 6), np.uint64)
@@ -85,7 +90,7 @@ def count_hosts(narrow, wide, customers, first: int, last: int, hosts: Hosts, se
     h = hosts
     count(
         narrow, wide, customers, first, last, h.table.rows, h.table.six, h.table.tally, h.sums.rows, h.sums.tally,
-        h.hot.rows, h.hot.counted, h.hot_sums.rows, h.hot_sums.counted, h.watched.rows, h.watched.counted, h.marks, h.ring,
+        h.hot.rows, h.hot.counted, h.hot_sums.rows, h.hot_sums.counted, h.watched.rows, h.watched.counted, h.marks, h.steps,
         h.ports, h.keys, h.places, h.seed, second,
     )  # fmt: skip
 
@@ -189,45 +194,80 @@ def put(listed, counted, at, who):
         counted[1] += 1
 
 
+@inlined
+def step(steps, slot, first, behind, metric, amount):
+    """A rate begins at one second and ends before another; whole numbers, so that what ends leaves exactly nothing."""
+    grains = int64(amount)
+    steps[first, slot, metric] += grains
+    steps[behind, slot, metric] -= grains
+
+
 @kernel
-def follow(ring, moment_word, narrow, wide, i, second, octets, packets, kind, of_port):
-    """Add a flow to a track, spread evenly over the seconds from its start to its end; what lies too far back is left out."""
+def follow(steps, moment_word, narrow, wide, i, second, octets, packets, kind, of_port):
+    """Add a flow to a track, spread evenly over the seconds from its start to its end; what lies too far back is left out.
+
+    Only where its rate begins and ends is written, however long it lasts; ``unroll`` makes seconds of the steps.
+    """
     slot = int64(moment_word >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
-    metric = kind - SYN + M_SYN if kind >= SYN else int64(M_OTHER)
-    amplified = narrow[PROTOCOL, i] == 17 and of_port & PORT_AMPLIFIER != 0
     end = int64(wide[END, i]) // 1000
     start = int64(wide[START, i]) // 1000
     if end > second or end < second - 3600:  # a clock that is wrong: it came just now
         start, end = second - max(int64(0), min(end - start, int64(3600))), second
     if start > end or start < end - 3600:
         start = end
-    share = float32(1.0) / float32(end - start + 1)
-    for moment in range(max(start, second - LENGTH + 2), end + 1):
-        place = moment % LENGTH
-        ring[place, slot, M_BYTES] += float32(octets) * share
-        ring[place, slot, M_PACKETS] += float32(packets) * share
-        ring[place, slot, metric] += float32(packets) * share
-        if amplified:
-            ring[place, slot, M_AMP_BYTES] += float32(octets) * share
-            ring[place, slot, M_AMP_PACKETS] += float32(packets) * share
-        ring[place, slot, M_SAMPLES] += float32(wide[PACKETS, i]) * share
+    oldest = second - LENGTH + 2
+    if end < oldest:
+        return
+    share = GRAINS / (end - start + 1)
+    first, behind = max(start, oldest) % LENGTH, (end + 1) % LENGTH
+    much, many = min(float64(octets), MOST_SPREAD) * share, min(float64(packets), MOST_SPREAD) * share
+    step(steps, slot, first, behind, M_BYTES, much)
+    step(steps, slot, first, behind, M_PACKETS, many)
+    step(steps, slot, first, behind, M_SAMPLES, min(float64(wide[PACKETS, i]), MOST_SPREAD) * share)
+    if kind >= SYN:
+        step(steps, slot, first, behind, kind - SYN + M_SYN, many)
+    if narrow[PROTOCOL, i] == 17 and of_port & PORT_AMPLIFIER != 0:
+        step(steps, slot, first, behind, M_AMP_BYTES, much)
+        step(steps, slot, first, behind, M_AMP_PACKETS, many)
 
 
 @kernel
-def refill(ring, slot, narrow, wide, flows, ports, second):
+def unroll(steps, rates, ring, top, second):
+    """Write the first ``top`` tracks' seconds into ``ring``, from the oldest to ``second``. ``rates``: a copy of the base."""
+    for moment in range(second - LENGTH + 2, second + 1):
+        place = moment % LENGTH
+        for slot in range(top):
+            for metric in range(METRICS):
+                rates[slot, metric] += steps[place, slot, metric]
+                ring[place, slot, metric] = float32(rates[slot, metric]) / float32(GRAINS)
+    ring[(second + 1) % LENGTH, :top] = 0
+
+
+@kernel
+def turn_steps(steps, base, top, second):
+    """``second`` begins: the place of the one after it is made free; rates that began in what stood there go on."""
+    place = (second + 1) % LENGTH
+    for slot in range(top):
+        for metric in range(METRICS):
+            base[slot, metric] += steps[place, slot, metric]
+            steps[place, slot, metric] = 0
+
+
+@kernel
+def refill(steps, slot, narrow, wide, flows, ports, second):
     """Add flows that were counted before their subject was followed."""
     for i in range(flows):
         scale = uint64(max(narrow[RATE, i], 1))
         of_port = ports[narrow[SRC_PORT, i] & 0xFFFF] if narrow[PROTOCOL, i] == 17 else uint8(0)
         word = uint64(slot + 1) << uint64(TRACK_BIT)
         octets, packets = wide[BYTES, i] * scale, wide[PACKETS, i] * scale
-        follow(ring, word, narrow, wide, i, second, octets, packets, kind_of(narrow, i, of_port), of_port)
+        follow(steps, word, narrow, wide, i, second, octets, packets, kind_of(narrow, i, of_port), of_port)
 
 
 @kernel
 def count(
     narrow, wide, customers, first, last, table, six, tally, sums, tally_sums, hot, hot_count, hot_sums, hot_sums_count, watched,
-    watched_count, marks, ring, ports, keys, places, seed, second,
+    watched_count, marks, steps, ports, keys, places, seed, second,
 ):  # fmt: skip
     """In blocks: first every row that a block needs is asked for, then they are written, by then out of the cache.
 
@@ -288,7 +328,7 @@ def count(
                         put(hot, hot_count, at, who)
                     if moment & uint64(STAYS):
                         if moment & uint64(TRACKED):
-                            follow(ring, moment, narrow, wide, i, second, octets, packets, kind, of_port)
+                            follow(steps, moment, narrow, wide, i, second, octets, packets, kind, of_port)
                         if moment & uint64(WATCHED):
                             put(watched, watched_count, i, end)
                 else:
@@ -314,4 +354,4 @@ def count(
                         sums[at, MOMENT] = moment | uint64(HOT)
                         put(hot_sums, hot_sums_count, at, who)
                     if moment & uint64(TRACKED):
-                        follow(ring, moment, narrow, wide, i, second, octets, packets, kind, of_port)
+                        follow(steps, moment, narrow, wide, i, second, octets, packets, kind, of_port)

@@ -48,6 +48,8 @@ class Fans(NamedTuple):
     tally: NDArray[np.int64]
     hot: NDArray[np.int64]
     hot_count: NDArray[np.int64]
+    #: Of each row its key, and its last second with how busy it is above 32 bits: close together, as many are looked through.
+    heads: NDArray[np.uint64]
 
 
 class Contacts:
@@ -63,7 +65,7 @@ class Contacts:
 def new_fans(rows: int) -> Fans:
     return Fans(
         np.zeros((rows, FAN_ROW), np.uint64), np.zeros((rows, 2), np.uint64), np.zeros(2, np.int64), np.zeros(8192, np.int64),
-        np.zeros(2, np.int64),
+        np.zeros(2, np.int64), np.zeros((rows, 2), np.uint64),
     )  # fmt: skip
 
 
@@ -141,30 +143,31 @@ def age(rows, at, second):
 
 
 @kernel
-def find_fan(rows, six, tally, key, at, hi, lo, second):
+def find_fan(fans, key, at, hi, lo, second):
     """The row of a host: its own, a free one, one that is long idle, else the least busy one near that rests; -1 for none."""
+    rows, six, heads = fans.rows, fans.six, fans.heads
     spare, least = int64(-1), int64(1 << 60)
     is_six = key >> uint64(63) == 1
     for _ in range(NEAR):
-        if rows[at, KEY] == key and (not is_six or (six[at, 0] == hi and six[at, 1] == lo)):
+        held, state = heads[at, 0], heads[at, 1]
+        if held == key and (not is_six or (six[at, 0] == hi and six[at, 1] == lo)):
             return at
-        if rows[at, KEY] == 0:
+        if held == 0:
             spare, least = at, int64(-1)
-            tally[0] += 1
+            fans.tally[0] += 1
             break
-        idle = second - int64(rows[at, LAST] & uint64(LOW))
-        busy = int64(rows[at, LONG] & uint64(LOW)) + int64(rows[at, LONG] >> uint64(32))
+        idle, busy = second - int64(state & uint64(LOW)), int64(state >> uint64(32))
         if idle >= 2 * LONG_GENERATION:
             busy = int64(0)
         if idle >= IDLE and busy < least:
             spare, least = at, busy
-        at = at + 1 if at + 1 < len(rows) else int64(0)
+        at = at + 1 if at + 1 < len(heads) else int64(0)
     if spare < 0:
-        tally[1] += 1
+        fans.tally[1] += 1
         return spare
     for word in range(FAN_ROW):
         rows[spare, word] = 0
-    rows[spare, KEY] = key
+    rows[spare, KEY] = heads[spare, 0] = key
     if is_six:
         six[spare, 0], six[spare, 1] = hi, lo
     rows[spare, GENERATIONS] = uint64(second) | uint64(second) << uint64(32)
@@ -179,12 +182,13 @@ def mixed(value):
     return value ^ (value >> uint64(31))
 
 
-@inlined
-def counted(set_bits, bits):
-    """About how many distinct ones set that many bits."""
-    if set_bits * 4 < bits:
-        return set_bits
-    return int64(-bits * np.log(1.0 - min(set_bits, bits - 1) / bits))
+def _counts(bits: int) -> NDArray[np.int64]:
+    """About how many distinct ones set each number of bits."""
+    estimated = -bits * np.log(1.0 - np.minimum(np.arange(bits + 1), bits - 1) / bits)
+    return np.where(np.arange(bits + 1) * 4 < bits, np.arange(bits + 1), estimated).astype(np.int64)
+
+
+PEERS_COUNTED, PORTS_COUNTED = _counts(PEER_BITS), _counts(PORT_BITS)
 
 
 @inlined
@@ -201,13 +205,15 @@ def set_bit(rows, at, bit, young, old, shift):
 def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, second):
     """Note one contact; ``weight`` 0 notes its peer without counting an attempt."""
     rows = fans.rows
-    at = find_fan(rows, fans.six, fans.tally, key, at, hi, lo, second)
+    at = find_fan(fans, key, at, hi, lo, second)
     if at < 0:
         return
     age(rows, at, second)
     fresh = int64(rows[at, LAST] & uint64(LOW)) != second
     before = rows[at, DISTINCT], rows[at, SHORT], rows[at, LONG]
     rows[at, LAST] = uint64(second) | uint64(who & LOW) << uint64(32)
+    busy = min((rows[at, LONG] & uint64(LOW)) + (rows[at, LONG] >> uint64(32)), uint64(LOW))
+    fans.heads[at, 1] = uint64(second) | busy << uint64(32)
     rows[at, ABOUT] = uint64(min(rate, int64(LOW))) | uint64(port) << uint64(32) | uint64(protocol) << uint64(48)
     if weight == 0:
         if rows[at, ANSWERED] & uint64(0xFFFF) != uint64(0xFFFF):
@@ -235,10 +241,10 @@ def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, 
 @inlined
 def reached(mark, rate, distinct, short, long):
     """Whether a row is worth a look."""
-    ports = counted(int64(distinct >> uint64(32) & uint64(0xFFFF)), PORT_BITS)
-    peers = max(counted(int64(distinct & uint64(0xFFFF)), PEER_BITS), ports)
-    ports = counted(int64(distinct >> uint64(48)), PORT_BITS)
-    many = max(counted(int64(distinct >> uint64(16) & uint64(0xFFFF)), PEER_BITS), ports)
+    ports = PORTS_COUNTED[min(int64(distinct >> uint64(32) & uint64(0xFFFF)), PORT_BITS)]
+    peers = max(PEERS_COUNTED[min(int64(distinct & uint64(0xFFFF)), PEER_BITS)], ports)
+    ports = PORTS_COUNTED[min(int64(distinct >> uint64(48)), PORT_BITS)]
+    many = max(PEERS_COUNTED[min(int64(distinct >> uint64(16) & uint64(0xFFFF)), PEER_BITS)], ports)
     if mark[2]:  # attempts count, whoever they go to
         peers = int64(short & uint64(LOW)) + int64(short >> uint64(32))
         many = int64(long & uint64(LOW)) + int64(long >> uint64(32))
@@ -332,6 +338,9 @@ def note(
                                 rows = probe.rows if concern == PROBE else sweep.rows if concern == SWEEP else login.rows
                                 rows = mail.rows if concern == MAIL else rows
                                 place = C.place_of(key, len(rows))
+                                heads = probe.heads if concern == PROBE else sweep.heads if concern == SWEEP else login.heads
+                                heads = mail.heads if concern == MAIL else heads
+                                prefetch(heads.reshape(heads.size), place * 2)
                                 prefetch(rows.reshape(rows.size), place * FAN_ROW)
                                 prefetch(rows.reshape(rows.size), place * FAN_ROW + SHORT_PEERS)
                                 keys[held] = key

@@ -120,6 +120,7 @@ class Detection:
         self.rates.candidates(self.hosts, thresholds, second, blocks)
         for passed in range(max(self.second + 1, second - C.LENGTH + 1), second + 1):
             self.follow.turn(passed)
+        self.follow.unroll(second)
         self.second = second
         gather = self._gather(blocks)
         for family in self._families(second):

@@ -68,6 +68,8 @@ class Tracks:
         self.top = max(self.top, slot + 1)
         rows = self._rows(table)
         self.hosts.ring[:, slot] = 0
+        self.hosts.steps[:, slot] = 0
+        self.hosts.base[slot] = 0
         rows[row, C.MOMENT] |= np.uint64((slot + 1) << C.TRACK_BIT)
         six = self.hosts.table.six[row] if table == HOST else np.zeros(2, np.uint64)
         subject, version, address, length = subject_of(int(rows[row, C.KEY]), (int(six[0]), int(six[1])))
@@ -86,8 +88,12 @@ class Tracks:
         return self.hosts.sums.rows if table else self.hosts.table.rows
 
     def turn(self, second: int) -> None:
-        """A second begins: its place in the ring is empty."""
-        self.hosts.ring[second % C.LENGTH, : self.top] = 0
+        """A second begins."""
+        C.turn_steps(self.hosts.steps, self.hosts.base, self.top, second)
+
+    def unroll(self, second: int) -> None:
+        """Make the seconds before ``second`` readable in the ring."""
+        C.unroll(self.hosts.steps, self.hosts.base[: self.top].copy(), self.hosts.ring, self.top, second)
 
     def series(self, track: Track, metric: int, second: int, scale: float) -> list[tuple[float, float]]:
         """What the ring holds up to but not including ``second``: (time, value), from the first value on."""
