@@ -93,7 +93,8 @@ def test(words: list[str]) -> int:
     failed = [name for name, command in CHECKS if not check(name, command, environment)]
     if failed:
         print(f"FAILED before the tests: {', '.join(failed)}", flush=True)
-    tests = subprocess.run([PYTHON, "-m", "pytest", "-q", "-n", str(min(2, os.cpu_count() or 1))], check=False)
+    workers = min(2, os.cpu_count() or 1) + 1  # one more than processors: much of a test is waiting for servers
+    tests = subprocess.run([PYTHON, "-m", "pytest", "-q", "-n", str(workers)], check=False)
     return 1 if failed else tests.returncode
 
 
