@@ -1,9 +1,11 @@
 """Times in running text, in eleven languages, and the zone that a letter states for all."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tipstaff.intake.reading.languages import language_of
-from tipstaff.intake.reading.prose_times import find_said, stated_zone
+from tipstaff.intake.reading.prose_times import find_said, find_today, stated_zone
 
 
 @pytest.mark.parametrize(
@@ -68,3 +70,27 @@ def test_languages():
     assert language_of("貴社のサーバーから攻撃されています") == "ja"
     assert language_of("贵公司服务器正在攻击我们") == "zh"
     assert language_of("x") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "at"),
+    [
+        ("Top talker: 203.0.113.240, since 22:57:05 UTC today.", None, "2026-11-20T22:57:05+00:00"),
+        ("war heute ab 03:05:10 Uhr (MEZ) Ziel eines Angriffs", None, "2026-11-20T02:05:10+00:00"),
+        ("aujourd'hui entre 14h02 et 15h40 (heure de Paris)", "Europe/Paris", "2026-11-20T13:02:00+00:00"),
+        ("今日 06:11:47 に", "+0900", "2026-11-20T21:11:47+00:00"),
+        ("between 18:02 and 19:45 UTC today we saw", None, "2026-11-20T18:02:00+00:00"),
+        ("von 9:15 bis 10:30 Uhr MEZ heute", None, "2026-11-20T08:15:00+00:00"),
+        ("please answer by 23:50 UTC today", None, None),  # ahead: no report of what was
+        ("since 22:57:05 today", None, None),  # no zone: perhaps another day
+        ("on the 3rd at 10:00 UTC; today is a holiday", None, None),
+    ],
+)
+def test_a_clock_of_today_is_of_the_day_of_the_mail(text, zone, at):
+    said = find_today(text, zone=zone, reference=datetime(2026, 11, 20, 22, 58, tzinfo=UTC))
+    assert (said.moment.at.isoformat() if said else None) == at
+
+
+def test_the_day_is_counted_in_the_zone_of_the_clock():
+    said = find_today("heute um 00:10:00 (MEZ)", zone=None, reference=datetime(2026, 11, 20, 23, 20, tzinfo=UTC))
+    assert said.moment.at == datetime(2026, 11, 20, 23, 10, tzinfo=UTC)

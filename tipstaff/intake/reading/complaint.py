@@ -10,16 +10,19 @@ from tipstaff.intake.reading.complaint_events import Reading, events_of
 from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours, take_link_addresses
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
-from tipstaff.intake.reading.links import judge_links
+from tipstaff.intake.reading.links import PICTURE, judge_links
 from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_line
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.mentions import MAX_MENTIONS
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.received import source_hop, within
-from tipstaff.intake.reading.roles import SAYS, Role
+from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
 from tipstaff.intake.reading.sections import Line, folded, sections
 
 MAX_DESCRIPTION = 2_000
+#: Notices of a state, in which nobody is attacked.
+_NO_VICTIM = frozenset(("vulnerable", "open_relay", "blocklisted"))
+_WRITERS = pattern(r"(?i)\b(?:our|my|unser|mein|notre|mon|nuestr|mi|nostr|mio|onze|ons|mijn|nasz|mój|noss|meu)|наш|мой|我|弊社|当")
 _MASKED = pattern(
     r"(?i)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3}|\?{1,3})|\b\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3})\.(?:x{1,3}|\*{1,3})"
 )
@@ -112,11 +115,16 @@ def read_letter(facts: Facts) -> Reading:
         subject=facts.subject,
         accused=accusation.accused,
     )
+    if category == "copyright" and not any(link.verdict == "accused" for link in links):
+        for link in links:  # what is copied is often a picture
+            if link.why == PICTURE:
+                link.verdict = "accused"
     reading = Reading(facts, accusation, links, category, category_from, max(scores.values(), default=0.0))
     if len(accusation.mentions) >= MAX_MENTIONS:
         reading.warnings.append(f"the letter names more than {MAX_MENTIONS} addresses; the rest was not weighed")
     _from_subject(reading)
     _from_headers(reading)
+    _nobody_attacked(reading)
     take_link_addresses(reading)
     keep_proved(reading)
     return reading
@@ -140,10 +148,26 @@ def _from_subject(reading: Reading) -> None:
     if not named:
         accusation.victims += [ip for ip in said.victims if ip not in accusation.victims and ip not in accusation.accused]
         return
-    agrees = not accusation.accused or set(named) & set(accusation.accused)
-    if agrees and (not accusation.accused or accusation.strength < SAYS):
+    doubted = {one.ip for one in accusation.mentions if one.role in (Role.VICTIM, Role.OTHER)}
+    weak = accusation.strength < SAYS and reading.category in _NO_VICTIM and not doubted & set(named)
+    agrees = not accusation.accused or weak or set(named) & set(accusation.accused)
+    if agrees and (not accusation.accused or weak or accusation.strength < SAYS):
         accusation.accused, accusation.strength, accusation.why = named, max(said.strength, 2), ""
         accusation.mentions += said.mentions
+
+
+def _nobody_attacked(reading: Reading) -> None:
+    """A notice of a service that stands open, or of a listing, knows no attacked side: ``the service on``, ``added to``."""
+    accusation = reading.accusation
+    if accusation.accused or accusation.logs or reading.category not in _NO_VICTIM:
+        return
+    ours = {one.ip for one in accusation.mentions if one.role is Role.OTHER}
+    named = [one for one in accusation.mentions if one.ip not in ours]
+    if len({one.ip for one in named}) == 1 and all(one.role is Role.VICTIM and not _WRITERS.search(one.cue) for one in named):
+        accusation.accused, accusation.strength, accusation.why = [named[0].ip], LIKELY, ""
+        accusation.victims = [ip for ip in accusation.victims if ip != named[0].ip]
+        for one in named:
+            one.role, one.strength = Role.ACCUSED, LIKELY
 
 
 def _from_headers(reading: Reading) -> None:

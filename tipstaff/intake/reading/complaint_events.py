@@ -11,8 +11,8 @@ from tipstaff.intake.reading.links import AT_ADDRESS, Link
 from tipstaff.intake.reading.loglines import LogLine
 from tipstaff.intake.reading.mentions import Mention
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.prose_times import Said
-from tipstaff.intake.reading.received import source_hop
+from tipstaff.intake.reading.prose_times import Said, find_today
+from tipstaff.intake.reading.received import Hop, source_hop
 from tipstaff.intake.reading.sections import Line, Zone
 from tipstaff.intake.reading.times import Moment, read_time
 
@@ -163,6 +163,8 @@ def _ip_event(reading: Reading, ip: str) -> EventDraft:
         fill_from_rows(reading, event, rows)
     elif mentions:
         _from_mentions(reading, event, mentions)
+        if event.occurred_at is None:
+            _time_of_hop(reading, event)
     elif reading.spam_source == ip:
         _from_hop(reading, event)
     return event
@@ -227,13 +229,30 @@ def _labelled_port(reading: Reading) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _from_hop(reading: Reading, event: EventDraft) -> None:
+def _hop(reading: Reading) -> tuple[Hop, str] | None:
+    """Who handed the offending mail over, by the headers in the letter or in the attached mail, and where that stands."""
     facts = reading.facts
     pasted = facts.pasted_hop
-    hop = pasted[0] if pasted else source_hop(facts.message.embedded[0], facts.message.hints.own_networks)
-    if hop is None:
+    if pasted is not None:
+        return pasted[0], f"{facts.where(pasted[1].start)}, {pasted[0].where}"
+    attached = facts.message.embedded if facts.sender is None else []
+    hop = source_hop(attached[0], facts.message.hints.own_networks) if attached else None
+    return (hop, f"attached mail, {hop.where}") if hop is not None else None
+
+
+def _time_of_hop(reading: Reading, event: EventDraft) -> None:
+    """The letter names who sent the mail, and its headers when."""
+    found = _hop(reading)
+    if found is not None and found[0].from_ip == event.ip and found[0].at is not None:
+        event.occurred_at, event.time_as_written, event.earliest, event.latest = found[0].at, found[0].time_as_written, None, None
+        event.found_in["occurred_at"] = found[1]
+
+
+def _from_hop(reading: Reading, event: EventDraft) -> None:
+    found = _hop(reading)
+    if found is None:
         return
-    where = f"{facts.where(pasted[1].start)}, {hop.where}" if pasted else f"attached mail, {hop.where}"
+    hop, where = found
     event.found_in["ip"] = where
     if hop.at is not None:
         event.occurred_at, event.time_as_written = hop.at, hop.time_as_written
@@ -261,6 +280,10 @@ def _time_for(reading: Reading, event: EventDraft, lines: list[Line], position: 
             chosen = next(iter(exact or near), None) or _only_first(facts, loose)
             if chosen is None:
                 reading.warnings.append("several times are named and none stands with the address")
+    if chosen is None or not chosen[0].exact:
+        today = find_today(facts.text, zone=facts.zone, reference=facts.reference)
+        if today is not None and facts.line_at(today.start).zone in (Zone.BODY, Zone.CLOSING):
+            chosen = today, facts.line_at(today.start)
     if chosen is not None:
         _set_time(event, chosen[0].moment, facts.where(chosen[0].start))
 

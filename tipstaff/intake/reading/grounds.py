@@ -100,7 +100,7 @@ def bearing_of(reading: Reading) -> Bearing:
     """Weighs the letter as a whole."""
     facts, accusation = reading.facts, reading.accusation
     bearing = Bearing()
-    bearing.topics, bearing.ordinary = _ordinary(facts, reading.spam_source is not None)
+    bearing.topics, bearing.ordinary = _ordinary(facts, reading.spam_source is not None or facts.pasted_hop is not None)
     attacks = [entry for _, entry in accusation.logs if entry.attack and not entry.good]
     bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
     dated = any(entry.moment is not None for entry in attacks)

@@ -78,6 +78,8 @@ _LOOSE = frozenset(
         "malware",
     ]
 )
+#: What a false site does to a true one; the name of the true one follows at once, the link below is the false one's.
+_IMITATES = pattern(r"imit|imper|identit|posing as|pretending|usurp|spoof|mimick|nachahm|nachgeahmt|suplant|spaccia|podszy|fingi")
 _STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?]\n")
 
 
@@ -125,6 +127,7 @@ def judge_links(
     return links
 
 
+PICTURE = "a picture"  # a link that shows what a mail or page looks like
 _NEVER = frozenset(("the reporter's own", "a well-known reference"))
 
 
@@ -192,7 +195,7 @@ def _judge(
     elif link.defanged:
         link.verdict, link.why = "accused", "defanged"
     if link.verdict == "unknown" and link.value.lower().split("?")[0].endswith(_PICTURE):
-        link.verdict, link.why = "other", "a picture"
+        link.verdict, link.why = "other", PICTURE
 
 
 def _cue_before(link: Link, letter: str, near: list[Link], before: list[Hit]) -> Hit | None:
@@ -204,7 +207,7 @@ def _cue_before(link: Link, letter: str, near: list[Link], before: list[Hit]) ->
             last = floor + match.start() + 1
     best = None
     for hit in ending_within(before, floor, start):
-        loose = hit.phrase in _LOOSE
+        loose = hit.phrase in _LOOSE or _IMITATES.search(hit.phrase) is not None
         if loose and "\n" in letter[hit.end : start]:
             continue
         far = start - hit.end > (25 if loose else 60 if hit.value.kind == "url_other_before" else REACH)

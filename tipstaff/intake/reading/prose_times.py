@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tipstaff.intake.reading.languages import DAY_FIRST
 from tipstaff.intake.reading.patterns import pattern
@@ -154,6 +154,8 @@ def stated_zone(text: str) -> str | None:
     zones.discard("")
     zones = {_EQUAL.get(zone, zone) for zone in zones}
     if not zones:
+        zones = {match.group(1) or "UTC" for match in _OF_A_TOOL.finditer(text)}
+    if not zones:
         zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text)} | places_named(text)
     return zones.pop() if len(zones) == 1 else None
 
@@ -181,6 +183,16 @@ def zone_of_same_clock(text: str, language: str | None) -> str | None:
     return f"{'-' if apart < 0 else '+'}{abs(apart) // 3600:02d}{abs(apart) % 3600 // 60:02d}" if apart else "UTC"
 
 
+_THIS_DAY = r"(?:\b(?i:today|tonight|this (?:morning|afternoon|evening)|heute(?: (?:morgen|früh|nacht|nachmittag|abend))?|ce (?:matin|soir)|hoy|esta (?:mañana|tarde|noche)|oggi|stamattina|stasera|vandaag|vanmorgen|vanavond|dzisiaj|hoje|esta manhã)\b|(?i:aujourd'hui|aujourd’hui|dziś|сегодня)|今天|今日|本日)"
+_TODAY = tuple(
+    pattern(form) for form in (rf"{_THIS_DAY}[^.!?\n\d]{{0,40}}{_CLOCK}{_ZONE}", rf"{_CLOCK}{_ZONE}[\s,)]{{0,3}}{_THIS_DAY}")
+)
+_SINCE = pattern(
+    r"(\d{1,2})\s?[:.h]\s?(\d{2})(?::(\d{2}))?\s?(?:Uhr|uur|h|UTC|GMT)?\s?(?i:and|to|until|till|und|bis|et|à|y|a|al|a las|e|alle|en|tot|do|i|até|às|и|до|-|–|から|至|到)\s?$"
+)  # the beginning of a span, before the clock that ends it
+_OF_A_TOOL = pattern(
+    r"(?m)--utc\b|^Time:\s+[A-Z][a-z]{2} [A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d \d{4} ([+-]\d{4})\s*$"
+)  # journalctl's option; the notices of lfd
 _EPOCH_LABELLED = pattern(
     r"(?im)^[\s>*|-]{0,6}(?:first|begin|began|start|started|time|timestamp|epoch|seen|event time|beginn|début|inicio|início|inizio|начало|开始|開始)[\pL _-]{0,12}(?:\([^)\n]{0,16}\))?[\s.:=|]{1,14}(1[4-9]\d{8})(?:\.\d{1,6})?\s{0,3}(?:$|\()"
 )
@@ -207,6 +219,32 @@ def find_said(text: str, *, language: str | None = None, zone: str | None = None
             if len(said) >= MAX_FOUND:
                 break
     return said
+
+
+def find_today(text: str, *, zone: str | None, reference: datetime | None) -> Said | None:
+    """The first clock of the day of the mail: ``since 22:57:05 UTC today``. None where no zone is known or it lies ahead."""
+    matches = [match for form in _TODAY for match in form.finditer(text[:MAX_TEXT])] if reference is not None else []
+    for match in sorted(matches, key=lambda match: match.start()):
+        parts = match.groupdict()
+        own = None if parts["zone"] in _NO_ZONE else parts["zone"]
+        clock, tail = _clock(parts), _plain_zone(own) if own else (zone or "")
+        if began := _SINCE.search(text[max(0, match.start() - 24) : match.start()].replace("\n", " ")):
+            clock = ":".join(part for part in began.groups() if part)
+        moment = _on_the_day(clock, tail, reference) if clock and tail and reference is not None else None
+        if moment is not None:
+            written = " ".join(match.group().split())
+            return Said(match.start(), match.end(), Moment(moment.at, written, None, None, "the day is that of the mail"))
+    return None
+
+
+def _on_the_day(clock: str, zone: str, reference: datetime) -> Moment | None:
+    """A clock on the day that ``reference`` falls on in the zone; None where it would lie ahead: then it is no report of what was."""
+    for days in (1, 0, -1):
+        day = (reference + timedelta(days=days)).date()
+        midnight, moment = (read_time(f"{day} {hour} {zone}", reference=reference) for hour in ("00:00", clock))
+        if midnight is not None and midnight.at is not None and midnight.at <= reference:
+            return moment if moment is not None and moment.at is not None and moment.at <= reference else None
+    return None
 
 
 def _parts(match, text: str) -> dict:
