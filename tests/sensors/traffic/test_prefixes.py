@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tipstaff.attribution.matching import AssignmentTable, Questions, State
 from tipstaff.attribution.segments import Prefixes
 from tipstaff.attribution.timelines import BEGINNING, END, AssignmentRows
-from tipstaff.sensors.traffic.counting import BYTES_SEEN, FLOWS_SYN, KEY, MOMENT, PACKETS_SEEN, Hosts, count_hosts
+from tipstaff.sensors.traffic.counting import BYTES_SEEN, KEY, MOMENT, PACKETS_SEEN, Hosts, count_hosts
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.layout import Columns
 from tipstaff.sensors.traffic.prefixes import PrefixTable, attribute, nothing
@@ -132,31 +132,30 @@ class TestCounting:
         c.narrow[L.RATE, :n], c.wide[L.BYTES, :n], c.wide[L.PACKETS, :n] = rate, 100, packets
         customers = np.zeros((2, c.capacity), np.int32)
         customers[1, :n] = 5
-        h = hosts
-        count_hosts(c.narrow, c.wide, customers, 0, n, h.rows, h.six, h.keys, h.places, h.seed, second, h.tally)
+        count_hosts(c.narrow, c.wide, customers, 0, n, hosts, second)
 
     def test_sums_are_scaled_and_begin_anew_each_second(self) -> None:
         hosts = Hosts(1000, 3)
         self.count(hosts, ASKED * 3, 100)
-        rows = hosts.rows[hosts.rows[:, KEY] > 0]
+        rows = hosts.table.rows[hosts.table.rows[:, KEY] > 0]
         assert len(rows) == len(ASKED) == hosts.tally[0]
         assert set(rows[:, BYTES_SEEN].tolist()) == {3000} and set(rows[:, PACKETS_SEEN].tolist()) == {60}
-        assert set((rows[:, FLOWS_SYN] & np.uint64(0xFFFFFFFF)).tolist()) == {3}
+        assert set((rows[:, MOMENT] & np.uint64(0xFFFFFFFF)).tolist()) == {100}
         self.count(hosts, ASKED, 101)
-        assert set(hosts.rows[hosts.rows[:, KEY] > 0][:, BYTES_SEEN].tolist()) == {1000}
+        assert set(hosts.table.rows[hosts.table.rows[:, KEY] > 0][:, BYTES_SEEN].tolist()) == {1000}
 
     def test_an_unknown_rate_counts_once(self) -> None:
         hosts = Hosts(1000, 3)
         self.count(hosts, ASKED, 100, rate=0)
-        assert set(hosts.rows[hosts.rows[:, KEY] > 0][:, BYTES_SEEN].tolist()) == {100}
+        assert set(hosts.table.rows[hosts.table.rows[:, KEY] > 0][:, BYTES_SEEN].tolist()) == {100}
 
     def test_a_full_table_gives_up_new_hosts_not_old_ones_and_takes_back_stale_rows(self) -> None:
         hosts = Hosts(1, 3)  # 1,024 rows
         many = [ip_address((198 << 24) + n) for n in range(3000)]
         self.count(hosts, many, 100)
         assert hosts.tally[1] > 1000
-        taken = int((hosts.rows[:, KEY] > 0).sum())
+        taken = int((hosts.table.rows[:, KEY] > 0).sum())
         assert taken + hosts.tally[1] == 3000
         before = int(hosts.tally[1])
         self.count(hosts, [ip_address((203 << 24) + n) for n in range(500)], 100 + 121)
-        assert int(hosts.tally[1]) == before and int((hosts.rows[:, MOMENT] == 221).sum()) == 500
+        assert int(hosts.tally[1]) == before and int((hosts.table.rows[:, MOMENT] & np.uint64(0xFFFFFFFF) == 221).sum()) == 500
