@@ -36,7 +36,8 @@ NETWORK_4, NETWORK_6, CUSTOMER = 1 << 60, 2 << 60, 3 << 60  # what the keys of s
 # Metrics of a track's second.
 M_BYTES, M_PACKETS, M_SYN, M_UDP, M_ICMP, M_FRAGMENTS, M_AMP_BYTES, M_AMP_PACKETS, M_SAMPLES = range(9)
 METRICS = 9
-LENGTH = 128  # seconds that a track remembers
+LENGTH = 128  # seconds that a track remembers; a power of two, so that
+LAST_PLACE = LENGTH - 1  # a mask finds a second's place
 GRAINS = 1 << 16  # parts that a flow's bytes and packets are spread in
 MOST_SPREAD = float(1 << 46)  # of one flow; what claims more is a lie
 # What a port's number says of a flow; several may be true.
@@ -219,7 +220,7 @@ def follow(steps, moment_word, narrow, wide, i, second, octets, packets, kind, o
     if end < oldest:
         return
     share = GRAINS / (end - start + 1)
-    first, behind = max(start, oldest) % LENGTH, (end + 1) % LENGTH
+    first, behind = max(start, oldest) & LAST_PLACE, (end + 1) & LAST_PLACE
     much, many = min(float64(octets), MOST_SPREAD) * share, min(float64(packets), MOST_SPREAD) * share
     step(steps, slot, first, behind, M_BYTES, much)
     step(steps, slot, first, behind, M_PACKETS, many)
@@ -235,18 +236,18 @@ def follow(steps, moment_word, narrow, wide, i, second, octets, packets, kind, o
 def unroll(steps, rates, ring, top, second):
     """Write the first ``top`` tracks' seconds into ``ring``, from the oldest to ``second``. ``rates``: a copy of the base."""
     for moment in range(second - LENGTH + 2, second + 1):
-        place = moment % LENGTH
+        place = moment & LAST_PLACE
         for slot in range(top):
             for metric in range(METRICS):
                 rates[slot, metric] += steps[place, slot, metric]
-                ring[place, slot, metric] = float32(rates[slot, metric]) / float32(GRAINS)
-    ring[(second + 1) % LENGTH, :top] = 0
+                ring[place, slot, metric] = float32(rates[slot, metric]) * float32(1 / GRAINS)
+    ring[(second + 1) & LAST_PLACE, :top] = 0
 
 
 @kernel
 def turn_steps(steps, base, top, second):
     """``second`` begins: the place of the one after it is made free; rates that began in what stood there go on."""
-    place = (second + 1) % LENGTH
+    place = (second + 1) & LAST_PLACE
     for slot in range(top):
         for metric in range(METRICS):
             base[slot, metric] += steps[place, slot, metric]

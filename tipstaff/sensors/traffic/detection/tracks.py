@@ -127,14 +127,19 @@ def weigh(ring, slots, second, limits, lasting, seconds, earliest, out):
     of the packets seen (Duffield, Lund & Thorup 2003). ``limits`` are in the ring's units a second, ``lasting`` those above
     which it goes on; what is older than ``earliest`` was judged before.
     """
-    length = ring.shape[0]
+    length = C.LENGTH
     for n in range(len(slots)):
         slot, span = slots[n], seconds[n]
         packets, seen, octets = float64(0), float64(0), float64(0)
+        out[n] = 0
         for moment in range(second - length + 2, second):
-            packets += ring[moment % length, slot, 1]
-            octets += ring[moment % length, slot, 0]
-            seen += ring[moment % length, slot, 8]
+            place = moment & C.LAST_PLACE
+            packets += ring[place, slot, 1]
+            octets += ring[place, slot, 0]
+            seen += ring[place, slot, 8]
+            for metric in range(8):
+                if ring[place, slot, metric] > out[n, metric, 3]:
+                    out[n, metric, 3] = ring[place, slot, metric]
         sampled = seen > 0 and packets > 1.01 * seen
         for metric in range(8):
             limit = limits[n, metric]
@@ -143,13 +148,16 @@ def weigh(ring, slots, second, limits, lasting, seconds, earliest, out):
             if sampled:
                 grain = octets / seen if metric == 0 or metric == 6 else packets / seen
             floor = max(0.0, limit - 2 * np.sqrt(limit * grain))
+            if out[n, metric, 3] < floor or out[n, metric, 3] == 0:  # no second of it may count: most metrics of most tracks
+                out[n, metric, 3] = 0.0
+                continue
             run, window = int64(0), float64(0)
             for moment in range(max(second - length + 2, earliest[n, metric]), second):
-                value = float64(ring[moment % length, slot, metric])
+                value = float64(ring[moment & C.LAST_PLACE, slot, metric])
                 run = run + 1 if value >= floor and value > 0 else int64(0)
                 window = window + value if run else float64(0)
                 if run > span:
-                    window -= float64(ring[(moment - span) % length, slot, metric])
+                    window -= float64(ring[(moment - span) & C.LAST_PLACE, slot, metric])
                 if value >= lasting[n, metric] and value > 0:
                     last = int64(moment)
                 if run >= span and window / span - SURE * np.sqrt(window * grain) / span >= limit:
@@ -159,7 +167,7 @@ def weigh(ring, slots, second, limits, lasting, seconds, earliest, out):
                     peak = value
             if fired:
                 for moment in range(began, last + 1):
-                    total += float64(ring[moment % length, slot, metric])
+                    total += float64(ring[moment & C.LAST_PLACE, slot, metric])
                     over += 1
             out[n, metric, 0], out[n, metric, 1], out[n, metric, 2] = fired, began, last
             out[n, metric, 3] = peak
