@@ -3,15 +3,16 @@
 import shutil
 import socket
 import subprocess
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.sensors.traffic.exporting import v5
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, Refused
+from tipstaff.project.processes import wait_until
 from tipstaff.sensors.traffic.archive import foreign, nfdump
 from tipstaff.sensors.traffic.archive.corroborating import ask_all
 from tipstaff.sensors.traffic.archive.foreign import Foreign, mapping_of
@@ -20,6 +21,15 @@ from tipstaff.sensors.traffic.archive.questions import Span
 from tipstaff.sensors.traffic.corroboration import Claim, Verdict
 
 OURS, VICTIM = "198.51.100.7", "203.0.113.9"
+
+
+def unread(port: int) -> int | None:
+    """Bytes that wait at a UDP port of this machine; None while nobody listens there (proc(5), /proc/net/udp)."""
+    for line in Path("/proc/net/udp").read_text().splitlines()[1:]:
+        words = line.split()
+        if int(words[1].partition(":")[2], 16) == port:
+            return int(words[4].partition(":")[2], 16)
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +50,11 @@ def folder(tmp_path_factory):
     words = ["nfcapd", "-w", str(folder), "-p", str(port), "-b", "127.0.0.1", "-t", "3600"]
     running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        assert wait_until(lambda: unread(port) is not None, 60), "nfcapd does not listen"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            for _ in range(8):  # until it listens; the same flows again do no harm
-                time.sleep(0.25)
+            for _ in range(8):  # the same flows again do no harm
                 out.sendto(v5(rows, wall=wall, sampling=1 << 14 | 100), ("127.0.0.1", port))
-        time.sleep(0.5)
+        assert wait_until(lambda: unread(port) == 0, 60), "nfcapd does not read"
     finally:
         running.terminate()
         running.wait(60)
