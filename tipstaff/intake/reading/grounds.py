@@ -333,8 +333,8 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
         return True
     if mention.strength >= LIKELY and _LABEL.match(text[mention.line.start : start]):
         return sentences.any_charge or mention.strength >= SAYS
-    if not charged and _OURS.search(text[low:start]):  # what the writer says of his own side accuses nobody by the next sentence
-        return False
+    if not charged and not _YOURS.search(mention.cue) and _OURS.search(text[low:start]):
+        return False  # what the writer says of his own side accuses nobody by the next sentence
     if mention.strength >= SAYS or (mention.strength >= LIKELY and mention.points):
         if sentences.demands(low, high) or (bool(_YOURS.search(text[low:high])) and sentences.any_charge):
             return True

@@ -1,0 +1,114 @@
+# ruff: noqa: E501 - patterns and lists of words read better whole
+"""Whose an address is, where a possessive, a heading or a bracket says so: the reader's, the writer's own, another provider's."""
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from tipstaff.intake.reading.indicators import find_addresses
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.roles import SAYS, Role
+
+if TYPE_CHECKING:
+    from tipstaff.intake.reading.mentions import Mention
+
+REACH = 90  # characters that a cue before an address reaches
+MAX_ITEMS = 8  # of a list, between an address and the words above the list
+
+BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
+POINTS = pattern(
+    r"(?i)following|these|below|seen in our|abaixo|ci-dessous|unten|abajo|qui sotto|hieronder|poniż|ниже|folgend|suivant|siguient|seguent|volgende|następuj|poniższ|seguintes|следующ|以下|下列|下記"
+)
+
+
+#: "on your network (", "your customer at": the reader's side right before an address; and the writer's own side.
+_LINK = r"(?:[\s,:(\[\"'–-]+[\pL-]{1,24}){0,3}[\s,:=(\[\"'–-]*$"
+_THEIRS = pattern(
+    r"(?i)(?:\b(?:your|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|waszej|waszym|waszego|seu|sua|seus|suas|vosso|vossa|ваш\pL{0,3})|贵[司方公]?|貴社|御社)"
+    + _LINK
+)
+YOUR_LIST = pattern(
+    r"(?i)\b(?:your|yours|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\pL{0,3}|seu|sua|seus|suas|vosso|vossas?|ваш\pL{0,3})\b|贵|貴社|御社"
+)
+_CONNECTED = r"(?:\s[\pL-]{1,24}){0,3}?(?:\s(?:at|on|ip|address|is|ist|lautet|est|es|è|jest|é|—|–|-|mit|auf|unter|mit der ip|à|sur|en|con|su|all'|op|met|na|pod|em|no|на|по|с адресом)\s|\s?[(（=]\s?(?:\pL{2,16}\s){0,3})(?:ip[\s:-]*|адрес[\s:]*)?[\s(]*$"
+_MINE = pattern(
+    r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|nos|mon|ma|nuestr[ao]s?|mi|nostr[aeio]|mi[oa]|onze|ons|mijn|nasz\pL{0,3}|mój|moj\pL{1,3}|noss[ao]s?|meu|minha|наш\pL{0,3}|мо[йяеюи]\pL{0,2})\s[\pL-]{2,24}|我[方司们]\S{0,6}|本[社公]\S{0,4}|弊社\S{0,12}|当[社方]\S{0,12})"
+    + _CONNECTED
+)
+_MINE_NEXT = pattern(
+    r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|mon|nuestr[ao]|mi|nostr[ao]|onze|ons|mijn|nasz\pL{0,3}|mój|noss[ao]|meu|наш\pL{0,3}|мой)(?:\s[\pL-]{2,24}){1,2})\s$"
+)
+#: What a list of the reader's addresses is called where its heading ends as a sentence does.
+_SOURCES = pattern(
+    r"(?i)\b(?:sources?|origins?|quell\pL*|absender|verursacher|origines?|or[ií]gen(?:es)?|origini|sorgenti|bron(?:nen)?|źródł\pL*|origens?|fontes?|источник\pL*)\b|来源|源地址|発信元|送信元|攻撃元"
+)
+#: What strikes the reader's own: ``attacks on your addresses:``.
+_UPON = pattern(
+    r"(?i)\b(?:on|against|to|at|auf|gegen|an|contre|sur|vers|contra|hacia|contro|verso|su|tegen|op|naar|przeciw\pL*|na|contra|sobre|на|против|к)\s(?:your|ihr\pL*|vo(?:s|tre)|sus?|vostr\pL|uw|jullie|wasz\pL*|państwa|vossos?|vossas?|seus?|suas?|ваш\pL*)\b|对贵|貴社(?:\pL{0,6})(?:へ|に対)"
+)
+#: ``(another provider's network, reported there)`` right behind an address.
+_ELSEWHERE = pattern(
+    r"(?i)^(?::\d{1,5})?\s?[(（][^)）]{0,24}(?:not yours?|other (?:isp|provider|operator|network|hoster)|another (?:isp|provider|operator|network|host)|elsewhere|anderen? (?:anbieter|provider|betreiber|netz)\pL*|autre (?:opérateur|hébergeur|fournisseur|réseau)|"
+    r"otro (?:proveedor|operador)|altro (?:fornitore|operatore|provider)|andere (?:provider|aanbieder|hoster)|in(?:ny|nego) (?:operator|dostaw)\pL*|outro (?:provedor|operador|fornecedor)|друго\pL{1,3} (?:провайдер|оператор|сет)\pL*|其他(?:运营商|服务商)|他社)"
+)
+_LOGGED_ON = pattern(
+    r"(?i)\b(?:logs?|journaux|journal|protokoll\pL*|auszug|registros?|logi|logboek|estratto|extracto|wycinek)\b[^.\n]{0,40}[(（]\s?(?:serveur|server|host|servidor|serwer|machine|maschine|rechner)\s?$"
+)
+_MY_SITE = pattern(
+    r"(?i)\b(?:my|our|mein\pL{0,2}|unser\pL{0,2}|mon|notre|mi|nuestr[ao]|mio|nostr[ao]|mijn|onze|mój|nasz\pL{0,2}|meu|noss[ao])(?:\s[\pL-]{1,20}){1,3}\s?[(（][^)）\n]{0,70}$"
+)
+_DOING = pattern(
+    r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
+)
+
+
+def by_owner(mention: "Mention", letter: str) -> None:
+    """Whose the address is, where a possessive right before it says so: that counts more than what stands behind."""
+    start = mention.found.start
+    lead = letter[max(0, start - 70) : start]
+    behind = letter[mention.found.end : mention.found.end + 80].partition("\n")[0]
+    if _ELSEWHERE.match(behind):
+        mention.role, mention.strength, mention.cue, mention.points = Role.OTHER, SAYS, "somebody else's", True
+        return
+    if _LOGGED_ON.search(lead) or _MY_SITE.search(letter[max(0, start - 120) : start]):
+        mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, "the writer's own machine", True
+        return
+    mine, theirs = _MINE.search(lead) or _MINE_NEXT.search(lead), _THEIRS.search(lead)
+    if mine and not _DOING.search(mine.group()) and not (theirs and theirs.start() > mine.start()):
+        mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, mine.group().strip(), True
+    elif theirs and (mention.role is None or (mention.role is Role.ACCUSED and mention.strength < SAYS)):
+        mention.role, mention.strength, mention.points = Role.ACCUSED, SAYS, True
+        mention.cue, mention.said_at = theirs.group().strip(), max(0, start - 70) + theirs.start()
+    elif (
+        mention.role in (None, Role.VICTIM)
+        and BULLET.match(letter[mention.line.start : start])
+        and (said := _handed_over(letter, mention)) is not None
+    ):
+        mention.role, mention.strength, mention.points, mention.said_at = Role.ACCUSED, SAYS, True, said
+        mention.cue = "a list of yours"
+
+
+def _handed_over(letter: str, mention: "Mention") -> int | None:
+    """Where the line, or its last clause, begins that introduces a list as the reader's: ``Your contributors (top 2):``."""
+    floor = max(0, mention.line.start - 6 * REACH)
+    above = letter[floor : mention.line.start].rstrip()
+    line = above.rpartition("\n")[2]
+    for _ in range(MAX_ITEMS):  # the items before this one
+        if not (line.strip() and is_item(line[:200])):
+            break
+        above = above[: len(above) - len(line)].rstrip()
+        line = above.rpartition("\n")[2]
+    if mention.role is not None:  # another clause spoke of a victim: only what stands right above the list may say otherwise
+        line = line[max(line.rfind(mark) for mark in (", ", "; ", ". ", "、", "，")) + 1 :]
+    said = floor + len(above) - len(line) if above else mention.line.start - 1
+    if mention.role is not None and (mention.said_at is None or mention.said_at >= said or _UPON.search(line)):
+        return None
+    points = bool(YOUR_LIST.search(line)) or (mention.role is None and bool(POINTS.search(line)))
+    headed = line.endswith((":", "：")) or (bool(_SOURCES.search(line)) and bool(YOUR_LIST.search(line)))
+    return said if headed and points and not find_addresses(line) else None
+
+
+@lru_cache(maxsize=8_192)
+def is_item(text: str) -> bool:
+    """Whether a line begins with an address, as the items of a list do."""
+    found = find_addresses(text)
+    return bool(found) and BULLET.match(text[: found[0].start]) is not None
