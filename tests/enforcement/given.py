@@ -36,7 +36,8 @@ def customer(name: str, *addresses: str, parent: Customer | None = None, names: 
 
 
 def inventory() -> tuple[Customer, Customer]:
-    """Carol and Dave, their addresses, and the provider's own prefix."""
+    """Carol and Dave, their addresses, and the provider's own prefix; Alice and Bob, who work there."""
+    staff(alice="analyst", bob="lead")
     OwnPrefix.objects.create(prefix="203.0.113.0/24")
     carol = customer("Carol", CAROL, CAROL_TOO, SHARED, names=("shop.example.net",))
     return carol, customer("Dave", DAVE, SHARED, names=("dave.example.net",))
@@ -44,7 +45,7 @@ def inventory() -> tuple[Customer, Customer]:
 
 def staff(**roles: str) -> dict[str, StaffMember]:
     """Members of staff by name and role: staff(nora="network")."""
-    return {name: StaffMember.objects.create(username=name, roles=[role]) for name, role in roles.items()}
+    return {name: StaffMember.objects.get_or_create(username=name, defaults={"roles": [role]})[0] for name, role in roles.items()}
 
 
 def case(of: Customer, category: str = "scan", **columns: Any) -> Case:
@@ -85,6 +86,7 @@ def measure(of: Case, **columns: Any) -> Measure:
 
 def journal(path: Path, *, live: bool = True, name: str = "paper") -> Endpoint:
     """An endpoint that acts on a file, live, and the desk live with it."""
+    staff(bob="lead")
     made = endpoints.add(name=name, connector="journal", settings={"path": str(path / "journal")}, by="bob", now=now())
     if live:
         go_live(made)

@@ -112,11 +112,11 @@ def test_what_is_wrong_is_said_with_what_to_do(carol, tmp_path: Path) -> None:
     assert isinstance(run("show", "99").exception, NotFound)
     assert isinstance(run("live", "nowhere", "--by", "b", "--reason", "r").exception, NotFound)
     for words, field in (
-        (("add", "x", "telepathy", "--by", "b"), "connector"),
-        (("add", "x", "journal", "--by", "b"), "path"),
-        (("add", "x", "journal", "path=/tmp/x", "colour=blue", "--by", "b"), "colour"),
-        (("add", "a b", "journal", "path=/tmp/x", "--by", "b"), "name"),
-        (("add", "x", "journal", "path", "--by", "b"), "path"),
+        (("add", "x", "telepathy", "--by", "bob"), "connector"),
+        (("add", "x", "journal", "--by", "bob"), "path"),
+        (("add", "x", "journal", "path=/tmp/x", "colour=blue", "--by", "bob"), "colour"),
+        (("add", "a b", "journal", "path=/tmp/x", "--by", "bob"), "name"),
+        (("add", "x", "journal", "path", "--by", "bob"), "path"),
     ):
         error = run(*words, group=connector).exception
         assert isinstance(error, InputError) and field in str(error), error

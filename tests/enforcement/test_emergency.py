@@ -24,7 +24,7 @@ def one_connection(monkeypatch) -> None:
 @pytest.fixture
 def attack(tmp_path: Path):
     for name, roles in (("alice", ["analyst"]), ("bob", ["lead"])):
-        StaffMember.objects.create(username=name, roles=roles)
+        StaffMember.objects.update_or_create(username=name, defaults={"roles": roles})
     given.journal(tmp_path)
     carol, _ = given.inventory()
     return given.case(carol, "ddos_origin", state="TRIAGE")

@@ -77,6 +77,7 @@ def one_connection(monkeypatch) -> None:
 
 @pytest.fixture
 def carol():
+    given.staff(bob="lead")
     switches.go_live(live=True, by="bob", reason="ready", now=now())
     given.staff(nora="network", alice="analyst", bea="billing", lena="lead")
     return given.inventory()[0]

@@ -74,7 +74,7 @@ def attack(db, tmp_path: Path, monkeypatch) -> Measure:
     """Carol's machine floods others, our flows saw it, and Bob blocks it; the block stands."""
     monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
     for name, roles in (("alice", ["analyst"]), ("bob", ["lead"])):
-        StaffMember.objects.create(username=name, roles=roles)
+        StaffMember.objects.update_or_create(username=name, defaults={"roles": roles})
     given.journal(tmp_path)
     given.inventory()
     policy()

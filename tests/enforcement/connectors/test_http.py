@@ -1,7 +1,6 @@
 """URLs, paths and hosts blocked at a real nginx, asked as a browser would ask it."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,9 +34,8 @@ def bed(one_bed: FrontBed) -> Iterator[FrontBed]:
         (one_bed.directory / name).unlink(missing_ok=True)
     one_bed.theirs.clear()
     one_bed.let_others_block()
-    one_bed.reload()
-    assert wait_until(lambda: all(one_bed.status(host, "/") == 200 for host in (HOST, "example.com")), 60)
-    time.sleep(0.3)  # workers of before the reload go on for a moment
+    one_bed.reload_wholly()
+    assert all(one_bed.status(host, "/") == 200 for host in (HOST, "example.com"))
 
 
 class FrontContract(ConnectorContract):
@@ -84,10 +82,9 @@ class FrontContract(ConnectorContract):
 
     def plant(self, target: str) -> None:
         self.bed.let_others_block(theirs=target.removeprefix("https://"))
-        self.bed.reload()
+        self.bed.reload_wholly()
         host, _, path = target.removeprefix("https://").partition("/")
-        assert wait_until(lambda: self.bed.status(host, "/" + path) == 410, 60)
-        time.sleep(0.3)
+        assert self.bed.status(host, "/" + path) == 410
 
     def tamper(self, done: OrderView) -> None:
         path = self.bed.directory / BLOCKS

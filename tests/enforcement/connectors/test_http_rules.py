@@ -1,7 +1,6 @@
 """No URL, host or word can say anything to nginx but what is to be blocked."""
 
 import re
-import time
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
@@ -16,7 +15,6 @@ from tipstaff.enforcement.connectors import http_rules
 from tipstaff.enforcement.connectors.contract import NotOurs, Rejected
 from tipstaff.enforcement.connectors.http_rules import Block, Page
 from tipstaff.kernel.errors import InputError
-from tipstaff.project.processes import wait_until
 
 # Everything that may stand in the file: a comment of printable ASCII, the frame of a map, a row of harmless signs.
 ROW = re.compile(
@@ -103,9 +101,7 @@ def test_nginx_blocks_hostile_urls_and_nothing_else(real: FrontBed, found: list[
     (real.directory / "blocks.conf").write_text(http_rules.render(blocks))
     (real.directory / "server.conf").write_text(http_rules.server_part(Page(403, "Blocked", "")))
     before = (real.here / "error.log").stat().st_size
-    real.reload()
-    assert wait_until(lambda: "gracefully shutting down" in (real.here / "error.log").read_text()[before:], 60), real.said()
-    time.sleep(0.2)
+    real.reload_wholly()
     assert "[emerg]" not in (real.here / "error.log").read_text()[before:]
     for made in blocks:
         wanted = http_rules.asked(made.target())

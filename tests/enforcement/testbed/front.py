@@ -5,6 +5,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.enforcement.testbed.programs import Program, found
 from tipstaff.project.commands.running import free_port
 from tipstaff.project.processes import answers, wait_until
@@ -82,6 +84,15 @@ class FrontBed:
     def reload(self) -> None:
         assert self.program.child is not None
         self.program.child.send_signal(signal.SIGHUP)
+
+    def reload_wholly(self) -> None:
+        """Until no worker of before is left: those go on answering for a moment."""
+        assert self.program.child is not None
+        before = psutil.Process(self.program.child.pid).children()
+        self.reload()
+        assert wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in before), 60), (
+            self.said()
+        )
 
     def get(self, host: str, target: str) -> Any:
         """Status, headers and body of a request sent exactly so."""
