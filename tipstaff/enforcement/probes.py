@@ -14,6 +14,7 @@ from tipstaff.enforcement import feedback, moves, ordering, switches, transition
 from tipstaff.enforcement.ending import PROBING
 from tipstaff.enforcement.models import Order, Probe
 from tipstaff.enforcement.probing import Act, Phase, Standing, Timing, step
+from tipstaff.intake.drafts import CONNECTED
 from tipstaff.kernel.errors import TipstaffError
 
 FORMATS = ("flow-finding", "fastnetmon")  # whose events say that an attack goes on
@@ -29,10 +30,21 @@ def timing() -> Timing | None:
 def look(*, now: datetime) -> int:
     """One look at every probe that runs, and at emergency blocks that have none; how many steps were taken."""
     known = timing()
-    if known is None or switches.current().stopped:
-        return 0  # what could not be put back is not taken away
-    begun = sum(_begin(order, now) for order in _without_probe())
-    return begun + sum(_look(number, known, now) for number in _running())
+    if switches.current().stopped:
+        return _exposed(now)  # what could not be put back is not taken away
+    begun = sum(_begin(order, now) for order in _without_probe()) if known else 0
+    # Where probing was switched off meanwhile, a look that began is finished: no block stays away for it.
+    return begun + sum(_look(number, known or Timing(), now) for number in _running(begun_only=known is None))
+
+
+def _exposed(now: datetime) -> int:
+    """While new actions are stopped nothing is put back: the desk is told of an attack that a look exposed."""
+    for probe in Probe.objects.filter(phase=Phase.OPEN).select_related("order__case")[:MOST]:
+        seen = last_seen(probe.order)
+        if seen is not None and seen > probe.since_at:
+            feedback.alert(probe.order, "the attack is back while its block is away for a look, and new actions are stopped: "
+                           "it is blocked again when they go on", now=now)  # fmt: skip
+    return 0
 
 
 def _without_probe() -> list[Order]:
@@ -46,18 +58,24 @@ def _begin(order: Order, now: datetime) -> int:
     return int(made)
 
 
-def _running() -> list[int]:
-    return list(Probe.objects.exclude(phase=Phase.OVER).order_by("pk").values_list("pk", flat=True)[:MOST])
+def _running(*, begun_only: bool) -> list[int]:
+    rest = (Phase.OVER, Phase.HOLDING) if begun_only else (Phase.OVER,)
+    return list(Probe.objects.exclude(phase__in=rest).order_by("pk").values_list("pk", flat=True)[:MOST])
 
 
 def last_seen(order: Order, case: int | None = None) -> datetime | None:
-    """When the attack at the order's machine was last seen in our flows, if ever (in a case, where one is named)."""
+    """When the attack at the order's machine was last seen in our flows, if ever (in a case, where one is named).
+
+    Only a connected source is an eye of ours: a stranger's mail in a detector's form prolongs no block.
+    """
     target = ip_network(order.target.partition(" ")[0])
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT max(coalesce(e.occurred_at, e.latest)) FROM reports_event e JOIN reports_report r ON r.id = e.report_id
-               WHERE e.ip >= %s::inet AND e.ip <= %s::inet AND r.format = ANY(%s) AND (%s::bigint IS NULL OR e.case_id = %s)""",
-            [str(target[0]), str(target[-1]), list(FORMATS), case, case],
+               JOIN intake_submission s ON s.id = r.submission_id JOIN intake_source o ON o.id = s.source_id
+               WHERE e.ip >= %s::inet AND e.ip <= %s::inet AND r.format = ANY(%s) AND o.kind = ANY(%s)
+                 AND (%s::bigint IS NULL OR e.case_id = %s)""",
+            [str(target[0]), str(target[-1]), list(FORMATS), list(CONNECTED), case, case],
         )
         found: datetime | None = cursor.fetchone()[0]
         return found
@@ -116,7 +134,7 @@ def _withdraw(probe: Probe, order: Order, now: datetime) -> None:
 
 def _watch(probe: Probe, order: Order, now: datetime) -> None:
     moves.note(order, by=PROBING, now=now, kind="probe", text="the block is gone; our flows are watched")
-    _phase(probe, Phase.OPEN, order.lifted_at or now)
+    _phase(probe, Phase.OPEN, min(order.lifted_at or now, now))
 
 
 def _block(probe: Probe, order: Order, now: datetime) -> None:

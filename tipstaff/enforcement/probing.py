@@ -67,6 +67,8 @@ def step(standing: Standing, timing: Timing, now: datetime) -> Act:
         case Phase.WITHDRAWING:
             return Act.WAIT if standing.in_place else Act.WATCH
         case Phase.OPEN:
+            if now + timing.look < standing.since:
+                return Act.WATCH  # the clock was set back: nobody waits until that moment comes again
             if standing.attack_at is not None and standing.attack_at > standing.since:
                 return Act.BLOCK
             return Act.LIFT if now >= standing.since + timing.look else Act.WAIT

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tipstaff.intake.reading.returned import Returned
 
 
+#: Kinds of sources that an operator connected: what they bring is no stranger's.
+CONNECTED = ("files", "pull", "api", "sensor")
+
+
 class Disposition(StrEnum):
     """What a message is, decided before what it says."""
 

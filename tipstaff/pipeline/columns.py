@@ -1,6 +1,6 @@
 """Drafts into columns: one table of events for a whole batch of reports, whatever they came as. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from tipstaff.intake.drafts import EventDraft, ReportDraft
+from tipstaff.intake.drafts import CONNECTED, EventDraft, ReportDraft
 from tipstaff.kernel import addresses
 from tipstaff.pipeline.cleaning import cleaned
 
@@ -36,6 +36,9 @@ SCHEMA: dict[str, Any] = {
 }
 LONGEST_TEXT = 4000  # characters of a URL or other free column; the evidence has the whole
 LONGEST_DETAILS = 65_536
+#: Names of details that mean something to us: what a stranger's document calls so is kept as what it stated.
+OURS = frozenset({"finding", "permits", "permit_note", "found_in", "mailbox", "left_out"})
+DETECTORS = frozenset({"flow-finding", "fastnetmon", "alertmanager", "prometheus"})  # formats that tell of findings
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 #: What both Python and PostgreSQL can say: the years 1 to 9999.
 FIRST_MOMENT = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
@@ -106,18 +109,18 @@ def _stated_at(item: Item) -> str:
 
 
 def _from_objects(items: Sequence[Item]) -> pl.DataFrame:
-    rows = [_row(place, item.draft, event) for place, item in enumerate(items) for event in item.draft.events]
+    rows = [_row(place, item, event) for place, item in enumerate(items) for event in item.draft.events]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _row(place: int, draft: ReportDraft, event: EventDraft) -> tuple[Any, ...]:
-    details = dict(event.details)
+def _row(place: int, item: Item, event: EventDraft) -> tuple[Any, ...]:
+    draft, details = item.draft, _stated(item, event.details)
     if event.found_in:
         details["found_in"] = event.found_in
     if event.protocol:
         details.setdefault("protocol", event.protocol)
     if event.mailbox:
-        details.setdefault("mailbox", event.mailbox)  # asked again when the inventory is corrected
+        details["mailbox"] = event.mailbox  # asked again when the inventory is corrected
     return (
         place,
         event.row,
@@ -137,6 +140,14 @@ def _row(place: int, draft: ReportDraft, event: EventDraft) -> tuple[Any, ...]:
         "\x1f".join(event.identity) or None,
         _details(details) if details else None,
     )
+
+
+def _stated(item: Item, details: Mapping[str, Any]) -> dict[str, Any]:
+    """What the parser kept beside. A finding counts as one only from a detector's format out of a connected source: else any
+    document could show what our flows never saw."""
+    detector = item.draft.format in DETECTORS and item.parsed.kind in CONNECTED
+    kept = {"finding"} if detector else frozenset()
+    return {f"stated_{name}" if name in OURS - kept else name: value for name, value in details.items()}
 
 
 def _details(details: dict[str, Any]) -> str:

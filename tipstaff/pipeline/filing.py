@@ -12,7 +12,7 @@ from django.db import connection
 from django.db.models import F
 
 from tipstaff.consent.models import OptOut
-from tipstaff.intake.drafts import Disposition
+from tipstaff.intake.drafts import CONNECTED, Disposition
 from tipstaff.kernel import bulk
 from tipstaff.pipeline.columns import Item, Parsed, microseconds
 from tipstaff.reports.models import Report
@@ -23,7 +23,7 @@ ANSWERS = ("nothing to attribute", "held", "not assigned then", "not ours", "amb
 UNMATCHED = ("nothing to attribute", "not assigned then", "ambiguous")
 ASK_PERSON = int(Action.ASK_PERSON)
 KNOWN = 1  # the trust of a source that an operator connected
-CONFIGURED_SOURCES = ("files", "pull", "api", "sensor")  # an operator connected them: they are known
+CONFIGURED_SOURCES = CONNECTED  # an operator connected them: they are known
 
 
 def reporter_key(item: Item) -> str:

@@ -73,7 +73,8 @@ def _port(case: Case, address: str, where: str) -> str:
     ports: set[int] = set()
     for event in reports.events_of_case(case.pk, 100):
         details = event.details or {}
-        top = (details.get("finding") or {}).get("top_ports") or []
+        finding = details.get("finding")
+        top = (finding.get("top_ports") if isinstance(finding, dict) else None) or []
         stated = [one.get("port") for one in top[:1] if isinstance(one, dict)] or [details.get("destination_port")]
         ports |= {int(port) for port in stated if isinstance(port, int) or (isinstance(port, str) and port.isdecimal())}
     return f" and peer_port {ports.pop()}" if len(ports) == 1 else ""

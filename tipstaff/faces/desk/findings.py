@@ -67,9 +67,9 @@ def of_events(events: Iterable[Event]) -> list[Shown]:
         finding = details.get("finding")
         if not isinstance(finding, dict) or not finding.get("id"):
             continue
-        at = event.occurred_at or event.latest or event.received_at
-        if finding["id"] not in newest or at >= newest[finding["id"]][0]:
-            newest[finding["id"]] = (at, shown(finding, str(details.get("permit_note") or "")))
+        at, number = event.occurred_at or event.latest or event.received_at, str(finding["id"])
+        if number not in newest or at >= newest[number][0]:
+            newest[number] = (at, shown(finding, str(details.get("permit_note") or "")))
     return [one for _, one in sorted(newest.values(), key=lambda pair: pair[0], reverse=True)][:SHOWN]
 
 
@@ -87,7 +87,7 @@ def shown(finding: Mapping[str, Any], note: str = "") -> Shown:
         words=str(finding.get("words") or ""),
         figures=[(name.replace("_", " "), scaled(value, _unit(name))) for name, value in _mapping(finding.get("figures")).items()],
         limit=dict(limit) | {"said": scaled(limit.get("value"), unit), "figure": str(limit.get("figure") or "").replace("_", " ")},
-        sampling="" if rate is None else f"1 in {rate:,}" if rate else "not stated: figures are as exported",
+        sampling="" if not isinstance(rate, int) else f"1 in {rate:,}" if rate else "not stated: figures are as exported",
         confidence=confidence if isinstance(confidence, int | float) else None,
         confidence_why=str(finding.get("confidence_why") or ""),
         opened_at=_moment(finding.get("opened_at")),
@@ -96,9 +96,9 @@ def shown(finding: Mapping[str, Any], note: str = "") -> Shown:
         note=note,
         picture=drawn(series, limit.get("value"), unit),
         rows=[(at, scaled(value, unit)) for at, value in series],
-        peers=[_mapping(one) for one in (finding.get("top_peers") or ())][:MOST_ROWS],
-        ports=[_port(_mapping(one)) for one in (finding.get("top_ports") or ())][:MOST_ROWS],
-        flows=[_flow(_mapping(one)) for one in (finding.get("sample_flows") or ())][:MOST_ROWS],
+        peers=_listed(finding.get("top_peers")),
+        ports=[_port(one) for one in _listed(finding.get("top_ports"))],
+        flows=[_flow(one) for one in _listed(finding.get("sample_flows"))],
     )
 
 
@@ -143,9 +143,15 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _listed(value: Any) -> list[Mapping[str, Any]]:
+    return [_mapping(one) for one in value[:MOST_ROWS]] if isinstance(value, list | tuple) else []
+
+
 def _series(given: Any) -> list[tuple[datetime, float]]:
-    pairs = [pair for pair in (given or ()) if isinstance(pair, list | tuple) and len(pair) == 2][:MOST_POINTS]
-    return [(datetime.fromtimestamp(at, UTC), float(value)) for at, value in pairs if 0 <= at < 4e9]
+    listed = given[:MOST_POINTS] if isinstance(given, list | tuple) else ()
+    pairs = [pair for pair in listed if isinstance(pair, list | tuple) and len(pair) == 2]
+    numbers = [(at, value) for at, value in pairs if isinstance(at, int | float) and isinstance(value, int | float)]
+    return [(datetime.fromtimestamp(at, UTC), float(value)) for at, value in numbers if 0 <= at < 4e9]
 
 
 def _moment(text: Any) -> datetime | None:
@@ -155,12 +161,15 @@ def _moment(text: Any) -> datetime | None:
         return None
 
 
+def _protocol(one: Mapping[str, Any]) -> str:
+    said = one.get("protocol")
+    return PROTOCOLS.get(said, str(said)) if isinstance(said, int) else str(said or "")
+
+
 def _port(one: Mapping[str, Any]) -> dict[str, Any]:
-    protocol = one.get("protocol")
-    return dict(one) | {"name": PROTOCOLS.get(protocol, str(protocol if protocol is not None else ""))}  # type: ignore[arg-type]
+    return dict(one) | {"name": _protocol(one)}
 
 
 def _flow(one: Mapping[str, Any]) -> list[Any]:
-    protocol = one.get("protocol")
-    known = dict(one) | {"protocol": PROTOCOLS.get(protocol, protocol)}  # type: ignore[arg-type]
+    known = dict(one) | {"protocol": _protocol(one)}
     return ["" if known.get(name) is None else known[name] for name in FLOW]
