@@ -23,6 +23,14 @@ def record(*, by: str, action: str, subject: str, now: datetime, reason: str = "
     )
 
 
+def refused(*, by: str, subject: str, why: str, now: datetime, what: str = "rule", **detail: Any) -> Entry:
+    """Put on the record that somebody tried what is not theirs to do: ``what`` is 'role' at a door, 'rule' for an act.
+
+    Written apart from the act, whose transaction is undone. ``detail``: method and path, as the list of tries shows them.
+    """
+    return record(by=by, action=f"refused.{what}", subject=subject, reason=why[:1000], now=now, **detail)
+
+
 def record_many(*, by: str, action: str, rows: Iterable[tuple[str, dict[str, Any]]], now: datetime) -> None:
     """Append an entry for each (subject, detail) of one batch, in one stroke; for decisions that are made by the thousand."""
     frame = pl.DataFrame(

@@ -1,10 +1,10 @@
-"""What people say to orders: yes, no, lift it, not yet, until when. Nobody approves what he asked for."""
+"""What people say to orders: yes, no, lift it, not yet, until when. Nobody approves what he asked for; each takes its role."""
 
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from tipstaff.enforcement import ending, feedback, moves, rails, switches, transitions, views
+from tipstaff.enforcement import access, ending, feedback, moves, rails, switches, transitions, views
 from tipstaff.enforcement.models import Order
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 
@@ -40,6 +40,8 @@ def approve(*, number: int, by: str, now: datetime, reason: str = "") -> Order:
     if order.needs_two and len(views.people(order)) < 2:
         moves.note(order, by=by, now=now, kind="approval", text=f"one of two: {order.needs_two}. {reason}".strip())
         return order
+    if order.needs_two:
+        access.require_somebody_of_weight(order)
     text = f"approved by {by}" + (f": {reason}" if reason else "")
     moves.move(order, transitions.APPROVED, by=by, now=now, text=text, next_try_at=now)
     return order
@@ -57,6 +59,7 @@ def _release(order: Order, by: str, reason: str, now: datetime) -> Order:
 def decline(*, number: int, by: str, reason: str, now: datetime) -> Order:
     """Say no to a proposed order; its measure fails with the reason."""
     order = locked(number)
+    _person(by)
     _reasoned(reason)
     if order.state != transitions.PROPOSED:
         raise Refused(f"order {number} is {order.state}; lift it instead")
@@ -70,6 +73,7 @@ def decline(*, number: int, by: str, reason: str, now: datetime) -> Order:
 def lift(*, number: int, by: str, reason: str, now: datetime) -> Order:
     """Have it taken away. The switch that stops new actions does not stop this."""
     order = locked(number)
+    _person(by)
     _reasoned(reason)
     if order.state in transitions.FINAL:
         raise Refused(f"order {number} is {order.state} already")
@@ -115,6 +119,7 @@ def move_end(*, number: int, until: datetime, by: str, reason: str, now: datetim
 def _person(by: str) -> None:
     if not by or by.startswith(SYSTEM):
         raise Refused("a program cannot approve an order")
+    access.require(by, access.APPROVE)
 
 
 def _reasoned(reason: str) -> None:

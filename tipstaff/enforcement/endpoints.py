@@ -7,7 +7,7 @@ from typing import NoReturn, cast
 from django.db import transaction
 
 from tipstaff.audit.services import record
-from tipstaff.enforcement import registry, transitions
+from tipstaff.enforcement import access, registry, transitions
 from tipstaff.enforcement.choosing import Offer
 from tipstaff.enforcement.connectors.contract import Connector
 from tipstaff.enforcement.models import Endpoint, Order
@@ -73,6 +73,7 @@ def offers(endpoints: Iterable[Endpoint]) -> list[Offer]:
 @transaction.atomic
 def add(*, name: str, connector: str, settings: Mapping[str, str], by: str, now: datetime, rank: int = 100) -> Endpoint:
     """Configure a connector, in dry run. Raises InputError naming every setting that is wrong."""
+    access.require_or_program(by, access.SETTINGS)
     _check(name, connector, settings)
     if Endpoint.objects.filter(name=name).exists():
         raise InputError(Problem("name", f"there is a {name!r} already", "names of retired ones are not used again"))
@@ -84,6 +85,7 @@ def add(*, name: str, connector: str, settings: Mapping[str, str], by: str, now:
 @transaction.atomic
 def configure(*, endpoint: Endpoint, settings: Mapping[str, str], by: str, now: datetime) -> None:
     """Give it other settings. Refused while anything of ours stands there: it could no longer be taken away."""
+    access.require(by, access.SETTINGS)
     _check(endpoint.name, endpoint.connector, settings)
     if _standing(endpoint):
         raise Refused(f"{endpoint.name} holds orders; lift them first, or add a second connector")
@@ -94,6 +96,7 @@ def configure(*, endpoint: Endpoint, settings: Mapping[str, str], by: str, now: 
 @transaction.atomic
 def set_live(*, endpoint: Endpoint, live: bool, by: str, reason: str, now: datetime) -> None:
     """Let it act, or take it back to dry run; what stands there is still verified and lifted."""
+    access.require_or_program(by, access.SETTINGS)
     Endpoint.objects.filter(pk=endpoint.pk).update(live=live)
     action = "connector.live" if live else "connector.dry_run"
     record(by=by, action=action, subject=f"connector:{endpoint.pk}", now=now, reason=reason)
@@ -101,6 +104,7 @@ def set_live(*, endpoint: Endpoint, live: bool, by: str, reason: str, now: datet
 
 @transaction.atomic
 def retire(*, endpoint: Endpoint, by: str, reason: str, now: datetime) -> None:
+    access.require(by, access.SETTINGS)
     if _standing(endpoint):
         raise Refused(f"{endpoint.name} holds orders; lift them first")
     Endpoint.objects.filter(pk=endpoint.pk).update(retired_at=now, live=False)

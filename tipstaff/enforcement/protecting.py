@@ -13,7 +13,7 @@ from django.db.models import Q
 from tipstaff.accounts.models import Assignment, OwnPrefix, Service, ServiceName
 from tipstaff.accounts.queries import below
 from tipstaff.audit.services import record
-from tipstaff.enforcement import targets
+from tipstaff.enforcement import access, targets
 from tipstaff.enforcement.connectors.contract import Target
 from tipstaff.enforcement.models import Endpoint, Protected, Switches
 from tipstaff.enforcement.rails import Bounds, Protection
@@ -127,6 +127,7 @@ def _names(host: str, holders: list[int], now: datetime) -> frozenset[str]:
 @transaction.atomic
 def protect(*, what: str, why: str, by: str, now: datetime) -> Protected:
     """Put an address, prefix or name on the never-touch list. Raises InputError on what is neither."""
+    access.require(by, access.SWITCH)
     if not why.strip():
         raise InputError(Problem("why", "is empty", "say what it is: our resolver, a peer's next hop …"))
     prefix, name = None, ""
@@ -141,6 +142,7 @@ def protect(*, what: str, why: str, by: str, now: datetime) -> Protected:
 
 @transaction.atomic
 def unprotect(*, number: int, by: str, reason: str, now: datetime) -> None:
+    access.require(by, access.SWITCH)
     changed = Protected.objects.filter(pk=number, removed_at__isnull=True).update(removed_at=now, removed_by=by)
     if not changed:
         raise NotFound(f"there is no number {number} on the never-touch list")

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from tipstaff.accounts.models import InventoryVersion
 from tipstaff.audit.services import record
-from tipstaff.enforcement import endpoints, feedback, moves, protecting, reconciling, transitions, views
+from tipstaff.enforcement import access, endpoints, feedback, moves, protecting, reconciling, transitions, views
 from tipstaff.enforcement.connectors.contract import Connector, ConnectorError, State, Unanswered, Unreachable
 from tipstaff.enforcement.models import Endpoint, Order, Switches
 from tipstaff.enforcement.reconciling import Difference, Limits
@@ -143,5 +143,6 @@ def _seen(endpoint: Endpoint, moment: datetime, *, problem: str = "", figures: d
 @transaction.atomic
 def go_on(*, endpoint: Endpoint, changes: int, by: str, reason: str, now: datetime) -> None:
     """Let the reconciler go on, and let through at most ``changes`` changes, once."""
+    access.require(by, access.SWITCH)
     Endpoint.objects.filter(pk=endpoint.pk).update(halted="", halted_at=None, mass_allowed=changes, reconciled_at=None)
     record(by=by, action="reconciler.go_on", subject=f"connector:{endpoint.pk}", now=now, reason=reason, changes=changes)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from tipstaff.audit.services import record
-from tipstaff.enforcement import transitions
+from tipstaff.enforcement import access, transitions
 from tipstaff.enforcement.models import Order, OrderEntry, Switches
 from tipstaff.enforcement.rails import Caps
 from tipstaff.kernel.errors import InputError, Problem
@@ -37,12 +37,14 @@ def caps(row: Switches) -> Caps:
 @transaction.atomic
 def go_live(*, live: bool, by: str, reason: str, now: datetime) -> None:
     """Leave dry run, or go back to it. What was held as dry run stays held until it is approved again."""
+    access.require_or_program(by, access.SETTINGS)
     _change(by=by, now=now, reason=reason, action="enforcement.live" if live else "enforcement.dry_run", live=live)
 
 
 @transaction.atomic
 def stop(*, by: str, reason: str, now: datetime) -> None:
     """Begin no new action. What ends still ends, and what stands is left standing but not repaired."""
+    access.require(by, access.SWITCH)
     if not reason.strip():
         raise InputError(Problem("reason", "is empty", "say why; colleagues will read it"))
     _change(by=by, now=now, reason=reason, action="enforcement.stop", stopped=reason)
@@ -50,12 +52,14 @@ def stop(*, by: str, reason: str, now: datetime) -> None:
 
 @transaction.atomic
 def resume(*, by: str, reason: str, now: datetime) -> None:
+    access.require(by, access.SWITCH)
     _change(by=by, now=now, reason=reason, action="enforcement.resume", stopped="")
 
 
 @transaction.atomic
 def lift_all(*, by: str, reason: str, now: datetime) -> int:
     """Stop, and have everything lifted that stands or is about to; the number of orders. Strays go with the reconciler."""
+    access.require(by, access.SWITCH)
     if not reason.strip():
         raise InputError(Problem("reason", "is empty", "say why; customers may be told"))
     _change(by=by, now=now, reason=reason, action="enforcement.lift_all", stopped=f"all lifted: {reason}", lift_all_at=now)
@@ -71,6 +75,7 @@ def lift_all(*, by: str, reason: str, now: datetime) -> int:
 @transaction.atomic
 def set_limits(*, by: str, reason: str, now: datetime, **limits: int) -> None:
     """Change caps and ceilings; each within LIMITS. Raises InputError naming all that are not."""
+    access.require_or_program(by, access.SETTINGS)
     problems = []
     for name, value in limits.items():
         low, high = LIMITS.get(name, (1, 0))

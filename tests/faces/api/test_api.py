@@ -13,6 +13,7 @@ from django.test import Client
 
 from tests.pipeline import given
 from tipstaff.accounts.models import Assignment, Customer
+from tipstaff.audit.models import Entry
 from tipstaff.faces.api import services
 from tipstaff.faces.api.models import ApiToken, Receipt
 from tipstaff.intake.models import Submission
@@ -261,6 +262,8 @@ def test_tokens_are_refused_when_missing_wrong_revoked_expired_or_too_narrow(rit
     narrow = Machine("narrow", ("who:read",))
     answer = narrow.send(report())
     assert answer.status_code == 403 and "reports:write" in answer.json()["detail"]
+    tried = Entry.objects.get(action="refused.role")
+    assert tried.actor.startswith("token:") and tried.subject == "api:/api/v1/reports" and "reports:write" in tried.reason
     with clock.frozen(NOW + 31 * DAY):
         assert "expired" in rita.ask("GET", "/api/v1/reports").json()["detail"]
     services.revoke_token(name="rita", by="test", now=NOW)

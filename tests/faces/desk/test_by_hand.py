@@ -24,7 +24,7 @@ def staff(monkeypatch) -> dict[str, Client]:
     clients = {}
     for name, role in STAFF.items():
         clients[name] = Client()
-        clients[name].force_login(StaffMember.objects.create(username=name, roles=[role]))
+        clients[name].force_login(StaffMember.objects.update_or_create(username=name, defaults={"roles": [role]})[0])
     return clients
 
 

@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.faces.portal import given
+from tipstaff.audit.models import Entry
 from tipstaff.cases import measures, statements
 from tipstaff.cases.lifecycle import RULES
 from tipstaff.cases.models import Appeal, Case, Measure, Statement
@@ -118,7 +119,11 @@ def test_no_appeal_is_offered_or_taken_after_its_time(world):
     Case.objects.filter(pk=world.cases["carol"].pk).update(state="DISCONNECTED")
     assert "appeal/?measure" not in Client().get(world.link("carol")).content.decode()
     assert Client().get(f"{world.link('carol')}appeal/?measure={measure.pk}").status_code == 409
-    assert Client().post(f"{world.link('carol')}appeal/", {"grounds": "x", "measure": measure.pk}).status_code == 409
+    link = world.link("carol")
+    assert Client().post(f"{link}appeal/", {"grounds": "x", "measure": measure.pk}).status_code == 409
+    tried = Entry.objects.get(action="refused.rule")
+    assert tried.subject == f"case:{measure.case_id}" and tried.actor.startswith("contact:")
+    assert tried.detail == {"method": "portal", "path": "appeal"} and link not in str(vars(tried)), "a link is a key"
     assert not Appeal.objects.exists() and within >= timedelta(days=180) and measures is not None
 
 

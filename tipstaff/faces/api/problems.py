@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from tipstaff.faces.api.access import Forbidden, Unauthorised
+from tipstaff.faces.api.access import Forbidden, Unauthorised, tried
+from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 
 MEDIA_TYPE = "application/problem+json"
@@ -87,13 +88,24 @@ def _unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
     return problem(503, "unavailable", f"{what}; nothing was taken, send it again later", Retry_After="30")
 
 
+def _forbidden(request: HttpRequest, error: Exception) -> HttpResponse:
+    tried(request, str(error), now(), what="role")
+    return problem(403, "forbidden", str(error))
+
+
+def _refused(request: HttpRequest, error: Exception) -> HttpResponse:
+    if request.method != "GET":
+        tried(request, str(error), now(), what="rule")
+    return problem(409, "refused", str(error))
+
+
 HANDLERS: tuple[tuple[type[Exception], Any], ...] = (
     (InputError, _invalid),
     (ValidationError, _validation),
     (Unauthorised, _unauthorised),
-    (Forbidden, lambda request, error: problem(403, "forbidden", str(error))),
+    (Forbidden, _forbidden),
     (NotFound, lambda request, error: problem(404, "not-found", str(error))),
-    (Refused, lambda request, error: problem(409, "refused", str(error))),
+    (Refused, _refused),
     (RequestDataTooBig, lambda request, error: problem(413, "too-large", "the body is larger than this server takes")),
     (HttpError, lambda request, error: problem(error.status_code, "invalid", str(error))),
     (Unavailable, _unavailable),

@@ -7,14 +7,15 @@ import orjson
 
 from tipstaff.enforcement import endpoints, protecting, queries, switches
 from tipstaff.enforcement.connectors.contract import ConnectorError, Field
+from tipstaff.faces.cli.acting import ActingGroup, by_option
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Problem
 
-BY = click.option("--by", required=True, help="Who decides; goes on the record.")
+BY = by_option()
 REASON = click.option("--reason", required=True, help="Why; kept with it.")
 
 
-@click.group()
+@click.group(cls=ActingGroup)
 def connector() -> None:
     """Connectors: nftables, BGP, DNS, HTTP, webhook, a person. New ones are in dry run until `tipstaff enforce live NAME`."""
 

@@ -9,16 +9,17 @@ import orjson
 
 from tipstaff.enforcement import approving, by_hand, endpoints, protecting, queries, reconciler, sla, switches
 from tipstaff.enforcement.models import Order
+from tipstaff.faces.cli.acting import ActingGroup, by_option
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Problem
 
-BY = click.option("--by", required=True, help="Who decides; goes on the record.")
+BY = by_option()
 REASON = click.option("--reason", required=True, help="Why; kept with it.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 NUMBER = click.argument("number", type=int)
 
 
-@click.group()
+@click.group(cls=ActingGroup)
 def enforce() -> None:
     """Orders: what is proposed, what stands where and until when; the switches that stop or lift all of it."""
 
@@ -199,7 +200,7 @@ def live(connector: str | None, off: bool, by: str, reason: str) -> None:
 @enforce.command()
 @click.argument("what", required=False)
 @click.option("--why", default="", help="What it is: our resolver, a peer's next hop …")
-@click.option("--by", default="", help="Who decides; goes on the record.")
+@by_option(required=False, default="")
 @click.option("--remove", type=int, help="Take the line of this number off the list.")
 @JSON
 def protect(what: str | None, why: str, by: str, remove: int | None, as_json: bool) -> None:
@@ -221,7 +222,7 @@ def protect(what: str | None, why: str, by: str, remove: int | None, as_json: bo
 
 @enforce.command()
 @click.argument("pairs", nargs=-1)
-@click.option("--by", default="", help="Who decides; goes on the record.")
+@by_option(required=False, default="")
 @click.option("--reason", default="", help="Why; kept with it.")
 def limits(pairs: tuple[str, ...], by: str, reason: str) -> None:
     """Show caps and ceilings, or set them: NAME=NUMBER …"""

@@ -15,6 +15,7 @@ from tipstaff.correspondence import outbox as acts
 from tipstaff.correspondence.catalogue import Source
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.correspondence.veiling import veiled
+from tipstaff.faces.cli.acting import ActingGroup
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
 
@@ -24,7 +25,7 @@ BY = click.option("--by", default=lambda: f"cli:{getpass.getuser()}", help="Who 
 EXIT_PARTLY = 4
 
 
-@click.group()
+@click.group(cls=ActingGroup)
 def outbox() -> None:
     """Messages that are promised, and what became of them."""
 

@@ -12,6 +12,7 @@ import orjson
 from tipstaff.consent import granting, queries
 from tipstaff.consent.granting import Asked
 from tipstaff.consent.models import Permit
+from tipstaff.faces.cli.acting import ActingGroup
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, Problem
 
@@ -22,7 +23,7 @@ FIELDS = (
 LISTS = ("hosts", "targets", "detectors", "services")
 
 
-@click.group()
+@click.group(cls=ActingGroup)
 def permit() -> None:
     """Who may test what, from when until when, on whose word."""
 

