@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from tipstaff.intake.reading.indicators import find_addresses
-from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_line, time_of
+from tipstaff.intake.reading.loglines import LogLine, read_log_line, time_of
 from tipstaff.intake.reading.mentions import LIST_GAP, Mention, is_possible, mentions_of, weigh
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit
@@ -57,7 +57,7 @@ def accuse(
 def _logs(lines: list[Line], zone: str | None, reference) -> list[tuple[Line, LogLine]]:
     found = []
     for line in lines:
-        if line.zone in (Zone.HEADERS, Zone.FORWARD, Zone.WHOIS, Zone.TRACE) or not may_be_log_line(line.text):
+        if line.zone in (Zone.HEADERS, Zone.FORWARD, Zone.WHOIS, Zone.TRACE) or not line.may_log:
             continue
         entry = read_log_line(line.text.lstrip("> "), zone=zone, reference=reference)
         if entry is not None:
@@ -82,7 +82,7 @@ def _alike(lines: list[Line], zone: str | None, reference) -> Iterator[tuple[Lin
     """
     run: list[tuple[Line, LogLine]] = []
     for line in [*lines, None]:
-        entry = _timed(line, zone, reference) if line is not None and line.zone is Zone.BODY else None
+        entry = _timed(line, zone, reference) if line is not None and line.may_log and line.zone is Zone.BODY else None
         if line is not None and entry is not None:
             run.append((line, entry))
             continue
@@ -98,7 +98,7 @@ def _timed(line: Line, zone: str | None, reference) -> LogLine | None:
     text = line.text.lstrip("> ")
     if len(text) > 400 or (not text[:1].isdigit() and text[:1] != "[" and not text[:3].isalpha()):
         return None
-    addresses = find_addresses(text) if may_be_log_line(text) else []
+    addresses = find_addresses(text)
     if len(addresses) != 1 or not is_possible(addresses[0].value) or not _CLOCK.search(text[: addresses[0].start]):
         return None
     moment = time_of(text, zone, reference)

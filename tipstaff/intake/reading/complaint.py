@@ -7,10 +7,11 @@ from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.accusation import accuse
 from tipstaff.intake.reading.complaint_events import Reading, events_of
-from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours, take_link_addresses
+from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
-from tipstaff.intake.reading.links import PICTURE, judge_links
+from tipstaff.intake.reading.link_grounds import take_link_addresses
+from tipstaff.intake.reading.links import HOSTED, PICTURE, judge_links
 from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_line
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.mentions import MAX_MENTIONS
@@ -115,7 +116,7 @@ def read_letter(facts: Facts) -> Reading:
         subject=facts.subject,
         accused=accusation.accused,
     )
-    if category == "copyright" and not any(link.verdict == "accused" for link in links):
+    if category in ("copyright", "trademark") and not any(link.verdict == "accused" for link in links):
         for link in links:  # what is copied is often a picture
             if link.why == PICTURE:
                 link.verdict = "accused"
@@ -279,7 +280,9 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
         return Disposition.NEEDS_A_PERSON, ["the kind of abuse is not clear from the text"]
     asks = bool(_ASKS.search(reading.facts.own_words))
     plain_link = any(event.url for event in events) and not any(
-        link.defanged or link.why.startswith("named in") for link in reading.links if link.verdict == "accused"
+        link.defanged or link.why == HOSTED or link.why.startswith("named in")
+        for link in reading.links
+        if link.verdict == "accused"
     )
     pointed = any(mention.points for mention in reading.accusation.mentions if mention.ip in reading.accusation.accused)
     if (

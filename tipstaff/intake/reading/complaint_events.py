@@ -7,7 +7,7 @@ from tipstaff.intake.drafts import EventDraft
 from tipstaff.intake.reading.accusation import Accusation
 from tipstaff.intake.reading.indicators import Found, find_mailboxes, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts
-from tipstaff.intake.reading.links import AT_ADDRESS, Link
+from tipstaff.intake.reading.links import AT_ADDRESS, HOSTED, Link
 from tipstaff.intake.reading.loglines import LogLine
 from tipstaff.intake.reading.mentions import Mention
 from tipstaff.intake.reading.patterns import pattern
@@ -67,6 +67,7 @@ class Reading:
     category_from: str | None
     points: float
     spam_source: str | None = None  # from pasted or attached headers
+    serving: set[str] = field(default_factory=set)  # addresses that the accused links are said to have
     proved: bool = False  # a field, a column or a sentence of the letter accuses
     needs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -112,7 +113,7 @@ def _rows_of_a_notice(reading: Reading, ip: str) -> list[EventDraft]:
 def _accused_links(reading: Reading) -> list[Link]:
     chosen = [link for link in reading.links if link.verdict == "accused"]
     if reading.category in AT_ADDRESS:
-        chosen = [link for link in chosen if link.defanged]
+        chosen = [link for link in chosen if link.defanged or link.why == HOSTED]
     elif not chosen:
         unknown = [link for link in reading.links if link.verdict == "unknown" and not link.is_domain]
         chosen = unknown if len({link.host for link in unknown}) == 1 and reading.category else []

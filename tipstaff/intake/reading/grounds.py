@@ -34,9 +34,6 @@ _OURS = pattern(
     r"(?i)\b(?:our|my|we|unser\pL{0,2}|mein\pL{0,2}|wir|notre|nos|mon|nous|nuestr[ao]s?|mi|nostr[aeio]|mi[oa]|onze|mijn|wij|nasz\pL{0,3}|mój|noss[ao]s?|meu|minha|наш\pL{0,3}|мой|мы)\s(?:own\s)?(?:checks?|tests?|scan\pL*|quer\pL+|monitor\pL*|"
     r"prüfung\pL*|messung\pL*|überprüfung\pL*|vérification\pL*|comprobaci\pL+|verific\pL+|controle\pL*|провер\pL+|desk|resolver\pL*|sensor\pL*|address|adresse|dirección|indirizzo|adres|endereço|адрес|old|previous|mx|mail|provider|provedor|isp)"
 )
-_ANOTHERS = pattern(
-    r"(?i)\bnot (?:yours?|you)\b|unrelated|other (?:isp|provider|operator|network|hoster)|elsewhere|different (?:isp|operator|provider)|our|unser|notre|nuestr|nostr|onze|nasz|noss|наш|nicht (?:ihr|bei ihnen)|anderer|autre|otro|altro|andere|inny|outro|друго|302|307|301"
-)
 _OWNED = pattern(
     r"(?i)\b(?:your|ihr(?:e[mnrs]?)?|votre|vos|su|sus|vostr[aeio]|uw|jullie|wasz\pL{0,3}|państwa|seu|sua|seus|suas|ваш\pL{0,3})\s(?:ip|network|netz\pL{0,6}|server|host|customer|kunde\pL{0,2}|range|réseau|serveur|client\pL?|red|servidor|cliente|"
     r"rete|netwerk|klant|sieci|serwer\pL?|klient\pL?|rede|сет\pL{1,3}|сервер\pL?|клиент\pL?)\b|贵司|贵公司|貴社|御社"
@@ -49,24 +46,6 @@ _NEVER = frozenset(("receipt", "solved", "an answer to a case"))  # topics of ma
 _RENEWABLE = frozenset(("an answer to a case",))
 _MAILING = "a mailing's headers"  # which senders of automatic complaints use as well
 ORDINARY = "ordinary_"  # kinds of phrases that each stand for a topic of ordinary mail
-#: Kinds of abuse that a host answers for by what it serves.
-_CONTENT = frozenset(
-    (
-        "phishing",
-        "malware",
-        "fraud_site",
-        "trademark",
-        "copyright",
-        "spyware",
-        "harassment_hate",
-        "defamation_privacy",
-        "gambling",
-        "c2",
-    )
-)
-_ADDRESS_OF = pattern(
-    r"(?i)(?:\b(?:ips?|ip[ -]?(?:address|adresse|adres|addr)|a[ -]record|hosted|resol\pL+|gehost\pL*|hébergé\pL*|alojad\pL+|ospitat\pL+|hostowan\pL+|hospedad\pL+|размещ\pL+|dig|nslookup|whois|dns)\b|IP地址|IPアドレス)[^.!?\n]{0,40}$"
-)
 ENOUGH = 4.0  # points of complaint below which nobody is accused
 EVIDENT = 3.0  # the same where a log line, a field or a column names who did it, and nothing in the letter is ordinary mail
 LEAD = 4.0  # and so much it must outweigh what is ordinary in the letter
@@ -180,44 +159,6 @@ def _mailing_points(facts: Facts) -> float:
     return 1.0 if message.header("precedence").strip().lower() in ("bulk", "list", "junk") else 0.0
 
 
-def _stands_behind_link(mention: Mention, text: str, link_ends: list[int]) -> bool:
-    """``LINK on ADDRESS``, ``LINK -> ADDRESS (yours)``: the address of an accused link, unless it is called another's."""
-    start = mention.found.start
-    at = bisect_right(link_ends, start) - 1
-    if at < 0 or start - link_ends[at] > 24 or text[start : mention.found.end] != mention.found.as_written:
-        return False
-    behind = "\n" not in text[link_ends[at] : start].strip("\n")
-    return behind and not _ANOTHERS.search(text[mention.found.end : mention.found.end + 60].partition("\n")[0])
-
-
-def take_link_addresses(reading: Reading) -> None:
-    """Where nobody is accused yet, the one address that stands behind the accused links."""
-    accusation = reading.accusation
-    if accusation.accused or accusation.logs:
-        return
-    ends = sorted(link.found.end for link in reading.links if link.verdict == "accused")
-    found = {mention.ip for mention in accusation.mentions if ends and _stands_behind_link(mention, reading.facts.text, ends)}
-    found = found or _hosting(reading)
-    if len(found) == 1 and not found & set(accusation.victims):
-        accusation.accused, accusation.strength, accusation.why = list(found), LIKELY, ""
-
-
-def _hosting(reading: Reading) -> set[str]:
-    """The one address of a letter about one site, where it is labelled as an address and nothing makes it a sender's or the writer's."""
-    hosts = {link.host for link in reading.links if link.verdict == "accused"} or {
-        link.host for link in reading.links if link.verdict == "unknown" and not link.is_domain
-    }
-    mentions = [one for one in reading.accusation.mentions if one.role not in (Role.VICTIM, Role.OTHER)]
-    if len(hosts) != 1 or reading.category not in _CONTENT or len({one.ip for one in mentions}) != 1:
-        return set()
-    text = reading.facts.text
-    for one in mentions:
-        lead = text[max(0, one.found.start - 60) : one.found.start].rpartition("\n")[2]
-        if _ADDRESS_OF.search(lead) and not _OURS.search(lead) and text[one.found.start : one.found.end] == one.found.as_written:
-            return {one.ip}
-    return set()
-
-
 def speaks_of_yours(facts: Facts) -> bool:
     """Whether the writer speaks of the reader's own addresses: such mail is not set aside unseen."""
     return bool(_OWNED.search(facts.own_words))
@@ -233,7 +174,8 @@ def keep_proved(reading: Reading) -> None:
         accusation.accused = []
         return
     sentences = _Sentences(reading)
-    proved = {entry.src for _, entry in accusation.logs if not entry.good}
+    proved = {entry.src for _, entry in accusation.logs if not entry.good} | reading.serving
+    reading.proved = reading.proved or bool(reading.serving)
     for mention in accusation.mentions:
         if mention.ip not in proved and mention.ip in accusation.accused and _is_proved(mention, reading, sentences):
             proved.add(mention.ip)

@@ -41,6 +41,7 @@ _REFANG_COLON = pattern(r"\[:\]|\(:\)")
 _REFANG_SLASHES = pattern(r"\[(:?//)\]|\[/\]\[/\]|\[:\\?/\\?/\]|:\\/\\/")
 _REFANG_SCHEME = pattern(r"(?i)\bh(?:xx|\*\*|tx|xt|__)p(s?)\s?(://|__)")
 _REFANG_FTP = pattern(r"(?i)\bfxp(s?)://")
+_DOCUMENTED = (".example", ".test")  # names of examples and tests, read as any other (RFC 2606 section 2)
 #: Endings that are top-level domains and far more often file names.
 _FILE_ENDINGS = frozenset(["zip", "mov", "py", "md", "sh", "pl", "rs", "ps"])
 
@@ -307,7 +308,7 @@ def _suffixes():
 
 @lru_cache(maxsize=20_000)
 def _has_known_suffix(domain: str) -> bool:
-    return bool(_suffixes()(domain).top_domain_under_public_suffix)
+    return domain.endswith(_DOCUMENTED) or bool(_suffixes()(domain).top_domain_under_public_suffix)
 
 
 def registered_domain(domain: str) -> str | None:

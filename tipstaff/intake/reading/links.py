@@ -127,6 +127,7 @@ def judge_links(
     return links
 
 
+HOSTED = "it says that the reader hosts it"
 PICTURE = "a picture"  # a link that shows what a mail or page looks like
 _NEVER = frozenset(("the reporter's own", "a well-known reference"))
 

@@ -50,6 +50,11 @@ _ELSEWHERE = pattern(
     r"(?i)^(?::\d{1,5})?\s?[(（][^)）]{0,24}(?:not yours?|other (?:isp|provider|operator|network|hoster)|another (?:isp|provider|operator|network|host)|elsewhere|anderen? (?:anbieter|provider|betreiber|netz)\pL*|autre (?:opérateur|hébergeur|fournisseur|réseau)|"
     r"otro (?:proveedor|operador)|altro (?:fornitore|operatore|provider)|andere (?:provider|aanbieder|hoster)|in(?:ny|nego) (?:operator|dostaw)\pL*|outro (?:provedor|operador|fornecedor)|друго\pL{1,3} (?:провайдер|оператор|сет)\pL*|其他(?:运营商|服务商)|他社)"
 )
+#: The same wherever it stands beside an address.
+NOT_THEIRS = pattern(
+    r"(?i)\bnot (?:yours?|you)\b|\b(?:other|another|different) (?:isp|provider|operator|network|hoster)|elsewhere|nicht (?:ihre?|bei ihnen)|anderen? (?:anbieter|provider|betreiber|netz)|autre (?:opérateur|hébergeur|fournisseur|réseau)|"
+    r"otro (?:proveedor|operador)|altro (?:fornitore|operatore|provider)|andere (?:provider|aanbieder|hoster)|in(?:ny|nego) (?:operator|dostaw)|outro (?:provedor|operador|fornecedor)|друго\pL{1,3} (?:провайдер|оператор|сет)|offline|already (?:down|gone|removed|cleaned)|bereits bereinigt|其他(?:运营商|服务商)|他社"
+)
 _LOGGED_ON = pattern(
     r"(?i)\b(?:logs?|journaux|journal|protokoll\pL*|auszug|registros?|logi|logboek|estratto|extracto|wycinek)\b[^.\n]{0,40}[(（]\s?(?:serveur|server|host|servidor|serwer|machine|maschine|rechner)\s?$"
 )

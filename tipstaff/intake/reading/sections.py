@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tipstaff.intake.reading.loglines import may_be_log_line
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit, fold
 
@@ -37,6 +38,7 @@ class Line:
     number: int
     zone: Zone
     labelled: bool = False  # what stands before its colon is a field of mail or whois
+    may_log: bool = True  # false where no address can be in it (``loglines.may_be_log_line``)
 
     @property
     def end(self) -> int:
@@ -92,7 +94,8 @@ def sections(letter: str, hits: list[Hit]) -> list[Line]:
     """The letter's lines with their zones. ``hits`` are the cues found in the folded letter (kinds ``closing`` and ``disclaimer``)."""
     lines, start = [], 0
     for number, text in enumerate(letter.split("\n")[:MAX_LINES], 1):
-        lines.append(Line(text, start, number, Zone.BODY, _is_labelled(text)))
+        labelled = ":" in text and _is_labelled(text)
+        lines.append(Line(text, start, number, Zone.BODY, labelled, may_be_log_line(text)))
         start += len(text) + 1
     marks = {kind: [hit for hit in hits if hit.value.kind == kind] for kind in ("closing", "disclaimer")}
     _zones(lines, _numbers(lines, marks["closing"], at_start=True), _numbers(lines, marks["disclaimer"], at_start=False))
