@@ -4,7 +4,7 @@ Format: signature, then each row as a 16-bit count of fields and each field as a
 in network order (PostgreSQL documentation, COPY, "Binary Format").
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ from tipstaff.kernel import addresses
 
 SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
+WIDEST = 64  # bytes up to which every value of a column gets the room of the longest
+WORDS = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}  # moved as one, twice as fast as the same bytes as an opaque field
 EPOCH_2000 = 946_684_800_000_000  # µs from 1970 to PostgreSQL's own epoch
 
 
@@ -27,29 +29,66 @@ class Field(NamedTuple):
 
 
 def rows(frame: pl.DataFrame, types: Mapping[str, str]) -> tuple[list[str], bytes]:
-    """The frame as one binary COPY stream, and the order of the columns in it: those of one width first.
+    """The frame as one binary COPY stream, and the order of the columns in it: the wide ones of uneven width last.
 
-    Columns whose values all have one width form a block that is cut into rows; the few others are joined value by value.
-    ``types`` names the PostgreSQL type of each column.
+    Columns form a block of records, each as wide as its longest value needs; what a shorter or null value leaves over is
+    taken out of the whole at once. Only long texts of uneven width are joined value by value. ``types`` names the PostgreSQL
+    type of each column.
     """
-    count = len(frame)
     fields = {name: ENCODERS[types[name]](frame[name]) for name in frame.columns}
-    even = [name for name, field in fields.items() if (field.length == field.length[0]).all()]
-    uneven = [name for name in fields if name not in even]
-    head = np.full(count, len(fields), ">i2").view(np.uint8).reshape(count, 2)
-    block = np.hstack([head, *[_block(fields[name]) for name in even]])
-    whole, width = block.tobytes(), block.shape[1]
-    starts = range(0, len(whole), width)
-    parts = [[whole[at : at + width] for at in starts], *[_values(fields[name]) for name in uneven]]
-    body = b"".join(chain.from_iterable(zip(*parts, strict=True))) if uneven else whole
-    return even + uneven, SIGNATURE + body + TRAILER
+    wide = [name for name, field in fields.items() if _width(field) > WIDEST and not _is_even(field)]
+    narrow = [name for name in fields if name not in wide]
+    whole, size = _records([fields[name] for name in narrow], len(fields))
+    if wide:
+        ends = np.cumsum(size)
+        heads = [whole[begin:end] for begin, end in zip((ends - size).tolist(), ends.tolist(), strict=True)]
+        whole = b"".join(chain.from_iterable(zip(heads, *[_values(fields[name]) for name in wide], strict=True)))
+    return narrow + wide, SIGNATURE + whole + TRAILER
 
 
-def _block(field: Field) -> NDArray[np.uint8]:
-    """Length and content of each row side by side."""
-    count = len(field.length)
-    length = field.length.astype(">i4").view(np.uint8).reshape(count, 4)
-    return np.hstack([length, field.content.reshape(count, -1)]) if len(field.content) else length
+def _width(field: Field) -> int:
+    return max(0, int(field.length.max()))
+
+
+def _is_even(field: Field) -> bool:
+    return int(field.length.min()) == _width(field)
+
+
+def _records(fields: Sequence[Field], count: int) -> tuple[bytes, NDArray[np.int64]]:
+    """The rows of these columns, led by ``count`` of fields, one after another; and the size of each in bytes."""
+    widths = [_width(field) for field in fields]
+    block = np.zeros(len(fields[0].length) if fields else 0, _layout(widths))
+    block["fields"] = count
+    size = np.full(len(block), block.dtype.itemsize, np.int64)
+    kept: NDArray[np.bool_] | None = None  # which bytes of the block are said
+    for place, (field, width) in enumerate(zip(fields, widths, strict=True)):
+        block[f"length{place}"] = field.length
+        if not width:
+            continue
+        values = block[f"value{place}"]
+        if _is_even(field):
+            values[:] = field.content.view(values.dtype)
+            continue
+        inside = np.arange(width) < field.length[:, None]
+        padded = np.zeros((len(block), width), np.uint8)
+        padded[inside] = field.content
+        values[:] = padded.view(values.dtype).ravel()
+        kept = np.ones((len(block), block.dtype.itemsize), bool) if kept is None else kept
+        at = block.dtype.fields[f"value{place}"][1]  # type: ignore[index]
+        kept[:, at : at + width] = inside
+        size -= width - np.maximum(field.length, 0)
+    octets = block.view(np.uint8)
+    return (octets if kept is None else octets[kept.ravel()]).tobytes(), size
+
+
+def _layout(widths: Sequence[int]) -> np.dtype[Any]:
+    """A record: the count of fields, then each field's length and room for its widest value, without gaps."""
+    parts: list[tuple[str, str]] = [("fields", ">i2")]
+    for place, width in enumerate(widths):
+        parts.append((f"length{place}", ">i4"))
+        if width:
+            parts.append((f"value{place}", WORDS.get(width, f"V{width}")))
+    return np.dtype(parts)
 
 
 def _values(field: Field) -> list[bytes]:
