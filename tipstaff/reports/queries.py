@@ -11,8 +11,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tipstaff.reports.models import Event, Report, Reporter
 
-LOOKED_AT = 20_000  # events that a search over a range looks at
+LOOKED_AT = 20_000  # events that a search over a range, or for a host, looks at
 MOST_CELLS = 4096
+#: The host of an event, reversed, as the index of each partition has it (migration 0009): a host and all below it lie together.
+URL_HOST = "substring(url from '^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?([^/?#:@]+)')"
+HOST = f"""(reverse(lower(coalesce(domain, {URL_HOST}))) COLLATE "C")"""
+NAMES_ONE = "(domain IS NOT NULL OR url IS NOT NULL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,48 @@ def cases_in_range(first: str, last: str, most: int = 100) -> dict[int, int]:
             [first, last, LOOKED_AT, most],
         )
         return dict(cursor.fetchall())
+
+
+def cases_of_host(host: str, most: int = 100) -> tuple[dict[int, int], int]:
+    """Case → events that name a host or one below it, newest case first; and how many such events lie in no case.
+
+    Counted from at most LOOKED_AT events, by the index on hosts.
+    """
+    found, bounds = _naming(host, "case_id")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT case_id, count(*) FROM ({found}) found GROUP BY case_id ORDER BY case_id DESC NULLS FIRST LIMIT %s",  # noqa: S608
+            [*bounds, most + 1],
+        )
+        counted = dict(cursor.fetchall())
+    loose = counted.pop(None, 0)
+    return counted, loose
+
+
+def without_case(host: str, most: int = 20) -> list[Event]:
+    """The newest events that name a host or one below it and lie in no case; none from a sealed submission."""
+    found, bounds = _naming(host, "key, case_id, received_at, report_id")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT found.key, found.received_at FROM ({found}) found JOIN reports_report r ON r.id = found.report_id
+                    JOIN intake_submission s ON s.id = r.submission_id
+                WHERE found.case_id IS NULL AND s.state <> 'sealed' ORDER BY found.received_at DESC LIMIT %s""",  # noqa: S608
+            [*bounds, most],
+        )
+        rows = cursor.fetchall()
+    if not rows:
+        return []
+    # The moment tells the partition.
+    events = Event.objects.filter(key__in=[key for key, _ in rows], received_at__in={at for _, at in rows})
+    return sorted(events, key=lambda event: event.received_at, reverse=True)
+
+
+def _naming(host: str, columns: str) -> tuple[str, list[Any]]:
+    """The statement, and its values, for at most LOOKED_AT events that name the host or one below it."""
+    turned = host.lower()[::-1]
+    statement = f"""SELECT {columns} FROM reports_event WHERE {NAMES_ONE} AND {HOST} >= %s AND {HOST} < %s
+        AND ({HOST} = %s OR starts_with({HOST}, %s)) LIMIT %s"""  # noqa: S608 - constants of this file
+    return statement, [turned, f"{turned}/", turned, f"{turned}.", LOOKED_AT]
 
 
 def counted_in(network: IPv4Network | IPv6Network, *, cell: int, since: datetime) -> list[AddressCount]:

@@ -4,8 +4,12 @@ import csv
 import io
 
 import pytest
+from django.db import connection
 
 from tests.faces.desk import factory
+from tipstaff.intake.models import Submission
+from tipstaff.reports import queries
+from tipstaff.reports.models import Report
 
 
 def found(answer) -> set[int]:
@@ -39,6 +43,34 @@ def test_a_host_finds_its_cases_and_whose_it_is(desk, alice) -> None:
     answer = alice.get("/search/?q=hxxp://shop[.]carol[.]example/x")
     assert {case.headline for case in answer.context["cases"]} == {"shop.carol.example"}
     assert answer.context["names"][0].service.customer == desk.carol
+
+
+def test_a_host_finds_the_events_that_name_it_or_one_below(desk, alice) -> None:
+    case, other, hidden = desk.cases[0], desk.cases[1], Submission.objects.get(pk=desk.sealed.pk)
+    told = Report.objects.filter(pk__in=[event.report_id for event in queries.events_of_case(case.pk)]).first()
+    at = desk.now - factory.H
+    factory.event(case, told, "203.0.113.7", 901, at, domain="Login.Bank.Example.org")
+    factory.event(case, told, "203.0.113.7", 902, at, url="https://rita@bank.example.org:8443/a?b=https://elsewhere.example.net")
+    factory.event(other, told, "203.0.113.8", 903, at, domain="not-bank.example.org")
+    factory.event(None, told, "203.0.113.9", 904, at, domain="www.bank.example.org", url="http://www.bank.example.org/pay")
+    unseen = factory.report(desk, hidden, told.reporter, "phishing", 1)
+    factory.event(None, unseen, "203.0.113.9", 905, at, url="http://secret.bank.example.org/")
+    answer = alice.get("/search/?q=bank.example.org")
+    assert [(row.pk, row.found_events) for row in answer.context["cases"]] == [(case.pk, 2)]
+    assert [event.row for event in answer.context["loose"]] == [904]
+    page = answer.content.decode()
+    assert "named in 2 events" in page and "www[.]bank[.]example[.]org/pay" in page and "secret" not in page
+    assert [row.pk for row in alice.get("/search/?q=hxxps://LOGIN.bank.example.org/x").context["cases"]] == [case.pk]
+    assert not found(alice.get("/search/?q=elsewhere.example.net"))
+
+
+def test_hosts_are_found_by_the_index(desk) -> None:
+    statement, bounds = queries._naming("bank.example.org", "case_id")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {statement}", bounds)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "_host" in plan and "Seq Scan" not in plan
 
 
 def test_customers_and_reporters_by_part_of_their_name(desk, alice) -> None:

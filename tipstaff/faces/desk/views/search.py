@@ -35,20 +35,34 @@ def _found(request: DeskRequest, asked: Asked, now: datetime) -> dict[str, Any]:
         return _addresses(cases, asked, now)
     if asked.kind == "host":
         names = accounts.by_host(asked.text, now)
-        return {"cases": queries.about(cases, asked.text, MOST), "names": names, "reporters": reports.reporters(asked.text)}
+        return _hosts(cases, asked.text) | {"names": names, "reporters": reports.reporters(asked.text)}
     if asked.kind in {"words", "case"}:
         return _words(cases, asked)
     return {}
 
 
+def _hosts(cases: Any, host: str) -> dict[str, Any]:
+    """Cases by the hosts that their events name, then those that only their headline names; and what lies in no case."""
+    counted, loose = reports.cases_of_host(host, MOST)
+    rows = _counted(cases, counted)
+    known = {row.pk for row in rows}
+    rows += [row for row in queries.about(cases, host, MOST) if row.pk not in known]
+    return {"cases": rows[:MOST], "loose": reports.without_case(host) if loose else [], "loose_count": loose}
+
+
+def _counted(cases: Any, counted: dict[int, int]) -> list[Any]:
+    rows = list(cases.filter(pk__in=counted).select_related("customer", "owner").only(*queries.COLUMNS).order_by("-opened_at"))
+    for row in rows:
+        row.found_events = counted[row.pk]
+    return rows
+
+
 def _addresses(cases: Any, asked: Asked, now: datetime) -> dict[str, Any]:
     counted = reports.cases_in_range(str(asked.first), str(asked.last), MOST)
-    rows = list(cases.filter(pk__in=counted).select_related("customer", "owner").only(*queries.COLUMNS).order_by("-opened_at"))
+    rows = _counted(cases, counted)
     known = {row.pk for row in rows}
     if asked.single:
         rows += [row for row in queries.about(cases, str(asked.first), MOST) if row.pk not in known]
-    for row in rows:
-        row.found_events = counted.get(row.pk, 0)
     holders = accounts.holders_of(str(asked.first)) if asked.single else accounts.in_range(str(asked.first), str(asked.last), now)
     return {"cases": rows, "holders": holders, "ranged": not asked.single}
 
