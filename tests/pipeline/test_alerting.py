@@ -45,6 +45,11 @@ class Server:
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
 
+@pytest.fixture(autouse=True)
+def loopback_is_named(settings):
+    settings.PRIVATE_ALERT_HOSTS = frozenset({"127.0.0.1"})
+
+
 @pytest.fixture
 def server():
     made = Server()
@@ -176,3 +181,67 @@ def test_channels_and_shifts_are_checked(desk):
         on_call.set_shift(team=desk.team.pk, member=bea.pk, from_at=NOW, until_at=NOW + HOUR, by="bob", now=NOW)
     with pytest.raises(Refused, match="lead"):
         on_call.set_team(name="mine", members=[], by="alice", now=NOW)
+
+
+def tried(made, **found):
+    return alerting.try_out(channel=made, by="bob", now=NOW, secret=lambda name: found.get(name, ""))
+
+
+@pytest.mark.parametrize("named", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"])
+def test_no_alert_goes_into_our_own_network_however_it_is_written(desk, server, settings, named):
+    settings.PRIVATE_ALERT_HOSTS = frozenset()
+    made = channel(desk, "webhook", address=f"http://{named}:{server.http.server_port}/hook")
+    assert "not a public address" in tried(made) or "cannot be reached" in tried(made)
+    assert server.seen == []
+
+
+def test_a_private_host_that_the_operator_names_is_alerted_and_the_setting_is_told(desk, server, settings):
+    made = channel(desk, "mattermost", address=server.url)
+    assert tried(made) == "" and len(server.seen) == 1
+    settings.PRIVATE_ALERT_HOSTS = frozenset({"chat.example.net"})
+    assert "TIPSTAFF_PRIVATE_ALERT_HOSTS opens it" in tried(made) and len(server.seen) == 1
+
+
+def test_who_moves_a_channel_must_know_its_secret(desk):
+    made = channel(desk, "webhook", address="https://alerts.example.net/hook", typed="a-secret-token")
+    for moved in (
+        {"kind": "webhook", "address": "https://elsewhere.example.org/hook"},
+        {"kind": "webhook", "address": "http://alerts.example.net/hook"},
+        {"kind": "webhook", "address": "https://alerts.example.net@elsewhere.example.org/hook"},
+        {"kind": "slack", "address": "https://alerts.example.net/hook"},
+    ):
+        with pytest.raises(InputError, match="another address"):
+            channel(desk, moved["kind"], address=moved["address"], channel=made.pk)
+    same = channel(desk, "webhook", address="https://alerts.example.net/other", channel=made.pk, name="night room")
+    assert bytes(same.sealed) == bytes(made.sealed)
+    again = channel(desk, "webhook", address="https://elsewhere.example.org/", typed="another", channel=made.pk)
+    assert on_call.secret_of(again, lambda name: "") == "another"
+    assert not channel(desk, "webhook", address="https://third.example.org/", forget=True, channel=made.pk).sealed
+
+
+@pytest.mark.parametrize("address", ["http://[::1/x", "http://x:99999/", "http:///x", "http://x:0/", "https://"])
+def test_an_address_that_is_none_is_refused(desk, address):
+    with pytest.raises(InputError, match="no URL"):
+        channel(desk, "webhook", address=address)
+
+
+def test_an_address_in_a_variable_that_breaks_the_request_keeps_no_other_waiting(desk, server):
+    first = channel(desk, "slack", secret="TIPSTAFF_ALERT_BAD")
+    second = channel(desk, "slack", address=server.url)
+    for made in (first, second):
+        Alert.objects.create(case=desk.case, channel=made, level=1, text="unclaimed", created_at=NOW, not_before=NOW)
+    bad = "http://127.0.0.1:99999999999999999999/\ud800"
+    assert alerting.deliver(now=NOW, secret=lambda name: bad) == 2
+    assert (
+        len(server.seen) == 1 and Alert.objects.get(channel=first).problem and bad not in Alert.objects.get(channel=first).problem
+    )
+
+
+def test_a_test_is_not_sent_twice_within_some_seconds(desk):
+    made = channel(desk, "mail", address="oncall@example.net")
+    on_call.begin_test(channel=made.pk, by="bob", now=NOW)
+    for other in (NOW, NOW + timedelta(seconds=9), NOW - timedelta(seconds=9)):
+        with pytest.raises(Refused, match="a moment ago"):
+            on_call.begin_test(channel=made.pk, by="bob", now=other)
+    on_call.begin_test(channel=made.pk, by="bob", now=NOW + timedelta(seconds=10))
+    on_call.begin_test(channel=made.pk, by="bob", now=NOW - timedelta(days=1))

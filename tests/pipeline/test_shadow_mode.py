@@ -149,6 +149,7 @@ WAYS_OUT = {
     "enforcement/connectors/gobgp/speaker.py": "enforcement/endpoints.py",
     "enforcement/connectors/http_front.py": "enforcement/endpoints.py",
     "enforcement/connectors/webhook.py": "enforcement/endpoints.py",
+    "enforcement/retests/bounded.py": "enforcement/retests/running.py",
     "enforcement/retests/open_relay.py": "enforcement/retests/running.py",
     "enforcement/retests/open_service.py": "enforcement/retests/running.py",
     "enforcement/retests/url_status.py": "enforcement/retests/running.py",

@@ -7,6 +7,7 @@ encrypted, is used to deliver, and comes back to nobody.
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db import transaction
 
@@ -15,13 +16,14 @@ from tipstaff.accounts.wrapping import unwrap, wrap
 from tipstaff.audit.services import record
 from tipstaff.cases import people
 from tipstaff.cases.models import AlertChannel, Shift, Team
-from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy.categories import CATEGORIES
 from tipstaff.policy.edition import Role
 
 KINDS = ("mail", "webhook", "slack", "mattermost", "matrix")
 HIGHEST = 9
 LONGEST = timedelta(days=31)  # of one shift
+TEST_PAUSE = timedelta(seconds=10)
 MOST_WEEKS = 52  # a shift may be repeated
 VARIABLE = "TIPSTAFF_ALERT_"
 WEEK = timedelta(days=7)
@@ -133,7 +135,11 @@ def set_channel(
     before = _channel(channel) if channel is not None else None
     keeps = bool(typed) or bool(before and before.sealed and not forget)
     address, secret = address.strip(), secret.strip()
-    if problems := _problems(kind, address, secret, typed.strip(), keeps, level):
+    problems = _problems(kind, address, secret, typed.strip(), keeps, level)
+    if before and keeps and not typed.strip() and _place(kind, address) != _place(before.kind, before.address):
+        # Who changes where alerts go must know the secret, or it could be sent to themselves.
+        problems.append(Problem("secret", "was given for another address", "type it again, or have it forgotten"))
+    if problems:
         raise InputError(problems)
     columns: dict[str, Any] = {
         "team": found,
@@ -155,8 +161,14 @@ def set_channel(
     return row
 
 
+def _place(kind: str, address: str) -> tuple[str, str, str]:
+    """Who gets a channel's secret: the kind, and scheme and server of its address."""
+    parts = urlsplit(address)
+    return kind, parts.scheme, parts.netloc.rpartition("@")[2].lower()
+
+
 def _problems(kind: str, address: str, secret: str, typed: str, keeps: bool, level: int) -> list[Problem]:
-    web = address.startswith(("http://", "https://"))
+    web = address.startswith(("http://", "https://")) and _is_web(address)
     found = []
     if kind not in KINDS:
         return [Problem("kind", f"{kind!r} is not known", f"one of {', '.join(KINDS)}"), *_wrong_variable(secret)]
@@ -175,6 +187,14 @@ def _problems(kind: str, address: str, secret: str, typed: str, keeps: bool, lev
     return found + _wrong_variable(secret)
 
 
+def _is_web(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _wrong_variable(secret: str) -> list[Problem]:
     if not secret or secret.startswith(VARIABLE):
         return []
@@ -188,6 +208,16 @@ def end_channel(*, channel: int, by: str, now: datetime) -> None:
     found = _channel(channel)
     AlertChannel.objects.filter(pk=found.pk).update(ended_at=now, enabled=False, sealed=b"")
     _record("channel.end", found.team, by, now, channel=found.pk)
+
+
+@transaction.atomic
+def begin_test(*, channel: int, by: str, now: datetime) -> None:
+    """A test is about to be sent: not two within TEST_PAUSE, or a test would be a way to write to anybody at will."""
+    people.require(by, Role.LEAD)
+    found = _channel(channel)
+    if found.tested_at is not None and abs(now - found.tested_at) < TEST_PAUSE:
+        raise Refused(f"it was tested a moment ago: wait {TEST_PAUSE.total_seconds():.0f} seconds")
+    AlertChannel.objects.filter(pk=found.pk).update(tested_at=now, tested_by=by, problem="the test has not ended")
 
 
 @transaction.atomic

@@ -7,16 +7,17 @@ from urllib.parse import quote
 
 import httpx
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from tipstaff.cases import alerts, on_call
 from tipstaff.cases.models import Alert, AlertChannel
 from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.intake.sources import guarded
 from tipstaff.kernel import shadow
 from tipstaff.kernel.errors import Refused
 
 AT_ONCE = 50
-PATIENCE = httpx.Timeout(10.0, connect=5.0)
+PATIENCE = 10.0  # seconds for each step of an exchange
 Secret = Callable[[str], str]
 
 
@@ -41,7 +42,9 @@ def _deliver(alert: Alert, now: datetime, secret: Secret) -> None:
             _mail(alert, now)
         else:
             _post(alert, secret)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, Refused) as error:
+    except DatabaseError:
+        raise
+    except Exception as error:  # no address that somebody wrote keeps other alerts waiting
         # The words of an exception may hold the URL, and the URL a secret.
         alerts.failed(alert=alert, problem=_plain(error), now=now)
     else:
@@ -55,7 +58,9 @@ def _plain(error: Exception) -> str:
         return "the other side did not answer in time"
     if isinstance(error, UnicodeError):
         return "the secret or the address holds a character that no request can carry"
-    return str(error) if isinstance(error, ValueError | Refused) else f"the other side cannot be reached ({type(error).__name__})"
+    if isinstance(error, Refused):
+        return str(error).replace("allow_private in the source's settings", "TIPSTAFF_PRIVATE_ALERT_HOSTS")
+    return str(error) if isinstance(error, ValueError) else f"the other side cannot be reached ({type(error).__name__})"
 
 
 def _mail(alert: Alert, now: datetime) -> None:
@@ -93,7 +98,19 @@ def _send(channel: AlertChannel, body: dict[str, Any], once: str, secret: Secret
         _matrix(channel.address, kept, f"tipstaff-{once}", body)
         return
     headers = {"Authorization": f"Bearer {kept}"} if kept and channel.address else {}
-    _answered(httpx.post(channel.address or kept, json=body, headers=headers, timeout=PATIENCE))
+    _request("POST", channel.address or kept, body, headers)
+
+
+def _request(method: str, url: str, body: dict[str, Any], headers: dict[str, str]) -> None:
+    """One request, of whose answer the status alone is read. Not into our own networks, but to hosts that the operator names."""
+    inside = httpx.URL(url).host.lower() in settings.PRIVATE_ALERT_HOSTS
+    with (
+        guarded.client(allow_private=inside, timeout=PATIENCE) as client,
+        client.stream(method, url, json=body, headers=headers) as response,
+    ):
+        if response.is_redirect:
+            raise ValueError("the other side answers with a redirect, which is not followed")
+        response.raise_for_status()
 
 
 def try_out(*, channel: AlertChannel, by: str, now: datetime, secret: Secret) -> str:
@@ -122,13 +139,7 @@ def _matrix(address: str, token: str, transaction_id: str, body: dict[str, Any])
     if not server or not room.startswith("!"):
         raise ValueError("a Matrix channel is written https://SERVER/!ROOM:SERVER")
     path = f"/_matrix/client/v3/rooms/{quote(room, safe='')}/send/m.room.message/{quote(transaction_id, safe='')}"
-    _answered(httpx.put(server + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE))
-
-
-def _answered(response: httpx.Response) -> None:
-    if response.is_redirect:
-        raise ValueError("the other side answers with a redirect, which is not followed")
-    response.raise_for_status()
+    _request("PUT", server + path, body, {"Authorization": f"Bearer {token}"})
 
 
 def _url(alert: Alert) -> str:

@@ -66,6 +66,7 @@ OPTIONS = (
     Option("smarthost_user", "", "name to log in with; empty: no login"),
     Option("smarthost_password", "", "its password", secret=True),
     Option("smarthost_ca", "", "PEM file with the authority of the smarthost's certificate; empty: the system's"),
+    Option("private_alert_hosts", "", "hosts of private networks that alerts may be sent to, with commas"),
     Option("intake", "on", "whether `tipstaff up` starts the intake (SMTP, IMAP, pulls): on or off"),
     Option("flow_listen", "", "where flow statistics are received: HOST:PORT, several separated by commas; empty: nowhere"),
     Option("flow_hosts", "1000000", "active addresses of ours that flow statistics are counted for"),

@@ -170,6 +170,7 @@ DEVICE_COOKIE_NAME = f"tipstaff_device_{LISTEN[1]}"
 SPOOL = STATE / "spool"
 MAIL_LISTENERS = environment.mail_listeners()
 NEVER_TEST = environment.networks("never_test")
+PRIVATE_ALERT_HOSTS = frozenset(host.lower() for host in environment.words("private_alert_hosts"))
 PROBE_HOLD_MINUTES = environment.number("probe_hold_minutes")
 FLOWS: dict[str, Any] = {
     "listen": environment.flow_listeners(),

@@ -41,6 +41,13 @@ class Space:
             raise Refused(f"{found} is on the never-touch list")
         return found
 
+    def holds(self, address: str) -> bool:
+        """Whether an address is ours, touched or not."""
+        try:
+            return _within(ip_address(address), self.own)
+        except ValueError:
+            return False
+
 
 def _within(address: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)

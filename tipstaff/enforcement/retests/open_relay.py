@@ -4,7 +4,8 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tipstaff.enforcement.retests.contract import OK, PATIENCE, STILL, UNCLEAR, Seen, Space, host_port
+from tipstaff.enforcement.retests.bounded import connected
+from tipstaff.enforcement.retests.contract import OK, STILL, UNCLEAR, Seen, Space, host_port
 
 MOST_LINES = 100
 
@@ -30,7 +31,7 @@ def look(target: str, space: Space, parties: Parties | None = None) -> Seen:
     parties = parties or Parties()
     transcript: list[str] = []
     try:
-        with socket.create_connection((address, port), timeout=PATIENCE) as channel:
+        with connected(address, port) as channel:
             stream = channel.makefile("rb")
             return _talk(channel, stream, parties, transcript)
     except ConnectionRefusedError:

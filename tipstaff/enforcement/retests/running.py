@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from tipstaff.attribution.queries import own_prefixes
 from tipstaff.cases import retests
@@ -25,7 +25,7 @@ from tipstaff.enforcement.retests import (
 from tipstaff.enforcement.retests.contract import UNCLEAR, Seen, Space
 from tipstaff.evidence.services import Plain, keep
 from tipstaff.kernel import shadow
-from tipstaff.kernel.errors import Refused, TipstaffError
+from tipstaff.kernel.errors import Refused
 
 log = logging.getLogger(__name__)
 BY = "system:retest"
@@ -78,7 +78,9 @@ def _look(row: Retest, now: datetime) -> Seen:
         return LOOKS[row.kind](row, space(), now)
     except Refused as refused:
         return Seen(UNCLEAR, f"not run: {refused}")
-    except (OSError, ValueError, TipstaffError) as error:
+    except DatabaseError:
+        raise  # the loop waits for it
+    except Exception as error:  # whatever a hostile answer or document brings about, the looks behind this one go on
         log.exception("retest %s of case %s failed", row.pk, row.case_id)
         return Seen(UNCLEAR, f"it failed: {type(error).__name__}")
 

@@ -7,14 +7,16 @@ import hashlib
 import http.client
 import socket
 import ssl
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from tipstaff.enforcement.retests.bounded import connected
 from tipstaff.enforcement.retests.contract import MOST, OK, PATIENCE, STILL, UNCLEAR, Seen, Space
 from tipstaff.kernel.errors import Refused
 
 AGENT = "Tipstaff-retest/1"
 GONE = frozenset({404, 410, 451})
 KEPT_BYTES = 4 * MOST
+SAFE = "!#$%&'()*+,/:;=?@[]~"  # of a path and query; anything else is percent-encoded (RFC 3986)
 
 
 def look(url: str, space: Space, *, address: str = "", known_hash: str = "") -> Seen:
@@ -23,16 +25,18 @@ def look(url: str, space: Space, *, address: str = "", known_hash: str = "") -> 
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise Refused(f"{url!r} is no web address")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    where = address or _resolve(parts.hostname, port)
-    if not where:
-        return Seen(OK, "the name resolves to no address any more")
-    try:
-        checked = str(space.check(where))
-    except Refused:
-        if address:
-            raise
-        return Seen(OK, "the name leads to an address that is not ours any more", {"address": where})
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if address:
+        checked = str(space.check(address))
+    else:
+        named = _resolve(parts.hostname, port)
+        if not named:
+            return Seen(OK, "the name resolves to no address any more")
+        # Of several addresses ours is asked: one that is elsewhere, named beside it, is no way round the look.
+        ours = [one for one in named if space.holds(one)]
+        if not ours:
+            return Seen(OK, "the name leads to an address that is not ours any more", {"address": named[0]})
+        checked = str(space.check(ours[0]))
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=SAFE)
     try:
         status, location, body = _get(parts.scheme, checked, port, parts.hostname, path)
     except ConnectionRefusedError:
@@ -61,25 +65,26 @@ def judge(status: int, location: str, body: bytes, known_hash: str) -> Seen:
     return Seen(STILL, f"the page still answers {status}", detail, body[:MOST])
 
 
-def _resolve(host: str, port: int) -> str:
+def _resolve(host: str, port: int) -> list[str]:
     try:
-        return str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
-    except OSError:
-        return ""
+        return list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+    except (OSError, UnicodeError):
+        return []
 
 
 def _get(scheme: str, address: str, port: int, host: str, path: str) -> tuple[int, str, bytes]:
     """Status, Location and content of one GET to ``address`` in the name of ``host``."""
     connection = http.client.HTTPConnection(address, port, timeout=PATIENCE)
-    try:
-        connection.sock = socket.create_connection((address, port), timeout=PATIENCE)
-        if scheme == "https":
-            context = ssl.create_default_context()
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # a bad certificate is no reason not to look
-            connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
-        named = host if port in {80, 443} else f"{host}:{port}"
-        connection.request("GET", path, headers={"Host": named, "User-Agent": AGENT, "Accept": "*/*", "Connection": "close"})
-        response = connection.getresponse()
-        return response.status, response.getheader("Location") or "", response.read(KEPT_BYTES)
-    finally:
-        connection.close()
+    with connected(address, port) as channel:
+        try:
+            connection.sock = channel
+            if scheme == "https":
+                context = ssl.create_default_context()
+                context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # a bad certificate is no reason not to look
+                connection.sock = context.wrap_socket(channel, server_hostname=host)
+            named = host if port in {80, 443} else f"{host}:{port}"
+            connection.request("GET", path, headers={"Host": named, "User-Agent": AGENT, "Accept": "*/*", "Connection": "close"})
+            response = connection.getresponse()
+            return response.status, response.getheader("Location") or "", response.read(KEPT_BYTES)
+        finally:
+            connection.close()

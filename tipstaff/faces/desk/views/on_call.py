@@ -174,6 +174,7 @@ def _end_channel(request: DeskRequest, number: int, who: dict[str, Any]) -> None
 
 def _test(request: DeskRequest, number: int, who: dict[str, Any]) -> None:
     channel = AlertChannel.objects.get(pk=_in_team(AlertChannel, number, _number(request, "channel")))
+    on_call.begin_test(channel=channel.pk, **who)
     problem = alerting.try_out(channel=channel, secret=settings.CREDENTIAL, **who)
     on_call.tested(channel=channel.pk, problem=problem, **who)
     if problem:
