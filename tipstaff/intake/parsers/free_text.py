@@ -11,7 +11,8 @@ reads_prose = True  # asked only where no structure is claimed
 
 def claims(message: Message) -> Confidence:
     """POSSIBLE for every letter without log lines (those are ``log_excerpt``'s)."""
-    if message.kind not in ("mail", "text") or not (message.letter.strip() or message.embedded):
+    attached = any(part.content_type == "text/plain" for part in message.parts)
+    if message.kind not in ("mail", "text") or not (message.letter.strip() or message.embedded or attached):
         return Confidence.NONE
     return Confidence.NONE if has_log(message) else Confidence.POSSIBLE
 

@@ -138,16 +138,16 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
     likely = {ip for ip, roles in weight.items() if ip not in named and roles.get(Role.ACCUSED) and ip not in targets - sources}
     pointed = {mention.ip for mention in outcome.mentions if mention.points}
     accused, outcome.strength, outcome.why = _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed)
-    if accused and all(map(_is_private, accused)):
+    if accused and all(map(is_private, accused)):
         outcome.why = "only addresses of private networks are named"
-    accused = {ip for ip in accused if not _is_private(ip)}  # nobody outside can be reached at a private address
+    accused = {ip for ip in accused if not is_private(ip)}  # nobody outside can be reached at a private address
     accused, outcome.why = _ours(accused, says | from_logs | likely | unresolved | torn, set(weight), own, outcome.why)
     order = [mention.ip for mention in outcome.mentions] + [entry.src for _, entry in outcome.logs]
     outcome.accused = [ip for ip in dict.fromkeys(order) if ip in accused]
     outcome.candidates = [ip for ip in dict.fromkeys(order) if ip not in outcome.victims]
 
 
-def _is_private(ip: str) -> bool:
+def is_private(ip: str) -> bool:
     return ip.startswith(("10.", "192.168.", "fc", "fd", "100.64.")) or (ip.startswith("172.") and 16 <= int(ip.split(".")[1]) < 32)
 
 

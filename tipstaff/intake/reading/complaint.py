@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns read better whole
 """From a letter to a report: is it a complaint, whom does it accuse, of what, when; or why a person must say."""
 
 from collections import Counter
@@ -5,7 +6,7 @@ from collections import Counter
 from tipstaff.intake.classification import by_keywords, keyword_scores
 from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.accusation import accuse
+from tipstaff.intake.reading.accusation import accuse, is_private
 from tipstaff.intake.reading.complaint_events import Reading, events_of
 from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
@@ -23,6 +24,12 @@ from tipstaff.intake.reading.sections import Line, folded, sections
 MAX_DESCRIPTION = 2_000
 #: Notices of a state, in which nobody is attacked.
 _NO_VICTIM = frozenset(("vulnerable", "open_relay", "blocklisted"))
+#: Kinds in which a machine that is called is the bad one, and words for calling it where the caller is not the reader's.
+_CALLED = frozenset(("c2", "malware", "spyware", "compromised", "trade_secret_leak"))
+_OUTWARD = pattern(
+    r"(?i)\b(?:outbound|outgoing|exfiltrat\pL*|beacon\pL*|calls? home|phon(?:es?|ing) home|callbacks?|data (?:went|was sent|is sent)|sent (?:the |our )?(?:data|files|passwords|credentials) to|ausgehend\pL*|abgeflossen|"
+    r"uitgaande?|naar buiten|sortante?s?|exfiltr\pL*|salientes?|in uscita|uscente|wychodząc\pL*|de saída|исходящ\pL*)\b[^.!?\n]{0,90}$|(?:外联|外连|回连|外部への?通信|外向き)[^。\n]{0,60}$"
+)
 _WRITERS = pattern(r"(?i)\b(?:our|my|unser|mein|notre|mon|nuestr|mi|nostr|mio|onze|ons|mijn|nasz|mój|noss|meu)|наш|мой|我|弊社|当")
 _MASKED = pattern(
     r"(?i)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3}|\?{1,3})|\b\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3})\.(?:x{1,3}|\*{1,3})"
@@ -95,7 +102,19 @@ def _facts(message: Message) -> Facts:
         )
         if text.strip() and not scores and not facts.kinds("complaint") and len(facts.own_words) < 600:
             return facts_of(message, text=text, sender=inner)
+        if text.strip() and len(facts.own_words) < 600 and facts.kinds("passed_on"):
+            carried = facts_of(message, text=text, sender=inner)
+            if _accuses_by_itself(carried):
+                return carried
     return facts
+
+
+def _accuses_by_itself(facts: Facts) -> bool:
+    """Whether the attached mail is a complaint: it shows log lines, or complains and accuses in so many words."""
+    reading = read_letter(facts)
+    shown = any(entry.attack for _, entry in reading.accusation.logs)
+    said = bool(reading.accusation.accused) and reading.accusation.strength >= SAYS and bool(facts.kinds("complaint"))
+    return bool(reading.category) and (shown or said)
 
 
 def read_letter(facts: Facts) -> Reading:
@@ -126,8 +145,12 @@ def read_letter(facts: Facts) -> Reading:
     _from_subject(reading)
     _from_headers(reading)
     _nobody_attacked(reading)
+    _reached_out(reading)
     take_link_addresses(reading)
     keep_proved(reading)
+    if reading.category is None and reading.accusation.accused and facts.forwards_sample:
+        reading.category, reading.category_from = "spam", "a mail that is forwarded"
+        reading.points = max(reading.points, 2.0)
     return reading
 
 
@@ -169,6 +192,21 @@ def _nobody_attacked(reading: Reading) -> None:
         accusation.victims = [ip for ip in accusation.victims if ip != named[0].ip]
         for one in named:
             one.role, one.strength = Role.ACCUSED, LIKELY
+
+
+def _reached_out(reading: Reading) -> None:
+    """``Our infected PC sends data to ADDRESS``: what malware calls is accused, though nothing came from there."""
+    accusation = reading.accusation
+    if accusation.accused or accusation.logs or reading.category not in _CALLED:
+        return
+    own = {one.ip for one in accusation.mentions if one.role in (Role.VICTIM, Role.OTHER) and one.strength >= SAYS}
+    left = [one for one in accusation.mentions if one.ip not in own and not is_private(one.ip)]
+    left = [one for one in left if _OUTWARD.search(reading.facts.text[max(0, one.found.start - 130) : one.found.start])]
+    if len({one.ip for one in left}) == 1 and all(one.role in (Role.VICTIM, Role.NEUTRAL, None) for one in left):
+        accusation.accused, accusation.strength, accusation.why = [left[0].ip], LIKELY, ""
+        accusation.victims = [ip for ip in accusation.victims if ip != left[0].ip]
+        for one in left:
+            one.role, one.strength, one.points = Role.ACCUSED, LIKELY, True
 
 
 def _from_headers(reading: Reading) -> None:

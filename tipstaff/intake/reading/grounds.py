@@ -233,6 +233,10 @@ class _Sentences:
         return bisect_left(self._demands, low) < bisect_left(self._demands, high)
 
     @property
+    def any_demand(self) -> bool:
+        return bool(self._demands) or self.subject_demands
+
+    @property
     def any_charge(self) -> bool:
         return bool(self._charges) or self.subject_charged
 
@@ -283,5 +287,10 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
         paragraph = sentences.paragraph(low, high)
         if mention.strength >= SAYS and sentences.subject_charged:
             return True
-        return sentences.charged(*paragraph) or (only and sentences.demands(*paragraph))
-    return False
+        if sentences.charged(*paragraph) or (only and sentences.demands(*paragraph)):
+            return True
+    # the one address of a letter that complains of abuse in its subject and asks for something
+    alone = len({one.ip for one in reading.accusation.mentions}) == 1
+    if alone and mention.strength >= LIKELY and mention.points and reading.facts.forwards_sample:
+        return True  # ``this junk comes from ADDRESS``, and the mail below
+    return alone and mention.strength >= LIKELY and sentences.subject_charged and sentences.any_demand

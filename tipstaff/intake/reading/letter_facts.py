@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.indicators import find_addresses, find_mailboxes, find_urls
+from tipstaff.intake.reading.indicators import find_addresses, find_mailboxes, find_urls, host_of
 from tipstaff.intake.reading.languages import language_of
 from tipstaff.intake.reading.letters import html_to_text
 from tipstaff.intake.reading.links import FREEMAIL, site_of
@@ -78,6 +78,11 @@ class Facts:
             if position >= offset:
                 return f"part {name} line {line.number - self.line_at(offset).number + 1}"
         return f"letter line {line.number}"
+
+    @cached_property
+    def forwards_sample(self) -> bool:
+        """Whether the letter shows the offending mail itself, forwarded below the writer's own words."""
+        return any(line.zone is Zone.SAMPLE and line.text.strip() for line in self.lines)
 
     @cached_property
     def own_words(self) -> str:
@@ -164,10 +169,9 @@ def facts_of(
         letter = letter.translate(_UNSEEN_GONE)
     hits = vocabulary.cue_index.find(folded(letter), folded=True)
     lines = sections(letter, hits)
-    for offset, _ in attached:
-        for line in lines:
-            if line.start >= offset:
-                line.zone = Zone.SIGNATURE  # of an attached file only the log lines speak
+    if attached:
+        own = (sender_of(sender or message).email or "").rpartition("@")[2]
+        _set_attached_apart(lines, attached[0][0], site_of(own))
     _set_samples_apart(letter, lines, hits, vocabulary)
     subject = (sender or message).header("Subject")
     if not find_addresses(subject):
@@ -201,6 +205,18 @@ def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]
             letter += text
             room -= len(text)
     return letter, attached
+
+
+def _set_attached_apart(lines: list[Line], start: int, own_site: str) -> None:
+    """Of an attached file only the log lines and pasted headers speak, unless the letter itself names nothing: then the file is the letter."""
+    stub = not any(
+        find_addresses(line.text) or any(site_of(host_of(url.value) or "") != own_site for url in find_urls(line.text))
+        for line in lines
+        if line.start < start and line.zone in (Zone.BODY, Zone.QUOTED, Zone.CLOSING)
+    )
+    for line in lines:
+        if line.start >= start and line.zone in (Zone.BODY, Zone.CLOSING, Zone.SIGNATURE, Zone.SMALL_PRINT, Zone.QUOTED):
+            line.zone = Zone.BODY if stub else Zone.SIGNATURE
 
 
 def _accuses(text: str, vocabulary: Vocabulary) -> bool:
