@@ -39,11 +39,12 @@ def claims(message: Message) -> Confidence:
     """LIKELY where the letter bears the template's own sentences; X-ARF mail of fail2ban users is ``x_arf``'s."""
     if message.kind != "mail" or any(mark in part.content[:4_000] for part in message.parts for mark in _STRUCTURED):
         return Confidence.NONE
-    letter = " ".join(message.letter[:20_000].split())
-    if _BANNED.search(letter) or (
-        _COMPLAINT.search(letter) and (_MADE_BY.search(letter) or "whois record by an automated" in letter)
-    ):
-        return Confidence.LIKELY
+    if "banned" in message.folded or "detected" in message.folded:
+        letter = " ".join(message.letter[:20_000].split())
+        if _BANNED.search(letter) or (
+            _COMPLAINT.search(letter) and (_MADE_BY.search(letter) or "whois record by an automated" in letter)
+        ):
+            return Confidence.LIKELY
     return Confidence.LIKELY if _STATE.search(message.header("Subject")) else Confidence.NONE
 
 

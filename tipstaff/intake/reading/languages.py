@@ -34,10 +34,10 @@ def language_of(text: str) -> str | None:
         if len(_HAN.findall(sample)) > 5:
             return "zh"
     votes: Counter[str] = Counter()
-    counts = Counter(sample.translate(_APART).split())
-    for word in counts.keys() & _WORDS.keys():
+    counts = Counter(filter(_WORDS.__contains__, sample.translate(_APART).split()))
+    for word, count in counts.items():
         for code in _WORDS[word]:
-            votes[code] += counts[word]
+            votes[code] += count
     best = votes.most_common(2)
     if not best or best[0][1] < 2 or (len(best) > 1 and best[0][1] == best[1][1]):
         return None

@@ -127,6 +127,13 @@ _QUOTE_HEADS = pattern(
 )
 
 
+#: One of them stands, folded, in whatever begins a quotation.
+_QUOTE_WORDS = (
+    *("--", "wrote:", "schrieb", "a écrit", "escribió:", "ha scritto:", "schreef", "napisał", "escreveu:", "пишет:"),
+    "forwarded message:",
+)
+
+
 def own_words(message: Message) -> str:
     """What the writer of the mail wrote: quoted lines and everything below a quoted or forwarded message's heading left out."""
     return message.once(_own_words)
@@ -134,10 +141,11 @@ def own_words(message: Message) -> str:
 
 def _own_words(message: Message) -> str:
     text = message.letter[:100_000]
-    head = _QUOTE_HEADS.search(text)
+    low = message.folded
+    head = _QUOTE_HEADS.search(text) if any(word in low for word in _QUOTE_WORDS) else None
     if head:
         text = text[: head.start()]
-    return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
+    return "\n".join([line for line in text.split("\n") if not line.lstrip().startswith(">")]) if ">" in text else text
 
 
 def html_to_text(html: str) -> str:

@@ -21,7 +21,7 @@ def _mailbox(text: str) -> tuple[str | None, str | None]:
     text = text.strip()
     if "@" not in text:
         return (text.strip("\"' <>") or None), None
-    match = _ADDRESS.search(text) or _BARE.search(text)
+    match = (_ADDRESS.search(text) if "<" in text else None) or _BARE.search(text)
     if not match:
         return (text.strip("\"' <>") or None), None
     email = match.group(1).strip(".").strip("'")

@@ -74,6 +74,15 @@ _EXPLAINED = pattern(
 _OVER = pattern(r"(?i)^[ ]?(?:is|are|was|has)\s(?:over|ended|gone|not)\b")
 
 
+#: Any of the words in one pass; the names of the American zones are among them.
+_ANY_PLACE = pattern(rf"(?i)(?:{_PLACE})")
+
+
+def may_name_place(text: str) -> bool:
+    """False where ``places_named`` would find nothing: most letters name no place."""
+    return _ANY_PLACE.search(text) is not None
+
+
 def places_named(text: str) -> set[str]:
     """The zones (IANA names) of the places whose time ``text`` speaks of."""
     found = set()

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from tipstaff.intake.reading.languages import DAY_FIRST
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import fold
-from tipstaff.intake.reading.place_zones import explained, is_over, places_named
+from tipstaff.intake.reading.place_zones import explained, is_over, may_name_place, places_named
 from tipstaff.intake.reading.times import Moment, read_time
 
 MAX_TEXT = 200_000
@@ -144,19 +144,17 @@ def stated_zone(text: str) -> str | None:
     None too where it names more than one. The answer is a text that may stand behind a time: an IANA name, ``UTC``, ``+0100``.
     """
     text = text[:MAX_TEXT]
-    zones = {
-        _plain_zone(match.group(1))
-        for form in (_STATED, _GIVEN, _AMERICAN)
-        for match in form.finditer(text)
-        if not is_over(text, match.end(1))
-    }
+    named = may_name_place(text)
+    forms = [_STATED, *([_GIVEN] if "(" in text or "（" in text else ()), *([_AMERICAN] if named else ())]
+    zones = {_plain_zone(match.group(1)) for form in forms for match in form.finditer(text) if not is_over(text, match.end(1))}
     zones |= {_plain_zone(zone) for zone in explained(text)}
     zones.discard("")
     zones = {_EQUAL.get(zone, zone) for zone in zones}
-    if not zones:
+    if not zones and ("--utc" in text or "Time:" in text):
         zones = {match.group(1) or "UTC" for match in _OF_A_TOOL.finditer(text)}
-    if not zones:
-        zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text)} | places_named(text)
+    if not zones and (named or "/" in text or not text.isascii()):
+        zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text)}
+        zones |= places_named(text) if named else set()
     return zones.pop() if len(zones) == 1 else None
 
 

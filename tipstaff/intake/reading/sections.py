@@ -56,6 +56,7 @@ _MAIL_FIELDS = (
 )
 _MAIL_FIELD = pattern(rf"(?i)^[\s*>]{{0,4}}(?:{_MAIL_FIELDS})\s?[*]?\s?[::]\s")
 _FORWARD_STARTS = frozenset("-bBaAdDiI")
+_TURNS = _FORWARD_STARTS | {">"}  # a line of the body that begins with none of them mostly leaves the zone as it is
 _HEADER = pattern(r"^[>\s]{0,3}([A-Za-z][A-Za-z0-9-]{1,60}):(?:\s|$)")
 _OPENERS = frozenset(
     (
@@ -78,6 +79,7 @@ _WHOIS = pattern(rf"(?i)^\s*(?:%|#\s|(?:{_WHOIS_FIELDS})\s*:\s)")
 _HOP = pattern(
     r"^\s*\d{1,2}:?\s+(?:\S.{0,120}?\d(?:[.,]\d+)?\s?ms\b|\*(?:\s+\*)+)|^\s*(?:\d+ bytes from |PING |traceroute to |tracert )"
 )
+_HOP_WORDS = ("ms", "*", "bytes from ", "PING ", "tracer")  # one of them stands in whatever _HOP finds
 _RULES = frozenset("-=_*#~")
 _RULE = pattern(r"^\s*[-=_*#~]{5,}\s*$")
 _DASHES = ("-- ", "--")
@@ -101,7 +103,7 @@ def sections(letter: str, hits: list[Hit]) -> list[Line]:
     _zones(lines, _numbers(lines, marks["closing"], at_start=True), _numbers(lines, marks["disclaimer"], at_start=False))
     if sum([line.labelled or line.text.lstrip()[:1] in ("%", "#") for line in lines]) >= WHOIS_LINES:
         _blocks(lines, _is_whois, Zone.WHOIS, WHOIS_LINES)
-    if any(_is_hop(line) for line in lines):
+    if any(word in letter for word in _HOP_WORDS) and any(_is_hop(line) for line in lines):
         _blocks(lines, _is_hop, Zone.TRACE, 1)
     return lines
 
@@ -113,10 +115,6 @@ def _is_whois(line: Line) -> bool:
 def _is_hop(line: Line) -> bool:
     first = line.text.lstrip()[:1]
     return (first in ("P", "t") or first.isdigit()) and _HOP.match(line.text) is not None
-
-
-def _is_forwarded(text: str) -> bool:
-    return text.lstrip()[:1] in _FORWARD_STARTS and _FORWARDED.match(text) is not None
 
 
 def _numbers(lines: list[Line], hits: list[Hit], *, at_start: bool) -> set[int]:
@@ -136,11 +134,16 @@ def _numbers(lines: list[Line], hits: list[Hit], *, at_start: bool) -> set[int]:
 
 def _zones(lines: list[Line], closings: set[int], small: set[int]) -> None:
     zone = Zone.BODY
+    marked = closings | small
     index = 0
     while index < len(lines):
         line = lines[index]
         text = line.text.strip()
-        if _is_forwarded(line.text) or (line.labelled and _looks_like_outlook(lines, index)):
+        first = text[:1]
+        if zone is Zone.BODY and not (first in _TURNS or line.labelled or line.number in marked or text.endswith(":")):
+            index += 1
+            continue
+        if (first in _FORWARD_STARTS and _FORWARDED.match(line.text)) or (line.labelled and _looks_like_outlook(lines, index)):
             index, zone = _forward(lines, index), Zone.BODY
             continue
         if line.labelled and (end := _header_block(lines, index)) > index:
@@ -158,7 +161,7 @@ def _zones(lines: list[Line], closings: set[int], small: set[int]) -> None:
         if line.number in small and line.zone in (Zone.BODY, Zone.CLOSING, Zone.SAMPLE):
             line.zone = Zone.SMALL_PRINT
         if (line.number in closings and zone in (Zone.BODY, Zone.SAMPLE)) or (
-            zone in (Zone.CLOSING, Zone.SIGNATURE) and text[:1] in _RULES and _RULE.match(line.text)
+            zone in (Zone.CLOSING, Zone.SIGNATURE) and first in _RULES and _RULE.match(line.text)
         ):
             zone = Zone.CLOSING
         index += 1
