@@ -138,7 +138,7 @@ def _ruled(
 
 
 def _storable(events: pl.DataFrame, report_ids: Sequence[int], now: datetime) -> pl.DataFrame:
-    """The events as the table wants them, in the order of their cases: the heap and its case index stay clustered."""
+    """The events (sorted by key) as the table wants them, in the order of their cases: heap and case index stay clustered."""
     ids = pl.Series("ids", report_ids, dtype=pl.Int64)
     moment = pl.Datetime("us", "UTC")
     return events.with_columns(
@@ -150,4 +150,4 @@ def _storable(events: pl.DataFrame, report_ids: Sequence[int], now: datetime) ->
         pl.col("assignment").alias("assignment_id"),
         pl.col("category").fill_null(""),
         pl.struct(NUMBERS).alias("ip"),
-    ).sort("case_id", "key", nulls_last=True)
+    ).sort("case_id", nulls_last=True, maintain_order=True)

@@ -28,6 +28,7 @@ HELD = 1
 KEYS = ("customer", "service", "category", "brand")
 SPEAKING = ("structured", "experimental", "trust", "verified")
 LONGEST_HEADLINE = 250  # it is indexed, and goes into subjects
+FEW = 100  # events below which it saves nothing to look for what they have in common
 Shares = dict[int, list[tuple[int, int, int]]]
 
 
@@ -87,10 +88,7 @@ def gather(events: pl.DataFrame, facts: pl.DataFrame, context: Context, now: dat
         return found
     wanted = wanted.join(facts, on="report", how="left", maintain_order="left", suffix="_of_report")
     found.groups = _groups(wanted, context, now)
-    numbered = wanted.join(found.groups.select("group", *KEYS), on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
-    found.shares = numbered.group_by("group", "report_id", "reporter_id", maintain_order=True).agg(
-        pl.len().cast(pl.Int64).alias("events")
-    )
+    found.shares = _shares(wanted, found.groups)
     found.known = cases.known_cases(found.groups["key"].to_list())
     found.joins = _joins(found.groups, found.known, context, now)
     _open_others(found, context, now)
@@ -115,6 +113,7 @@ def item_facts(items: Sequence[Item], report_ids: Sequence[int], reporters: Mapp
 
 def _groups(wanted: pl.DataFrame, context: Context, now: datetime) -> pl.DataFrame:
     """One row for each customer, service, category and brand, with all that its case needs to know."""
+    alone = len(wanted) > FEW and wanted["report"].n_unique() == 1  # a feed: it says the same of every group
     wanted = wanted.with_columns(_merit().alias("merit"))
     groups = wanted.group_by(*KEYS, maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("events"),
@@ -123,13 +122,10 @@ def _groups(wanted: pl.DataFrame, context: Context, now: datetime) -> pl.DataFra
         pl.coalesce("ip", "domain", "url").drop_nulls().first().alias("headline"),
         pl.col("provisional").any(),
         (pl.col("protected_class").fill_null("") != "").any().alias("protected"),
-        # The best single report speaks for the case: nothing borrows its trust from another one's.
-        *[pl.col(name).get(pl.col("merit").arg_max()) for name in SPEAKING],
-        pl.col("report").unique().alias("reports_in"),
-        pl.col("report").n_unique().cast(pl.Int64).alias("reports"),
-        pl.col("kind").unique().sort().head(3).str.join(", ").alias("kinds"),
-        pl.col("feed").is_not_null().all().alias("by_feed"),
+        *(() if alone else _said()),
     )
+    if alone:
+        groups = groups.join(wanted.head(1).group_by(pl.lit(0)).agg(*_said()).drop("literal"), how="cross")
     keys = [_key_text(*row) for row in groups.select(KEYS).iter_rows()]
     words = pl.format("{} report{} ({})", "reports", _plural("reports"), "kinds")
     windows = _windows(groups, context, now)
@@ -140,6 +136,26 @@ def _groups(wanted: pl.DataFrame, context: Context, now: datetime) -> pl.DataFra
         pl.Series("window", windows, dtype=pl.Duration("us")),
         pl.Series("child", [context.parents.get(customer) is not None for customer in groups["customer"].to_list()]),
     )
+
+
+def _shares(wanted: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
+    """How many events each report brings to each group."""
+    reports = wanted.select("report_id", "reporter_id").unique()
+    if len(reports) == 1:
+        return groups.select("group").join(reports, how="cross").with_columns(groups["events"])
+    numbered = wanted.join(groups.select("group", *KEYS), on=list(KEYS), how="left", nulls_equal=True, maintain_order="left")
+    return numbered.group_by("group", "report_id", "reporter_id", maintain_order=True).agg(pl.len().cast(pl.Int64).alias("events"))
+
+
+def _said() -> list[pl.Expr]:
+    """What reports say of a group. The best single one speaks for the case: nothing borrows its trust from another one's."""
+    return [
+        *[pl.col(name).get(pl.col("merit").arg_max()) for name in SPEAKING],
+        pl.col("report").unique().alias("reports_in"),
+        pl.col("report").n_unique().cast(pl.Int64).alias("reports"),
+        pl.col("kind").unique().sort().head(3).str.join(", ").alias("kinds"),
+        pl.col("feed").is_not_null().all().alias("by_feed"),
+    ]
 
 
 @lru_cache(maxsize=1 << 16)
