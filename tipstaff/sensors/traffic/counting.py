@@ -8,11 +8,13 @@ detection follows has a series of seconds of its own (see ``tracks``).
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32, float64, int64, uint8, uint64
+from numba import int64, uint8, uint64
 from numpy.typing import NDArray
 
+from tipstaff.sensors.traffic import series
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, prefetch
+from tipstaff.sensors.traffic.series import AMPLIFIED, BEHIND, FIRST, LINE, PLACES, aligned
 
 # Words of a row. MOMENT: the second; from bit 32 on the number of its track, 0 for none; then HOT and WATCHED. Then bytes and
 # packets, and packets by kind: each is of the first kind that fits: fragment, SYN without ACK, UDP, ICMP.
@@ -33,13 +35,8 @@ OUT, IN = 0, 1  # a row's direction: as source, as destination
 GOLDEN, ODD = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 NETWORK_4, NETWORK_6, CUSTOMER = 1 << 60, 2 << 60, 3 << 60  # what the keys of sums begin with
 
-# Metrics of a track's second.
-M_BYTES, M_PACKETS, M_SYN, M_UDP, M_ICMP, M_FRAGMENTS, M_AMP_BYTES, M_AMP_PACKETS, M_SAMPLES = range(9)
-METRICS = 9
-LENGTH = 128  # seconds that a track remembers; a power of two, so that
-LAST_PLACE = LENGTH - 1  # a mask finds a second's place
-GRAINS = 1 << 16  # parts that a flow's bytes and packets are spread in
-MOST_SPREAD = float(1 << 46)  # of one flow; what claims more is a lie
+M_BYTES, M_PACKETS, M_SYN, M_UDP, M_ICMP, M_FRAGMENTS, M_AMP_BYTES, M_AMP_PACKETS, M_SAMPLES = range(series.METRICS)
+LENGTH, METRICS, GRAINS, LAST_PLACE = series.LENGTH, series.METRICS, series.GRAINS, series.LAST_PLACE
 # What a port's number says of a flow; several may be true.
 PORT_LOGIN, PORT_MAIL, PORT_AMPLIFIER, PORT_SERVICE, PORT_PROBED = 1, 2, 4, 8, 16
 
@@ -59,41 +56,75 @@ class HotList(NamedTuple):
     counted: NDArray[np.int64]
 
 
+class Jobs(NamedTuple):
+    """What is to be counted of a block: of each end that is ours its flow and end, keys and places of host, network and customer,
+    amounts; then which of them belong to which tracks, and what is spread over their seconds."""
+
+    flow: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+    places: NDArray[np.int64]
+    octets: NDArray[np.uint64]
+    packets: NDArray[np.uint64]
+    kind: NDArray[np.int64]
+    kindred: NDArray[np.uint64]
+    amplified: NDArray[np.uint8]
+    follows: NDArray[np.int64]
+    spreads: NDArray[np.int64]
+
+
+class Tables(NamedTuple):
+    """Of hosts and of sums, as the kernels take them."""
+
+    rows: NDArray[np.uint64]
+    six: NDArray[np.uint64]
+    tally: NDArray[np.int64]
+    sums: NDArray[np.uint64]
+    tally_sums: NDArray[np.int64]
+
+
+def new_jobs() -> Jobs:
+    ends = 2 * BLOCK + 1
+    numbers, amounts = (lambda: np.zeros(ends, np.int64)), (lambda: np.zeros(ends, np.uint64))
+    return Jobs(
+        numbers(), np.zeros((ends, 3), np.uint64), np.zeros((ends, 3), np.int64), amounts(), amounts(), numbers(), amounts(),
+        np.zeros(ends, np.uint8), np.zeros((3 * ends, 2), np.int64), aligned((ends, 8), np.int64),
+    )  # fmt: skip
+
+
 class Hosts:
     """Room for ``hosts`` active addresses in both directions, and for their networks and customers."""
 
     def __init__(self, hosts: int, seed: int, tracks: int = 2048) -> None:
         rows = max(1024, hosts * 5 // 2)
-        self.table = Table(np.zeros((rows, ROW), np.uint64), np.zeros((rows, 2), np.uint64), np.zeros(2, np.int64))
-        more = min(max(1024, hosts), 1 << 18)
-        self.sums = Table(np.zeros((more, SUM_ROW), np.uint64), np.zeros((0, 2), np.uint64), np.zeros(2, np.int64))
+        self.table = Table(aligned((rows, ROW), np.uint64), np.zeros((rows, 2), np.uint64), np.zeros(2, np.int64))
+        more = min(max(1024, hosts), 1 << 19)
+        self.sums = Table(aligned((more, SUM_ROW), np.uint64), np.zeros((0, 2), np.uint64), np.zeros(2, np.int64))
         self.hot = HotList(np.zeros((16384, 2), np.int64), np.zeros(2, np.int64))
         self.hot_sums = HotList(np.zeros((16384, 2), np.int64), np.zeros(2, np.int64))
         self.watched = HotList(np.zeros((16384, 2), np.int64), np.zeros(2, np.int64))  # (flow, end) of this batch
         #: First marks: bytes and packets a second, of any kind; for hosts, then for sums.
         self.marks = np.full((2, 2), 1 << 62, np.uint64)
-        #: Steps of each track's rates at each second, in GRAINS, and their sum up to the oldest second: see ``follow``.
-        self.steps: NDArray[np.int64] = np.zeros((LENGTH, tracks, METRICS), np.int64)
-        self.base: NDArray[np.int64] = np.zeros((tracks, METRICS), np.int64)
-        self.ring: NDArray[np.float32] = np.zeros((LENGTH, tracks, METRICS), np.float32)
+        self.series = series.new_series(tracks)
         self.ports: NDArray[np.uint8] = np.zeros(65536, np.uint8)
-        self.keys: NDArray[np.uint64] = np.zeros((BLOCK, 6), np.uint64)
-        self.places: NDArray[np.int64] = np.zeros((BLOCK, 6), np.int64)
+        self.jobs = new_jobs()
         self.seed = np.uint64(seed)  # so that nobody can choose addresses that collide
+        self.tables = Tables(*self.table, *self.sums[::2])
+        self.lists = (*self.hot, *self.hot_sums, *self.watched)
 
     @property
     def tally(self) -> NDArray[np.int64]:
         return self.table.tally
 
+    @property
+    def ring(self) -> NDArray[np.float32]:
+        """Seconds of the tracks by place, track and metric."""
+        return self.series.seconds.transpose(1, 0, 2)
+
 
 def count_hosts(narrow, wide, customers, first: int, last: int, hosts: Hosts, second: int) -> None:
     """Add columns ``first`` to ``last`` to the rows of their ends that are ours, scaled by the sampling rate."""
     h = hosts
-    count(
-        narrow, wide, customers, first, last, h.table.rows, h.table.six, h.table.tally, h.sums.rows, h.sums.tally,
-        h.hot.rows, h.hot.counted, h.hot_sums.rows, h.hot_sums.counted, h.watched.rows, h.watched.counted, h.marks, h.steps,
-        h.ports, h.keys, h.places, h.seed, second,
-    )  # fmt: skip
+    count(narrow, wide, customers, first, last, h.tables, h.jobs, h.lists, h.marks, h.series, h.ports, h.seed, second)
 
 
 @inlined
@@ -195,164 +226,142 @@ def put(listed, counted, at, who):
         counted[1] += 1
 
 
-@inlined
-def step(steps, slot, first, behind, metric, amount):
-    """A rate begins at one second and ends before another; whole numbers, so that what ends leaves exactly nothing."""
-    grains = int64(amount)
-    steps[first, slot, metric] += grains
-    steps[behind, slot, metric] -= grains
-
-
 @kernel
-def follow(steps, moment_word, narrow, wide, i, second, octets, packets, kind, of_port):
-    """Add a flow to a track, spread evenly over the seconds from its start to its end; what lies too far back is left out.
-
-    Only where its rate begins and ends is written, however long it lasts; ``unroll`` makes seconds of the steps.
-    """
-    slot = int64(moment_word >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
-    end = int64(wide[END, i]) // 1000
-    start = int64(wide[START, i]) // 1000
-    if end > second or end < second - 3600:  # a clock that is wrong: it came just now
-        start, end = second - max(int64(0), min(end - start, int64(3600))), second
-    if start > end or start < end - 3600:
-        start = end
-    oldest = second - LENGTH + 2
-    if end < oldest:
-        return
-    share = GRAINS / (end - start + 1)
-    first, behind = max(start, oldest) & LAST_PLACE, (end + 1) & LAST_PLACE
-    much, many = min(float64(octets), MOST_SPREAD) * share, min(float64(packets), MOST_SPREAD) * share
-    step(steps, slot, first, behind, M_BYTES, much)
-    step(steps, slot, first, behind, M_PACKETS, many)
-    step(steps, slot, first, behind, M_SAMPLES, min(float64(wide[PACKETS, i]), MOST_SPREAD) * share)
-    if kind >= SYN:
-        step(steps, slot, first, behind, kind - SYN + M_SYN, many)
-    if narrow[PROTOCOL, i] == 17 and of_port & PORT_AMPLIFIER != 0:
-        step(steps, slot, first, behind, M_AMP_BYTES, much)
-        step(steps, slot, first, behind, M_AMP_PACKETS, many)
-
-
-@kernel
-def unroll(steps, rates, ring, top, second):
-    """Write the first ``top`` tracks' seconds into ``ring``, from the oldest to ``second``. ``rates``: a copy of the base."""
-    for moment in range(second - LENGTH + 2, second + 1):
-        place = moment & LAST_PLACE
-        for slot in range(top):
-            for metric in range(METRICS):
-                rates[slot, metric] += steps[place, slot, metric]
-                ring[place, slot, metric] = float32(rates[slot, metric]) * float32(1 / GRAINS)
-    ring[(second + 1) & LAST_PLACE, :top] = 0
-
-
-@kernel
-def turn_steps(steps, base, top, second):
-    """``second`` begins: the place of the one after it is made free; rates that began in what stood there go on."""
-    place = (second + 1) & LAST_PLACE
-    for slot in range(top):
-        for metric in range(METRICS):
-            base[slot, metric] += steps[place, slot, metric]
-            steps[place, slot, metric] = 0
-
-
-@kernel
-def refill(steps, slot, narrow, wide, flows, ports, second):
+def refill(tracks, slot, narrow, wide, flows, ports, second):
     """Add flows that were counted before their subject was followed."""
+    flow = tracks.spare
     for i in range(flows):
         scale = uint64(max(narrow[RATE, i], 1))
-        of_port = ports[narrow[SRC_PORT, i] & 0xFFFF] if narrow[PROTOCOL, i] == 17 else uint8(0)
-        word = uint64(slot + 1) << uint64(TRACK_BIT)
-        octets, packets = wide[BYTES, i] * scale, wide[PACKETS, i] * scale
-        follow(steps, word, narrow, wide, i, second, octets, packets, kind_of(narrow, i, of_port), of_port)
+        of_port = uint8(ports[narrow[SRC_PORT, i] & 0xFFFF] if narrow[PROTOCOL, i] == 17 else 0)
+        octets, packets, kind = wide[BYTES, i] * scale, wide[PACKETS, i] * scale, kind_of(narrow, i, of_port) - SYN + M_SYN
+        end, start = int64(wide[END, i] // uint64(1000)), int64(wide[START, i] // uint64(1000))
+        flow[AMPLIFIED] = of_port & PORT_AMPLIFIER
+        if series.spread(end, start, second, octets, packets, wide[PACKETS, i], kind, flow):
+            series.add(tracks.steps, tracks.amplified, slot, flow)
+
+
+@inlined
+def collect(narrow, wide, customers, begin, behind, tables, jobs, ports, seed):
+    """List the ends of a block's flows that are ours, with all that is to be counted of them; ask for their rows. How many."""
+    flat, flat_sums = tables.rows.reshape(tables.rows.size), tables.sums.reshape(tables.sums.size)
+    rows, rows_sums = len(tables.rows), len(tables.sums)
+    count = uint64(0)
+    for i in range(begin, behind):  # without a branch, as which end is ours cannot be foreseen
+        jobs.flow[count] = i << 1
+        count += uint64(customers[0, i] != 0)
+        jobs.flow[count] = i << 1 | 1
+        count += uint64(customers[1, i] != 0)
+    for j in range(count):
+        end, i = uint64(jobs.flow[j] & 1), uint64(jobs.flow[j] >> 1)
+        if narrow[FAMILY, i] == 4:
+            address = uint64(narrow[uint64(SRC) + end, i])
+            key = uint64(1 << 40) | address << uint64(1) | end
+            network = uint64(NETWORK_4) | address >> uint64(8) << uint64(1) | end
+        else:
+            key, network = key_of(narrow, wide, i, end, seed), network_of(narrow, wide, i, end)
+        who = customers[end, i]
+        customer = uint64(CUSTOMER) | uint64(max(who, 0)) << uint64(1) | end
+        place, place_network, place_customer = place_of(key, rows), place_of(network, rows_sums), place_of(customer, rows_sums)
+        prefetch(flat, place * ROW)
+        prefetch(flat_sums, place_network * SUM_ROW)
+        prefetch(flat_sums, place_customer * SUM_ROW)
+        jobs.keys[j, 0], jobs.keys[j, 1], jobs.keys[j, 2] = key, network, customer
+        jobs.places[j, 0], jobs.places[j, 1], jobs.places[j, 2] = place, place_network, place_customer
+        scale = uint64(max(narrow[RATE, i], 1))
+        packets = wide[PACKETS, i] * scale
+        protocol, of_port = narrow[PROTOCOL, i], ports[uint64(narrow[SRC_PORT, i] & 0xFFFF)]
+        fragment, icmp = narrow[MARKS, i] & FRAGMENT != 0, (protocol == 1) | (protocol == 58)
+        syn = (protocol == 6) & (narrow[TCP_FLAGS, i] & 0x12 == 2)
+        udp = (protocol == 17) & (of_port & PORT_SERVICE == 0)
+        kind = int64(FRAGMENTS if fragment else SYN if syn else UDP if udp else ICMP)
+        jobs.kind[j] = kind
+        jobs.octets[j], jobs.packets[j] = wide[BYTES, i] * scale, packets
+        jobs.kindred[j] = packets if fragment | syn | udp | icmp else uint64(0)
+        jobs.amplified[j] = (protocol == 17) & (of_port & PORT_AMPLIFIER != 0)
+    return count
 
 
 @kernel
-def count(
-    narrow, wide, customers, first, last, table, six, tally, sums, tally_sums, hot, hot_count, hot_sums, hot_sums_count, watched,
-    watched_count, marks, steps, ports, keys, places, seed, second,
-):  # fmt: skip
-    """In blocks: first every row that a block needs is asked for, then they are written, by then out of the cache.
-
-    Columns of ``keys``: host as source and as destination, then networks, then customers.
-    """
-    flat, flat_sums = table.reshape(table.size), sums.reshape(sums.size)
-    rows, rows_sums = len(table), len(sums)
+def count(narrow, wide, customers, first, last, tables, jobs, lists, marks, seconds, ports, seed, second):
+    """In blocks: every row that a block needs is asked for, then they are written, by then out of the cache."""
+    table, six, tally, sums, tally_sums = tables
+    hot, hot_count, hot_sums, hot_sums_count, watched, watched_count = lists
     most_octets, most_packets, sum_octets, sum_packets = marks[0, 0], marks[0, 1], marks[1, 0], marks[1, 1]
     for begin in range(first, last, BLOCK):
-        end_of_block = min(begin + BLOCK, last)
-        for i in range(begin, end_of_block):
-            b = i - begin
-            for end in range(2):
-                who = customers[end, i]
-                if who != 0:
-                    key = key_of(narrow, wide, i, end, seed)
-                    place = place_of(key, rows)
-                    keys[b, end], places[b, end] = key, place
-                    prefetch(flat, place * ROW)
-                    key = network_of(narrow, wide, i, end)
-                    place = place_of(key, rows_sums)
-                    keys[b, 2 + end], places[b, 2 + end] = key, place
-                    prefetch(flat_sums, place * SUM_ROW)
-                    key = uint64(CUSTOMER) | uint64(max(who, 0)) << uint64(1) | uint64(end)
-                    place = place_of(key, rows_sums)
-                    keys[b, 4 + end], places[b, 4 + end] = key, place
-                    prefetch(flat_sums, place * SUM_ROW)
-        for i in range(begin, end_of_block):
-            b = i - begin
-            sampled = wide[PACKETS, i]
-            scale = uint64(max(narrow[RATE, i], 1))
-            octets, packets = wide[BYTES, i] * scale, sampled * scale
-            of_port = ports[narrow[SRC_PORT, i] & 0xFFFF] if narrow[PROTOCOL, i] == 17 else uint8(0)
-            kind = kind_of(narrow, i, of_port)
-            for end in range(2):
-                who = customers[end, i]
-                if who == 0:
-                    continue
-                key, at = keys[b, end], places[b, end]
-                if table[at, KEY] != key or key >> uint64(63) == 1:
-                    mine = DST_HI if end else SRC_HI
-                    at = find_row(table, six, key, at, wide[mine, i], wide[mine + 1, i], second, tally)
-                if at >= 0:
-                    moment = table[at, MOMENT]
-                    if int64(moment & uint64(0xFFFFFFFF)) != second:
-                        moment = moment & uint64(STAYS) | uint64(second)
-                        table[at, MOMENT] = moment
-                        for word in range(BYTES_SEEN, ROW):
-                            table[at, word] = 0
-                    table[at, BYTES_SEEN] += octets
-                    if kind >= 0:
-                        table[at, kind] += packets
-                    table[at, PACKETS_SEEN] += packets
-                    if (table[at, BYTES_SEEN] >= most_octets or table[at, PACKETS_SEEN] >= most_packets) and not moment & uint64(
-                        HOT
-                    ):
-                        table[at, MOMENT] = moment | uint64(HOT)
-                        put(hot, hot_count, at, who)
-                    if moment & uint64(STAYS):
-                        if moment & uint64(TRACKED):
-                            follow(steps, moment, narrow, wide, i, second, octets, packets, kind, of_port)
-                        if moment & uint64(WATCHED):
-                            put(watched, watched_count, i, end)
-                else:
-                    tally[1] += 1
-                for level in range(2 + end, 6, 2):
-                    if level >= 4 and who < 0:
-                        break
-                    key, at = keys[b, level], places[b, level]
-                    if sums[at, KEY] != key:
-                        at = find_sum(sums, key, at, second, tally_sums)
-                        if at < 0:
-                            tally_sums[1] += 1
-                            continue
-                    moment = sums[at, MOMENT]
-                    if int64(moment & uint64(0xFFFFFFFF)) != second:
-                        moment = moment & uint64(STAYS) | uint64(second)
-                        sums[at, MOMENT] = moment
-                        sums[at, SUM_BYTES], sums[at, SUM_PACKETS] = octets, packets
-                    else:
-                        sums[at, SUM_BYTES] += octets
-                        sums[at, SUM_PACKETS] += packets
-                    if (sums[at, SUM_BYTES] >= sum_octets or sums[at, SUM_PACKETS] >= sum_packets) and not moment & uint64(HOT):
-                        sums[at, MOMENT] = moment | uint64(HOT)
-                        put(hot_sums, hot_sums_count, at, who)
-                    if moment & uint64(TRACKED):
-                        follow(steps, moment, narrow, wide, i, second, octets, packets, kind, of_port)
+        followed = uint64(0)
+        for j in range(collect(narrow, wide, customers, begin, min(begin + BLOCK, last), tables, jobs, ports, seed)):
+            end, i = uint64(jobs.flow[j] & 1), uint64(jobs.flow[j] >> 1)
+            who, octets, packets = customers[end, i], jobs.octets[j], jobs.packets[j]
+            key, at = jobs.keys[j, 0], jobs.places[j, 0]
+            if table[uint64(at), KEY] != key or key >> uint64(63) == 1:
+                mine = uint64(SRC_HI) + uint64(2) * end
+                at = find_row(table, six, key, at, wide[mine, i], wide[mine + uint64(1), i], second, tally)
+            if at >= 0:
+                row = table[uint64(at)]
+                moment = row[MOMENT]
+                keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)  # all or nothing of this second's
+                moment &= uint64(STAYS) | (uint64(HOT) & keep)
+                row[MOMENT] = moment | uint64(second)
+                row[SYN], row[UDP], row[ICMP], row[FRAGMENTS] = (
+                    row[SYN] & keep,
+                    row[UDP] & keep,
+                    row[ICMP] & keep,
+                    row[FRAGMENTS] & keep,
+                )
+                row[BYTES_SEEN] = (row[BYTES_SEEN] & keep) + octets
+                row[PACKETS_SEEN] = (row[PACKETS_SEEN] & keep) + packets
+                row[uint64(jobs.kind[j])] += jobs.kindred[j]
+                if ((row[BYTES_SEEN] >= most_octets) | (row[PACKETS_SEEN] >= most_packets)) & (moment & uint64(HOT) == 0):
+                    row[MOMENT] |= uint64(HOT)
+                    put(hot, hot_count, at, who)
+                jobs.follows[followed, 0], jobs.follows[followed, 1] = j, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
+                followed += uint64(moment & uint64(TRACKED) != 0)
+                if moment & uint64(WATCHED):
+                    put(watched, watched_count, i, end)
+            else:
+                tally[1] += 1
+            for level in range(1, 3 if who >= 0 else 2):
+                key, at = jobs.keys[j, level], jobs.places[j, level]
+                if sums[uint64(at), KEY] != key:
+                    at = find_sum(sums, key, at, second, tally_sums)
+                    if at < 0:
+                        tally_sums[1] += 1
+                        continue
+                row = sums[uint64(at)]
+                moment = row[MOMENT]
+                keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)
+                moment &= uint64(STAYS) | (uint64(HOT) & keep)
+                row[MOMENT] = moment | uint64(second)
+                row[SUM_BYTES] = (row[SUM_BYTES] & keep) + octets
+                row[SUM_PACKETS] = (row[SUM_PACKETS] & keep) + packets
+                if ((row[SUM_BYTES] >= sum_octets) | (row[SUM_PACKETS] >= sum_packets)) & (moment & uint64(HOT) == 0):
+                    row[MOMENT] |= uint64(HOT)
+                    put(hot_sums, hot_sums_count, at, who)
+                jobs.follows[followed, 0], jobs.follows[followed, 1] = j, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
+                followed += uint64(moment & uint64(TRACKED) != 0)
+        if followed:
+            follow(wide, jobs, followed, seconds.steps, seconds.amplified, second)
+
+
+@kernel
+def follow(wide, jobs, count, steps, amplified, second):
+    """Add what was listed to the tracks; first of all their lines are asked for. A flow may be on several tracks, one by one."""
+    flat, known, into = steps.reshape(steps.size), int64(-1), uint64(0)
+    for f in range(count):
+        j = jobs.follows[f, 0]
+        if j != known:
+            i, known = uint64(jobs.flow[j] >> 1), j
+            end, start = int64(wide[END, i] // uint64(1000)), int64(wide[START, i] // uint64(1000))
+            kind = jobs.kind[j] - SYN + M_SYN if jobs.kindred[j] else int64(OTHER)
+            flow = jobs.spreads[j]
+            flow[AMPLIFIED] = jobs.amplified[j]
+            spread = series.spread(end, start, second, jobs.octets[j], jobs.packets[j], wide[PACKETS, i], kind, flow)
+            first, behind = flow[FIRST], flow[BEHIND]
+        if spread:
+            jobs.follows[into, 0], jobs.follows[into, 1] = j, jobs.follows[f, 1]
+            into += uint64(1)
+            line = jobs.follows[f, 1] * PLACES
+            prefetch(flat, (line + first) * LINE)
+            prefetch(flat, (line + behind) * LINE)
+    for f in range(into):
+        series.add(steps, amplified, jobs.follows[f, 1], jobs.spreads[jobs.follows[f, 0]])

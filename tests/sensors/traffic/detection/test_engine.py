@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from tests.sensors.traffic.detection.staging import AT, CASES, OURS, THEIRS, burst, flows, join, limit_of, play, playing
 from tipstaff.project.bench.flow_stage import fours
-from tipstaff.sensors.traffic.counting import GRAINS, LENGTH, M_BYTES, METRICS, Hosts, refill, turn_steps, unroll
+from tipstaff.sensors.traffic.counting import GRAINS, LENGTH, M_BYTES, METRICS, Hosts, refill
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.detection.detectors.fans import linear, population
 from tipstaff.sensors.traffic.detection.findings import from_json
 from tipstaff.sensors.traffic.detection.learned import Baselines
 from tipstaff.sensors.traffic.detection.spool import Spool
+from tipstaff.sensors.traffic.series import turn, unroll
 
 CASE = {case.name: case for case in CASES}
 SPOOFED = """
@@ -183,8 +184,8 @@ def test_long_flows_are_spread_over_their_time_and_nothing_is_lost(rows) -> None
         wide[L.END, n], wide[L.START, n] = (now - end) * 1000, (now - end - lasts) * 1000
         wide[L.BYTES, n] = octets
     hosts = Hosts(10, 1, tracks=2)
-    refill(hosts.steps, 0, narrow, wide, len(rows), hosts.ports, now)
-    unroll(hosts.steps, hosts.base[:1].copy(), hosts.ring, 1, now)
+    refill(hosts.series, 0, narrow, wide, len(rows), hosts.ports, now)
+    unroll(hosts.series, 1, now)
     expected = np.zeros(LENGTH)
     for end, lasts, octets in rows:
         for second in range(now - end - lasts, now - end + 1):
@@ -193,11 +194,11 @@ def test_long_flows_are_spread_over_their_time_and_nothing_is_lost(rows) -> None
     assert hosts.ring.shape == (LENGTH, 2, METRICS)
     assert np.allclose(hosts.ring[:, 0, M_BYTES], expected, rtol=1e-4, atol=len(rows) / GRAINS)
     for later in range(now + 1, now + LENGTH + 1):  # as time goes by they leave, and leave nothing behind
-        turn_steps(hosts.steps, hosts.base, 1, later)
-        unroll(hosts.steps, hosts.base[:1].copy(), hosts.ring, 1, later)
+        turn(hosts.series, 1, later)
+        unroll(hosts.series, 1, later)
         expected[(later + 1) % LENGTH] = 0
         assert np.allclose(hosts.ring[:, 0, M_BYTES], expected, rtol=1e-4, atol=len(rows) / GRAINS)
-    assert not hosts.steps.any() and not hosts.base.any()
+    assert not hosts.series.steps.any() and not hosts.series.base.any() and not hosts.series.amplified.any()
 
 
 @given(st.integers(1, 400), st.integers(0, 5))

@@ -58,7 +58,7 @@ class Rates:
         held = blocks() if fresh else []
         for track in fresh:
             flows = flows_of(held, Aim(track.version, track.address, track.length, track.customer, track.end))
-            C.refill(hosts.steps, track.slot, flows.narrow, flows.wide, len(flows), hosts.ports, second - 1)
+            C.refill(hosts.series, track.slot, flows.narrow, flows.wide, len(flows), hosts.ports, second - 1)
 
     def look(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
         """Sightings of this second; hosts before the sums that they are part of."""

@@ -8,6 +8,7 @@ from numba import float64, int64
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
+from tipstaff.sensors.traffic import series
 from tipstaff.sensors.traffic.decoders.loads import kernel
 from tipstaff.sensors.traffic.detection.findings import Subject
 
@@ -67,9 +68,7 @@ class Tracks:
         slot = self.free.pop()
         self.top = max(self.top, slot + 1)
         rows = self._rows(table)
-        self.hosts.ring[:, slot] = 0
-        self.hosts.steps[:, slot] = 0
-        self.hosts.base[slot] = 0
+        series.clear(self.hosts.series, slot)
         rows[row, C.MOMENT] |= np.uint64((slot + 1) << C.TRACK_BIT)
         six = self.hosts.table.six[row] if table == HOST else np.zeros(2, np.uint64)
         subject, version, address, length = subject_of(int(rows[row, C.KEY]), (int(six[0]), int(six[1])))
@@ -89,11 +88,11 @@ class Tracks:
 
     def turn(self, second: int) -> None:
         """A second begins."""
-        C.turn_steps(self.hosts.steps, self.hosts.base, self.top, second)
+        series.turn(self.hosts.series, self.top, second)
 
     def unroll(self, second: int) -> None:
         """Make the seconds before ``second`` readable in the ring."""
-        C.unroll(self.hosts.steps, self.hosts.base[: self.top].copy(), self.hosts.ring, self.top, second)
+        series.unroll(self.hosts.series, self.top, second)
 
     def series(self, track: Track, metric: int, second: int, scale: float) -> list[tuple[float, float]]:
         """What the ring holds up to but not including ``second``: (time, value), from the first value on."""

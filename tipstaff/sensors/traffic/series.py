@@ -1,0 +1,145 @@
+"""Seconds of whom the detection follows: rates as steps where they begin and end, unrolled into seconds when they are judged.
+
+A flow is spread evenly over the seconds from its start to its end, but only those two are written, however long it lasts.
+What belongs to one second of one track lies in one cache line, and a track's seconds lie together.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import float32, float64, int64, uint64
+from numpy.typing import NDArray
+
+from tipstaff.sensors.traffic.decoders.loads import kernel
+
+# Metrics of a track's second.
+M_BYTES, M_PACKETS, M_SYN, M_UDP, M_ICMP, M_FRAGMENTS, M_AMP_BYTES, M_AMP_PACKETS, M_SAMPLES = range(9)
+METRICS = 9
+LENGTH = 128  # seconds that a track remembers; a power of two, so that
+LAST_PLACE = LENGTH - 1  # a mask finds a second's place
+PLACES = LENGTH + 1  # one more than used, so that the same second of all tracks is not in the same place of the cache
+SEEN = 6  # of a second's line of eight words: as the metrics, but samples here; amplified ones have lines of their own
+LINE = 8
+GRAINS = 1 << 16  # parts that a flow's bytes and packets are spread in
+MOST_SPREAD = float(1 << 46)  # of one flow; what claims more is a lie
+FIRST, BEHIND, MUCH, MANY, SAMPLED, KIND, KINDRED, AMPLIFIED = range(8)  # words of a flow that is to be added, see ``spread``
+
+
+class Series(NamedTuple):
+    """Steps of each track's rates at each second, in GRAINS; their sums up to the oldest; seconds; room for one flow."""
+
+    steps: NDArray[np.int64]
+    amplified: NDArray[np.int64]
+    base: NDArray[np.int64]
+    seconds: NDArray[np.float32]
+    spare: NDArray[np.int64]
+
+
+def new_series(tracks: int) -> Series:
+    return Series(
+        aligned((tracks, PLACES, LINE), np.int64), aligned((tracks, PLACES, 2), np.int64), np.zeros((tracks, METRICS), np.int64),
+        aligned((tracks, LENGTH, METRICS), np.float32), np.zeros(LINE, np.int64),
+    )  # fmt: skip
+
+
+def aligned(shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+    """Zeros that begin where a cache line does."""
+    size = int(np.prod(shape)) * np.dtype(kind).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    first = -raw.ctypes.data % 64
+    return raw[first : first + size].view(kind).reshape(shape)
+
+
+def clear(series: Series, slot: int) -> None:
+    """A track begins."""
+    for one in series[:4]:
+        one[slot] = 0
+
+
+@kernel
+def spread(end, start, second, octets, packets, seen, kind, out):
+    """Write into ``out`` where a flow's rate begins, where it is over and how great it is; False where it lies too far back.
+
+    ``end``, ``start``: seconds; ``kind``: its word within a line, below M_SYN for none.
+    """
+    if end > second or end < second - 3600:  # a clock that is wrong: it came just now
+        start, end = second - max(int64(0), min(end - start, int64(3600))), second
+    if start > end or start < end - 3600:
+        start = end
+    oldest = second - LENGTH + 2
+    if end < oldest:
+        return False
+    share = GRAINS / (end - start + 1)
+    out[FIRST], out[BEHIND] = max(start, oldest) & LAST_PLACE, (end + 1) & LAST_PLACE
+    many = int64(min(float64(packets), MOST_SPREAD) * share)
+    out[MUCH] = int64(min(float64(octets), MOST_SPREAD) * share)
+    out[MANY] = many
+    out[SAMPLED] = int64(min(float64(seen), MOST_SPREAD) * share)
+    out[KIND] = max(int64(kind), int64(M_SYN))
+    out[KINDRED] = many if kind >= M_SYN else int64(0)
+    return True
+
+
+@kernel
+def add(steps, amplified, slot, flow):
+    """Add what ``spread`` wrote; whole numbers, so that what ends leaves exactly nothing."""
+    first, behind, kind = flow[FIRST], flow[BEHIND], flow[KIND]
+    steps[slot, first, M_BYTES] += flow[MUCH]
+    steps[slot, first, M_PACKETS] += flow[MANY]
+    steps[slot, first, kind] += flow[KINDRED]
+    steps[slot, first, SEEN] += flow[SAMPLED]
+    steps[slot, behind, M_BYTES] -= flow[MUCH]
+    steps[slot, behind, M_PACKETS] -= flow[MANY]
+    steps[slot, behind, kind] -= flow[KINDRED]
+    steps[slot, behind, SEEN] -= flow[SAMPLED]
+    if flow[AMPLIFIED]:
+        amplified[slot, first, 0] += flow[MUCH]
+        amplified[slot, first, 1] += flow[MANY]
+        amplified[slot, behind, 0] -= flow[MUCH]
+        amplified[slot, behind, 1] -= flow[MANY]
+
+
+@kernel
+def unroll(series, top, second):
+    """Write the first ``top`` tracks' seconds, from the oldest to ``second``."""
+    steps, amplified, base, seconds = series.steps, series.amplified, series.base, series.seconds
+    for slot in range(top):
+        octets, packets, syn, udp = base[slot, 0], base[slot, 1], base[slot, 2], base[slot, 3]
+        icmp, fragments, much, many, seen = base[slot, 4], base[slot, 5], base[slot, 6], base[slot, 7], base[slot, 8]
+        for moment in range(second - LENGTH + 2, second + 1):
+            place = uint64(moment & LAST_PLACE)
+            octets += steps[slot, place, 0]
+            packets += steps[slot, place, 1]
+            syn += steps[slot, place, 2]
+            udp += steps[slot, place, 3]
+            icmp += steps[slot, place, 4]
+            fragments += steps[slot, place, 5]
+            seen += steps[slot, place, SEEN]
+            much += amplified[slot, place, 0]
+            many += amplified[slot, place, 1]
+            seconds[slot, place, 0] = float32(octets) * float32(1 / GRAINS)
+            seconds[slot, place, 1] = float32(packets) * float32(1 / GRAINS)
+            seconds[slot, place, 2] = float32(syn) * float32(1 / GRAINS)
+            seconds[slot, place, 3] = float32(udp) * float32(1 / GRAINS)
+            seconds[slot, place, 4] = float32(icmp) * float32(1 / GRAINS)
+            seconds[slot, place, 5] = float32(fragments) * float32(1 / GRAINS)
+            seconds[slot, place, 6] = float32(much) * float32(1 / GRAINS)
+            seconds[slot, place, 7] = float32(many) * float32(1 / GRAINS)
+            seconds[slot, place, 8] = float32(seen) * float32(1 / GRAINS)
+        for metric in range(METRICS):
+            seconds[slot, uint64((second + 1) & LAST_PLACE), metric] = 0
+
+
+@kernel
+def turn(series, top, second):
+    """``second`` begins: the place of the one after it is made free; rates that began in what stood there go on."""
+    place = (second + 1) & LAST_PLACE
+    for slot in range(top):
+        for metric in range(6):
+            series.base[slot, metric] += series.steps[slot, place, metric]
+        series.base[slot, M_SAMPLES] += series.steps[slot, place, SEEN]
+        series.base[slot, M_AMP_BYTES] += series.amplified[slot, place, 0]
+        series.base[slot, M_AMP_PACKETS] += series.amplified[slot, place, 1]
+        for word in range(LINE):
+            series.steps[slot, place, word] = 0
+        series.amplified[slot, place, 0] = series.amplified[slot, place, 1] = 0
