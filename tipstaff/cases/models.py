@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from tipstaff.accounts.models import Customer, Service
-from tipstaff.cases.models_measures import Approval, Measure, Proof, Refusal, Retest, Strike
+from tipstaff.cases.models_measures import Approval, Measure, Proof, Refusal, RefusalMatch, Retest, Strike
 from tipstaff.cases.models_teams import Alert, AlertChannel, Shift, Team
 from tipstaff.cases.models_time import Clock, ClockChange, Pause
 from tipstaff.cases.models_words import (
@@ -24,7 +24,7 @@ from tipstaff.policy.models import StoredEdition
 __all__ = [
     "Alert", "AlertChannel", "Appeal", "Approval", "Case", "CaseChange", "CaseLink", "CaseReport", "Clock",
     "ClockChange", "ContentReview", "ContentView", "Cooperation", "JournalEntry", "Measure", "MovedEvent", "Notice", "Pause",
-    "Proof", "Refusal", "Retest", "Retraction", "Ruling", "Shift", "SpeechReview", "Statement", "Strike", "Team",
+    "Proof", "Refusal", "RefusalMatch", "Retest", "Retraction", "Ruling", "Shift", "SpeechReview", "Statement", "Strike", "Team",
 ]  # fmt: skip
 
 

@@ -137,9 +137,29 @@ class Refusal(models.Model):
     customer = models.ForeignKey(Customer, null=True, on_delete=models.PROTECT, related_name="+")
     case = models.ForeignKey("cases.Case", null=True, on_delete=models.PROTECT, related_name="+")
     reason_code = models.TextField()
+    note = models.TextField(default="")  # why, where a person entered it
     identities = ArrayField(models.TextField())  # keyed digests of mail addresses, names, external ids
     reviewer = models.TextField()
     at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     lifted_at = models.DateTimeField(null=True)
     appeal_note = models.TextField(default="")
+
+
+class RefusalMatch(models.Model):
+    """A customer with a service who looks like somebody on the list: caught when it was ordered or imported; a person decides."""
+
+    refusal = models.ForeignKey(Refusal, on_delete=models.PROTECT, related_name="matches")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    by_what = ArrayField(models.TextField())  # name, number, mail: what is the same
+    at = models.DateTimeField()
+    decision = models.TextField(default="")  # refused, another, served; empty: nobody has looked
+    reason = models.TextField(default="")
+    decided_by = models.TextField(default="")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["refusal", "customer"], name="refusal_match_once"),
+        ]
+        indexes = [models.Index(fields=["at"], name="refusal_match_open", condition=Q(decision=""))]

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from tipstaff.cases import reviews, worker
+from tipstaff.cases import catching, reviews, worker
 from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now
 from tipstaff.pipeline import alerting, corroborating
@@ -56,6 +56,7 @@ _BESIDE: dict[str, Callable[[datetime], int]] = {
     "retests": _retests,
     "corroboration": corroborating.Looker().step,
     "reviews": _reviews,
+    "refused parties": catching.Watcher().step,
 }
 
 

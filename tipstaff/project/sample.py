@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 
 from tipstaff.accounts.models import (
     Acceptance,
@@ -32,7 +32,7 @@ from tipstaff.accounts.models import (
     StaffMember,
 )
 from tipstaff.audit.services import record
-from tipstaff.cases.models import Case, CaseChange, CaseLink, CaseReport, JournalEntry, MovedEvent
+from tipstaff.cases.models import Case, CaseChange, CaseLink, CaseReport, JournalEntry, MovedEvent, RefusalMatch
 from tipstaff.consent.models import OptOut
 from tipstaff.correspondence import links
 from tipstaff.correspondence.models import OutboxMessage
@@ -229,6 +229,7 @@ def _erase_orders(customers: list[int]) -> None:
 
 def _erase_cases(numbers: list[int]) -> None:
     MovedEvent.objects.filter(from_case__in=numbers).delete()
+    RefusalMatch.objects.filter(Q(refusal__case__in=numbers) | Q(customer__cases__in=numbers)).delete()
     CaseChange.objects.filter(moved__isnull=True).delete()
     OutboxMessage.objects.filter(reference__in=[f"case:{number}" for number in numbers]).delete()
     _erase_what_hangs_on(numbers)

@@ -19,6 +19,7 @@ from tipstaff.accounts.importing.csv_import import Options, Reading, read
 from tipstaff.accounts.importing.netbox_client import NetBox
 from tipstaff.accounts.services import Changes
 from tipstaff.attribution import elsewhere
+from tipstaff.cases import catching
 from tipstaff.faces.cli.progress import shown
 from tipstaff.faces.cli.who import read_time
 from tipstaff.kernel import clock
@@ -69,8 +70,13 @@ def csv_(files: tuple[Path, ...], source: str, complete: bool, as_of: str | None
     except InputError as error:
         _refused(error, as_json, {"columns": reading.columns, "rows": reading.rows})
         return
+    caught = _caught(dry_run, now)
     if as_json:
-        _print_json(changes, dry_run, {"columns": reading.columns, "rows": reading.rows, "without_start": reading.without_start})
+        _print_json(
+            changes,
+            dry_run,
+            {"warnings": caught, "columns": reading.columns, "rows": reading.rows, "without_start": reading.without_start},
+        )
         return
     _say_columns(reading)
     if reading.without_start:
@@ -117,8 +123,9 @@ def netbox_(ctx: click.Context, url: str, source: str, vrf: str | None, own: tup
         inventory=netbox.facts(answers, settings, now), source=known, by=_actor(), now=now, complete=True, tolerant=True,
         dry_run=dry_run,
     )  # fmt: skip
+    caught = _caught(dry_run, now)
     if as_json:
-        _print_json(changes, dry_run, {})
+        _print_json(changes, dry_run, {"warnings": caught})
     else:
         _say(changes, dry_run)
     if changes.left_out:
@@ -153,6 +160,14 @@ def export(directory: Path, as_json: bool) -> None:
         return
     for name, rows in written.items():
         click.echo(f"{rows:>8} {directory / name}")
+
+
+def _caught(dry_run: bool, now: datetime) -> list[str]:
+    """Who of those imported is not to be served again, said at once; it also stands on the desk."""
+    found = [] if dry_run else catching.warnings(catching.catch(now=now))
+    for one in found:
+        click.echo(f"warning: {one}", err=True)
+    return found
 
 
 def _fetched(client: NetBox, endpoint: str, progress: Progress) -> list[netbox.Record]:

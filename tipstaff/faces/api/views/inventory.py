@@ -1,6 +1,6 @@
 """Who holds which address: upserts by external id, change events, and what is known."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ from tipstaff.accounts import services
 from tipstaff.accounts.models import Customer, InventoryVersion, Service
 from tipstaff.accounts.services import Changes
 from tipstaff.attribution import queries
+from tipstaff.cases import catching
 from tipstaff.faces.api import facts, paging
 from tipstaff.faces.api.access import token_for
 from tipstaff.faces.api.problems import Invalid
@@ -99,8 +100,9 @@ def _load(request: HttpRequest, body: dict[str, Any], dry_run: bool) -> HttpResp
         as_of = facts.moment(body.get("as_of"))
     except facts.Bad as error:
         raise InputError(Problem("as_of", error.what, error.advice)) from error
+    delivered = facts.inventory(body)
     done = services.load(
-        inventory=facts.inventory(body),
+        inventory=delivered,
         source=services.source_named(name=f"api:{token.name}", kind="api"),
         by=f"token:{token.name}",
         now=moment,
@@ -109,12 +111,16 @@ def _load(request: HttpRequest, body: dict[str, Any], dry_run: bool) -> HttpResp
         tolerant=body.get("tolerant") is True,
         dry_run=dry_run,
     )
-    return _told(done, dry_run)
+    named = {one.external_id for one in delivered.customers} | {one.customer for one in delivered.services}
+    named |= {one.customer for one in delivered.contacts}
+    caught = [] if dry_run else catching.warnings(catching.catch(now=moment, customers=named))
+    return _told(done, dry_run, caught)
 
 
-def _told(done: Changes, dry_run: bool) -> HttpResponse:
+def _told(done: Changes, dry_run: bool, caught: Sequence[str] = ()) -> HttpResponse:
+    """``warnings``: customers of this delivery who look like somebody that is not to be served again."""
     left_out = [{"field": one.where, "problem": one.what, "advice": one.advice} for one in done.left_out]
-    body = done.summary() | {"left_out": left_out, "dry_run": dry_run}
+    body = done.summary() | {"left_out": left_out, "dry_run": dry_run, "warnings": list(caught)}
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 
 

@@ -7,8 +7,9 @@ from django.http import HttpResponse
 
 from tipstaff.accounts import lookups as accounts
 from tipstaff.accounts.models import Acceptance, Customer
-from tipstaff.cases import queries
+from tipstaff.cases import queries, refusals
 from tipstaff.cases.access import visible_to
+from tipstaff.cases.models import RefusalMatch
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
@@ -26,7 +27,7 @@ def customers(request: DeskRequest) -> HttpResponse:
     figures = queries.by_customer([row.pk for row in shown])
     after = f"{shown[-1].name}~{shown[-1].pk}" if len(found) > ROWS else ""
     context = {"screen": "customers", "rows": [{"customer": row, "figures": figures.get(row.pk)} for row in shown], "name": text,
-               "after": after}  # fmt: skip
+               "after": after, "caught": RefusalMatch.objects.filter(decision="").count()}  # fmt: skip
     return page(request, "desk/customers.html", context)
 
 
@@ -46,6 +47,8 @@ def customer(request: DeskRequest, number: int) -> HttpResponse:
         "closed_cases": list(cases.filter(closed_at__isnull=False).order_by("-opened_at", "-id")[:CASES]),
         "acceptances": list(Acceptance.objects.filter(customer=found).order_by("-accepted_at")[:20]),
         "children": list(found.children.order_by("name")[:50]),
+        "caught": list(RefusalMatch.objects.filter(customer=found, decision="").select_related("refusal")[:5]),
+        "barred": refusals.in_force(now).filter(customer=found).order_by("-at").first(),
     }  # fmt: skip
     return page(request, "desk/customer.html", context)
 
