@@ -8,18 +8,23 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.project.instances import ROOT, Instance
+from tipstaff.audit import anchors
+from tipstaff.audit.chain import Head
 from tipstaff.kernel.errors import InputError
-from tipstaff.project import backups, connections
+from tipstaff.project import backups, connections, heads
 from tipstaff.project.postgres import MAJOR, Cluster, make_state
+from tipstaff.project.processes import wait_until
 
 pytestmark = pytest.mark.slow
 SESSION = "INSERT INTO django_session VALUES ('alice', 'on duty', now())"
+UNSEALED = "SELECT count(*) FROM audit_entry e WHERE NOT EXISTS (SELECT FROM audit_seal s WHERE s.entry_id = e.id)"
 ENTRY = "INSERT INTO audit_entry (at, actor, action, subject, reason, detail) VALUES (now(), 'alice', 'a', 's', 'r', '{}')"
 
 
@@ -53,6 +58,7 @@ def worked(open_place: Path) -> Iterator[tuple[Instance, Path]]:
     try:
         instance.ready()
         work(instance.state)
+        assert wait_until(lambda: rows(instance.state, UNSEALED) == [(0,)], 60), "the sealer seals each second"
         file = open_place / "monday.backup"
         made = tipstaff(instance.state, "backup", str(file))
         assert made.returncode == 0, made.stderr
@@ -67,10 +73,42 @@ def test_a_backup_is_for_our_eyes_only(worked: tuple[Instance, Path]) -> None:
     assert not list(worked[1].parent.glob("*.partial"))
 
 
+def test_a_backup_says_how_far_the_record_goes(worked: tuple[Instance, Path]) -> None:
+    manifest = backups.check(worked[1])
+    number, chained = manifest["record"]["number"], manifest["record"]["chained"]
+    assert number >= 1 and len(chained) == 64 and f"the record sealed to {number} {chained[:16]}" in backups.describe(manifest)
+    with tarfile.open(worked[1]) as archive:
+        kept = archive.extractfile(heads.NAME)
+        assert kept is not None and json.loads(kept.read().splitlines()[-1])["number"] == number
+
+
+def test_a_restore_says_what_of_the_record_is_missing(worked: tuple[Instance, Path], open_place: Path) -> None:
+    """A head from after the backup lies in the new state directory; the restored database does not reach it."""
+    again = Instance(open_place / "lacking")
+    again.state.mkdir(parents=True, mode=0o755)
+    number = backups.check(worked[1])["record"]["number"]
+    (again.state / heads.NAME).write_text(
+        anchors.line_of(Head(number + 40, "ab" * 32), datetime(2026, 11, 3, tzinfo=UTC)) + "\n{tor"
+    )
+    restored = tipstaff(again.state, "restore", str(worked[1]))
+    assert restored.returncode == 4, restored.stderr
+    assert (
+        f"head {number + 40}, kept at 2026-11-03" in restored.stderr and "its 40 entries after that are missing" in restored.stderr
+    )
+    kept = [json.loads(line)["number"] for line in (again.state / heads.NAME).read_text().splitlines() if line.endswith("}")]
+    assert kept[-1] == number + 40 and number in kept, "the backup's heads lie beside those that were there"
+    try:
+        again.start().ready()
+        verified = tipstaff(again.state, "audit", "verify")
+        assert verified.returncode == 1 and f"has number {number + 40}; the chain ends at" in verified.stdout
+    finally:
+        again.kill_everything()
+
+
 def test_a_restored_instance_works_and_holds_everything(worked: tuple[Instance, Path], open_place: Path) -> None:
     again = Instance(open_place / "again")
     restored = tipstaff(again.state, "restore", str(worked[1]))
-    assert restored.returncode == 0, restored.stderr
+    assert restored.returncode == 0 and "missing" not in restored.stderr, restored.stderr
     for name in ("evidence/2026/11/a.pack", "spool/b.msg.broken", "evidence.key", "secret.key"):
         assert (again.state / name).read_bytes() == (worked[0].state / name).read_bytes()
     try:

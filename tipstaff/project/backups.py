@@ -2,7 +2,8 @@
 
 The database is dumped as of one moment while the desk works on. Evidence packs never change once written, and are copied
 both before and after the dump: a pack that the dump speaks of was there on one of the two occasions. The spool is copied
-first: what it holds may be in the dump too, and is then recognised by its id.
+first: what it holds may be in the dump too, and is then recognised by its id. The end of the record's chain is in the
+manifest, and the heads kept of it lie beside: what a restored record lacks of them is said.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from typing import IO, Any
 
 from tipstaff.kernel.errors import InputError, Problem, Refused
 from tipstaff.kernel.progress import Progress, unseen
-from tipstaff.project import connections, dumps, environment
+from tipstaff.project import connections, dumps, environment, heads
 from tipstaff.project.postgres import make_state
 
 FORMAT = 1
@@ -43,6 +44,9 @@ def write(file: Path, state: Path, *, now: datetime, keys: bool = True, progress
     }  # fmt: skip
     partial = file.with_name(file.name + ".partial")
     with dumps.owners_database(state) as address, tempfile.TemporaryDirectory(dir=file.absolute().parent) as scratch:
+        end = heads.of(address)
+        manifest["record"] = heads.told(end)
+        (Path(scratch) / heads.NAME).write_text(heads.gathered(state, end, now), encoding="utf-8")
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as out:
@@ -62,6 +66,7 @@ def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest
         scratch = dumped.with_name(MANIFEST)
         scratch.write_text(json.dumps(manifest))
         _add(archive, scratch, MANIFEST, sums)
+        _add(archive, dumped.with_name(heads.NAME), heads.NAME, sums)
         for tree in reversed(TREES):  # the spool first
             _add_tree(archive, state, tree, sums, progress)
         dumps.dump(address, dumped, progress)
@@ -94,7 +99,8 @@ def _add(archive: tarfile.TarFile, path: Path, name: str, sums: dict[str, str]) 
 
 
 def read(file: Path, state: Path, progress: Progress = unseen) -> dict[str, Any]:
-    """Restore ``file`` into the empty ``state`` (and the empty external database, if one is named); its manifest.
+    """Restore ``file`` into the empty ``state`` (and the empty external database, if one is named); its manifest, and under
+    ``missing`` what the restored record lacks of the heads that were kept of it.
 
     Every sum is checked before anything is written. Raises InputError for a damaged file, Refused where something is.
     """
@@ -103,9 +109,13 @@ def read(file: Path, state: Path, progress: Progress = unseen) -> dict[str, Any]
     if taken := [name for name in (*TREES, "evidence.key") if _holds_something(state / name)]:
         raise Refused(f"{state} already holds {', '.join(taken)}: restore into an empty state directory")
     with dumps.owners_database(state, must_be_stopped=True) as address, tempfile.TemporaryDirectory(dir=state) as scratch:
-        _extract(file, Path(scratch), {DUMP}, progress)
+        _extract(file, Path(scratch), {DUMP, heads.NAME}, progress)
+        brought = Path(scratch) / heads.NAME
         dumps.load(address, Path(scratch) / DUMP, dumps.application_role(), progress)
         _extract(file, state, {*TREES, *KEYS}, progress)
+        if brought.exists():  # a backup of an older Tipstaff has none
+            heads.merge(state, brought.read_text(encoding="utf-8"))
+        manifest["missing"] = heads.missing(address, manifest, state)
     return manifest
 
 
@@ -170,4 +180,8 @@ def describe(manifest: dict[str, Any]) -> str:
     """A manifest in one line."""
     keys = "with its keys: guard it like the desk itself" if manifest["keys"] else "without its keys: keep those apart"
     where = "" if manifest["evidence"] == "in this file" else f"; evidence stays in {manifest['evidence']}"
-    return f"made {manifest['made_at']} by Tipstaff {manifest['tipstaff']}, {keys}{where}"
+    end = manifest.get("record")
+    record = (
+        "" if end is None else f"; the record sealed to {end['number']}" + (f" {end['chained'][:16]}…" if end["number"] else "")
+    )
+    return f"made {manifest['made_at']} by Tipstaff {manifest['tipstaff']}, {keys}{where}{record}"

@@ -8,6 +8,8 @@ from tipstaff.faces.cli.progress import shown
 from tipstaff.kernel.clock import now
 from tipstaff.project import backups, environment
 
+PARTLY = 4
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -23,8 +25,16 @@ def backup(file: Path, keys: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
 @click.option("--check", "only_check", is_flag=True, help="Only check that the file is whole.")
 def restore(file: Path, only_check: bool) -> None:
-    """Restore a backup FILE into an empty state directory (and database). Checks every sum first."""
+    """Restore a backup FILE into an empty state directory (and database). Checks every sum first.
+
+    The restored record is compared with the heads in the file, and with those that lie in the state directory already
+    (audit-heads.jsonl): what is missing is said, and the exit code is 4.
+    """
     with shown() as progress:
         manifest = backups.check(file, progress) if only_check else backups.read(file, environment.state_directory(), progress)
     done = "is whole" if only_check else f"restored into {environment.state_directory()}; start it with `tipstaff up`"
     click.echo(f"{file} {done} ({backups.describe(manifest)})")
+    for one in manifest.get("missing", ()):
+        click.echo(f"tipstaff: the record: {one}", err=True)
+    if manifest.get("missing"):
+        raise SystemExit(PARTLY)
