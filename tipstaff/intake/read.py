@@ -44,7 +44,8 @@ def read_submission(raw: bytes, hints: Hints | None = None, vocabulary: Vocabula
     """
     vocabulary = vocabulary or packaged()
     drafts: list[ReportDraft] = []
-    for message in open_message(raw, replace(hints or Hints(), vocabulary=vocabulary)):
+    hints = hints or Hints(vocabulary=vocabulary)
+    for message in open_message(raw, hints if hints.vocabulary is vocabulary else replace(hints, vocabulary=vocabulary)):
         try:
             drafts += read_message(message, vocabulary)
         except Exception as error:  # a defect of ours must cost one report's automation, never the report
@@ -91,7 +92,7 @@ def _read(message: Message, vocabulary: Vocabulary) -> list[ReportDraft]:
     carried = _carried(message)
     if carried:
         return [draft for inner in carried for draft in _forwarded(inner, message, vocabulary)]
-    profile = vocabulary.profile_of([one.domain for one in authenticated_domains(message)])
+    profile = vocabulary.profile_of([one.domain for one in message.once(authenticated_domains)])
     _use_zone(message, profile)
     return [_finished(draft, message, profile, vocabulary) for draft in _parsed(message)]
 
@@ -222,7 +223,7 @@ def _vouched_for(message: Message, sender: str) -> str | None:
     domain = sender.rpartition("@")[2].lower()
     if not domain or not message.hints.trusted_authserv:
         return None
-    passed = (one.domain for one in authenticated_domains(message))
+    passed = (one.domain for one in message.once(authenticated_domains))
     return next((name for name in passed if domain == name or domain.endswith(f".{name}") or name.endswith(f".{domain}")), None)
 
 

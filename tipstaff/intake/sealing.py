@@ -23,6 +23,7 @@ MAX_PART = 200_000  # characters of each text part that are searched
 MAX_PARTS = 60
 NEAR = 45  # characters between a child word and an act word
 LONGEST = 300  # characters of a phrase
+LONG = 500  # characters of a text that is worth being looked for in another
 AROUND = 160  # characters before a hit in which a policy's words excuse it
 AFTER = 80
 
@@ -84,11 +85,38 @@ def must_seal(message: Message, vocabulary: Vocabulary | None = None, words: Sea
     if _by_sender(message, vocabulary):
         return "its sender belongs to a hotline network"
     bulk = bool(message.header("List-Unsubscribe") or message.header("List-Id"))
-    for low, place in _texts(message):
-        language = _by_words(low, words)
+    searched = _Searched()
+    for text, place in _texts(message):
+        if searched.holds_line(text):
+            continue
+        low = fold(text)
+        hits = words.phrases.find(low, folded=True, limit=MAX_PART)
+        if not hits:
+            searched.add(text)
+            continue
+        language = _by_words(low, hits)
         if language is not None and not (bulk and place == "text"):
             return f"words in its {place} ({language})" if language != "near" else f"words in its {place}"
     return None
+
+
+class _Searched:
+    """Long texts in which nothing at all was found. An attached mail is there twice, as a part and opened: what lies inside one of
+    these needs no second search."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+
+    def add(self, text: str) -> None:
+        if len(text) >= LONG and text.isascii():
+            self._texts = [*self._texts[-2:], text]
+
+    def holds(self, text: str) -> bool:
+        return len(text) >= LONG and any(text in one for one in self._texts)
+
+    def holds_line(self, text: str) -> bool:
+        """The same where words count: it begins and ends with a line there, so that no word goes on beyond it."""
+        return self.holds(text) and any(f"\n{text.strip()}\n" in f"\n{one}\n" for one in self._texts)
 
 
 _ASCII_LETTERS = bytes(b for b in range(128) if chr(b).isalnum())
@@ -107,12 +135,16 @@ def _squeezed(text: str) -> str:
 
 
 def _by_structure(message: Message, words: SealingWords) -> bool:
+    searched = _Searched()
     for each in _messages(message):
         for part in each.parts[:MAX_PARTS]:
             if part.content_type.startswith(("image/", "video/", "audio/")):
                 continue
             text = part.text[:MAX_PART]
+            if searched.holds(text):
+                continue
             if not _may_name_it(text, words):
+                searched.add(text)
                 continue
             matches = [
                 *(_TYPE.finditer(text) if ":" in text or "=" in text else ()),
@@ -129,10 +161,11 @@ def _names_it(said: str, words: SealingWords) -> bool:
 
 
 def _by_sender(message: Message, vocabulary: Vocabulary) -> bool:
-    domains = [one.domain for one in authenticated_domains(message)]
+    domains = [one.domain for one in message.once(authenticated_domains)]
     for each in _messages(message):
         domains += [address.rpartition("@")[2] for address in addresses_of(each, "from", "sender", "return-path", "reply-to")]
-    return any((profile := vocabulary.profile_of([domain])) is not None and profile.sealed for domain in domains)
+    profiles = (vocabulary.profile_of([domain]) for domain in dict.fromkeys(domains))
+    return any(profile is not None and profile.sealed for profile in profiles)
 
 
 def _messages(message: Message) -> list[Message]:
@@ -146,26 +179,23 @@ def _messages(message: Message) -> list[Message]:
 
 
 def _texts(message: Message):
-    """(folded text, where): subjects and file names first, then the letters and every text part."""
+    """(text, where): subjects and file names first, then the letters and every text part."""
     for each in _messages(message):
-        yield fold(each.header("Subject")), "subject"
+        yield each.header("Subject"), "subject"
         names = [part.filename.replace("_", " ").replace("-", " ") for part in each.parts[:MAX_PARTS] if part.filename]
         if names:
-            yield fold(" ".join(names)), "file names"
+            yield " ".join(names), "file names"
     for each in _messages(message):
-        yield each.folded, "text"
+        yield each.letter, "text"
         for part in each.parts[:MAX_PARTS]:
             if part.content_type.startswith(_TEXTS) and (
                 part.attachment or each.kind != "mail" or not part.content_type.startswith("text/")
             ):
-                yield fold(part.text[:MAX_PART]), "text"
+                yield part.text[:MAX_PART], "text"
 
 
-def _by_words(low: str, words: SealingWords) -> str | None:
+def _by_words(low: str, hits: list[Hit]) -> str | None:
     """The language of a hit that is no policy or news, 'near' for a child word near an act word, None for neither."""
-    hits = words.phrases.find(low, folded=True, limit=MAX_PART)
-    if not hits:
-        return None
     allowed = [hit for hit in hits if hit.value[0] == "allowed"]
     for hit in hits:
         if hit.value[0] == "plain" and not _is_excused(hit.start, hit.end, allowed, low):

@@ -99,4 +99,5 @@ class Reader:
             own_networks=self.networks,
             zone=known.get("zone"),
             seal_cleared=is_cleared(item.envelope),
+            vocabulary=self.vocabulary,
         )

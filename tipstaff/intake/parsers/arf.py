@@ -123,10 +123,10 @@ def _find_source(facts: _Facts, fields: Fields, message: Message, inner: Message
     """Source-IP; else the address that the letter names; else the hop that handed the reported mail over."""
     given = fields.first("source-ip").split()
     stated = normal_ip(given[0]) if given else None
-    hop = source_hop(inner, message.hints.own_networks) if inner is not None else None
     if stated:
         facts.ip, facts.ip_in = stated, f"{where}: Source-IP"
         return
+    hop = source_hop(inner, message.hints.own_networks) if inner is not None else None
     if given:
         facts.warnings.append(f"Source-IP {' '.join(given)[:60]!r} is not an address")
     letter = _LETTER.search(message.letter)

@@ -92,7 +92,9 @@ def plain_subject(message: Message) -> str:
 
 
 def _plain_subject(message: Message) -> str:
-    return fold(_PREFIX.sub("", message.header("subject"))).strip()
+    subject = message.header("subject")
+    prefix = _PREFIX.match(subject) if ":" in subject or "：" in subject else None
+    return fold(subject[prefix.end() :] if prefix else subject).strip()
 
 
 def begins_with(group: str, text: str) -> str | None:

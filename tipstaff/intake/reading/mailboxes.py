@@ -7,6 +7,7 @@ from tipstaff.intake.message import Message
 from tipstaff.intake.reading.patterns import pattern
 
 _ADDRESS = pattern(r"<\s*(?:mailto:)?([^<>\s\"]{1,254}@[^<>\s\"]{1,254})\s*>")
+_PLAIN = frozenset('<> "\t\n\r\f\v')  # what is in no address between angles
 _SEPARATORS = str.maketrans(dict.fromkeys('<>",;:()[]', " "))
 _BARE = pattern(r"([^\s<>\",;:()\[\]]{1,128}@[^\s<>\",;:()\[\]]{1,190})")
 
@@ -21,15 +22,29 @@ def _mailbox(text: str) -> tuple[str | None, str | None]:
     text = text.strip()
     if "@" not in text:
         return (text.strip("\"' <>") or None), None
-    match = (_ADDRESS.search(text) if "<" in text else None) or _BARE.search(text)
-    if not match:
+    before, email, behind = _cut(text)
+    if not email:
         return (text.strip("\"' <>") or None), None
-    email = match.group(1).strip(".").strip("'")
+    email = email.strip(".").strip("'")
     local, _, domain = email.rpartition("@")
-    name = text[: match.start()].strip().strip("\"' ").strip()
-    if not name and "(" in text[match.end() :]:
-        name = text[match.end() :].partition("(")[2].partition(")")[0].strip()
+    name = before.strip().strip("\"' ").strip()
+    if not name and "(" in behind:
+        name = behind.partition("(")[2].partition(")")[0].strip()
     return (name if name and name.lower() != email.lower() else None), f"{local}@{domain.lower()}"
+
+
+def _cut(text: str) -> tuple[str, str, str]:
+    """What stands before the first address, the address, and what stands behind it; the address is empty where there is none."""
+    before, angle, rest = text.partition("<")
+    address, closed, behind = rest.partition(">")
+    if closed and not behind and _PLAIN.isdisjoint(address) and address.isascii() and 3 <= len(address) <= 254:
+        local, _, domain = address.partition(
+            "@"
+        )  # nearly all are so; the pattern with its counted repetitions costs ten times this
+        if local and domain and not local.startswith("mailto:"):
+            return before, address, ""
+    match = (_ADDRESS.search(text) if angle else None) or _BARE.search(text)
+    return (text[: match.start()], match.group(1), text[match.end() :]) if match else (text, "", "")
 
 
 def addresses_of(message: Message, *headers: str) -> list[str]:

@@ -56,7 +56,7 @@ def open_message(raw: bytes, hints: Hints | None = None) -> list[Message]:
 def _open(raw: bytes, hints: Hints, where: str, budget: Budget, depth: int) -> list[Message]:
     if is_archive(raw, hints.filename):
         return _archive(raw, hints, where, budget, depth)
-    if _MBOX.match(raw[:400]) and looks_like_mail(raw.partition(b"\n")[2]):
+    if raw.startswith(b"From ") and _MBOX.match(raw[:400]) and looks_like_mail(raw.partition(b"\n")[2]):
         return _mbox(raw, hints, where, budget)
     if looks_like_mail(raw):
         return [read_mail(raw.lstrip(b"\r\n\t \xef\xbb\xbf") if raw[:1] in b"\r\n\t \xef" else raw, hints, where, budget)]

@@ -78,7 +78,7 @@ def _read(text: str, zone: str | None, reference: datetime | None) -> Moment | N
         .replace("\u2212", "-")
         .replace("\u202f", " ")
     )
-    if not any(c.isdigit() for c in clean) or len(clean) < 6:
+    if not any(map(str.isdigit, clean)) or len(clean) < 6:
         return None
     for form in (
         _read_epoch,
