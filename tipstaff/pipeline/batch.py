@@ -104,7 +104,7 @@ def _without_events(item: Item) -> Item:
 
 def _drop_known(table: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, int]]:
     """The events that are not stored yet, once each, and how many of each report were there already."""
-    first = table.unique("key", keep="first", maintain_order=True)
+    first = table.filter(table["key"].ne_missing(table["key"].shift()))  # the table is sorted by key
     fresh = first.filter(~pl.Series(reports.known_keys(first["key"])))
     have = dict(table.group_by("report").len().iter_rows())
     kept = dict(fresh.group_by("report").len().iter_rows())
