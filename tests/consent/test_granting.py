@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import IntegrityError, ProgrammingError, transaction
 
-from tipstaff.accounts.models import StaffMember
+from tipstaff.accounts.models import Customer, OwnPrefix, Service, StaffMember
 from tipstaff.audit.models import Entry
 from tipstaff.consent import granting, queries
 from tipstaff.consent.granting import Asked
@@ -109,3 +109,17 @@ def test_uses_are_only_ever_added() -> None:
     use = PermitUse.objects.create(permit=permit, report_id=1, from_at=NOW, until_at=NOW, text="x", at=NOW)
     with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
         PermitUse.objects.filter(pk=use.pk).update(text="y")
+
+
+def test_nobody_permits_what_is_not_ours_or_is_another_customers() -> None:
+    OwnPrefix.objects.create(prefix="192.0.2.0/24")
+    for hosts in (["0.0.0.0/1"], ["192.0.2.7", "198.51.100.1"], ["2001:db8::/48"], ["192.0.0.0/16"]):
+        with pytest.raises(InputError, match="is not ours"):
+            asked(hosts=hosts)
+    carol, dave = (Customer.objects.create(name=name, external_id=name, created_at=NOW) for name in ("carol", "dave"))
+    daves = Service.objects.create(customer=dave, external_id="dave-1", name="web")
+    with pytest.raises(InputError, match="another customer's"):
+        asked(customer=carol.pk, services=[daves.pk])
+    permit = asked(customer=dave.pk, services=[daves.pk])
+    granting.grant(permit=permit.pk, by="bob", now=NOW)
+    assert queries.scopes(now=NOW)[0].customer == dave.pk

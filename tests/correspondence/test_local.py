@@ -1,6 +1,7 @@
 """The local outbox: letters become files on this machine, count as sent, and say where they went."""
 
 import email
+import os
 import threading
 from email import policy
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.correspondence.given import NOW, promised
 from tipstaff.correspondence.local import KEPT, NAME, LocalOutbox
+from tipstaff.correspondence.smarthost import Outcome
 from tipstaff.correspondence.worker import Delivery
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError
@@ -46,6 +48,22 @@ def test_a_letter_is_a_file_and_counts_as_sent(local):
 def test_no_name_of_a_recipient_leads_out_of_the_directory(local, tmp_path):
     LocalOutbox(local, lambda: NOW).send("a@example.net", "../../etc/x@example.com", b"x", lambda: None)
     assert [path.parent for path in tmp_path.rglob("*.eml")] == [local]
+
+
+def test_no_link_is_followed_and_nobody_else_reads_a_letter(local, tmp_path):
+    local.mkdir(mode=0o755)
+    outside = tmp_path / "outside"
+    outside.write_bytes(b"kept")
+    name = f"{NOW:%Y%m%dT%H%M%S.%f}-a@example.com"
+    (local / f".{name}.{os.getpid()}").symlink_to(outside)
+    (local / f"{name}.eml").symlink_to(outside)
+    box = LocalOutbox(local, lambda: NOW)
+    assert box.send("a@example.net", "a@example.com", b"secret link", lambda: None).outcome is Outcome.LATER
+    assert box.send("a@example.net", "a@example.com", b"secret link", lambda: None).outcome is Outcome.SENT
+    assert outside.read_bytes() == b"kept"
+    written = local / f"{name}-2.eml"
+    assert written.read_bytes() == b"secret link" and written.stat().st_mode & 0o077 == 0
+    assert sorted(path.name for path in local.iterdir()) == sorted([f"{name}.eml", f"{name}-2.eml"])
 
 
 def test_where_it_cannot_be_written_the_letter_waits(local):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.pipeline.given import BEFORE, CAROL, DAVE, NOW, deliver, event, provider, report
+from tipstaff.accounts.models import Customer
 from tipstaff.cases.models import Case
 from tipstaff.consent.models import Permit, PermitUse
 from tipstaff.reports.models import Event, Report
@@ -87,3 +88,16 @@ def test_the_other_side_is_looked_at_where_the_permit_names_it() -> None:
     assert not Case.objects.exists()
     deliver(scan(event(at=AT + timedelta(seconds=1), details={"victim_ip": "198.51.100.77"})))
     assert Case.objects.count() == 1
+
+
+def test_a_permit_covers_the_customer_who_gave_it_and_nobody_who_holds_the_address_later() -> None:
+    provider()
+    carol, dave = (Customer.objects.get(external_id=name) for name in ("carol", "dave"))
+    permit(customer=dave)
+    deliver(scan())
+    case = Case.objects.get()
+    assert case.customer == carol and not PermitUse.objects.exists()
+    assert "another customer" in Event.objects.get().details["permit_note"]
+    own = permit(customer=carol)
+    deliver(scan(event(at=AT + timedelta(seconds=1))))
+    assert [use.permit_id for use in PermitUse.objects.all()] == [own.pk]

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from tipstaff.accounts.access import require
 from tipstaff.accounts.approvals import require_other
-from tipstaff.accounts.models import Customer, Service, StaffMember
+from tipstaff.accounts.models import Customer, OwnPrefix, Service, StaffMember
 from tipstaff.audit.services import record
 from tipstaff.consent.models import Permit
 from tipstaff.consent.permits import DIRECTIONS, KINDS
@@ -56,7 +56,8 @@ def check(asked: Asked) -> list[Problem]:
     if not asked.hosts and not asked.services:
         problems.append(Problem("hosts", "none is named", "name addresses, prefixes or services of ours"))
     for name, texts in (("hosts", asked.hosts), ("targets", asked.targets)):
-        problems += [problem for text in texts[:MOST] if (problem := _network_problem(name, text))]
+        wrong = [problem for text in texts[:MOST] if (problem := _network_problem(name, text))]
+        problems += wrong or (_foreign(asked.hosts[:MOST]) if name == "hosts" else [])
         if len(texts) > MOST:
             problems.append(Problem(name, f"there are {len(texts)}", f"at most {MOST}; use prefixes"))
     return [*problems, *_window_problems(asked), *_document_problems(asked)]
@@ -68,6 +69,14 @@ def _network_problem(name: str, text: str) -> Problem | None:
     except ValueError as error:
         return Problem(name, f"{text[:80]!r} is no address or prefix: {error}", "such as 192.0.2.7 or 192.0.2.0/28")
     return Problem(name, f"{text} is everything", "name prefixes") if network.prefixlen == 0 else None
+
+
+def _foreign(hosts: Sequence[str]) -> list[Problem]:
+    """Hosts outside our own space, where it is known: nobody can permit what is done there."""
+    own = list(OwnPrefix.objects.values_list("prefix", flat=True))
+    wanted = [ip_network(text.strip()) for text in hosts] if own else []
+    stray = [one for one in wanted if not any(one.version == net.version and one.subnet_of(net) for net in own)]
+    return [Problem("hosts", f"{one} is not ours", "name addresses and prefixes within our own space") for one in stray]
 
 
 def _window_problems(asked: Asked) -> list[Problem]:
@@ -101,9 +110,11 @@ def ask(*, asked: Asked, by: str, now: datetime) -> Permit:
     customer = Customer.objects.filter(pk=asked.customer).first() if asked.customer else None
     if asked.customer and customer is None:
         raise InputError(Problem("customer", f"there is no customer {asked.customer}"))
-    missing = set(asked.services) - set(Service.objects.filter(pk__in=asked.services).values_list("pk", flat=True))
-    if missing:
+    holders = dict(Service.objects.filter(pk__in=asked.services).values_list("pk", "customer_id"))
+    if missing := set(asked.services) - set(holders):
         raise InputError([Problem("services", f"there is no service {number}") for number in sorted(missing)])
+    if customer is not None and (others := sorted(pk for pk, holder in holders.items() if holder != customer.pk)):
+        raise InputError([Problem("services", f"service {number} is another customer's") for number in others])
     blob, digest = _kept(asked, now)
     permit = Permit.objects.create(
         kind=asked.kind, title=asked.title.strip(), customer=customer, direction=asked.direction,

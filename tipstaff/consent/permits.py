@@ -35,6 +35,7 @@ class Scope:
     services: frozenset[int] = frozenset()
     targets: tuple[Network, ...] = ()
     kinds: frozenset[str] = frozenset()  # detectors and codes of categories
+    customer: int | None = None  # whose consent it is: an address that went to somebody else is no longer covered
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Deed:
     kinds: frozenset[str] = frozenset()
     peers: tuple[Network, ...] = ()
     service: int | None = None
+    customer: int | None = None  # to whom it is attributed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ def unfit(scope: Scope, deed: Deed) -> str:
     here = deed.service is not None and deed.service in scope.services
     if not here and (deed.local is None or not _within(deed.local, scope.hosts)):
         return "hosts"
+    if scope.customer is not None and scope.customer != deed.customer:
+        return "it is the consent of another customer than held the address then"
     if scope.direction not in (deed.direction, BOTH):
         return f"it is for tests {DIRECTIONS[scope.direction]}, and this went the other way"
     if scope.kinds and not scope.kinds & deed.kinds:

@@ -29,7 +29,7 @@ def scope_of(row: Permit) -> Scope | None:
     return Scope(
         id=row.pk, kind=row.kind, direction=row.direction, hosts=tuple(map(ip_network, row.hosts)), starts_at=starts_at,
         ends_at=ends_at, services=frozenset(row.services), targets=tuple(map(ip_network, row.targets)),
-        kinds=frozenset(row.detectors),
+        kinds=frozenset(row.detectors), customer=row.customer_id,
     )  # fmt: skip
 
 

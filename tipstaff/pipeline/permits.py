@@ -90,6 +90,7 @@ def deed_of(row: Mapping[str, Any], details: Mapping[str, Any]) -> Deed | None:
         kinds=frozenset({row["category"], row["report_type"]}),
         peers=tuple(network for name in PEERS for network in _networks(details.get(name))),
         service=row["service"],
+        customer=row["customer"],
     )
 
 
@@ -105,6 +106,7 @@ def _deed_of_finding(row: Mapping[str, Any], finding: Mapping[str, Any], seen_at
         kinds=frozenset({row["category"], row["report_type"], str(finding.get("detector"))}),
         peers=tuple(_networks([peer.get("address") for peer in peers if isinstance(peer, dict)])),
         service=row["service"],
+        customer=row["customer"],
     )
 
 

@@ -71,6 +71,8 @@ def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View
                     return refusals.page(request, 403, "Your role may read here, not change anything.")
                 return _answered(view, request, *args, **kwargs)
 
+        # What a route lets in can be read from it: a test walks every route of the desk.
+        guarded.readers, guarded.writers = frozenset(roles or READERS), frozenset(roles or write)  # type: ignore[attr-defined]
         return guarded
 
     return around
