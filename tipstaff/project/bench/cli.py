@@ -29,11 +29,11 @@ def _command(name: str, size: int) -> click.Command:
     @click.option("--rows", default=size, show_default=True, help="How many rows, mails, documents or questions.")
     @click.option("--batch", default=100_000, show_default=True, help="Rows in one delivery (feed).")
     @click.option("--preload", default=5_000_000, show_default=True, help="Events that are there already (feed).")
-    @click.option("--workers", default=2, show_default=True, help="Worker processes (mail).")
+    @click.option("--workers", default=2, show_default=True, help="Worker processes (feed, mail).")
     @click.option("--json", "_json", is_flag=True, help="The output is JSON either way.")
     def run(rows: int, batch: int, preload: int, workers: int, _json: bool) -> None:
         measure: Callable[..., dict[str, Any]] = import_module(f"tipstaff.project.bench.{name}").run
-        more = {"feed": {"batch": batch, "preloaded": preload}, "mail": {"workers": workers}}.get(name, {})
+        more = {"feed": {"batch": batch, "preloaded": preload, "workers": workers}, "mail": {"workers": workers}}.get(name, {})
         click.echo(json.dumps(measure(rows=rows, **more)))
 
     return run

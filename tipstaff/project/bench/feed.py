@@ -1,14 +1,17 @@
 """How fast a large feed becomes attributed, deduplicated, ruled and cased events, with millions there already."""
 
 import io
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
+import psutil
 
-from tipstaff.project.bench import throwaway, world
+from tipstaff.project.bench import programs, throwaway, world
 
+LOOK_AT_MEMORY = 0.5  # seconds between looks at what the workers take
 HEADER_TAGS = ("ntp", "dns", "snmp", "ssdp", "telnet", "rdp", "smb", "mongodb")
 
 
@@ -109,39 +112,29 @@ def _old_events(table: pl.DataFrame, rows: int, rng: np.random.Generator, now: d
     )
 
 
-def run(*, rows: int = 1_000_000, batch: int = 100_000, preloaded: int = 5_000_000, seed: int = 1) -> dict[str, Any]:
-    """Load ``rows`` in files of ``batch`` and deliver them again; see the README for the conditions of published figures."""
-    import os
+def run(
+    *, rows: int = 1_000_000, batch: int = 100_000, preloaded: int = 5_000_000, workers: int = 2, seed: int = 1
+) -> dict[str, Any]:
+    """Load ``rows`` in files of ``batch`` and deliver them again, to ``workers`` programs as ``tipstaff up`` starts them.
 
+    They are up and idle when the clock starts. See the README for the conditions of published figures.
+    """
     with throwaway.instance() as cluster:
         from django.conf import settings
-        from django.db import connection
 
-        from tipstaff.intake import spool as spools
+        from tipstaff.intake.spool import Spool
         from tipstaff.kernel.clock import now
-        from tipstaff.pipeline.worker import Worker
 
         rng = np.random.default_rng(seed)
         table = world.build()
         if preloaded:
             preload(cluster, table, preloaded, rng, now())
-        worker = Worker(spools.Spool(settings.SPOOL))
+        spool = Spool(settings.SPOOL)
         files = [feed_csv(table, batch, now() - timedelta(days=1), rng) for _ in range(max(1, rows // batch))]
-        first = _deliver(worker, files, cluster, "a")
-        peak, server = throwaway.proportional_mb([os.getpid()]), throwaway.postgres_mb(cluster)
-        again = _deliver(worker, files, cluster, "b")
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*), sum(CASE WHEN case_id IS NOT NULL THEN 1 ELSE 0 END) FROM reports_event WHERE report_id > 0"
-            )
-            stored, cased = cursor.fetchone()
-            cursor.execute(
-                "SELECT sum(pg_total_relation_size(inhrelid)) / greatest(1, (SELECT count(*) FROM reports_event)) FROM pg_inherits "
-                "WHERE inhparent = 'reports_event'::regclass"
-            )
-            size = cursor.fetchone()[0]
-            cursor.execute("SELECT count(*) FROM cases_case")
-            cases = cursor.fetchone()[0]
+        with programs.started(workers) as hands:
+            first, peak = _deliver(spool, files, cluster, hands, "a")
+            server = throwaway.postgres_mb(cluster)
+            again, _ = _deliver(spool, files, cluster, hands, "b")
         total = len(files) * batch
         return {
             "events_per_s": round(total / first.wall),
@@ -149,33 +142,55 @@ def run(*, rows: int = 1_000_000, batch: int = 100_000, preloaded: int = 5_000_0
             "redelivered_per_s": round(total / again.wall),
             "peak_rss_mb": peak,
             "postgres_mb": server,
-            "bytes_per_event": int(size),
+            "bytes_per_event": _bytes_per_event(),
             "rows": total,
             "batch": batch,
             "preloaded": preloaded,
-            "stored": stored,
-            "cased": int(cased or 0),
-            "cases": cases,
+            "workers": workers,
+            **_counts(),
             "redelivery_cpu_s_per_100k": round(again.cpu * 1e5 / total, 2),
         }
 
 
-def _deliver(worker: Any, files: list[bytes], cluster: Any, name: str) -> throwaway.Meter:
-    """Each file is accepted, kept as evidence, parsed and committed; all of it is timed."""
+def _bytes_per_event() -> int:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(pg_total_relation_size(inhrelid)) / greatest(1, (SELECT count(*) FROM reports_event)) FROM pg_inherits "
+            "WHERE inhparent = 'reports_event'::regclass"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _counts() -> dict[str, int]:
+    """What is there after it all: events of the feed, those of cases among them, and cases."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*), count(case_id), (SELECT count(*) FROM cases_case) FROM reports_event WHERE report_id > 0")
+        return dict(zip(("stored", "cased", "cases"), cursor.fetchone(), strict=True))
+
+
+def _deliver(spool: Any, files: list[bytes], cluster: Any, hands: list[psutil.Process], name: str) -> tuple[throwaway.Meter, float]:
+    """Each file comes when the one before was taken up, and makes a batch of its own; it is accepted, kept as evidence, parsed
+    and committed, and all of it is timed. Also the most memory that the workers had together, proportionally, in MB."""
+    from tipstaff.intake.models import Submission
     from tipstaff.intake.spool import accepted
     from tipstaff.kernel.clock import now
 
-    worker.prepare()
-    meter = throwaway.Meter(cluster)
-    for number, content in enumerate(files):
-        item = accepted(
-            source="shadowserver",
-            kind="pull",
-            content=content,
-            now=now(),
-            ref=f"{name}{number}",
-            filename=f"2026-11-{number % 28 + 1:02d}-scan_ntp-bench-asn.csv",
-        )
-        worker.spool.put([item])
-        worker.step()
-    return meter.stop()
+    pids = [hand.pid for hand in hands]
+    peak, looked = 0.0, 0.0
+    meter = throwaway.Meter(cluster, hands)
+    waiting = list(enumerate(files))[::-1]
+    while waiting or spool.count() or Submission.objects.filter(state="received").exists():
+        if waiting and not spool.count():
+            number, content = waiting.pop()
+            filename = f"2026-11-{number % 28 + 1:02d}-scan_ntp-bench-asn.csv"
+            ref = f"{name}{number}"
+            spool.put([accepted(source="shadowserver", kind="pull", content=content, now=now(), ref=ref, filename=filename)])
+        if meter.running() > looked + LOOK_AT_MEMORY:
+            looked, peak = meter.running(), max(peak, throwaway.proportional_mb(pids))
+        time.sleep(programs.LOOK)
+    meter.stop()
+    return meter, max(peak, throwaway.proportional_mb(pids))

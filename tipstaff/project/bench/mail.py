@@ -1,21 +1,14 @@
 """How fast mails in the spool become committed cases."""
 
 import fcntl
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
-import psutil
 
-from tipstaff.project import environment
-from tipstaff.project.bench import mails, throwaway, world
+from tipstaff.project.bench import mails, programs, throwaway, world
 from tipstaff.project.bench.feed import addresses_of
-
-LOOK = 0.02  # seconds between looks at what is left
 
 
 def run(*, rows: int = 20_000, workers: int = 2, seed: int = 1) -> dict[str, Any]:
@@ -36,12 +29,11 @@ def run(*, rows: int = 20_000, workers: int = 2, seed: int = 1) -> dict[str, Any
         with ExitStack() as stack:
             turn = stack.enter_context((spool.directory / ".lock").open("w"))
             fcntl.flock(turn, fcntl.LOCK_EX)  # who has it empties the spool: nobody, until the workers stand ready
-            hands = [stack.enter_context(_worker()) for _ in range(workers)]
-            _ready(workers)
+            hands = stack.enter_context(programs.started(workers))
             meter = throwaway.Meter(cluster, hands)
             fcntl.flock(turn, fcntl.LOCK_UN)
             while spool.count() or Submission.objects.filter(state="received").exists():
-                time.sleep(LOOK)
+                time.sleep(programs.LOOK)
             meter.stop()
         states = dict.fromkeys(("parsed", "needs_person", "set_aside", "failed"), 0)
         for state in Submission.objects.values_list("state", flat=True):
@@ -50,26 +42,3 @@ def run(*, rows: int = 20_000, workers: int = 2, seed: int = 1) -> dict[str, Any
             "mails_per_s": round(rows / meter.wall), "cpu_ms_per_mail": round(meter.cpu * 1000 / rows, 3), "mails": rows,
             "workers": workers, "cases": Case.objects.count(), **states,
         }  # fmt: skip
-
-
-@contextmanager
-def _worker() -> Iterator[psutil.Process]:
-    command = [sys.executable, "-m", "tipstaff.project.cli", "run", "worker"]
-    child = subprocess.Popen(command, env=environment.for_children(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield psutil.Process(child.pid)
-    finally:
-        child.terminate()
-        child.wait(timeout=30)
-
-
-def _ready(workers: int) -> None:
-    """Wait until each worker has given its first sign of life, and a moment for what it does next."""
-    from tipstaff.kernel.models import Heartbeat
-
-    until = time.perf_counter() + 60
-    while Heartbeat.objects.filter(name="worker").count() < workers:
-        if time.perf_counter() > until:
-            raise RuntimeError("the workers did not start within a minute")
-        time.sleep(0.1)
-    time.sleep(1)

@@ -71,6 +71,10 @@ class Meter:
             + sum(sum(child.cpu_times()[:2]) for child in (*server.children(), *self.beside))
         )
 
+    def running(self) -> float:
+        """Seconds since it began."""
+        return time.perf_counter() - self.began
+
     def stop(self) -> "Meter":
         self.wall, self.cpu = time.perf_counter() - self.began, self._cpu() - self._at
         return self
