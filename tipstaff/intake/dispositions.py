@@ -31,6 +31,7 @@ _DMARC_SUBJECT = pattern(r"(?i)^\s*(?:\[[^\]]{1,40}\]\s*)?report domain:\s*\S+.{
 _TLS_TYPES = {"application/tlsrpt+json", "application/tlsrpt+gzip"}
 _STRUCTURE_HEADERS = ("x-xarf", "x-arf")
 _STRUCTURE = (b"<Infringement", b"xarf_version", b'"XARF"', b"Report-Type:", b"Reported-From:")
+MOST_WORDS = 30  # of a letter that asks for no more mail
 _SNS = pattern(r"(?s)^\s*\{.{0,200}\"notificationType\"\s*:\s*\"(Bounce|Delivery)\"")
 
 
@@ -170,13 +171,15 @@ def _opt_out(message: Message) -> Verdict | None:
         ):
             return Verdict(Disposition.OPT_OUT, f"it was sent to {address}", "opt-out")
     letter = own_words(message)
+    if sum([any(map(str.isalnum, word)) for word in letter[:1_000].split()]) > MOST_WORDS + 1:
+        return None
     spoken = fold(letter).strip(" .!\n-").split("\n-- ")[0].split()
     phrases = index("opt_out", "phrases")
     for text in (plain_subject(message).strip(" .!"), " ".join(spoken)):
         whole = next(
             (hit for hit in phrases.find(text[:200], folded=True) if hit.start == 0 and len(text) <= len(hit.phrase) + 40), None
         )
-        if whole and len(spoken) <= 30 and not find_addresses(letter) and not find_urls(letter):
+        if whole and len(spoken) <= MOST_WORDS and not find_addresses(letter) and not find_urls(letter):
             return Verdict(Disposition.OPT_OUT, f"it says {whole.phrase!r}", "opt-out", case_reference(message))
     return None
 

@@ -49,8 +49,12 @@ def _cut(text: str) -> tuple[str, str, str]:
 
 def addresses_of(message: Message, *headers: str) -> list[str]:
     """Every address in these headers, in lower case."""
-    values = (value for name in headers for value in message.all_headers(name) if "@" in value)
-    return [word.lower() for value in values for word in value.translate(_SEPARATORS).split() if "@" in word[1:-1]]
+    return [address for name in headers for value in message.all_headers(name) if "@" in value for address in _addresses(value)]
+
+
+@lru_cache(maxsize=2_048)
+def _addresses(value: str) -> tuple[str, ...]:
+    return tuple([word.lower() for word in value.translate(_SEPARATORS).split() if "@" in word[1:-1]])
 
 
 def sender_of(message: Message) -> Reporter:

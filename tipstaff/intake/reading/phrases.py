@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, MatchKind
+from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, Implementation, MatchKind
 
 MAX_TEXT = 200_000  # characters that are ever searched
 MAX_HITS = 10_000  # occurrences in one text that are kept
+FEW = 2_000  # phrases up to which the fastest automaton is worth its memory (3 MB at that number)
 LONG = 400  # characters from which on the answer for a text is remembered for a while
 _SAME = {
     ord(a): b
@@ -21,6 +22,9 @@ _SAME = {
         "\u2019\u2018\u00b4`\u201c\u201d\u00ab\u00bb\u2013\u2014\u00a0\u3000\n\t\u2010\u2011", "''''\"\"\"\"--    --", strict=True
     )
 }
+
+
+_SAME_ASCII = bytes(ord(_SAME.get(ord(low), low)) if (low := chr(byte).lower()) and byte < 128 else byte for byte in range(256))
 
 
 class Hit(NamedTuple):
@@ -38,6 +42,8 @@ def fold(text: str) -> str:
 
 
 def _fold(text: str) -> str:
+    if text.isascii():
+        return text.encode().translate(_SAME_ASCII).decode()
     low = text.lower()
     if len(low) != len(text):  # 'İ' becomes two characters
         low = "".join(one if len(one := c.lower()) == 1 else c for c in text)
@@ -134,7 +140,8 @@ class PhraseIndex:
                 core = phrase.text.encode().translate(_BLANKED)
                 patterns.append(b"%b%b%b" % (b" " * before, core, b" " * behind))
                 phrases.append((phrase, before - 1))
-        return (BytesAhoCorasick(patterns, matchkind=MatchKind.Standard) if patterns else None), phrases
+        kind = Implementation.DFA if len(patterns) <= FEW else None
+        return (BytesAhoCorasick(patterns, matchkind=MatchKind.Standard, implementation=kind) if patterns else None), phrases
 
 
 @lru_cache(maxsize=12)
