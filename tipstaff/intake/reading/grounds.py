@@ -39,6 +39,10 @@ _OWNED = pattern(
     r"rete|netwerk|klant|sieci|serwer\pL?|klient\pL?|rede|сет\pL{1,3}|сервер\pL?|клиент\pL?)\b|贵司|贵公司|貴社|御社"
 )
 _NOT = pattern(r"(?i)(?:\b(?:not|n't|never|nicht|nie|pas|no|non|niet|não|не|has yet to)\s(?:\pL{1,8}\s)?|没有?|未|ない)$")
+#: What a sentence goes on with that tells what the address did to the writer.
+_TO_US = pattern(
+    r"(?i)\b(?:us|our|my|me|uns|unser\pL{0,2}|mein\pL{0,2}|nous|notre|nos|mon|mes|nuestr[ao]s?|mi|nos|nostr[aeio]|onze|ons|mijn|nasz\pL{0,3}|nas|mój|noss[ao]s?|meu|minha|наш\pL{0,3}|нас|мо[йяею])\b|我[们司方]|弊社|当社"
+)
 _ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
 MIN_WEIGHT = 1.5  # of a keyword that charges a sentence
 _BLANK = pattern(r"\n\n")
@@ -112,6 +116,7 @@ def bearing_of(reading: Reading) -> Bearing:
         + (2.0 if reading.proved else 0.0)
         + (1.0 if any(link.verdict == "accused" for link in reading.links) else 0.0)
         + (1.0 if facts.kinds("victim_before") else 0.0)
+        + (1.0 if accused and facts.kinds("renewal") else 0.0)
         + (1.0 if facts.vocabulary.keyword_index.find(facts.subject) else 0.0)
         + (1.0 if "abuse" in facts.subject.lower() else 0.0)
     )
@@ -289,8 +294,15 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
             return True
         if sentences.charged(*paragraph) or (only and sentences.demands(*paragraph)):
             return True
-    # the one address of a letter that complains of abuse in its subject and asks for something
-    alone = len({one.ip for one in reading.accusation.mentions}) == 1
-    if alone and mention.strength >= LIKELY and mention.points and reading.facts.forwards_sample:
+    return _is_alone(mention, reading, sentences, text[end:high])
+
+
+def _is_alone(mention: Mention, reading: Reading, sentences: _Sentences, rest: str) -> bool:
+    """The one address of a letter that complains of abuse and asks for something. ``rest``: of its sentence."""
+    if len({one.ip for one in reading.accusation.mentions}) > 1:
+        return False
+    if mention.strength >= LIKELY and mention.points and reading.facts.forwards_sample:
         return True  # ``this junk comes from ADDRESS``, and the mail below
-    return alone and mention.strength >= LIKELY and sentences.subject_charged and sentences.any_demand
+    if reading.facts.kinds("renewal") and sentences.any_demand and sentences.any_charge:
+        return True  # ``I wrote about ADDRESS. It is still …``
+    return mention.strength >= LIKELY and sentences.subject_charged and (sentences.any_demand or bool(_TO_US.search(rest)))

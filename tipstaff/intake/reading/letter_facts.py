@@ -222,7 +222,7 @@ def _set_attached_apart(lines: list[Line], start: int, own_site: str) -> None:
 def _accuses(text: str, vocabulary: Vocabulary) -> bool:
     """Whether a forwarded mail is itself a complaint: it speaks of attacks, as no offending mail does, and names an address."""
     attacks = {hit.value.category for hit in vocabulary.keyword_index.find(text)} & {"intrusion", "scan", "ddos_origin"}
-    return bool(attacks and find_addresses(text))
+    return bool((attacks or _STOPPED.search(text)) and find_addresses(text))
 
 
 def _take_quoted_complaint(lines: list[Line]) -> None:
@@ -239,20 +239,25 @@ def _names_something(text: str) -> bool:
     return bool(find_addresses(text) or find_urls(text))
 
 
+#: Kinds of abuse that a mail itself can be: what such a mail says of attacks is part of the bait.
+_OF_MAILS = frozenset(("phishing", "spam", "fraud_site", "header_forgery"))
+_STOPPED = pattern(
+    r"(?i)\b(?:blocked|banned|blockiert|gesperrt|bloquée?|bannie?|bloquead[ao]|bloccat[ao]|geblokkeerd|zablokowan[yae]|заблокирован\pL?)\b|封禁|已阻止|ブロック"
+)
+
+
 def _set_samples_apart(letter: str, lines: list[Line], hits: list[Hit], vocabulary: Vocabulary) -> None:
     """A mail forwarded in the letter is the offending mail itself, where the letter complains before it and the mail does not complain."""
     cut = next((line for line in lines if line.zone is Zone.FORWARD), None)
     if cut is None:
         return
-    before = letter[: cut.start]
-    complains = any(hit.value.kind == "complaint" and hit.start < cut.start for hit in hits) or vocabulary.keyword_index.find(
-        before
-    )
+    named = {hit.value.category for hit in vocabulary.keyword_index.find(letter[: cut.start]) if hit.value.weight >= 2}
+    complains = bool(named) or any(hit.value.kind == "complaint" and hit.start < cut.start for hit in hits)
     inside = {hit.phrase for hit in hits if hit.value.kind == "complaint" and hit.start > cut.start}
     if (
         complains
         and len(inside) < 2
-        and not _accuses(letter[cut.start :], vocabulary)
+        and (named & _OF_MAILS or not _accuses(letter[cut.start :], vocabulary))
         and not any("[.]" in found.as_written or found.as_written[:2].lower() == "hx" for found in find_urls(letter[cut.start :]))
     ):
         for line in lines:

@@ -63,6 +63,9 @@ def take_link_addresses(reading: Reading) -> None:
     """The addresses that the accused links are said to have; where somebody is accused already, only more of the same."""
     _take_lists(reading)
     accusation = reading.accusation
+    imitated = _of_other_links(reading)
+    if imitated & set(accusation.accused) and accusation.strength < SAYS:
+        accusation.accused = [ip for ip in accusation.accused if ip not in imitated]
     if accusation.logs and accusation.accused:
         return
     chosen = _behind_links(reading) or _in_rows(reading) or _resolved(reading)
@@ -80,6 +83,21 @@ def take_link_addresses(reading: Reading) -> None:
     order = dict.fromkeys([*accusation.accused, *(one.ip for one in accusation.mentions if one.ip in found)])
     accusation.accused, accusation.strength, accusation.why = list(order), max(accusation.strength, LIKELY), ""
     accusation.victims = [ip for ip in accusation.victims if ip not in found]
+
+
+def _of_other_links(reading: Reading) -> set[str]:
+    """Addresses in brackets behind a link that is not accused: ``imitates https://bank.example/ (ADDRESS)``."""
+    text, ends = reading.facts.text, {link.found.end for link in reading.links if link.verdict == "other"}
+    found = set()
+    for one in reading.accusation.mentions:
+        gap = text[max(0, one.found.start - 8) : one.found.start].rstrip("IP: ")
+        if (
+            ends
+            and gap[-1:] in ("(", "[", "（")
+            and one.found.start - len("IP: ") - 2 <= max((end for end in ends if end <= one.found.start), default=-99)
+        ):
+            found.add(one.ip)
+    return found
 
 
 def _behind_links(reading: Reading) -> list[Mention]:

@@ -13,6 +13,7 @@ from tipstaff.intake.reading.indicators import (
     host_of,
     registered_domain,
 )
+from tipstaff.intake.reading.owners import NOT_THEIRS
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit, ending_within, starting_within
 from tipstaff.intake.reading.sections import Line, Zone
@@ -116,7 +117,11 @@ def judge_links(
     for index, link in enumerate(links):
         _judge(link, letter, links[max(0, index - 2) : index + 3], before, after, reporter_domains)
     _inherit(letter, links)
-    singled = [link for link in links if link.why not in _NEVER and _is_singled_out(link, letter, subject, accused or [])]
+    singled = [
+        link
+        for link in links
+        if link.why not in _NEVER and not _IMITATES.search(link.why) and _is_singled_out(link, letter, subject, accused or [])
+    ]
     for link in links if singled else ():
         known = link in singled or (link.defanged and link.verdict == "accused")
         link.verdict, link.why = ("accused", "named in the subject or with the accused address") if known else ("other", link.why)
@@ -138,7 +143,11 @@ def _is_singled_out(link: Link, letter: str, subject: str, accused: list[str]) -
     ):
         return link.verdict != "other"
     behind = letter[link.found.end : link.found.end + 60].split("\n")[0].lstrip(" \t:-,")
-    return behind[:1] in ("[", "(") and any(found.start < 8 and found.value in accused for found in find_addresses(behind))
+    return (
+        behind[:1] in ("[", "(")
+        and not NOT_THEIRS.search(behind)
+        and any(found.start < 8 and found.value in accused for found in find_addresses(behind))
+    )
 
 
 def site_of(host: str) -> str:

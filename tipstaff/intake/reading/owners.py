@@ -21,6 +21,10 @@ POINTS = pattern(
 
 
 #: "on your network (", "your customer at": the reader's side right before an address; and the writer's own side.
+_NOT_A_MACHINE = pattern(
+    r"(?i)\b(?:reference|referenz|référence|referencia|riferimento|referentie|referência|information|informationen|información|informazione|informatie|informacji|informação|сведени\pL*|информаци\pL*|convenience|records?|reports?|attention|review|"
+    r"investigation|support|help|hilfe|assistance|ticket|case|complaint|answer|reply|response|action|request|anfrage|antwort|kenntnis|kenntnisnahme|unterlagen|akten|connaissance|dossiers?|conocimiento|conoscenza|kennisgeving|wiadomości|conhecimento|e-?mails?|messages?|letter|notice)\b"
+)
 _LINK = r"(?:[\s,:(\[\"'–-]+[\pL-]{1,24}){0,3}[\s,:=(\[\"'–-]*$"
 _THEIRS = pattern(
     r"(?i)(?:\b(?:your|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|waszej|waszym|waszego|seu|sua|seus|suas|vosso|vossa|ваш\pL{0,3})|贵[司方公]?|貴社|御社)"
@@ -28,6 +32,18 @@ _THEIRS = pattern(
 )
 YOUR_LIST = pattern(
     r"(?i)\b(?:your|yours|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\pL{0,3}|seu|sua|seus|suas|vosso|vossas?|ваш\pL{0,3})\b|贵|貴社|御社"
+)
+#: "our own addresses for your reference: ".
+_OWN_LIST = pattern(
+    r"(?i)\b(?:our|my|unsere?r?|meine?r?|nos|notre|mes|nuestr[ao]s?|mis?|nostr[aeio]|miei|onze|mijn|nasz\pL{0,2}|moje|noss[ao]s?|meus?|minhas?|наш\pL{0,2}|мои)\s(?:own |eigenen? |propres? |propi[ao]s? |eigen |własne |própri[ao]s? |собственные )?"
+    r"(?:public |external |internal |öffentlichen? )?(?:ip[ -]?)?(?:address(?:es)?|adressen?|adresses?|direcci(?:ón|ones)|indirizz[oi]|adres(?:sen|y)?|endereços?|адрес\pL{0,2}|ips?|hosts?|servers?|serveurs?|servidores|servery|серверы?|machines?|systems?|networks?|range)\b[^.!?\n:=]{0,50}[:=]\s*$"
+)
+#: What strikes the reader's own: ``DDoS on your customer``, ``vise votre client``.
+_STRIKES = pattern(
+    r"(?i)(?:attack\pL*|angriff\pL*|attaque\pL*|ataque\pL*|attacc\pL*|aanval\pL*|atak\pL*|атак\pL*|ddos\S*|dos|flood\pL*|флуд\pL*)[^.!?\n]{0,40}?\s(?:on|against|at|to|towards?|auf|gegen|contre|sur|vers|contra|hacia|sobre|a|contro|verso|su|tegen|op|naar|przeciw\pL*|na|на|против|к)\s(?:your|ihr\pL*|vo(?:s|tre)|sus?|"
+    r"(?:i |il |la |le )?vostr\pL|uw|jullie|wasz\pL*|państwa|(?:o |a |os |as )?(?:vossos?|vossas?|seus?|suas?)|ваш\pL*)\b[^.!?\n]{0,30}$"
+    r"|\b(?:vise(?:nt)?|visant|cibl(?:e|ent|ant)|target(?:s|ed|ing)?|aimed at|hitting|dirigid[oa]s? (?:a|contra)|dirett[oa] (?:a|al|contro)|prende di mira|colpisce|gericht op|richt zich (?:op|gegen)|wymierzon\pL* w|направлен\pL* (?:на|против))\s(?:\pL{3,14}\s)?(?:your|ihr\pL*|vo(?:s|tre)|sus?|(?:i |il |la |le )?vostr\pL|uw|jullie|"
+    r"wasz\pL*|państwa|(?:o |a |os |as )?(?:vossos?|vossas?|seus?|suas?)|ваш\pL*)\b[^.!?\n]{0,30}$"
 )
 _CONNECTED = r"(?:\s[\pL-]{1,24}){0,3}?(?:\s(?:at|on|ip|address|is|ist|lautet|est|es|è|jest|é|—|–|-|mit|auf|unter|mit der ip|à|sur|en|con|su|all'|op|met|na|pod|em|no|на|по|с адресом)\s|\s?[(（=]\s?(?:\pL{2,16}\s){0,3})(?:ip[\s:-]*|адрес[\s:]*)?[\s(]*$"
 _MINE = pattern(
@@ -47,7 +63,7 @@ _UPON = pattern(
 )
 #: ``(another provider's network, reported there)`` right behind an address.
 _ELSEWHERE = pattern(
-    r"(?i)^(?::\d{1,5})?\s?[(（][^)）]{0,24}(?:not yours?|other (?:isp|provider|operator|network|hoster)|another (?:isp|provider|operator|network|host)|elsewhere|anderen? (?:anbieter|provider|betreiber|netz)\pL*|autre (?:opérateur|hébergeur|fournisseur|réseau)|"
+    r"(?i)^(?::\d{1,5})?(?:\s?[(（][^)）]{0,24}|\s?[,–-]\s?(?:but |aber |mais |pero |ma |maar |ale |mas |но )?)(?:not yours?|other (?:isp|provider|operator|network|hoster)|another (?:isp|provider|operator|network|host)|elsewhere|anderen? (?:anbieter|provider|betreiber|netz)\pL*|autre (?:opérateur|hébergeur|fournisseur|réseau)|"
     r"otro (?:proveedor|operador)|altro (?:fornitore|operatore|provider)|andere (?:provider|aanbieder|hoster)|in(?:ny|nego) (?:operator|dostaw)\pL*|outro (?:provedor|operador|fornecedor)|друго\pL{1,3} (?:провайдер|оператор|сет)\pL*|其他(?:运营商|服务商)|他社)"
 )
 #: The same wherever it stands beside an address.
@@ -62,7 +78,7 @@ _MY_SITE = pattern(
     r"(?i)\b(?:my|our|mein\pL{0,2}|unser\pL{0,2}|mon|notre|mi|nuestr[ao]|mio|nostr[ao]|mijn|onze|mój|nasz\pL{0,2}|meu|noss[ao])(?:\s[\pL-]{1,20}){1,3}\s?[(（][^)）\n]{0,70}$"
 )
 _DOING = pattern(
-    r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
+    r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|through|via|über|tramite|attraverso|poprzez|através|через|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
 )
 
 
@@ -77,7 +93,16 @@ def by_owner(mention: "Mention", letter: str) -> None:
     if _LOGGED_ON.search(lead) or _MY_SITE.search(letter[max(0, start - 120) : start]):
         mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, "the writer's own machine", True
         return
+    if _OWN_LIST.search(letter[max(mention.line.start, start - 110) : start]):
+        mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, "the writer's own addresses", True
+        return
     mine, theirs = _MINE.search(lead) or _MINE_NEXT.search(lead), _THEIRS.search(lead)
+    if theirs and _NOT_A_MACHINE.search(theirs.group()):
+        theirs = None
+    yours = theirs or YOUR_LIST.search(mention.cue)
+    if yours and mention.role in (None, Role.ACCUSED) and _STRIKES.search(letter[max(0, start - 130) : start]):
+        mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, "struck", True
+        return
     if mine and not _DOING.search(mine.group()) and not (theirs and theirs.start() > mine.start()):
         mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, mine.group().strip(), True
     elif theirs and (mention.role is None or (mention.role is Role.ACCUSED and mention.strength < SAYS)):

@@ -123,11 +123,94 @@ def _width(lead: int) -> int:
     return 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
 
 
+_BEGINS = r"(?:^|[^\pL\pN])"  # a word begins behind it; takes that character into the match
+_ENDS = r"(?:\b|[^\x00-\x7F])"
+
+
+def _bounded(text: str) -> str:
+    r"""``text`` with word boundaries that also hold beside letters that are not ASCII, of which RE2's ``\b`` knows nothing.
+
+    ``\b(?:a|é|ваш\pL*)\b`` would find neither the second nor the third. The end of such a word is left open.
+    """
+    out, at = [], 0
+    while (start := text.find("\\b", at)) >= 0:
+        out.append(text[at:start])
+        behind = text[start + 2 :]
+        opened = next((mark for mark in ("(?:", "(") if behind.startswith(mark)), "")
+        end = _closing(text, start + 2) if opened and (opened == "(?:" or not behind.startswith("(?")) else -1
+        if end > 0:
+            closed = text.startswith("\\b", end + 1)
+            inner = [_bounded(one) if "\\b" in one else one for one in _alternatives(text[start + 2 + len(opened) : end])]
+            out.append(opened + "|".join(f"{_begin(one)}{one}{_end(one) if closed else ''}" for one in inner) + ")")
+            at = end + 1 + 2 * closed
+        elif behind[:1].isalpha() and not behind[0].isascii():
+            out.append(_BEGINS)
+            at = start + 2
+        else:
+            before = text[start - 1 : start]
+            out.append("" if before.isalpha() and not before.isascii() else "\\b")
+            at = start + 2
+    return "".join(out) + text[at:]
+
+
+def _begin(alternative: str) -> str:
+    first = next((c for c in alternative.replace("(?:", "").replace("\\pL", "").replace("\\s", "") if c.isalpha()), "a")
+    return r"\b" if first.isascii() else _BEGINS
+
+
+def _end(alternative: str) -> str:
+    letters = [c for c in alternative.replace("\\pL", "") if c.isalpha()]
+    if letters and not letters[-1].isascii():
+        return ""
+    return _ENDS if "\\pL" in alternative[-8:] else r"\b"
+
+
+def _closing(text: str, opening: int) -> int:
+    """Where the bracket at ``opening`` closes; -1 where it does not."""
+    depth, inside, at = 0, False, opening
+    while at < len(text):
+        c = text[at]
+        if c == "\\":
+            at += 1
+        elif inside:
+            inside = c != "]"
+        elif c == "[":
+            inside = True
+        elif c in "()":
+            depth += 1 if c == "(" else -1
+            if depth == 0:
+                return at
+        at += 1
+    return -1
+
+
+def _alternatives(text: str) -> list[str]:
+    """``text`` cut at the bars that stand in no bracket."""
+    pieces, depth, inside, start, at = [], 0, False, 0, 0
+    while at < len(text):
+        c = text[at]
+        if c == "\\":
+            at += 1
+        elif inside:
+            inside = c != "]"
+        elif c == "[":
+            inside = True
+        elif c in "()":
+            depth += 1 if c == "(" else -1
+        elif c == "|" and depth == 0:
+            pieces.append(text[start:at])
+            start = at + 1
+        at += 1
+    return [*pieces, text[start:]]
+
+
 def pattern(text: str | bytes, *, utf8: bool = False) -> Pattern:
     """``text`` compiled by RE2 with room for its automaton; its failures are silent (they only cost speed).
 
     A bytes pattern reads bytes one by one (Latin-1), or UTF-8 with ``utf8``.
     """
+    if isinstance(text, str) and "\\b" in text and not text.isascii():
+        text = _bounded(text)
     options = re2.Options()
     options.max_mem = 64 << 20
     options.log_errors = False

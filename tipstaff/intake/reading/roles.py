@@ -31,7 +31,9 @@ ROLES = {
 READ_ZONES = frozenset((Zone.BODY, Zone.CLOSING, Zone.LOG, Zone.QUOTED))
 #: Prepositions that say where something came from.
 DIRECTED = frozenset(
-    ("by|da|dal|dalla|de|depuis|desde|do|door|durch|from|par|pelo|por|przez|seitens|uit|van|vom|von|z|от|с|со|由").split("|")
+    (
+        "by|da|dal|dalla|de|depuis|desde|do|door|durch|from|through|durch|attraverso|tramite|poprzez|через|通过|経由|par|pelo|por|przez|seitens|uit|van|vom|von|z|от|с|со|由"
+    ).split("|")
 )
 #: Whose a thing is: these reach over the noun to the address.
 POSSESSIVE = frozenset(
