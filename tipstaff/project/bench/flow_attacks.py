@@ -1,4 +1,5 @@
-"""Labelled attacks in several strengths, for every detector, in IPv4 and IPv6."""
+"""Labelled attacks in several strengths, for every detector, in IPv4 and IPv6: what each is, and floods. See also ``flow_fans``
+and ``flow_standouts``."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -9,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tipstaff.project.bench import flow_day
-from tipstaff.project.bench.flow_day import ACK, SYN, WHOLE, Day
-from tipstaff.project.bench.flow_stage import Flows, fours
+from tipstaff.project.bench.flow_day import ACK, SYN, Day
+from tipstaff.project.bench.flow_stage import Flows, flows, fours
 from tipstaff.sensors.traffic.detection.thresholds import Thresholds
 from tipstaff.sensors.traffic.records import address_text
 
-LISTED = "203.0.113.0/28"
-BLOCKED_HOSTS = range(flow_day.BLOCKED.start, flow_day.BLOCKED.stop)
 STRENGTHS = (1.6, 4.0, 15.0)
-REPEATED = 10.0  # repetitions that counting in bits may feign
-LASTING, LONG = 40, 1500  # seconds of a flood; of what shows itself over an hour
+LASTING = 40  # seconds of a flood
+SURE, SURER = 1.64, 2.4  # deviations: what a detector may ask for, and what an attack must have beyond
 
 
 @dataclass
@@ -34,11 +33,21 @@ class Attack:
     make: Callable[[int], Flows]
     also: tuple[str, ...] = ()
     visible: bool = True
+    kind: str = ""  # what it is, where a detector has several
     start: int = 0
 
 
 def halves_text(halves: NDArray[np.uint64]) -> str:
     return address_text(int(halves[0]).to_bytes(8, "big") + int(halves[1]).to_bytes(8, "big"))
+
+
+def seen_for_sure(mean: float, needed: int) -> bool:
+    """Whether at least ``needed`` packets are seen with 99 % certainty where ``mean`` are expected (Poisson)."""
+    fewer, term = 0.0, math.exp(-mean) if mean < 700 else 0.0
+    for count in range(needed):
+        fewer += term
+        term *= mean / (count + 1)
+    return fewer <= 0.01
 
 
 @dataclass
@@ -48,7 +57,8 @@ class Attacks:
     day: Day
     limits: Thresholds
     rate: int = 1
-    next_host: int = flow_day.PLAIN + 2000
+    next_host: int = flow_day.ATTACKERS
+    next_net: int = 0
 
     def host(self, sixth: bool) -> int:
         """A host that no other attack uses."""
@@ -60,14 +70,21 @@ class Attacks:
     def limit(self, name: str) -> float:
         return self.limits.default.values[name]
 
+    def shown(self, who: int) -> tuple[str, str]:
+        """The subject that a host is in findings."""
+        return "address", halves_text(self.day.address[who])
+
     def everything(self, repeats: int) -> Iterator[Attack]:
         """Every kind in every strength, in both families in turn."""
+        from tipstaff.project.bench import flow_fans, flow_standouts
+
         for turn in range(repeats):
-            for strength in STRENGTHS:
-                sixth = (turn + STRENGTHS.index(strength)) % 2 == 1
+            for place, strength in enumerate(STRENGTHS):
+                sixth = (turn + place) % 2 == 1
                 yield from self._floods(strength, sixth)
-                yield from self._fans(strength, sixth)
-                yield from self._others(strength, sixth, turn)
+                yield from self._carpets(strength, sixth)
+                yield from flow_fans.fans(self, place, sixth)
+                yield from flow_standouts.standouts(self, place, len(STRENGTHS) * turn + place)
 
     # Rates.
 
@@ -82,11 +99,10 @@ class Attacks:
             yield self._flood("icmp_flood", direction, "icmp_pps", strength, sixth, 84, general, protocol=icmp, flags=0, port=0)
             yield self._flood("fragment_flood", direction, "fragment_pps", strength, sixth, 1200, general, protocol=17, flags=0,
                               fragment=1)  # fmt: skip
-            more = (*general, "udp_flood")
+            more, port = (*general, "udp_flood"), (389, 123, 1900, 11211)[self.next_host % 4]
             yield self._flood(
-                "amplification", direction, "amplified_bps", strength, sixth, 1300, more, protocol=17, flags=0, sport=389
+                "amplification", direction, "amplified_bps", strength, sixth, 1300, more, protocol=17, flags=0, sport=port
             )
-        yield self._carpet(strength)
 
     def _flood(
         self, detector: str, direction: str, name: str, strength: float, sixth: bool, size: int, also: tuple[str, ...], *,
@@ -111,113 +127,60 @@ class Attacks:
             )
 
         limit_pps = limit / (8 * size if name.endswith("bps") else 1)
-        visible = self._visible_rate(pps, limit_pps)
-        subject = "address", halves_text(self.day.address[who])
-        return Attack(detector, direction, subject, strength, LASTING, 3.0, make, also, visible)
+        kind = {"in": "victim of ", "out": "sender of "}[direction] + detector
+        return Attack(detector, direction, self.shown(who), strength, LASTING, 3.0, make, also, self.tells(pps, limit_pps), kind)
 
-    def _visible_rate(self, pps: float, limit: float) -> bool:
-        """Whether three seconds of samples can tell the two rates apart, with 99 % certainty to spare."""
+    def tells(self, pps: float, limit: float) -> bool:
+        """Whether all the samples of a flood can tell the two rates apart, with 99 % certainty to spare."""
         if self.rate <= 1:
             return True
-        seen, least = pps * 3 / self.rate, limit * 3 / self.rate
-        return seen - least >= (1.64 + 2.4) * math.sqrt(seen)
+        seen, least = pps * LASTING / self.rate, limit * LASTING / self.rate
+        return seen >= 20 and seen - least >= (SURE + SURER) * math.sqrt(seen)
 
-    def _carpet(self, strength: float) -> Attack:
-        """A whole /24, each host below its own limit."""
-        first = (self.host(False) // 256 + 1) * 256
-        self.next_host = first + 256
-        bps = min(strength, 8.0) * self.limit("prefix.in.bps")
-        count = 250
+    # Sums: each host is far below its own limit.
 
-        def make(at: int) -> Flows:
-            who = first + np.arange(count)
-            packets = np.full(count, round(bps / 8 / 1400 / count))
-            four = fours(flow_day.LOCAL_4 + who)
-            made = self.day.into(who, self.day.strangers(four), protocol=6, flags=ACK, packets=packets, octets=packets * 1400)
-            return made | {"dst": four}
+    def _carpets(self, strength: float, sixth: bool) -> Iterator[Attack]:
+        way = min(strength, 8.0)
+        yield self._carpet("prefix", "in", "bps", way, sixth, 1, 1400, protocol=6, flags=ACK)
+        yield self._carpet("prefix", "in", "syn_pps", way, sixth, 1, 60, protocol=6, flags=SYN)
+        yield self._carpet("prefix", "in", "udp_pps", way, sixth, 1, 300, protocol=17, flags=0)
+        yield self._carpet("prefix", "in", "amplified_bps", way, sixth, 1, 1300, protocol=17, flags=0, src_port=389)
+        yield self._carpet("prefix", "out", "syn_pps", way, sixth, 1, 60, protocol=6, flags=SYN)
+        whole = self.limit("customer.in.bps") * min(strength, 4.0)
+        nets = math.ceil(whole / self.limit("prefix.in.bps") * 2.5)  # each network below its limit
+        yield self._carpet("customer", "in", "bps", min(strength, 4.0), sixth, nets, 1400, protocol=6, flags=ACK)
 
-        net = f"10.{64 + (first >> 16)}.{first >> 8 & 255}.0/24"
-        visible = self._visible_rate(bps / 8 / 1400, self.limit("prefix.in.bps") / 8 / 1400)
-        return Attack("carpet_bombing", "in", ("prefix", net), strength, LASTING, 3.0, make, (), visible)
-
-    # Fan-out.
-
-    def _fans(self, strength: float, sixth: bool) -> Iterator[Attack]:
-        index = STRENGTHS.index(strength)
-        scan = {"flags": SYN, "packets": 1, "octets": 44}
-        yield self._fan("horizontal_scan", "scan.out.peers", (0.3, 6.0, 80.0)[index], sixth, dict(dst_port=22, **scan))
-        yield self._fan("horizontal_scan", "scan.out.swept", (5.0, 60.0, 400.0)[index], sixth,
-                        dict(protocol=17, flags=0, packets=1, octets=60, dst_port=1900))  # fmt: skip
-        yield self._fan("vertical_scan", "scan.out.ports", (0.3, 5.0, 60.0)[index], sixth, scan, ports=True)
-        login = {"flags": WHOLE, "packets": 14, "octets": 2600, "dst_port": (22, 3389, 5900)[index]}
-        yield self._fan("brute_force", "login.out.attempts", (0.6, 4.0, 30.0)[index], sixth, login, peers=3)
-        mail = {"flags": WHOLE, "packets": 12, "octets": 3000, "dst_port": (25, 587, 465)[index]}
-        yield self._fan("mail_burst", "mail.out.peers", (0.6, 3.0, 25.0)[index], sixth, mail)
-
-    def _fan(
-        self, detector: str, limit: str, a_second: float, sixth: bool, facts: dict[str, Any], peers: int = 0, ports: bool = False
+    def _carpet(
+        self, level: str, direction: str, name: str, strength: float, sixth: bool, nets: int, size: int, **facts: int
     ) -> Attack:
-        who = self.host(sixth)
-        target = self.day.strangers(self.day.address[np.full(max(peers, 1), who)])
-        lasts = LONG if a_second < 2 or self.rate > 1 else 120
-        first_port = int(self.day.rng.integers(1, 20_000))
+        """So many whole networks (/24, /48) of a customer of their own, whose hosts get, or send, little each."""
+        limit = self.limit(f"{level}.{direction}.{name}") / (8 * size if name.endswith("bps") else 1)
+        pps, first, count = strength * limit, self.next_net, 250
+        self.next_net += nets
+        customer = 50_000 + first
+        numbers = np.arange(count * nets)
+        ours = _networks(first + numbers // count, 1 + numbers % count, sixth)
+        whom = np.full(count * nets, customer) if level == "customer" else customer + 1_000 + numbers // 8
 
         def make(at: int) -> Flows:
-            count = int(a_second * (at + 1)) - int(a_second * at)
-            group = np.full(count, who)
-            to = (
-                target[self.day.rng.integers(0, len(target), count)]
-                if peers or ports
-                else self.day.strangers(self.day.address[group])
-            )
-            more = dict(facts)
-            if ports:
-                more["dst_port"] = first_port + int(a_second * at) + np.arange(count)
-            return self.day.out(group, to, src_port=self.day.rng.integers(61_000, 65_000, count), **more)
+            packets = self.day.rng.poisson(pps / len(ours), len(ours))
+            other = self.day.strangers(ours)
+            common = {"packets": packets, "octets": packets * size, **facts}
+            if direction == "out":
+                made = flows(len(ours), ours, other[:1], src_customer=whom, **common)
+            else:
+                made = flows(len(ours), other, ours, dst_customer=whom, **common)
+            return {key: column[packets > 0] for key, column in made.items()}
 
-        crossed, visible = self._crossing(limit, a_second, lasts)
-        subject = "address", halves_text(self.day.address[who])
-        return Attack(detector, "out", subject, a_second, lasts, crossed, make, (), visible)
+        net = f"2001:db8:{0x1000 + first:x}::/48" if sixth else f"10.{128 + (first >> 8)}.{first & 255}.0/24"
+        subject = ("customer", str(customer)) if level == "customer" else ("prefix", net)
+        kind = f"carpet over a {level}, {name} {direction}"
+        return Attack("carpet_bombing", direction, subject, strength, LASTING, 3.0, make, (), self.tells(pps, limit), kind)
 
-    def _crossing(self, limit: str, a_second: float, lasts: int) -> tuple[float, bool]:
-        """When it crosses one of its limits, and whether enough is seen of it."""
-        times = []
-        for window, length in (("minute", 30), ("hour", 1800)):
-            needed = self.limit(f"{limit}_{window}")
-            if a_second * min(length, lasts) >= needed * 1.05:
-                times.append(needed / a_second)
-        seen = a_second * min(lasts, 1800) / self.rate
-        visible = self.rate <= 1 or (seen - 2.4 * math.sqrt(seen) >= 12 and bool(times))
-        if self.rate > 1 and visible:
-            low = seen - (1.64 + 2.4) * math.sqrt(seen)
-            needed = self.limit(f"{limit}_hour")
-            visible = low * self.rate >= needed
-            if not limit.endswith("attempts"):  # so many samples must tell that they do not repeat few
-                visible &= seen**2 / (2 * REPEATED) >= needed
-        return min(times, default=math.inf), bool(times) and visible
 
-    # What stands out flow by flow.
-
-    def _others(self, strength: float, sixth: bool, turn: int) -> Iterator[Attack]:
-        who = self.host(False)
-        subject = "address", halves_text(self.day.address[who])
-        enough = self.rate <= 1 or strength * 4 * 120 / self.rate > 12
-
-        def call(at: int) -> Flows:
-            group = np.full(1, who)
-            packets = round(strength * 4)
-            return self.day.out(
-                group, fours(np.array([(203 << 24) + (113 << 8) + 5])), dst_port=8443, packets=packets, octets=packets * 90
-            )
-
-        yield Attack("listed_peer", "out", subject, strength, 120, 1.0, call, (), enough)
-        blocked = BLOCKED_HOSTS[(STRENGTHS.index(strength) + 3 * turn) % len(BLOCKED_HOSTS)]
-
-        def leak(at: int) -> Flows:
-            group = np.full(4, blocked)
-            packets = round(strength * 150)
-            return self.day.out(group, self.day.strangers(self.day.address[group]), packets=packets, octets=packets * 200)
-
-        shown = "address", halves_text(self.day.address[blocked])
-        whole = 1000 / (4 * round(strength * 150))
-        yield Attack("blocked_service", "out", shown, strength, 60, whole, leak, (), self.rate <= 100)
+def _networks(nets: NDArray[np.int64], hosts: NDArray[np.int64], sixth: bool) -> NDArray[np.uint64]:
+    """Addresses of networks that only carpets use."""
+    if not sixth:
+        return fours((10 << 24) + (128 << 16) + (nets << 8) + hosts)
+    high = np.uint64(0x20010DB8 << 32) | (np.uint64(0x1000) + nets.astype(np.uint64)) << np.uint64(16)
+    return np.stack([high, hosts.astype(np.uint64)], 1)

@@ -5,7 +5,6 @@ monitoring, VPN, backups, downloads, peer-to-peer, log-ins by automation, and th
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +22,18 @@ CDN, MAILERS, MONITOR, RESOLVERS, NAMES, CRAWLERS, GATEWAYS, TUNNELS, BACKUPS = 
 )  # fmt: skip
 PEERS, MAIL, WEB, PLAIN = slice(80, 180), slice(180, 230), slice(230, 530), 600  # plain hosts begin there
 BLOCKED = slice(PLAIN + 1000, PLAIN + 1040)
+NAMED, HOGS, STEADY = (
+    slice(1704, 2216),
+    slice(2216, 2408),
+    range(1705, 2572, 14),
+)  # behind an interface each; on uplinks; with a usual
+ATTACKERS = 2600  # from here on attacks take hosts that do nothing else unusual
 UPLINK, CUSTOMER_PORT = 50, 7  # interfaces: a small uplink; behind the other one is one customer
+PORTS, LINKS, CROWDED, EMPTY = 100, 200, 300, 301  # interfaces: of NAMED's customers, uplinks of HOGS' customers, two more
+CAPACITY = 1_000_000_000  # bits a second of each uplink
+WORKED = 0.25  # how the steady ones vary from minute to minute, as a logarithm's deviation
 
-OPERATOR = """
+_OPERATOR = """
 [[group]]
 name = "content delivery"
 prefixes = ["10.64.0.0/29", "2001:db8::/125"]
@@ -34,6 +42,12 @@ host.out = {bps = 20_000_000_000, pps = 3_000_000}
 [[prefix]]
 network = "10.64.0.0/24"
 prefix.out = {bps = 80_000_000_000, pps = 10_000_000}
+
+[[group]]
+name = "networks of customers with uplinks of their own"
+prefixes = ["10.64.6.0/24", "10.64.7.0/24", "10.64.8.0/24", "10.64.9.0/24", "2001:db8::/48"]
+prefix.out = {bps = 80_000_000_000, pps = 10_000_000, syn_pps = 200_000}
+prefix.in = {bps = 200_000_000_000, pps = 20_000_000}
 
 [[customer]]
 id = 1
@@ -57,6 +71,21 @@ capacity_bps = 1_000_000_000
 """
 
 
+def _tables() -> str:
+    """Interfaces of customers, and uplinks of their own, as an operator names them."""
+    rows = [
+        f'[[interface]]\nexporter = "192.0.2.1"\nindex = {PORTS + number}\ncustomers = [{1 + who // A_CUSTOMER}]\n'
+        for number, who in enumerate(range(NAMED.start, NAMED.stop, A_CUSTOMER))
+    ]
+    links = [*range(LINKS, LINKS + 2 * (HOGS.stop - HOGS.start) // A_CUSTOMER), CROWDED, EMPTY]
+    return "\n".join(rows) + "\n".join(
+        f'\n[[uplink]]\nname = "link {one}"\nexporter = "192.0.2.1"\nindex = {one}\ncapacity_bps = {CAPACITY}\n' for one in links
+    )
+
+
+OPERATOR = _OPERATOR + _tables()
+
+
 @dataclass
 class Day:
     """``hosts`` addresses, busy by ``mix`` times the usual; ``second`` gives the flows of a second of the day."""
@@ -66,6 +95,7 @@ class Day:
     mix: float = 1.0
     six: float = 0.3  # of the plain hosts, so many have IPv6
     rng: np.random.Generator = field(init=False)
+    minute: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))  # what each steady host does in this one
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -82,6 +112,7 @@ class Day:
         self.servers = fours(self.rng.integers(1 << 24, 200 << 24, 5000))  # the rest of the world that clients like
         self.servers_6 = self._six(5000)
         self.exchangers = fours(self.rng.integers(1 << 24, 200 << 24, 4000))
+        self.usual = np.exp(self.rng.normal(math.log(8e7), 0.3, len(STEADY)))  # bits a second of each steady one
 
     def _six(self, count: int) -> NDArray[np.uint64]:
         hi = np.uint64(0x2A00 << 48) + self.rng.integers(0, 1 << 40, count).astype(np.uint64)
@@ -129,7 +160,10 @@ class Day:
         """Everything that ordinary hosts do."""
         busy = self.level(second)
         parts: list[Flows] = []
-        for make in (self._browsing, self._serving, self._calling, self._naming, self._mailing, self._moving, self._watching):
+        for make in (
+            self._browsing, self._serving, self._calling, self._naming, self._mailing, self._moving, self._watching, self._crossing,
+            self._keeping,
+        ):  # fmt: skip
             parts += make(second, busy)
         return join(parts)
 
@@ -250,10 +284,48 @@ class Day:
         banner = self._inside(watch, a_second, second, flags=WHOLE, port=22, packets=5, octets=330)
         return join([ping, banner])
 
+    def _crossing(self, second: int, busy: float) -> list[Flows]:
+        """Interfaces and uplinks: own addresses and private ones that leak; one link that all share, one that is nearly empty,
+        and one that a customer fills for less than ten minutes."""
+        who = self.picked(NAMED, 6)
+        own = self.out(who, self.strangers(self.address[who]), input=PORTS + (who - NAMED.start) // A_CUSTOMER)
+        leaks = fours(np.array([192 << 24 | 168 << 16 | second % 200, 10 << 24 | 5, 100 << 24 | 70 << 16 | 9]))
+        lost = flows(3, leaks, self.servers[:3], packets=40, octets=4_000, input=PORTS + self.rng.integers(0, 64, 3))
+        all_of_them = np.arange(HOGS.start, HOGS.stop, A_CUSTOMER)
+        each = np.full(len(all_of_them), CAPACITY * 0.92 / 8 / 1400 / len(all_of_them)).astype(np.int64)
+        shared = self.out(all_of_them, self.servers[:24], packets=each, octets=each * 1400, output=CROWDED)
+        parts = [own, lost, shared, self.alone(HOGS.start, EMPTY, 0.4)]
+        if second % 3600 < 480:  # too short to be interference
+            parts.append(self.alone(HOGS.stop - 8, EMPTY, 0.5))
+        return parts
+
+    def alone(self, who: int, link: int, share: float, inward: bool = False) -> Flows:
+        """A customer that takes so much of a link."""
+        one = np.array([who])
+        packets = np.array([int(CAPACITY * share / 8 / 1400)])
+        if inward:
+            return self.into(one, self.servers[who % 100 : who % 100 + 1], packets=packets, octets=packets * 1400, input=link)
+        return self.out(one, self.servers[who % 100 : who % 100 + 1], packets=packets, octets=packets * 1400, output=link)
+
+    def usual_minute(self, count: int) -> NDArray[np.float64]:
+        """So many minutes of each steady host, in bits a second: (hosts, minutes)."""
+        return self.usual[:, None] * np.exp(self.rng.normal(0, WORKED, (len(self.usual), count)))
+
+    def _keeping(self, second: int, busy: float) -> list[Flows]:
+        """Hosts that do the same all day, more or less: sending, receiving in turn."""
+        if second % 60 == 0 or not len(self.minute):
+            self.minute = self.usual_minute(1)[:, 0]
+        packets = self.rng.poisson(self.minute / 8 / 1400)
+        who = np.array(STEADY)
+        sends = np.arange(len(who)) % 2 == 0
+        return [
+            self.out(who[sends], self.strangers(self.address[who[sends]]), packets=packets[sends], octets=packets[sends] * 1400),
+            self.into(
+                who[~sends], self.strangers(self.address[who[~sends]]), packets=packets[~sends], octets=packets[~sends] * 1400
+            ),
+        ]
+
     def _inside(self, who: NDArray[np.int64], count: int, second: int, port: int, **more: Any) -> Flows:
         to = PLAIN + (second * count + np.arange(count)) % 300
         made = self.out(who, self.address[to], src_port=42_000, dst_port=port, **more)
         return made | {"dst_customer": self.customer[to]}
-
-
-Maker = Callable[[int], Flows]

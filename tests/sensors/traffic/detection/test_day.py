@@ -31,7 +31,7 @@ def test_minutes_of_a_day_with_attacks(rate) -> None:
     outcome = detect.play(day, rate, 200, 9 * 3600, attacks)
     table = detect.match(outcome)
     assert len(attacks) >= 30
-    assert {name: row for name, row in table.items() if row["found"] < row["attacks"]} == {}
+    assert {name: row for name, row in table.items() if row.found < row.attacks} == {}
     assert [one.words for one in outcome.false] == []
     assert all(from_json(one.to_json()) == one for _, one in outcome.opened)
 

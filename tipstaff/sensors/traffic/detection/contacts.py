@@ -203,7 +203,7 @@ def set_bit(rows, at, bit, young, old, shift):
 
 @kernel
 def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, second):
-    """Note one contact; ``weight`` 0 notes its peer without counting an attempt."""
+    """Note one contact; ``weight``: attempts that it counts for; 0 notes a flow that is none."""
     rows = fans.rows
     at = find_fan(fans, key, at, hi, lo, second)
     if at < 0:
@@ -221,8 +221,8 @@ def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, 
         if rows[at, ANSWERED] >> uint64(32) & uint64(0xFFFF) != uint64(0xFFFF):
             rows[at, ANSWERED] += uint64(1) << uint64(32)
         return
-    rows[at, SHORT] += uint64(1)
-    rows[at, LONG] += uint64(1)
+    rows[at, SHORT] += uint64(weight)
+    rows[at, LONG] += uint64(weight)
     bit = int64(mixed(peer) >> uint64(55))
     set_bit(rows, at, bit, SHORT_PEERS, SHORT_PEERS_OLD, 0)
     set_bit(rows, at, bit, LONG_PEERS, LONG_PEERS_OLD, 16)
@@ -355,7 +355,11 @@ def note(
                 else:
                     peer = (wide[other, j] * uint64(C.GOLDEN)) ^ wide[other + 1, j]
                 peer ^= peer >> uint64(31)
-                weight = login_weight(narrow, wide, j) if concern == LOGIN else int64(1)
+                weight = int64(1)
+                if concern == LOGIN:
+                    weight = login_weight(narrow, wide, j)
+                elif concern != MAIL and narrow[L.RATE, j] > 1:
+                    weight = max(int64(wide[L.PACKETS, j]), int64(1))  # as often its peer was seen
                 fans = probe if concern == PROBE else sweep if concern == SWEEP else login if concern == LOGIN else mail
                 touch(
                     fans, marks[concern], keys[n], waiting[n, 3], wide[mine, j], wide[mine + 1, j], peer,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 CELLS = 48
 MEDIAN, DEVIATION, MINUTES = range(3)
-LEAST_MINUTES = 30  # in the cell and its neighbours, before a limit is drawn from them
+LEAST_MINUTES = 30  # in the cell, before a limit is drawn from it
 FLOOR_DEVIATION = 0.25  # powers of two
 SPREAD = 6.0  # deviations
 METRICS = ("bps", "pps")
@@ -41,7 +41,7 @@ class Baselines:
                 self.known = {other: number for other, number in self.known.items() if number != at}
             self.known[name] = at
             self.cells[at] = 0
-            self.first[at] = second
+            self.first[at] = self.last[at] = second
         return at
 
     def limit(self, at: int, metric: int, second: int, factor: float, days: float) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ METRIC_LIMITS = {
 OCTETS = (C.M_BYTES, C.M_AMP_BYTES)
 SPREAD = 0.5  # a flood of which one host gets more is no carpet
 MINUTE = 60
+FOR_SUMS, LEAVING, SETTLED = 256, 16, 8  # tracks that hosts do not take; looked at when one must give way, so many seconds back
 REFILLED, STARTED, SPREADS = 8, 300, 8  # in a second: refilled from flows at hand, newly followed, sums looked into
 
 
@@ -38,10 +40,15 @@ class Rates:
     seconds: int = 0
     spreads: int = 0
     judged: dict[tuple[int, int], int] = field(default_factory=dict)  # (slot, metric): up to when it was judged before
+    waiting: set[int] = field(default_factory=set)  # slots over their limits that have not had their turn
+    learning: dict[int, Track] = field(default_factory=dict)  # slot: one that no static limit presses, oldest first
+    unlike: dict[int, int] = field(default_factory=dict)  # slot: minutes in a row that were unlike before
     vectors: dict[tuple[int, str, str], NDArray[np.float64]] = field(default_factory=dict)
     of: Thresholds | None = None  # what the vectors were made of
 
-    def candidates(self, hosts: C.Hosts, thresholds: Thresholds, second: int, blocks: Callable[[], list[Block]]) -> None:
+    def candidates(
+        self, hosts: C.Hosts, thresholds: Thresholds, findings: Findings, second: int, blocks: Callable[[], list[Block]]
+    ) -> None:
         """Follow those of the last second's lists that come near any limit, from their flows at hand on."""
         fresh: list[Track] = []
         for table, listed, rows in (
@@ -50,9 +57,14 @@ class Rates:
             count = min(int(listed.counted[0]), len(listed.rows))
             listed.counted[0] = 0
             places = listed.rows[:count]
-            near = _near(rows[places[:, 0]], table, thresholds) if count else np.zeros(0, bool)
-            for row, customer in places[near][:STARTED].tolist():
+            for row, customer, pressing in self._unfollowed(table, rows, places, thresholds, second):
+                full = len(self.follow.free) <= (FOR_SUMS if table == tracks.HOST else 0)
+                if full and not (pressing and self._give_way(findings, thresholds, second)):
+                    self.follow.refused += 1
+                    continue
                 track = self.follow.start(table, row, max(customer, 0), second)
+                if track is not None and not pressing:
+                    self.learning[track.slot] = track
                 if track is not None and track.since == second and len(fresh) < REFILLED:
                     fresh.append(track)
         held = blocks() if fresh else []
@@ -60,9 +72,47 @@ class Rates:
             flows = flows_of(held, Aim(track.version, track.address, track.length, track.customer, track.end))
             C.refill(hosts.series, track.slot, flows.narrow, flows.wide, len(flows), hosts.ports, second - 1)
 
-    def look(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
-        """Sightings of this second; hosts before the sums that they are part of."""
-        rows = sorted(self.follow.by_row.values(), key=lambda track: (track.table, track.length == 0, track.slot))
+    def _unfollowed(
+        self, table: int, rows: NDArray[np.uint64], places: NDArray[np.int64], thresholds: Thresholds, second: int
+    ) -> list[tuple[int, int, bool]]:
+        """(row, customer, whether a limit presses) of those that are not followed yet: first who presses, the greatest first."""
+        if not len(places):
+            return []
+        own = rows[places[:, 0]]
+        near, pressing = _near(own, table, thresholds)
+        slots = ((own[:, C.MOMENT] & np.uint64(C.TRACKED)) >> np.uint64(C.TRACK_BIT)).astype(np.int64) - 1
+        self.follow.last_hot.update(dict.fromkeys(slots[near & (slots >= 0)].tolist(), second))
+        for slot in slots[pressing & (slots >= 0)].tolist():
+            self.learning.pop(slot, None)
+        fresh = np.flatnonzero(near & (slots < 0))
+        order = np.lexsort((own[fresh, C.PACKETS_SEEN if table == tracks.HOST else C.SUM_PACKETS], pressing[fresh]))[::-1]
+        chosen = fresh[order][:STARTED]
+        return list(zip(places[chosen, 0].tolist(), places[chosen, 1].tolist(), pressing[chosen].tolist(), strict=True))
+
+    def _give_way(self, findings: Findings, thresholds: Thresholds, second: int) -> bool:
+        """Follow one no longer that was followed only to learn what is usual; whether there was one."""
+        times = np.arange(second - SETTLED, second) % C.LENGTH
+        for track in islice(self.learning.values(), LEAVING):
+            where = track.direction, track.subject.kind, track.subject.value
+            limits = self._limits(thresholds.applied(track.version, track.address, track.length, track.customer), track)
+            pressed = self.follow.hosts.ring[times, track.slot, : tracks.JUDGED].max(0) >= limits / 2
+            if not pressed.any() and not any((name, *where) in findings.open for name in (*ALL, "unusual_traffic")):
+                self._release(track)
+                return True
+        return False
+
+    def _release(self, track: Track) -> None:
+        self.follow.release(track)
+        self.unlike.pop(track.slot, None)
+        self.learning.pop(track.slot, None)
+        self.waiting.discard(track.slot)
+        for metric in range(tracks.JUDGED):
+            self.judged.pop((track.slot, metric), None)
+
+    def look(self, thresholds: Thresholds, findings: Findings, second: int, table: int) -> Iterator[Sighting]:
+        """Sightings of this second; to be asked of hosts before the sums that they are part of."""
+        rows = [track for track in self.follow.by_row.values() if track.table == table]
+        rows.sort(key=lambda track: (track.length == 0, track.slot))
         if not rows:
             return
         if self.of is not thresholds or len(self.vectors) > 65_536:
@@ -71,8 +121,13 @@ class Rates:
         applied = [thresholds.applied(one.version, one.address, one.length, one.customer) for one in rows]
         self.spreads = 0
         out = self._weigh(rows, applied, findings, second)
-        for number in np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist():
+        fired = np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist()
+        fired.sort(key=lambda number: rows[number].slot not in self.waiting)  # who had no turn in the last second comes first
+        self.waiting.difference_update(track.slot for track in rows)
+        self.waiting.update(rows[number].slot for number in fired)
+        for number in fired:
             yield from self._rates(rows[number], applied[number], out[number], findings, second)
+            self.waiting.discard(rows[number].slot)
         yield from self._learn(rows, applied, findings, second)
 
     def _weigh(self, rows: Sequence[Track], applied: Sequence[Applied], findings: Findings, second: int) -> NDArray[np.float64]:
@@ -166,21 +221,28 @@ class Rates:
         """Whether what hosts (of a customer: also networks) with findings of their own do not explain is still over the limit,
         and no single host is most of it."""
         times = np.arange(int(row[tracks.BEGAN]), int(row[tracks.LAST_OVER]) + 1) % C.LENGTH
-        whole = self._sum(track, detector.metric, times)
-        explained, greatest = 0.0, 0.0
+        rest = self._seconds(track, detector.metric, times)
+        greatest = 0.0
         for other in self.follow.by_row.values():
             if other.end != track.end or other is track or not _within(other, track):
                 continue
-            part = self._sum(other, detector.metric, times)
-            if other.level == "host":
-                greatest = max(greatest, part)
-            where = other.direction, other.subject.kind, other.subject.value
-            if any((name, *where) in findings.open for name in ALL) and not (track.level == "customer" and other.level == "host"):
-                explained += part
-            elif other.level == "host" and any((name, *where) in findings.open for name in ALL):
-                explained += 0.0 if self._covered(other, findings) else part
+            part = self._seconds(other, detector.metric, times)
+            if self._explains(other, track, findings):
+                rest = rest - part
+            elif other.level == "host":
+                greatest = max(greatest, float(part.sum()))
         limit = applied[detector.limit_name(track.level, track.direction)] / (8 if detector.metric in OCTETS else 1)
-        return whole > 0 and greatest < SPREAD * whole and (whole - explained) / max(len(times), 1) >= limit
+        lasts = float(np.median(rest)) >= limit * applied["timing.release"]  # not one second of a host whose turn comes
+        return bool(lasts and rest.mean() >= limit and greatest < SPREAD * rest.sum())
+
+    def _explains(self, other: Track, track: Track, findings: Findings) -> bool:
+        """Whether what a part of a sum does is said by a finding of its own, or will be."""
+        where = other.direction, other.subject.kind, other.subject.value
+        if other.level == "host" and other.slot in self.waiting:
+            return True
+        if not any((name, *where) in findings.open for name in ALL):
+            return False
+        return not (track.level == "customer" and other.level == "host" and self._covered(other, findings))
 
     def _covered(self, host: Track, findings: Findings) -> bool:
         """Whether the host's network has a finding that counts it already."""
@@ -189,8 +251,8 @@ class Rates:
                 return ("carpet_bombing", other.direction, "prefix", other.subject.value) in findings.open
         return False
 
-    def _sum(self, track: Track, metric: int, times: NDArray[np.int64]) -> float:
-        return float(self.follow.hosts.ring[times, track.slot, metric].sum())
+    def _seconds(self, track: Track, metric: int, times: NDArray[np.int64]) -> NDArray[np.float64]:
+        return self.follow.hosts.ring[times, track.slot, metric].astype(np.float64)
 
     def _learn(self, rows: Sequence[Track], applied: Sequence[Applied], findings: Findings, second: int) -> Iterator[Sighting]:
         """Compare each track's last minute with what is usual; learn from it where nothing is wrong."""
@@ -203,19 +265,24 @@ class Rates:
                 continue
             ring = self.follow.hosts.ring[times, track.slot]
             means = float(ring[:, C.M_BYTES].mean()) * 8, float(ring[:, C.M_PACKETS].mean())
-            over = list(self._unusual(track, own, place, means, ring, second))
+            minutes = self.unlike.get(track.slot, 0) + 1
+            over = list(self._unusual(track, own, place, means, ring, second, minutes))
+            self.unlike[track.slot] = minutes if over else 0
             if not over and not self._explained(track, findings):
                 self.baselines.learn(place, means, second)
             elif over and not self._explained_statically(track, findings):
-                yield over[0]
+                known_one = ("unusual_traffic", track.direction, track.subject.kind, track.subject.value) in findings.open
+                if known_one or minutes * MINUTE >= own["timing.learned_seconds"]:
+                    yield over[0]
 
     def _explained_statically(self, track: Track, findings: Findings) -> bool:
         where = track.direction, track.subject.kind, track.subject.value
         return any((name, *where) in findings.open for name in ALL)
 
     def _unusual(
-        self, track: Track, own: Applied, place: int, means: tuple[float, float], ring: NDArray[np.float32], second: int
-    ) -> Iterator[Sighting]:
+        self, track: Track, own: Applied, place: int, means: tuple[float, float], ring: NDArray[np.float32], second: int,
+        minutes: int,
+    ) -> Iterator[Sighting]:  # fmt: skip
         for metric, (name, unit) in enumerate((("bps", "bit/s"), ("pps", "packets/s"))):
             factor = own["watch.learned_factor"]
             known_limit = self.baselines.limit(place, metric, second, factor, own["timing.learned_days"])
@@ -231,11 +298,13 @@ class Rates:
             figures = {f"peak_{name}": peak, f"mean_{name}": means[metric], "usual": usual}
             who = f"customer {track.subject.value}" if track.level == "customer" else track.subject.value
             words = f"{who} has {amount(means[metric], unit)} {track.direction}; {amount(usual, unit)} is usual at this hour."
-            shown = Limit(f"mean_{name}", limit, unit, "learned", learned.explain(usual, limit, factor), float(MINUTE))
+            shown = Limit(f"mean_{name}", limit, unit, "learned", learned.explain(usual, limit, factor),
+                          own["timing.learned_seconds"])  # fmt: skip
             aim = Aim(track.version, track.address, track.length, track.customer, track.end)
+            began = second - minutes * MINUTE
             yield Sighting(
-                "unusual_traffic", "unusual_traffic", track.direction, track.subject, track.customer, second - MINUTE, second - 1,
-                figures, shown, self._rate(track), 0.6, "unlike before, which alone is no abuse", words, aim, 3 * MINUTE,
+                "unusual_traffic", "unusual_traffic", track.direction, track.subject, track.customer, began, second - 1, figures,
+                shown, self._rate(track), 0.6, "unlike before, which alone is no abuse", words, aim, 3 * MINUTE,
                 partial(self.follow.series, track, column, second, scale),
             )  # fmt: skip
 
@@ -246,9 +315,7 @@ class Rates:
         for track in list(self.follow.by_row.values()):
             where = track.direction, track.subject.kind, track.subject.value
             if second - self.follow.last_hot[track.slot] > 2 * MINUTE and not any((name, *where) in findings.open for name in ALL):
-                self.follow.release(track)
-                for metric in range(tracks.JUDGED):
-                    self.judged.pop((track.slot, metric), None)
+                self._release(track)
 
     def ended(self, direction: str, kind: str, value: str, second: int) -> None:
         """A finding ended: seconds up to now were judged, and open no other one."""
@@ -272,9 +339,9 @@ def _within(inner: Track, outer: Track) -> bool:
     return inner.address >> (bits - outer.length) == outer.address >> (bits - outer.length)
 
 
-def _near(rows: NDArray[np.uint64], table: int, thresholds: Thresholds) -> NDArray[np.bool_]:
-    """Which rows of the last second come near the least limit that anybody has, of their direction."""
-    found = np.zeros(len(rows), bool)
+def _near(rows: NDArray[np.uint64], table: int, thresholds: Thresholds) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which rows of the last second come near the least limit that anybody has, of their direction; and near a static one."""
+    found, static = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
     ends = rows[:, C.KEY] & np.uint64(1)
     tag = rows[:, C.KEY] >> np.uint64(60)
     levels = ("host",) if table == tracks.HOST else ("prefix", "customer")
@@ -293,9 +360,10 @@ def _near(rows: NDArray[np.uint64], table: int, thresholds: Thresholds) -> NDArr
                 octets, packets = rows[:, C.SUM_BYTES] * 8.0, rows[:, C.SUM_PACKETS].astype(float)
                 near = packets >= min(least.get("syn_pps", np.inf), least.get("udp_pps", np.inf))
                 near |= octets >= least["amplified_bps"]
-            near |= (octets >= min(least["bps"], learned_bps)) | (packets >= least["pps"])
-            found |= here & (ends == end) & near
-    return found
+            full = (octets >= least["bps"]) | (packets >= least["pps"])
+            static |= here & (ends == end) & (full | near if table == tracks.HOST else full)  # of sums, kinds are not counted
+            found |= here & (ends == end) & (full | near | (octets >= learned_bps))
+    return found, static
 
 
 def marks(hosts: C.Hosts, thresholds: Thresholds) -> None:

@@ -227,10 +227,17 @@ def note_uplinks(narrow, wide, customers, i, uplinks):
                 uplinks.share[number, way, place] += octets
 
 
-def behind(interfaces: Interfaces, exporter: int, interface: int) -> int:
-    """The first customer behind an interface; 0 for none."""
+def behind_all(interfaces: Interfaces, exporter: int, interface: int) -> tuple[int, ...]:
+    """The customers behind an interface; nobody where nothing is known."""
     key = exporter << 32 | interface
     at = key * C.GOLDEN % (1 << 64) >> 52
     while interfaces.keys[at] and int(interfaces.keys[at]) != key:
         at = (at + 1) % SLOTS
-    return int(interfaces.customers[interfaces.behind[at], 0]) if interfaces.keys[at] else 0
+    if not interfaces.keys[at]:
+        return ()
+    return tuple(one for one in interfaces.customers[interfaces.behind[at]].tolist() if one)
+
+
+def behind(interfaces: Interfaces, exporter: int, interface: int) -> int:
+    """The first customer behind an interface; 0 for none."""
+    return next(iter(behind_all(interfaces, exporter, interface)), 0)

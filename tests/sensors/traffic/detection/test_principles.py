@@ -1,0 +1,88 @@
+"""What detection owes to principle: long looks at thin samples, room for new floods, sources that are nobody's fault, habits."""
+
+import numpy as np
+import pytest
+
+from tests.sensors.traffic.detection.staging import AT, OURS, THEIRS, flows, join, playing
+from tipstaff.project.bench.flow_stage import fours
+from tipstaff.sensors.traffic.detection.detectors import fans
+
+TWO_PORTS = """
+[[interface]]
+exporter = "192.0.2.1"
+index = 7
+customers = [17]
+[[interface]]
+exporter = "192.0.2.1"
+index = 8
+customers = [18]
+"""
+
+
+def samples(count: int) -> dict:
+    """So many sampled SYN packets from ours."""
+    return flows(count, OURS[4], THEIRS[4], src_customer=17, flags=2, packets=1, octets=60, dst_port=80)
+
+
+@pytest.mark.parametrize(("a_second", "seconds", "told"), [(7, 30, True), (3, 60, True), (2, 60, False)])
+def test_a_flood_that_is_sampled_thinly_is_told_in_time(a_second, seconds, told) -> None:
+    """1 in 1000, a limit of 2,000 SYN a second: 7,000 and 3,000 are told once enough was seen, what is at the limit never."""
+    stage, found = playing(rate=1000), []
+    for second in range(seconds):
+        found += stage.play(AT + second, samples(a_second), already_sampled=True)
+    assert [one.detector for one in found][:1] == ["syn_flood"] * told
+    assert all(one.sampling_rate == 1000 and one.figures["mean_pps"] > 2000 for one in found)
+
+
+def test_a_sampled_burst_of_a_second_is_no_flood() -> None:
+    stage, found = playing(rate=1000), []
+    for second in range(40):
+        found += stage.play(AT + second, samples(200 if second == 10 else int(second % 5 == 3)), already_sampled=True)
+    assert found == []
+
+
+@pytest.mark.parametrize("bits", [1.2e9, 0.4e9])
+def test_a_new_flood_is_followed_where_hundreds_are_near_their_limits(bits) -> None:
+    """They and the networks and customers around them would take every place that there is."""
+    stage, found = playing(), []
+    near = fours((100 << 24) + 256 * np.arange(700))
+    packets = round(bits / 8 / 1400)
+    for second in range(14):
+        busy = flows(700, near, THEIRS[4], src_customer=1000 + np.arange(700), flags=16, packets=packets, octets=packets * 1400)
+        flood = flows(1, THEIRS[4], OURS[4], dst_customer=17, flags=2, packets=30_000 if second > 8 else 1, octets=1_800_000)
+        found += stage.play(AT + second, join([busy, flood]))
+    assert [(one.detector, one.subject.value) for one in found] == [("syn_flood", "198.51.100.7")]
+
+
+@pytest.mark.parametrize(("port", "told"), [(7, [("syn_flood", "198.51.100.7")]), (8, [("foreign_source", "18")])])
+def test_who_holds_a_spoofed_source_is_not_accused(port, told) -> None:
+    stage, found = playing(TWO_PORTS), []
+    stage.detection.name_exporters({1: "192.0.2.1"})
+    for second in range(20):  # nor are they afterwards, when there are no flows to look at
+        made = flows(5, OURS[4], THEIRS[4], src_customer=17, flags=2, packets=2000, octets=120_000, input=port)
+        found += stage.play(AT + second, made if second < 8 else None)
+    assert [(one.detector, one.subject.value) for one in found] == told
+
+
+@pytest.mark.parametrize(("lasts", "told"), [(90, 0), (280, 1)])
+def test_what_is_unlike_before_must_last(lasts, told) -> None:
+    """A download of a minute and a half is none; minutes in a row are, and the picture says what is usual."""
+    stage, found = playing(), []
+    learned = stage.detection.rates.baselines
+    place = learned.place("in address 198.51.100.7", AT - 9 * 86400)
+    for day in range(9, 0, -1):
+        for minute in range(-30, 30):
+            learned.learn(place, (80e6, 7000.0), AT - day * 86400 + minute * 60)
+    for second in range(360):
+        bits = 900e6 if 30 <= second < 30 + lasts else 80e6
+        packets = round(bits / 8 / 1400)
+        found += stage.play(AT + second, flows(1, THEIRS[4], OURS[4], dst_customer=17, packets=packets, octets=packets * 1400))
+    opened = {one.id: one for one in found}
+    assert [one.detector for one in opened.values()] == ["unusual_traffic"] * told
+    assert all(75e6 < one.figures["usual"] < 85e6 and one.limit.seconds == 180 for one in opened.values())
+
+
+def test_as_few_samples_open_a_scan_as_statistics_allow() -> None:
+    """Of k samples that repeat none there are at least k² / 5.4 distinct ones; see docs/traffic.md."""
+    assert [fans.at_least(k, k, 1000) >= 120 for k in (25, 26)] == [False, True]
+    assert [fans.at_least(k, k, 1000) >= 400 for k in (46, 47)] == [False, True]
