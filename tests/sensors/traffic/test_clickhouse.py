@@ -135,6 +135,30 @@ def test_sums_by_the_minute_and_the_hour_hold_everything(engines) -> None:
         assert [list(row) for row in cluster.server.rows(sql, {})] == [[octets, packets, flows]]
 
 
+SUMMED = {
+    "top local": lambda one: one.top("local", DAY, count=9).rows,
+    "top customer by flows": lambda one: one.top("customer", DAY, count=9, measure="flows", where="protocol tcp").rows,
+    "total": lambda one: one.total(DAY, dimension="customer"),
+    "lines": lambda one: one.lines("direction", DAY, step=timedelta(hours=1), values=[1, 0]),
+    "pairs": lambda one: one.pairs(("customer", "protocol"), DAY, values=([1, 2, 0], [6, 17])),
+    "series": lambda one: one.series(DAY, step=timedelta(hours=1), dimension="exporter").rows,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("question", SUMMED)
+def test_sums_answer_of_what_is_no_longer_kept(engines, question) -> None:
+    """The engines' day is long past what is kept: by the minute for one, by the hour for the other, and as from single flows."""
+    _, cluster, _ = engines
+    minutes = Cluster(cluster.server, keep_hours=24, minutes_hours=24 * 9_000)
+    hours = Cluster(cluster.server, keep_hours=24, minutes_hours=48)
+    whole = Cluster(cluster.server, keep_hours=24 * 9_000, minutes_hours=24 * 9_100)
+    assert minutes._summed(DAY).count("SELECT") == hours._summed(DAY).count("SELECT") == 1
+    assert ("flows_minutes" in minutes._summed(DAY), "flows_hours" in hours._summed(DAY)) == (True, True)
+    wanted = SUMMED[question](cluster)
+    assert wanted and SUMMED[question](minutes) == SUMMED[question](hours) == SUMMED[question](whole) == wanted
+    assert minutes.top("peer", DAY, count=3).rows == cluster.top("peer", DAY, count=3).rows  # sums do not tell peers apart
+
+
 def test_a_file_sent_twice_counts_once(engines, tmp_path) -> None:
     _, cluster, schema = engines
     before = cluster.total(DAY.before())

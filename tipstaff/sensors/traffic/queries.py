@@ -66,7 +66,11 @@ def archive(*, limit: float = 0) -> Archive | Cluster:
     """The archive of this instance: its files, or the cluster that keeps the flows instead. ``limit``: seconds for a question."""
     where = settings.FLOWS["clickhouse"]
     if where["url"]:
-        return Cluster(Http(where["url"]), database=where["database"], limit=limit)
+        kept = settings.FLOWS["archive"]
+        return Cluster(
+            Http(where["url"]), database=where["database"], limit=limit, keep_hours=kept["keep_hours"],
+            minutes_hours=kept["keep_minutes_hours"],
+        )  # fmt: skip
     return Archive(settings.STATE / "flows" / "archive", limit=limit)
 
 

@@ -83,18 +83,48 @@ def text_of(name: str, values: dict[str, Any]) -> str:
     return resources.files("tipstaff.sensors.traffic.archive").joinpath("schema", f"{name}.sql").read_text("utf-8").format(**values)
 
 
+#: What single flows and sums have in common. Sums are scaled already; a rate of 0 says that some of them could not be.
+COARSE = "family, local, local_hi, local_lo, customer, direction, twin, protocol, exporter, bytes, packets, ended"
+ROLLED = "SELECT {columns}, if(unscaled > 0, 0, 1) AS rate, flows AS many FROM {table} WHERE ended >= {begin} AND ended < {end}"
+
+
 class Cluster(Questions):
-    """Questions to ClickHouse. ``limit``: seconds after which one is given up."""
+    """Questions to ClickHouse. ``limit``: seconds after which one is given up.
+
+    ``keep_hours``: how long single flows are kept, ``minutes_hours``: sums by the minute; of what is older, sums answer what they
+    still tell apart. 0: single flows answer everything.
+    """
 
     dialect = Dialect.CLICKHOUSE
 
-    def __init__(self, server: Server, *, database: str = "tipstaff", limit: float = 0) -> None:
+    def __init__(
+        self, server: Server, *, database: str = "tipstaff", limit: float = 0, keep_hours: int = 0, minutes_hours: int = 0
+    ) -> None:
         self.server, self.database, self.limit = server, database, limit
+        self.keep_hours, self.minutes_hours, self.sums = keep_hours, max(minutes_hours, keep_hours), keep_hours > 0
 
     def _ask(self, span: Span, statement: Statement, coarse: bool = False) -> Sequence[Sequence[Any]]:
         sql, parameters = bound(statement)
         bounds = f" SETTINGS max_execution_time = {self.limit:g}" if self.limit else ""
-        return self.server.rows(sql.format(flows=f"{self.database}.flows") + bounds, parameters)
+        source = self._summed(span) if coarse else f"{self.database}.flows"
+        return self.server.rows(sql.format(flows=source) + bounds, parameters)
+
+    def _summed(self, span: Span) -> str:
+        """Single flows as far back as every one is kept, sums by the minute before them, sums by the hour before those.
+
+        What a hold keeps beyond its time is in the sums already, and not counted twice.
+        """
+        ((now,),) = self.server.rows("SELECT toUnixTimestamp(now())", {})
+        flows, minutes = ((int(now) // 3600 - hours + 1) * 3_600_000 for hours in (self.keep_hours, self.minutes_hours))
+        start, end = span.milliseconds()
+        parts = [f"SELECT {COARSE}, rate, 1 AS many FROM {self.database}.flows WHERE ended >= {flows}"]  # noqa: S608
+        for grain, first, last in (("minutes", minutes, flows), ("hours", 0, minutes)):
+            if start < last and end > first:
+                table = f"{self.database}.flows_{grain}"
+                parts.append(ROLLED.format(columns=COARSE, table=table, begin=first, end=last))
+        if end <= flows:
+            del parts[0]
+        return f"({' UNION ALL '.join(parts)}) AS flows"
 
     def kept_since(self) -> datetime | None:
         sql = f"SELECT count(), min(ended) FROM {self.database}.flows WHERE ended > 0"  # noqa: S608
