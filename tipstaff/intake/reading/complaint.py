@@ -7,7 +7,7 @@ from tipstaff.intake.classification import by_keywords, keyword_scores
 from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.accusation import accuse, is_private
-from tipstaff.intake.reading.complaint_events import Reading, events_of
+from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading, events_of
 from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
@@ -22,6 +22,7 @@ from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
 from tipstaff.intake.reading.sections import Line, folded, sections
 
 MAX_DESCRIPTION = 2_000
+MAX_TOLD = 20  # log lines that are asked what happened
 #: Notices of a state, in which nobody is attacked.
 _NO_VICTIM = frozenset(("vulnerable", "open_relay", "blocklisted"))
 #: Kinds in which a machine that is called is the bad one, and words for calling it where the caller is not the reader's.
@@ -29,6 +30,10 @@ _CALLED = frozenset(("c2", "malware", "spyware", "compromised", "trade_secret_le
 _OUTWARD = pattern(
     r"(?i)\b(?:outbound|outgoing|exfiltrat\pL*|beacon\pL*|calls? home|phon(?:es?|ing) home|callbacks?|data (?:went|was sent|is sent)|sent (?:the |our )?(?:data|files|passwords|credentials) to|ausgehend\pL*|abgeflossen|"
     r"uitgaande?|naar buiten|sortante?s?|exfiltr\pL*|salientes?|in uscita|uscente|wychodząc\pL*|de saída|исходящ\pL*)\b[^.!?\n]{0,90}$|(?:外联|外连|回连|外部への?通信|外向き)[^。\n]{0,60}$"
+)
+#: Who speaks of a site means the one that the forwarded mail leads to.
+_SITE = pattern(
+    r"(?i)\b(?:sites?|websites?|pages?|links?|urls?|domains?|(?:web)?seiten?|pagina'?s?|páginas?|enlaces?|liens?|sit[oi]|stron[aęy]|witryn\pL*|ligaç\pL*|сайт\pL*|страниц\pL*|ссылк\pL*)\b|网站|网页|链接|サイト|ページ|リンク"
 )
 _WRITERS = pattern(r"(?i)\b(?:our|my|unser|mein|notre|mon|nuestr|mi|nostr|mio|onze|ons|mijn|nasz|mój|noss|meu)|наш|мой|我|弊社|当")
 _MASKED = pattern(
@@ -126,7 +131,7 @@ def read_letter(facts: Facts) -> Reading:
     category, category_from = by_keywords(facts.subject, words, facts.vocabulary.keyword_index)
     scores, _ = keyword_scores(facts.subject, words, facts.vocabulary.keyword_index)
     if category is None and accusation.logs:
-        category, category_from = _from_log(accusation.logs)
+        category, category_from = _from_log(accusation.logs, facts)
     links = judge_links(
         facts.text,
         facts.lines,
@@ -134,6 +139,7 @@ def read_letter(facts: Facts) -> Reading:
         reporter_domains=facts.reporter_domains,
         subject=facts.subject,
         accused=accusation.accused,
+        sample=facts.forwards_sample and category in ("phishing", "fraud_site") and bool(_SITE.search(words)),
     )
     if category in ("copyright", "trademark") and not any(link.verdict == "accused" for link in links):
         for link in links:  # what is copied is often a picture
@@ -154,11 +160,15 @@ def read_letter(facts: Facts) -> Reading:
     return reading
 
 
-def _from_log(logs: list[tuple[Line, LogLine]]) -> tuple[str | None, str | None]:
+def _from_log(logs: list[tuple[Line, LogLine]], facts: Facts) -> tuple[str | None, str | None]:
     counts = Counter(entry.attack for _, entry in logs if entry.attack and not entry.good)
-    if not counts and any(entry.dport and entry.kind in ("table", "pair") for _, entry in logs):
+    if counts:
+        return counts.most_common(1)[0][0], "log lines"
+    if any(entry.dport and entry.kind in ("table", "pair") for _, entry in logs):
         return "scan", "rows that name the port that was tried"
-    return (counts.most_common(1)[0][0], "log lines") if counts else (None, None)
+    words = "\n".join(line.text for line, entry in logs[:MAX_TOLD] if not entry.good)
+    category, _ = by_keywords("", words, facts.vocabulary.keyword_index)
+    return (category, FROM_LINES) if category in ("intrusion", "scan", "ddos_origin", "scraping") else (None, None)
 
 
 def _from_subject(reading: Reading) -> None:

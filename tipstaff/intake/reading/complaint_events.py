@@ -17,6 +17,7 @@ from tipstaff.intake.reading.sections import Line, Zone
 from tipstaff.intake.reading.times import Moment, read_time
 
 MAX_OCCURRENCES = 200
+FROM_LINES = "words of the log lines"  # where a category came from
 #: Kinds where the port beside the accused address is its own service, not the one it attacked.
 _OWN_SERVICE = frozenset(
     ["c2", "phishing", "malware", "open_relay", "vulnerable", "copyright", "trademark", "fraud_site", "csam", "spyware"]

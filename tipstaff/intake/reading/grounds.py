@@ -8,7 +8,7 @@ sentence that accuses. Whatever else is named stays a candidate for a person.
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 
-from tipstaff.intake.reading.complaint_events import Reading
+from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading
 from tipstaff.intake.reading.letter_facts import Facts
 from tipstaff.intake.reading.mentions import Mention
 from tipstaff.intake.reading.patterns import pattern
@@ -86,7 +86,8 @@ def bearing_of(reading: Reading) -> Bearing:
     bearing.topics, bearing.ordinary = _ordinary(facts, reading.spam_source is not None or facts.pasted_hop is not None)
     attacks = [entry for _, entry in accusation.logs if entry.attack and not entry.good]
     bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
-    dated = any(entry.moment is not None for entry in attacks)
+    told = [entry for _, entry in accusation.logs if not entry.good] if reading.category_from == FROM_LINES else []
+    dated = any(entry.moment is not None for entry in attacks or told)
     bearing.evident = bool(reading.category) and (dated or (reading.proved and accusation.strength >= SAYS))
     demands = facts.kinds("complaint")
     bearing.demands = any(not _WEAK.match(phrase) for phrase in demands)
@@ -103,7 +104,7 @@ def bearing_of(reading: Reading) -> Bearing:
             4.0
             if len(attacks) > 1
             else 3.0
-            if attacks
+            if attacks or told
             else 1.5
             if any(entry.dst for _, entry in accusation.logs)
             else 0.5
@@ -294,15 +295,18 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
             return True
         if sentences.charged(*paragraph) or (only and sentences.demands(*paragraph)):
             return True
-    return _is_alone(mention, reading, sentences, text[end:high])
+    return _is_alone(mention, reading, sentences, low, high)
 
 
-def _is_alone(mention: Mention, reading: Reading, sentences: _Sentences, rest: str) -> bool:
-    """The one address of a letter that complains of abuse and asks for something. ``rest``: of its sentence."""
-    if len({one.ip for one in reading.accusation.mentions}) > 1:
+def _is_alone(mention: Mention, reading: Reading, sentences: _Sentences, low: int, high: int) -> bool:
+    """The one address that is left of a letter that complains of abuse and asks for something. ``low`` to ``high``: its sentence."""
+    if sentences.left_over != {mention.ip}:
         return False
     if mention.strength >= LIKELY and mention.points and reading.facts.forwards_sample:
         return True  # ``this junk comes from ADDRESS``, and the mail below
     if reading.facts.kinds("renewal") and sentences.any_demand and sentences.any_charge:
         return True  # ``I wrote about ADDRESS. It is still …``
-    return mention.strength >= LIKELY and sentences.subject_charged and (sentences.any_demand or bool(_TO_US.search(rest)))
+    if mention.strength < LIKELY or not sentences.any_charge or _TO_US.search(sentences.text[low : mention.found.start]):
+        return False
+    did = sentences.subject_charged and _TO_US.search(sentences.text[mention.found.end : high]) is not None
+    return sentences.any_demand or did

@@ -49,9 +49,13 @@ _ANOTHERS = pattern(
 #: What says of a page, in so many words, that the reader hosts it.
 _HOSTED = pattern(
     r"(?i)\b(?:hosted (?:by|with|at|on) you\pL*|(?:that|which|you) (?:you )?(?:are )?host(?:ing)?\b|your (?:customer|client|user|hosting|server|network|webspace)|customers? of yours|client of yours|(?:bei|von) ihnen (?:gehostet|betrieben|liegt)|ihr(?:e[mnrs]?)? kunde\pL*|gehostet\pL* (?:bei|von) (?:ihnen|euch)|"
-    r"(?:von ihnen|bei ihnen) gehostet\pL*|ihrem (?:server|webspace|netz)|(?:que|dont) vous héberge\pL*|hébergée?s? (?:chez|par) vous|chez vous|votre client|vos serveurs|alojad[ao]s? (?:en sus?|por ustedes)|en sus servidores|su cliente|ospitat[oaie] (?:da voi|sui vostri|presso di voi)|vostro cliente|"
+    r"(?:von ihnen|bei ihnen) gehostet\pL*|ihrem (?:server|webspace|netz)|(?:que |dont )?vous hébergez|sie hosten|ustedes alojan|jullie hosten|hostujecie|вы размещаете|hébergée?s? (?:chez|par) vous|chez vous|votre client|vos serveurs|alojad[ao]s? (?:en sus?|por ustedes)|en sus servidores|su cliente|ospitat[oaie] (?:da voi|sui vostri|presso di voi)|vostro cliente|"
     r"(?:bij|door) (?:u|jullie) gehost\pL*|gehost (?:bij|door) (?:u|jullie)|(?:uw|jullie) (?:klant|server|netwerk)|u (?:was|państwa) (?:na serwerze|hostowan\pL*)|(?:hostowan\pL*|działa\pL*) (?:u|na) (?:was|państwa|waszym)|wasz(?:ego|ym)? klient\pL*|na waszym serwerze|"
     r"(?:alojad[oa]|hospedad[oa])s? (?:na vossa|nos vossos|em vossa|por vocês|na sua|nos seus|convosco)|vosso cliente|seu cliente|на вашем (?:хостинге|сервере)|у вас|вашего клиента|ваш клиент)\b|托管在贵|贵[司公]|您的客户|貴社(?:の|で|が|に)|御社(?:の|で|が|に)"
+)
+_YOU_HOST = pattern(
+    r"(?i)\b(?:you (?:are )?host(?:ing)?|hosted (?:by|with) you|sie hosten|hosten sie|(?:bei|von) ihnen gehostet\pL*|vous hébergez|hébergée?s? (?:par|chez) vous|ustedes alojan|alojad[ao]s? (?:por|con) ustedes|ospitate|ospitat[oaie] da voi|jullie hosten|u host|gehost (?:bij|door) (?:u|jullie)|"
+    r"hostujecie|hostowan\pL* u (?:was|państwa)|(?:vocês|vós) (?:hospedam|alojam|hospedais)|(?:hospedad|alojad)[oa]s? (?:por vocês|convosco)|вы размещаете|размещ[её]н\pL* у вас)\b|贵司托管|您托管|托管在贵|貴社でホスティング"
 )
 _YOUR_CUSTOMER = pattern(
     r"(?i)(?:\b(?:your (?:customer|client|user)|(?:customer|client) of yours|ihr(?:e[mnrs]?)? kunde\pL*|votre client\pL?|(?:su|vuestro) cliente|vostro cliente|(?:uw|jullie) klant|wasz\pL* klient\pL*|państwa klient\pL*|(?:seu|vosso) cliente|ваш\pL* клиент\pL*)\s?[,:(\"'„«]{0,2}\s?|(?:您的|贵司)客户|貴社のお?客様?)$"
@@ -274,7 +278,8 @@ def _take_hosted(reading: Reading) -> None:
     if not reading.category or len(sites) != 1 or any(_OURS.search(_lead(facts.text, link)) for link in left):
         return
     customer = [link for link in left if _YOUR_CUSTOMER.search(_lead(facts.text, link))]
-    if customer or (reading.category in CONTENT and _HOSTED.search(facts.own_words)):
+    hosted = reading.category in CONTENT and _HOSTED.search(facts.own_words)
+    if customer or hosted or (reading.category == "spam" and _YOU_HOST.search(facts.own_words)):
         for link in customer or left:
             link.verdict, link.why = "accused", HOSTED
 

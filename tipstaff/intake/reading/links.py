@@ -106,14 +106,18 @@ def judge_links(
     reporter_domains: frozenset[str],
     subject: str = "",
     accused: list[str] | None = None,
+    sample: bool = False,
 ) -> list[Link]:
     """Every link in the letter with a verdict; links in pasted headers, logs and signatures are left out unless they are defanged.
 
     A link that the subject names too, or that an accused address stands right behind, is accused whatever else is linked.
+    ``sample``: where the letter itself links nothing, the one site of the forwarded mail is meant.
     """
     before = sorted((hit for hit in hits if hit.value.kind in ("url_accused_before", "url_other_before")), key=lambda hit: hit.end)
     after = [hit for hit in hits if hit.value.kind == "url_other_after"]
     links = _links(letter, lines)
+    if sample and not links:
+        return _of_sample(letter, lines, reporter_domains)
     for index, link in enumerate(links):
         _judge(link, letter, links[max(0, index - 2) : index + 3], before, after, reporter_domains)
     _inherit(letter, links)
@@ -133,6 +137,18 @@ def judge_links(
 
 
 HOSTED = "it says that the reader hosts it"
+
+
+def _of_sample(letter: str, lines: list[Line], reporter_domains: frozenset[str]) -> list[Link]:
+    """The links of the offending mail: accused where they all lead to one site."""
+    links = [link for link in _links(letter, lines, sample=True) if not link.is_domain]
+    sites = {site_of(link.host) for link in links}
+    if len(sites) == 1 and not sites & (reporter_domains | _REFERENCES):
+        for link in links:
+            link.verdict, link.why = "accused", "the one site that the forwarded mail leads to"
+    return links
+
+
 PICTURE = "a picture"  # a link that shows what a mail or page looks like
 _NEVER = frozenset(("the reporter's own", "a well-known reference"))
 
@@ -155,7 +171,7 @@ def site_of(host: str) -> str:
     return registered_domain(host) or ".".join(host.split(".")[-2:])
 
 
-def _links(letter: str, lines: list[Line]) -> list[Link]:
+def _links(letter: str, lines: list[Line], *, sample: bool = False) -> list[Link]:
     links, at = [], 0
     mailboxes = {(box.start, box.end) for box in find_mailboxes(letter)}
     for found, is_domain in sorted(
@@ -164,7 +180,9 @@ def _links(letter: str, lines: list[Line]) -> list[Link]:
         while at < len(lines) - 1 and lines[at].end < found.start:
             at += 1
         defanged = bool(_DEFANGED.search(found.as_written))
-        if not _is_read(lines[at], defanged) or any(start <= found.start < end for start, end in mailboxes):
+        if not (_is_read(lines[at], defanged) or (sample and lines[at].zone is Zone.SAMPLE)) or any(
+            start <= found.start < end for start, end in mailboxes
+        ):
             continue
         host = found.value if is_domain else (host_of(found.value) or "")
         if is_domain and ((not defanged and found.value in _REFERENCES) or _is_name_of_address(letter, found)):

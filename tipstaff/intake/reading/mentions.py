@@ -26,6 +26,9 @@ _VERSION = pattern(
     r"(?i)(?:\b(?:versi(?:on|ón|one|e|ja|ão)|ver\.|build|release|rev(?:ision)?\.?|firmware|patch ?level|kernel|asterisk|freepbx|mailgate|tomcat|postfix|exim|sendmail|wazuh|ossec|"
     r"suricata|snort|openssl|chrome|firefox|outlook|thunderbird|wordpress|nginx|apache|iis|ossim|splunk|fortios|pfsense|opnsense|routeros|acrobat|clamav|amavis|rspamd|spamassassin)(?: agent| server)?|\bv\.?|版本|バージョン|версия)\s?[:=#/]?\s?$"
 )
+_TELLS = pattern(
+    r"log|journa|regist|protokoll|dziennik|логах|журнал|日志|ログ"
+)  # "the log shows": whose log it is says nothing of the address
 _PORT = pattern(r"^\s?:\s?(\d{1,5})(?:[^\d:.]|[:.](?:\D|$)|$)")
 #: "a complaint against your customer": what is against them here does not strike them.
 _COMPLAINING = pattern(
@@ -199,6 +202,7 @@ def _is_plain_noun(hit: Hit) -> bool:
         hit.value.strength < SAYS
         and hit.phrase not in DIRECTED
         and hit.phrase not in POSSESSIVE
+        and not _TELLS.search(hit.phrase)
         and ROLES[hit.value.kind] is Role.ACCUSED
     )
 
