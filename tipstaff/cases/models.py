@@ -120,8 +120,9 @@ class JournalEntry(models.Model):
 class CaseReport(models.Model):
     """Which reports speak of a case, with how many events: the record of every refreshment, see ``arrivals``."""
 
-    # No index of its own: that of the constraint below finds a case's reports, the newest first.
-    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="case_reports", db_index=False)
+    # No index of its own: that of the constraint below finds a case's reports, the newest first. No check by the database either:
+    # who writes these rows has the case locked, and no case is ever deleted but with them (docs/decisions/0034).
+    case = models.ForeignKey(Case, on_delete=models.CASCADE, related_name="case_reports", db_index=False, db_constraint=False)
     report_id = models.BigIntegerField()
     reporter_id = models.BigIntegerField()
     events = models.IntegerField()
