@@ -58,6 +58,8 @@ class Contacts:
     def __init__(self, rows: tuple[int, int, int, int] = (65536, 16384, 32768, 16384)) -> None:
         self.fans = tuple(new_fans(count) for count in rows)
         self.marks: NDArray[np.int64] = np.full((4, 3), 1 << 40, np.int64)
+        self.least: NDArray[np.float64] = np.full((4, 2), np.inf)  # limits below which no open finding goes on either
+        self.watched: dict[tuple[int, int, int], int] = {}  # whose answers are counted, since when
         self.waiting: NDArray[np.int64] = np.zeros((AT_ONCE * 4, 4), np.int64)  # flow, end, concern, place
         self.keys: NDArray[np.uint64] = np.zeros(AT_ONCE * 4, np.uint64)
 

@@ -4,9 +4,11 @@ from collections.abc import Callable, Container, Iterator
 from types import ModuleType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.decoders import layout as L
+from tipstaff.sensors.traffic.decoders.loads import kernel
 from tipstaff.sensors.traffic.detection import contacts as K
 from tipstaff.sensors.traffic.detection.detectors import brute_force, horizontal_scan, mail_burst, vertical_scan
 from tipstaff.sensors.traffic.detection.detectors.fans import Fan, Judged, Window, linear
@@ -16,7 +18,10 @@ from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
 from tipstaff.sensors.traffic.detection.tracks import subject_of
 
 DETECTORS: tuple[ModuleType, ...] = (horizontal_scan, vertical_scan, brute_force, mail_burst)
+WATCHED_FOR = 60  # seconds
 QUIET = 300  # seconds without a contact over the limit after which a finding ends
+#: How many distinct ones so many bits stand for.
+PEERS, PORTS = (np.array([linear(bits, count) for count in range(bits + 1)]) for bits in (K.PEER_BITS, K.PORT_BITS))
 Open = Container[tuple[str, str, str, str]]
 
 
@@ -40,6 +45,35 @@ def fan_of(fans: K.Fans, row: int, concern: int, second: int) -> Fan:
     return Fan(direction, name, (windows[0], windows[1]), about & 0xFFFFFFFF, about >> 32 & 0xFFFF, about >> 48 & 0xFF)
 
 
+@kernel
+def age_rows(rows, places, second):
+    """Give the windows of all these rows their turn."""
+    for place in places:
+        K.age(rows, place, second)
+
+
+def may_be_over(fans: K.Fans, places: NDArray[np.int64], least: NDArray[np.float64], concern: int) -> NDArray[np.bool_]:
+    """Which rows a detector could find over a limit, if everybody had the least that anybody has: nearly all are far below.
+
+    The detectors' own conditions in their widest form; see ``fans.first_over``.
+    """
+    distinct, about = fans.rows[places, K.DISTINCT], fans.rows[places, K.ABOUT]
+    rate = np.maximum((about & np.uint64(K.LOW)).astype(float), 1.0)
+    found = np.zeros(len(places), bool)
+    for window, word in enumerate((K.SHORT, K.LONG)):
+        count = fans.rows[places, word]
+        attempts = ((count & np.uint64(K.LOW)) + (count >> np.uint64(32))).astype(float)
+        if concern == K.LOGIN:
+            found |= attempts * rate >= least[window]
+            continue
+        for table, shift in ((PEERS, 16 * window), (PORTS, 32 + 16 * window)):
+            seen = table[np.minimum(distinct >> np.uint64(shift) & np.uint64(0xFFFF), len(table) - 1).astype(np.int64)]
+            repeated = np.maximum(attempts - seen, 0.0)
+            probable = attempts**2 / (2 * (repeated + 1.64 * np.sqrt(repeated) + 2.7))
+            found |= np.where(rate <= 1, seen, np.maximum(seen, np.minimum(probable, seen * rate))) >= least[window]
+    return found
+
+
 def sightings(
     contacts: K.Contacts, thresholds: Thresholds, open_keys: Open, second: int, watch: Callable[[int, tuple[int, int]], None]
 ) -> Iterator[Sighting]:
@@ -47,10 +81,12 @@ def sightings(
     for concern, fans in enumerate(contacts.fans):
         count = min(int(fans.hot_count[0]), len(fans.hot))
         fans.hot_count[0] = 0
-        for row in np.unique(fans.hot[:count]).tolist():
+        places = np.unique(fans.hot[:count])
+        age_rows(fans.rows, places, second)
+        if concern == K.PROBE:
+            _watch(contacts, fans, places, second, watch)
+        for row in places[may_be_over(fans, places, contacts.least[concern], concern)].tolist():
             key, six = int(fans.rows[row, K.KEY]), (int(fans.six[row, 0]), int(fans.six[row, 1]))
-            if concern == K.PROBE:
-                watch(key, six)
             subject, version, address, length = subject_of(key, six)
             last = int(fans.rows[row, K.LAST])
             customer = int(np.uint32(last >> 32).astype(np.int32)) if last >> 32 else 0
@@ -63,6 +99,19 @@ def sightings(
                     judged = detector.judge(fan, applied, applied["timing.release"] if was else 1.0)
                     if judged is not None:
                         yield _sighting(detector, fan, judged, applied, subject, customer, second, aim)
+
+
+def _watch(
+    contacts: K.Contacts, fans: K.Fans, places: NDArray[np.int64], second: int, watch: Callable[[int, tuple[int, int]], None]
+) -> None:
+    """Have the answers to these hosts counted; again after a minute, as a host's row of counters is given away after two."""
+    watched = contacts.watched
+    if len(watched) > len(fans.rows):
+        watched.clear()
+    for key, hi, lo in zip(fans.rows[places, K.KEY].tolist(), *fans.six[places].T.tolist(), strict=True):
+        if not 0 <= second - watched.get((key, hi, lo), 0) < WATCHED_FOR:
+            watched[key, hi, lo] = second
+            watch(key, (hi, lo))
 
 
 def _sighting(
@@ -93,17 +142,22 @@ def keep_of(concern: int) -> Callable[[Flows], Mask]:
     return lambda flows: (flows.narrow[L.PROTOCOL] == 6) & np.isin(flows.narrow[L.DST_PORT], ports)
 
 
+#: Per concern the limits of the short and of the long window that a detector compares with what a row counts.
+LIMITS = {
+    K.PROBE: ("scan.out.peers", "scan.out.ports", "scan.in.ports"), K.SWEEP: ("scan.out.swept",),
+    K.LOGIN: ("login.out.attempts", "login.in.attempts"), K.MAIL: ("mail.out.peers",),
+}  # fmt: skip
+
+
 def mark(contacts: K.Contacts, thresholds: Thresholds) -> None:
     """From which counts on rows are looked at: half of the least limit that anybody has, so that open findings stay in view."""
-
-    def half(*names: str) -> int:
-        return max(1, int(min(min(thresholds.least(name) for name in names) / 2, 1 << 40)))
-
-    marks = contacts.marks
-    marks[K.PROBE] = half("scan.out.peers_minute", "scan.out.ports_minute"), half("scan.out.peers_hour", "scan.out.ports_hour"), 0
-    marks[K.SWEEP] = half("scan.out.swept_minute"), half("scan.out.swept_hour"), 0
-    marks[K.LOGIN] = half("login.out.attempts_minute"), half("login.out.attempts_hour"), 1
-    marks[K.MAIL] = half("mail.out.peers_minute"), half("mail.out.peers_hour"), 0
+    release = min(thresholds.least("timing.release"), 1.0)
+    for concern, names in LIMITS.items():
+        for window, length in enumerate(("minute", "hour")):
+            least = min(thresholds.least(f"{name}_{length}") for name in names)
+            contacts.least[concern, window] = least * release
+            contacts.marks[concern, window] = max(1, int(min(least / 2, 1 << 40)))
+        contacts.marks[concern, 2] = concern == K.LOGIN
 
 
 def port_marks() -> np.ndarray:

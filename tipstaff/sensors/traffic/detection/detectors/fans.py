@@ -105,9 +105,10 @@ def first_over(fan: Fan, applied: Applied, prefix: str, of: Literal["peers", "po
     for number, (length, _) in enumerate(WINDOWS):
         name, window = f"{prefix}_{length}", fan.windows[number]
         seen = float(getattr(window, of))
-        value = seen * max(fan.rate, 1) if of == "attempts" else population(seen, window.attempts, fan.rate)
         limit = applied[name] * ease
-        certain = of == "attempts" or fan.rate <= 1 or at_least(seen, window.attempts, fan.rate) >= limit
-        if certain and over(value, seen, fan.rate, limit):
+        if of != "attempts" and fan.rate > 1 and at_least(seen, window.attempts, fan.rate) < limit:
+            continue
+        value = seen * max(fan.rate, 1) if of == "attempts" else population(seen, window.attempts, fan.rate)
+        if over(value, seen, fan.rate, limit):
             return Over(length, window, name, applied[name], value, seen)
     return None
