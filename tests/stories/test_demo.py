@@ -94,7 +94,7 @@ def test_the_first_five_minutes(demo, page):
     told = page.inner_text("main")
     assert "Phishing at 203.0.113.7" in told
     assert "Larkfield Web GmbH" in told and "late" in told
-    assert "waits in the outbox" in told, "the notice to the customer"
+    assert "put in the outbox" in told, "the notice to the customer"
     assert "nobody knows that the customer was reached" not in told, "it was delivered, in the local outbox"
     assert "off" in page.locator("footer").inner_text(), "nothing is sent"
     for path in ("/queue/", "/intake/", "/customers/", "/rules/"):

@@ -63,6 +63,6 @@ def _say(notice: Notice, messages: list[int], now: datetime) -> None:
     case = notice.case.merged_into or notice.case
     if notice.audience == "customer":
         Case.objects.filter(pk=case.pk, needs_person__contains=telling.WORDING).update(needs_person="")
-    text = f"{notice.kind.replace('_', ' ')}: its wording was mended, the letter waits in the outbox"
+    text = f"{notice.kind.replace('_', ' ')}: its wording was mended, the letter was put in the outbox"
     journal(case=case, kind="mail", text=text, by=telling.BY, now=now, audience=notice.audience, notice=notice.pk,
             messages=messages)  # fmt: skip

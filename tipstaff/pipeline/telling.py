@@ -31,7 +31,11 @@ WORDING = "its wording cannot be used"
 NOBODY = "no contact has an address that mail reaches"
 UNREADABLE = "its wording cannot be used"
 #: Notices that nobody is to be told of: not refused for a fault that somebody could mend.
-BY_DESIGN = ("told with the extension that was granted", "the policy tells reporters no more than this")
+BY_DESIGN = (
+    "told with the extension that was granted",
+    "the policy tells reporters no more than this",
+    "no reporter wrote by hand and can be answered",
+)
 DAILY_CAP = 3  # letters to one reporter in a day
 
 
@@ -69,7 +73,7 @@ def _one(notice: Notice, now: datetime) -> None:
     if made:
         names = ", ".join(row.recipient_name or row.recipient for row in made)
         shown = names if notice.audience != "reporter" else f"{len(made)} reporter{'s' if len(made) > 1 else ''}"
-        text = f"{notice.kind.replace('_', ' ')}: letter to {shown} waits in the outbox"
+        text = f"{notice.kind.replace('_', ' ')}: letter to {shown} put in the outbox"
         journal(case=case, kind="mail", text=text, by=BY, now=now, audience=notice.audience, to=shown, notice=notice.pk,
                 messages=[row.pk for row in made])  # fmt: skip
 
@@ -119,10 +123,13 @@ def _to_reporters(notice: Notice, now: datetime) -> tuple[list[OutboxMessage], s
     told = duties.reporter_hears(edition.switches.reporter_notice, notice.kind, case.category, settings.REPORTER_DUTIES)
     if not told:
         return [], BY_DESIGN[1]
-    for report in letters.reports_by_people(case.pk):
+    reports = list(letters.reports_by_people(case.pk))
+    if not reports:
+        return [], BY_DESIGN[2]
+    for report in reports:
         row = _reporter_letter(notice, report, told, now)
         made += [row] if row else []
-    return made, "no reporter who wrote by hand can be answered"
+    return made, "each reporter wants no mail, or had the letters of a day"
 
 
 def _reporter_letter(notice: Notice, report: Report, told: duties.Told, now: datetime) -> OutboxMessage | None:
@@ -209,5 +216,5 @@ def _next_contact(case: Case, row: OutboxMessage, now: datetime) -> None:
     person = letters.recipient(case.customer_id)
     made = letter_to(notice, person, now) if person else None
     if made is not None:
-        text = f"{notice.kind.replace('_', ' ')}: letter to {made.recipient_name or made.recipient} instead waits in the outbox"
+        text = f"{notice.kind.replace('_', ' ')}: letter to {made.recipient_name or made.recipient} put in the outbox instead"
         journal(case=case, kind="mail", text=text, by=BY, now=now, audience="customer", messages=[made.pk], notice=notice.pk)

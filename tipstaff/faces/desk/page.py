@@ -45,6 +45,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
         "edition_line": _edition(now),
         "operator": getattr(settings, "OPERATOR_NAME", ""),
         "sending": getattr(settings, "SENDING", False) and not shadow.is_on(),
+        "local_outbox": getattr(settings, "LOCAL_OUTBOX", False),
         "shadow": shadow.is_on(),
         "said": list(get_messages(request)),
         "undo": undo.offered(request, now),

@@ -1,5 +1,6 @@
 """Words and shapes for what the desk shows: states, turns, times. A status is always a shape and a word."""
 
+import re
 from datetime import datetime, timedelta, tzinfo
 
 #: State of section O → (words, icon, tone).
@@ -32,6 +33,33 @@ SEVERITIES = ("critical", "high", "medium", "low", "info", "manual")
 ACKNOWLEDGED = frozenset(STATES) - {"TRIAGE", "TICKETED", "RESTRICTED_CASE"}
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+#: Parts of the machinery whose short names say nothing to a reader.
+PARTS = {"telling": "letters", "sweep": "housekeeping", "single": "intake", "worker": "intake", "portal": "portal"}
+#: What attribution could not say, as filing counts it, in plain words.
+UNSAID = {
+    "not assigned then": "nobody on record held the address of {} then",
+    "ambiguous": "{} could be of more than one customer",
+    "nothing to attribute": "{} {} nothing that a customer could hold",
+}
+_UNSAID = re.compile(r"(\d+ events?) (?:is|are) (not assigned then|ambiguous|nothing to attribute)")
+
+
+def actor(name: str) -> str:
+    """Who did it: 'system · clock' for a part of the machinery, a person's name as it is."""
+    whose, _, part = str(name).partition(":")
+    return f"{whose} · {PARTS.get(part, part)}" if whose == "system" and part else str(name)
+
+
+def waits_for(reason: str) -> str:
+    """Why a submission waits for a person, in plain words."""
+
+    def plain(found: "re.Match[str]") -> str:
+        count, answer = found.groups()
+        return UNSAID[answer].format(count, "names" if count.startswith("1 ") else "name")
+
+    return _UNSAID.sub(plain, str(reason))
 
 
 def state(code: str) -> tuple[str, str, str]:

@@ -135,6 +135,22 @@ def defanged(text: str) -> str:
 
 
 @register.filter
+def actor(name: str) -> str:
+    return words.actor(name)
+
+
+@register.filter
+def waits_for(reason: str) -> str:
+    return words.waits_for(reason)
+
+
+@register.filter
+def spaced(code: str) -> str:
+    """'port_block' → 'port block'."""
+    return str(code).replace("_", " ")
+
+
+@register.filter
 def lookup(mapping: Mapping[Any, Any], key: Any) -> Any:
     return mapping.get(key, "") if mapping else ""
 

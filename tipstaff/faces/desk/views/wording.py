@@ -26,7 +26,7 @@ def wording(request: DeskRequest) -> HttpResponse:
     own = {(row.kind, row.language): row for row in Wording.objects.filter(retired_at=None, brand="")}
     names = [*catalogue.kinds(), *[f"_{name}" for name in catalogue.packaged("en").fragments]]
     rows = [
-        {"kind": name, "fragment": name.startswith("_"), "name": name.lstrip("_").replace("_", " ").replace(".", ", to the "),
+        {"kind": name, "fragment": name.startswith("_"), "name": _title(name),
          "languages": [{"code": code, "own": own.get((name, code))} for code in catalogue.LANGUAGES]}
         for name in names
     ]  # fmt: skip
@@ -55,13 +55,18 @@ def edit(request: DeskRequest, kind: str, language: str) -> HttpResponse:
             messages.success(request, "Kept. It is used from the next message on.")
             return redirect(request.path)
     context: dict[str, Any] = {
-        "screen": "settings", "tab": "wording", "kind": kind, "language": language, "source": source, "own": own,
-        "fragment": kind.startswith("_"), "problems": problems, "languages": catalogue.LANGUAGES,
+        "screen": "settings", "tab": "wording", "kind": kind, "name": _title(kind), "language": language, "source": source,
+        "own": own, "fragment": kind.startswith("_"), "problems": problems, "languages": catalogue.LANGUAGES,
         "variables": sorted(variables.allowed(kind).items()), "fragments": sorted(wordings.fragments_of(language)),
         "letter": None if problems or kind.startswith("_") else _sample(kind, language, source),
         "old": list(Wording.objects.filter(kind=kind, language=language).exclude(retired_at=None).order_by("-at")[:10]),
     }  # fmt: skip
     return page(request, "desk/settings_wording_edit.html", context, status=422 if problems else 200)
+
+
+def _title(kind: str) -> str:
+    """'due_changed' → 'due changed', 'told.reporter' → 'told, to the reporter'."""
+    return kind.lstrip("_").replace("_", " ").replace(".", ", to the ")
 
 
 def _sample(kind: str, language: str, source: Source) -> letters.Letter | None:
