@@ -30,6 +30,11 @@ class Change:
     def path(self) -> str:
         return ".".join(part for part in (self.section, self.key, self.field) if part)
 
+    @property
+    def values(self) -> tuple[str, str]:
+        """Both values in words."""
+        return _words(self.before), _words(self.after)
+
     def __str__(self) -> str:
         subject = f"{_KEYED.get(self.section, self.section)} {self.key}".strip()
         if not self.field and self.before is None:

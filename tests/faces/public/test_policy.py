@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.core.cache import cache
+from django.test import Client
 from hypothesis import given as gives
 from hypothesis import strategies as st
 
@@ -14,8 +15,10 @@ from tests.pipeline.given import BEFORE, deliver, event, report
 from tipstaff.cases.models import Case
 from tipstaff.faces.public.figures import COLUMNS, HIDDEN, SMALL, suppressed
 from tipstaff.faces.public.templatetags.public import clause_text
+from tipstaff.faces.public.views import policy
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.policy import loading, services
+from tipstaff.policy.diff import SECTIONS, Change
 from tipstaff.policy.models import StoredEdition
 
 pytestmark = pytest.mark.django_db
@@ -79,6 +82,25 @@ def test_editions_and_their_differences_word_by_word(client, newer):
     assert changed.count("<ins>") == 2, "one in the explanation, one change"
     assert "first edition" in client.get(f"/policy/{name_of()}/changes/").content.decode()
     assert "not the one in force now" in client.get(f"/policy/{newer.name}/").content.decode()
+
+
+def test_what_changed_is_headed_in_the_readers_language(newer):
+    text = Client(headers={"accept-language": "de"}).get(f"/policy/{newer.name}/changes/").content.decode()
+    assert ">Ziffer 1.1</a>, der Wortlaut</h2>" in text and "Clause" not in text
+
+
+def test_a_change_of_any_section_has_words():
+    changes = [
+        Change("categories", "phishing", "resolve", "PT24H", "PT12H"), Change("switches", "", "reporter_notice", "receipt", "none"),
+        Change("clauses", "9.9", "", None, {"title": "Novelty"}), Change("exceptions", "gone_one", "", {"title": "Past"}, None),
+    ]  # fmt: skip
+    kind, option, new, gone = [policy._shown(change, {"phishing": "Phishing"}) for change in changes]
+    assert (kind.heading, kind.said) == ("Kind of conduct: Phishing", "the time to resolve")
+    assert kind.pieces == (("removed", "PT24H"), ("added", "PT12H"))
+    assert (option.heading, option.said, option.field) == ("Options", "", "reporter notice")
+    assert new.came and new.field == "Novelty" and new.anchor == "clause-9.9"
+    assert gone.went and gone.field == "Past" and not gone.anchor
+    assert set(SECTIONS) - {"pack", "version"} == set(policy.HEADINGS), "each section of an edition has a heading"
 
 
 def test_a_clause_is_text_and_lists_and_never_markup():

@@ -173,6 +173,15 @@ def test_each_thing_that_is_wrong_is_named_where_it_is(client, provider, change,
     assert f'aria-describedby="{field}-e"' in text or f"{field}-e" in text
 
 
+def test_all_that_is_wrong_is_said_at_once_also_without_a_kind(client, provider):
+    values = entered(kind="", places="not an address", at="yesterday at 3pm", zone="UTC", email="rita@", name="")
+    text = client.post("/report/", values | {"step": "preview"}).content.decode()
+    for words in ("Choose what comes closest.", "is no address, host or URL", "Write it as", "This is not a whole mail address."):
+        assert words in text
+    assert "Give your name" not in text, "whether a name is needed depends on the kind"
+    assert 'value="yesterday at 3pm"' in text and 'value="rita@"' in text and "not an address" in text, "nothing typed is lost"
+
+
 def test_whoever_reports_child_abuse_need_not_give_a_name_and_sends_no_media(client, provider, settings):
     bare = {
         "kind": "csam",

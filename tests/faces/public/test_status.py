@@ -47,6 +47,15 @@ def test_the_way_of_a_report(client, token, settings):
         assert secret not in page.split("<main")[1], "nothing that identifies the customer or the desk"
 
 
+def test_no_step_is_dated_before_the_report_came():
+    received = clock_now()
+    steps = standing._steps(2, received, told=received - timedelta(hours=7))
+    assert [(step.name, step.state, step.at) for step in steps[:3]] == [
+        ("Received", "done", received), ("Checked", "done", None), ("Customer told", "done", None)
+    ]  # fmt: skip
+    assert standing._steps(2, received, told=received + timedelta(hours=1))[2].at == received + timedelta(hours=1)
+
+
 def test_a_matter_that_was_no_breach_skips_the_customer(client, token, settings):
     work(settings)
     services.close(case=Case.objects.get().pk, outcome="CLOSED_COMPLIANT", reason="no", by="bob", now=clock_now())

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from tipstaff.faces.public import figures, kinds, page, standing, words
-from tipstaff.faces.public.views import report, status
+from tipstaff.faces.public.views import policy, report, status
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.policy.edition import Severity
 
@@ -61,6 +61,7 @@ def written() -> set[str]:
     found |= {text for field in kinds.FIELDS.values() for text in (field.label, field.hint)}
     found |= set(standing.OUTCOMES.values()) | set(page.TITLES.values()) | set(figures.COLUMNS) | {"Month", "Kind", "Not now"}
     found |= {"Where", "When", "What", "Details", "Text", "Received", "Checked", "Customer told", "Resolved", "It was decided."}
+    found |= set(policy.HEADINGS.values()) | set(policy.FIELDS.values())
     found |= {standing.WHY, standing.SEALED, report.WAIT, status.GONE} | {str(one) for one in Severity}
     return found - {""}
 

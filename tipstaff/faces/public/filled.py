@@ -103,17 +103,17 @@ def problems_of(filled: Filled, places: list[Place], wrong: list[str], edition: 
     """What is wrong or missing, by field, in words that say what to do; empty when it can be sent."""
     found: dict[str, str] = {}
     kind = filled.chosen
-    if kind is None:
-        found["kind"] = "Choose what comes closest."
-        return found
-    must = needed(kind.code, edition)
     if wrong:
         found["places"] = Sentence.of(
             "{given} is no address, host or URL. One on each line; ports as 192.0.2.7:25.", given=repr(wrong[0])
         )
-    elif not places:
+    if kind is None:  # what else is needed depends on the kind; what is wrong in any case is said at once
+        missing = {"kind": "Choose what comes closest."}
+        return missing | found | _wrong_time(filled, required=False, now=now) | _wrong_contact(filled, anonymous=True)
+    must = needed(kind.code, edition)
+    if not places and not wrong:
         found["places"] = "Give the address or the URL: without it nobody can find out whose it is."
-    elif "url" in must and not any(place.url for place in places) and not is_sealed(kind.code, edition):
+    elif not wrong and "url" in must and not any(place.url for place in places) and not is_sealed(kind.code, edition):
         found["places"] = "For this kind we need the full URL, beginning with http:// or https://."
     found |= _wrong_time(filled, not is_sealed(kind.code, edition), now)
     found |= _wrong_contact(filled, may_be_anonymous(kind.code, edition))

@@ -116,7 +116,8 @@ def _steps(
 ) -> tuple[Step, ...]:
     """Four steps; those up to ``reached`` are done, the one at ``now`` (default the next) is under way."""
     names = ("Received", "Checked", "Customer told", "Resolved")
-    moments = (at, None, told, ended)
+    # Who joins a case that runs already learns that the customer knows, not when another complained.
+    moments = (at, None, told if told and (at is None or told >= at) else None, ended)
     skipped = reached == 3 and told is None
     current = reached + 1 if now is None else now
     return tuple(

@@ -1,6 +1,7 @@
 """The policy for everybody to read: the edition in force, every published one, permalinks, and what changed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -19,13 +20,35 @@ from tipstaff.policy.shapes import duration_text
 LONG = 60  # characters from which a change is shown word by word
 
 
+#: What a section of an edition is called for its readers, and the fields that they see on the page of the policy.
+HEADINGS = {
+    "title": "Title", "sections": "Chapters", "clauses": "Clause {key}", "categories": "Kind of conduct: {key}",
+    "severities": "Severity: {key}", "facts": "Fact asked for: {key}", "exceptions": "Exception: {key}",
+    "ladder": "Measures, from the mildest", "timers": "Times", "strikes": "Repeated breaches",
+    "reports": "What a report must have", "switches": "Options", "aliases": "Other names", "language": "Language",
+}  # fmt: skip
+FIELDS = {
+    "text": "the text",
+    "plain": "in plain words",
+    "title": "the title",
+    "severity": "the severity",
+    "resolve": "the time to resolve",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One difference: a heading, and the way from one wording to the other, or a line that says it."""
+    """One difference: what it is about, and the way from one wording to the other.
+
+    ``field`` is a key of the edition where its readers have no word for it; ``came`` and ``went``: the whole thing is new, or gone.
+    """
 
     heading: str
     pieces: tuple[tuple[str, str], ...] = ()
-    line: str = ""
+    said: str = ""
+    field: str = ""
+    came: bool = False
+    went: bool = False
     anchor: str = ""
 
 
@@ -75,7 +98,11 @@ def changes(request: HttpRequest, pack: str, version: str) -> HttpResponse:
             "Look at the policy.",
         )
     older = [row for row in found.versions if row.effective_from < found.stored.effective_from]
-    shown = [_shown(change) for change in found.changes if change.section not in {"version", "pack"}]
+    code = words.chosen(request)
+    named = {
+        name: words.category(code, name, entry.title, found.edition.language) for name, entry in found.edition.categories.items()
+    }
+    shown = [_shown(change, named) for change in found.changes if change.section not in {"version", "pack"}]
     context = {"found": found, "before": older[0] if older else None, "shown": shown, "screen": "policy"}
     return page(request, "public/changes.html", context)
 
@@ -110,10 +137,26 @@ def _edition(request: HttpRequest, name: str) -> HttpResponse:
     return page(request, "public/policy.html", {"found": found, "kinds": kinds, "screen": "policy"})
 
 
-def _shown(change: Change) -> Shown:
-    subject = f"Clause {change.key}" if change.section == "clauses" else " ".join((change.section.capitalize(), change.key)).strip()
-    anchor = f"clause-{change.key}" if change.section == "clauses" and change.after is not None else ""
+def _shown(change: Change, named: Mapping[str, str]) -> Shown:
+    heading = HEADINGS.get(change.section, "")
+    key = named.get(change.key, change.key) if change.section == "categories" else change.key
+    subject = Sentence.of(heading, key=key) if "{key}" in heading else heading or change.section
+    own = "" if "{key}" in heading else change.key
+    field = " ".join(part for part in (own, change.field) if part).replace("_", " ")
     before, after = change.before, change.after
+    whole = not change.field
+    shown = Shown(
+        subject,
+        said="" if own else FIELDS.get(change.field, ""),
+        field=field,
+        came=whole and before is None,
+        went=whole and after is None,
+        anchor=f"clause-{change.key}" if change.section == "clauses" and after is not None else "",
+    )
+    if shown.came or shown.went:
+        titled = after if shown.came else before
+        return replace(shown, field=titled.get("title", "") if isinstance(titled, Mapping) else "")
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) >= LONG:
-        return Shown(f"{subject}, {change.field}", tuple(text_changes(before, after)), anchor=anchor)
-    return Shown(subject, line=str(change), anchor=anchor)
+        return replace(shown, pieces=tuple(text_changes(before, after)))
+    old, new = change.values
+    return replace(shown, pieces=(("removed", old), ("added", new)))
