@@ -89,6 +89,28 @@ def test_the_archive_is_asked_for_the_kind_that_was_complained_of(case) -> None:
     assert asked(case, NOW - 4 * H).outcome == UNCLEAR
 
 
+@pytest.mark.slow
+def test_a_cluster_is_asked_as_files_are_and_one_that_is_away_cannot_tell(case, settings, tmp_path, monkeypatch) -> None:
+    from tests.pipeline.given import NOW
+    from tests.sensors.traffic.test_clickhouse import InProcess
+    from tipstaff.sensors.traffic.archive.clickhouse import Cluster, Schema
+    from tipstaff.sensors.traffic.archive.shipping import Shipper
+
+    settings.FLOWS = settings.FLOWS | {"clickhouse": {"url": "http://127.0.0.1:1", "database": "tipstaff", "cluster": ""}}
+    away = asked(case, NOW - 4 * H)
+    server, schema = InProcess(tmp_path), Schema("tipstaff", minutes_days=10_000, hours_days=10_000)
+    for statement in schema.statements():
+        server.run(statement)
+    cluster = Cluster(server)
+    (tmp_path / "flows" / "archive" / "holds.json").write_text('{"all": false, "customers": []}')
+    assert Shipper(tmp_path / "flows" / "archive", cluster, 24 * 36500, schema).step() == 8
+    monkeypatch.setattr(flow_asking.flow_queries, "archive", lambda limit: cluster)
+    quiet, loud = asked(case, NOW - 4 * H), asked(case, NOW - 7 * H)
+    server.session.close()
+    assert (away.outcome, quiet.outcome, loud.outcome) == (UNCLEAR, OK, STILL)
+    assert (quiet.detail["then"], quiet.detail["since"]) == (300.0, 0.0)
+
+
 def test_nobody_elses_address_is_asked_about(case) -> None:
     with pytest.raises(Refused, match="not ours"):
         flow_asking.ask(case, "203.0.113.1", running.space(), None, 0, now=case.opened_at)

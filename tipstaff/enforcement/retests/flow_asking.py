@@ -4,22 +4,23 @@ from collections import Counter
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
-from django.conf import settings
-
 from tipstaff.cases.models import Case
 from tipstaff.enforcement.retests.contract import Space
 from tipstaff.enforcement.retests.flow_quiet import ACCUSED, Compared
+from tipstaff.kernel.errors import Refused
 from tipstaff.reports import queries as reports
-from tipstaff.sensors.traffic.archive.asking import Archive, Span
+from tipstaff.sensors.traffic import queries as flow_queries
+from tipstaff.sensors.traffic.archive.asking import Archive, Questions, Span
 
 HOUR, SLOT = timedelta(hours=1), timedelta(minutes=10)
+LIMIT = 60.0  # seconds that a question may take
 LONGEST = timedelta(days=7)  # of the time since the claim that is looked at
 
 
-def archive() -> Archive | None:
-    """This installation's archive, where it has one."""
-    root = settings.STATE / "flows" / "archive"
-    return Archive(root) if root.is_dir() else None
+def archive() -> Questions | None:
+    """This installation's archive, where it has one: its files, or the cluster that keeps the flows instead."""
+    own = flow_queries.archive(limit=LIMIT)
+    return None if isinstance(own, Archive) and not own.root.is_dir() else own
 
 
 def ask(case: Case, target: str, own: Space, since: datetime | None, found: int, *, now: datetime) -> Compared | None:
@@ -29,7 +30,17 @@ def ask(case: Case, target: str, own: Space, since: datetime | None, found: int,
     flows, accused = archive(), ACCUSED.get(case.category)
     if flows is None or accused is None or since is None:
         return None
+    try:
+        return _compared(flows, case, address, accused, (since, found), now)
+    except Refused:  # the cluster is away, or it takes too long: asked again with the next retest
+        return None
+
+
+def _compared(
+    flows: Questions, case: Case, address: str, accused: tuple[str, str], claimed: tuple[datetime, int], now: datetime
+) -> Compared:
     where, figure = accused
+    since, found = claimed
     where += _port(case, address, where)
     then, seen = _then(flows, address, case, where, figure)
     began = max(since, now - LONGEST)
@@ -39,7 +50,7 @@ def ask(case: Case, target: str, own: Space, since: datetime | None, found: int,
     return Compared(where, figure, then, seen, worst, now - began, _covered(flows, Span(began, now)), sampling, found)
 
 
-def _then(flows: Archive, address: str, case: Case, where: str, figure: str) -> tuple[float | None, int]:
+def _then(flows: Questions, address: str, case: Case, where: str, figure: str) -> tuple[float | None, int]:
     """The worst hour around the accusation, and how many flows were sampled in it."""
     first, last = case.first_event_at or case.opened_at, case.last_event_at or case.opened_at
     kept = flows.kept_since()
@@ -48,7 +59,7 @@ def _then(flows: Archive, address: str, case: Case, where: str, figure: str) -> 
     return _worst(flows, address, Span(max(first, last - LONGEST) - HOUR, last + HOUR), where, figure)
 
 
-def _worst(flows: Archive, address: str, span: Span, where: str, figure: str) -> tuple[float, int]:
+def _worst(flows: Questions, address: str, span: Span, where: str, figure: str) -> tuple[float, int]:
     """The greatest figure of any hour in the span, and the flows that were sampled in that hour."""
     rows = flows.series(span, step=HOUR, where=f"local {address} and {where}").as_objects()
     sums: Counter[datetime] = Counter()
@@ -60,7 +71,7 @@ def _worst(flows: Archive, address: str, span: Span, where: str, figure: str) ->
     return (0.0, 0) if worst is None else (float(sums[worst]), counts[worst])
 
 
-def _covered(flows: Archive, span: Span) -> float:
+def _covered(flows: Questions, span: Span) -> float:
     """The share of the span in which any exporter was heard, by slots of ten minutes."""
     heard = {row["at"] for row in flows.series(span, step=SLOT).as_objects()}
     return min(len(heard) / max((span.end - span.start) / SLOT, 1), 1.0)
