@@ -35,7 +35,7 @@ def accept(*, items: Sequence[Accepted], claimed_by: str = "", now: datetime) ->
         return []
     with transaction.atomic():
         sources = {name: ensure_source(name=name, kind=kind, now=now) for name, kind in {(i.source, i.kind) for i in items}}
-        known = set(Submission.objects.filter(pk__in=[item.id for item in items]).values_list("pk", flat=True))
+        known = _known([item.id for item in items])
         fresh = list({item.id: item for item in items if item.id not in known}.values())
         blobs = keep(items=[Plain(item.content, evidence_class=class_of(item.kind, item.filename)) for item in fresh], now=now)
         added = _insert(fresh, blobs, sources, claimed_by, now) if fresh else []
@@ -43,6 +43,12 @@ def accept(*, items: Sequence[Accepted], claimed_by: str = "", now: datetime) ->
             newest = max(item.received_at for item in items if item.source == source.name)
             Source.objects.filter(pk=source.pk).update(last_received_at=newest, last_ok_at=now, last_error="", silent_since=None)
     return added
+
+
+def _known(numbers: Sequence[UUID]) -> set[UUID]:
+    with connection.cursor() as cursor:  # one text to bind, where a list of 500 costs more than all else here
+        cursor.execute("SELECT id FROM intake_submission WHERE id = ANY(%s::uuid[])", [bulk.array_of_values(numbers)])
+        return {row[0] for row in cursor.fetchall()}
 
 
 def class_of(kind: str, filename: str) -> str:

@@ -96,10 +96,10 @@ class Numbers:
 
 def number_reports(batch: Sequence[Parsed], items: Sequence[Item]) -> Numbers:
     """Ids for the reports. Parsing can be repeated: a report that is there already keeps its id."""
-    submissions = [parsed.submission for parsed in batch]
-    known = {
-        (s, n): pk for s, n, pk in Report.objects.filter(submission__in=submissions).values_list("submission", "ordinal", "id")
-    }
+    with connection.cursor() as cursor:
+        submissions = bulk.array_of_values([parsed.submission for parsed in batch])
+        cursor.execute("SELECT submission_id, ordinal, id FROM reports_report WHERE submission_id = ANY(%s::uuid[])", [submissions])
+        known = {(submission, ordinal): number for submission, ordinal, number in cursor.fetchall()}
     fresh = iter(bulk.allocate("reports_report", sum((i.parsed.submission, i.ordinal) not in known for i in items)))
     ids = [known.get((item.parsed.submission, item.ordinal)) or next(fresh) for item in items]
     return Numbers(ids, frozenset(known.values()) & frozenset(ids), tuple(sorted(set(known.values()) - set(ids))))
@@ -159,7 +159,8 @@ def file_reports(
     for row in rows:
         if row["id"] in numbers.again:
             _read_again(row)
-    Report.objects.filter(pk__in=numbers.withdrawn).update(state="withdrawn", events=0, revision=F("revision") + 1)
+    if numbers.withdrawn:
+        Report.objects.filter(pk__in=numbers.withdrawn).update(state="withdrawn", events=0, revision=F("revision") + 1)
     _deliveries([(item, n) for item, n in zip(items, numbers.ids, strict=True) if n not in numbers.again], events, items, now)
 
 
