@@ -14,12 +14,15 @@ MOST = 200
 
 
 def holders_of(address: str, most: int = 12) -> list[Assignment]:
-    """Every assignment that ever covered an address, as known now: the longest prefix first, then the newest period."""
+    """Every assignment that ever covered an address, as known now: the longest prefix first, then the newest period.
+
+    A zone index (%eth0) is left out: PostgreSQL knows none.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT id FROM accounts_assignment WHERE prefix >>= %s::inet AND superseded_at IS NULL
                ORDER BY masklen(prefix) DESC, upper(period) DESC NULLS FIRST, lower(period) DESC LIMIT %s""",
-            [address, most],
+            [address.partition("%")[0], most],
         )
         order = [row[0] for row in cursor.fetchall()]
     rows = Assignment.objects.filter(pk__in=order).select_related("service__customer", "source")

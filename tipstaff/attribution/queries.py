@@ -115,7 +115,7 @@ def _question(ip: str | None, at: datetime, until: datetime, port: int | None, h
     family, number = 0, 0
     if ip is not None:
         try:
-            address = ip_address(ip.strip())
+            address = ip_address(ip.strip() if "%" not in ip else "")  # no zone index: it may hold any words
         except ValueError:
             advice = "give an IPv4 or IPv6 address without a mask"
             raise InputError(Problem("address", f"{ip!r} is no address", advice)) from None

@@ -11,6 +11,7 @@ from typing import Any
 
 import re2
 
+from tipstaff.intake.reading.indicators import normal_ip
 from tipstaff.sensors.traffic.corroboration import Claim
 
 #: Kinds of conduct whose traffic comes from the accused address.
@@ -121,10 +122,11 @@ def _victims(details: Mapping[str, Any]) -> list[str]:
     """Addresses that the complainant was reached at, as the archive writes them."""
     found = []
     for text in _values(details, VICTIMS):
-        try:
-            one = ip_address(text.strip("[]"))
-        except ValueError:
+        # Without a zone index (%eth0): it may hold any words, and this goes into questions to other programs.
+        normal = normal_ip(text)
+        if normal is None:
             continue
+        one = ip_address(normal)
         if not any(one.version == inside.version and one in inside for inside in INSIDE):
             found.append(str(one))
     return found

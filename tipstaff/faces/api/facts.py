@@ -60,7 +60,7 @@ def moment(value: Any) -> datetime | None:
 
 def network(value: Any) -> Any:
     try:
-        return ip_network(value if isinstance(value, str) else "")
+        return ip_network(value if isinstance(value, str) and "%" not in value else "")
     except ValueError as error:
         raise Bad(f"{str(value)[:60]!r} is not a prefix: {error}", "write it without host bits, such as 192.0.2.0/24") from error
 

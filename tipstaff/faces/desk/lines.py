@@ -53,7 +53,7 @@ def _subject(word: str) -> tuple[str, str] | None:
             return None
     host = host.strip("[]()<>\"'").rstrip(".")
     try:
-        address = str(ip_address(host))
+        address = str(ip_address(host.partition("%")[0]))
         return address, address
     except ValueError:
         pass

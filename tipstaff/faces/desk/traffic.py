@@ -35,9 +35,10 @@ NAMES = {
     "tcp_flags": "TCP flags", "vlan": "VLAN", "family": "IP version",
 }  # fmt: skip
 MEASURES = {"bytes": ("Traffic", "bit/s", 8), "packets": ("Packets", "packets/s", 1), "flows": ("Records", "records/s", 1)}
-VIEWS = {"lines": "Lines", "sankey": "From and to"}
+VIEWS = {"lines": "Lines", "heat": "Heat", "sankey": "From and to"}
 COUNTS = (5, 8, 12)
 LONGEST = timedelta(days=400)
+YEARS = range(1971, 3000)
 LIMIT = 15.0  # seconds a question may take
 LOCK = 7_117
 KEPT = 20  # seconds that an answer may be old
@@ -139,6 +140,9 @@ def moment(key: str, text: str, zone: ZoneInfo, problems: list[Problem]) -> date
         found = datetime.fromisoformat(text)
     except ValueError:
         problems.append(Problem(key, f"{text!r} is no time", "write it like 2026-02-11T14:05"))
+        return None
+    if found.year not in YEARS:
+        problems.append(Problem(key, f"{found.year} is no year of flows", "write it like 2026-02-11T14:05"))
         return None
     return found if found.tzinfo else found.replace(tzinfo=zone)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 
 TELLING = 0.05  # with a greater chance of having missed it all, absence says nothing
 LEEWAY = timedelta(minutes=5)  # flows exported late, and clocks a little off
@@ -18,6 +19,11 @@ NAMED = timedelta(seconds=30)  # from which difference on the clocks are said to
 #: Offsets that people forget to write, or write with the wrong sign, in hours; the stated time is tried first.
 FORGOTTEN = (0.0, *(sign * hours for hours in (1, 2, 3, 4, 5, 5.5, 6, 7, 8, 9, 9.5, 10, 11, 12) for sign in (1, -1)))
 FARTHEST = 24.0  # hours: no two clocks of this world differ by more
+
+
+def bare(address: str) -> str:
+    """An address in its normal text, without a zone index (``%eth0``): that may hold any words, and this goes into questions."""
+    return str(ip_address(address.partition("%")[0]))
 
 
 class Verdict(StrEnum):

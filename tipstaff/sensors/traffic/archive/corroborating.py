@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tipstaff.sensors.traffic.archive.asking import Archive, Questions, Span
-from tipstaff.sensors.traffic.corroboration import Claim, Corroboration, Seen, Watch, corroborate, offsets
+from tipstaff.sensors.traffic.corroboration import Claim, Corroboration, Seen, Watch, bare, corroborate, offsets
 
 EXACT = timedelta(minutes=20)  # looked at first: most claims are right about their time
 BESIDE = timedelta(hours=1)
@@ -33,7 +33,12 @@ class Own:
         self.archive, self.skews, self.lost = archive, skews or {}, lost
 
     def flows(self, address: str, span: Span, claim: Claim) -> list[Seen]:
-        wanted = {"peer": claim.peer, "peer_port": claim.peer_port, "local_port": claim.local_port, "protocol": claim.protocol}
+        wanted = {
+            "peer": bare(claim.peer) if claim.peer else None,
+            "peer_port": claim.peer_port,
+            "local_port": claim.local_port,
+            "protocol": claim.protocol,
+        }
         where = " and ".join(["direction out", *(f"{name} {value}" for name, value in wanted.items() if value is not None)])
         rows = self.archive.flows_of(address, span, limit=MOST, where=where).as_objects()
         return [

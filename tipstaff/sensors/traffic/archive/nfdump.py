@@ -18,7 +18,7 @@ import orjson
 from tipstaff.kernel.errors import InputError, Problem, Refused
 from tipstaff.sensors.traffic.archive.corroborating import MOST
 from tipstaff.sensors.traffic.archive.questions import Span
-from tipstaff.sensors.traffic.corroboration import Claim, Seen, Watch
+from tipstaff.sensors.traffic.corroboration import Claim, Seen, Watch, bare
 
 NOTHING = b"No matching flows"  # what it writes between the brackets, instead of nothing
 TIME_LIMIT = 60  # seconds for one question
@@ -91,8 +91,8 @@ def window(span: Span) -> str:
 
 def condition(address: str, claim: Claim) -> str:
     """What is claimed in nfdump's filter language: only addresses and numbers that were read as such."""
-    parts = [f"src ip {ip_address(address)}"]
-    parts += [f"dst ip {ip_address(claim.peer)}"] if claim.peer else []
+    parts = [f"src ip {bare(address)}"]
+    parts += [f"dst ip {bare(claim.peer)}"] if claim.peer else []
     parts += [f"dst port {int(claim.peer_port)}"] if claim.peer_port is not None else []
     parts += [f"src port {int(claim.local_port)}"] if claim.local_port is not None else []
     parts += [f"proto {int(claim.protocol)}"] if claim.protocol is not None else []
