@@ -134,4 +134,7 @@ TABLE_COLUMNS = {
     "mailbox": "String",
     "earliest": "Datetime('us', 'UTC')",
     "latest": "Datetime('us', 'UTC')",  # where occurred_at is null, as on EventDraft
+    "family": "UInt8",  # all three or none: the address as numbers (kernel.addresses), family 0 where ip is null
+    "hi": "UInt64",
+    "lo": "UInt64",
 }

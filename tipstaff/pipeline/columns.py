@@ -43,7 +43,8 @@ EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 #: What both Python and PostgreSQL can say: the years 1 to 9999.
 FIRST_MOMENT = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
 LAST_MOMENT = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
-NUMBERS = ("family", "hi", "lo")  # of an address
+OF_NUMBERS = {"family": pl.UInt8, "hi": pl.UInt64, "lo": pl.UInt64}
+NUMBERS = tuple(OF_NUMBERS)  # of an address
 MOMENTS = ("occurred_at", "earliest", "latest")
 
 
@@ -82,12 +83,12 @@ def event_table(items: Sequence[Item]) -> pl.DataFrame:
     frames += [_from_table(place, item.draft) for place, item in enumerate(items) if item.draft.table is not None]
     table = pl.concat(frames) if len(frames) > 1 else frames[0]
     stated = pl.Series("stated_at", [_stated_at(item) for item in items], dtype=pl.String)
-    normal, numbers = addresses.normalise(table["ip"])
+    if table["family"].null_count():  # not all of it comes with numbers
+        normal, numbers = addresses.normalise(table["ip"])
+        table = table.with_columns(
+            normal.alias("ip"), pl.Series("family", numbers.family), pl.Series("hi", numbers.hi), pl.Series("lo", numbers.lo)
+        )
     return table.with_columns(
-        normal.alias("ip"),
-        pl.Series("family", numbers.family),
-        pl.Series("hi", numbers.hi),
-        pl.Series("lo", numbers.lo),
         stated.gather(table["report"]) if len(table) else pl.lit(None, pl.String).alias("stated_at"),
         *[_storable_moment(name) for name in MOMENTS],
         pl.col("url").str.slice(0, LONGEST_TEXT),
@@ -110,7 +111,9 @@ def _stated_at(item: Item) -> str:
 
 def _from_objects(items: Sequence[Item]) -> pl.DataFrame:
     rows = [_row(place, item, event) for place, item in enumerate(items) for event in item.draft.events]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row").with_columns(
+        [pl.lit(None, dtype).alias(name) for name, dtype in OF_NUMBERS.items()]
+    )
 
 
 def _row(place: int, item: Item, event: EventDraft) -> tuple[Any, ...]:
@@ -171,7 +174,7 @@ def _from_table(place: int, draft: ReportDraft) -> pl.DataFrame:
     assert table is not None
     have = set(table.columns)
     columns = []
-    for name, dtype in SCHEMA.items():
+    for name, dtype in (SCHEMA | OF_NUMBERS).items():
         if name == "report":
             columns.append(pl.lit(place, pl.Int32).alias(name))
         elif name in MOMENTS and name in have:

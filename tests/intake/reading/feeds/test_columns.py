@@ -19,6 +19,7 @@ from tipstaff.intake.reading.feeds import events as objects
 from tipstaff.intake.reading.feeds.columns import Layout, columns_of
 from tipstaff.intake.reading.feeds.separated import Rows, read_head, read_rows
 from tipstaff.intake.reading.open import open_message
+from tipstaff.kernel import addresses
 
 HEADER = ["timestamp", "protocol", "src_ip", "src_port", "src_asn", "src_geo", "dst_ip", "dst_port", "infection", "tag"]
 cells = {
@@ -116,6 +117,19 @@ def test_the_columns_are_those_of_every_table() -> None:
         for name, dtype in TABLE_COLUMNS.items()
         if name in table.columns
     }
+
+
+@pytest.mark.parametrize("last", ["::ffff:192.0.2.9", "0.0.0.0", "", "192.0.2.9/32"])
+def test_the_numbers_of_a_table_are_those_of_its_addresses(last: str) -> None:
+    """Whether a file brings numbers or, where an address had to be read twice, leaves them out."""
+    rows = [dict.fromkeys(HEADER, "") | {"timestamp": "2026-02-03 04:05:06", "src_ip": ip} for ip in ("2001:DB8::1", "192.0.2.1")]
+    rows = [*rows * 300, dict.fromkeys(HEADER, "") | {"timestamp": "2026-02-03 04:05:06", "src_ip": last}]
+    table = parsed(written(rows, HEADER)).table
+    assert table is not None
+    assert ("family" in table.columns) == (not last.endswith("/32"))
+    expected = addresses.parse(table["ip"])
+    given = [table[name].to_list() for name in ("family", "hi", "lo") if name in table.columns]
+    assert given in ([], [expected.family.tolist(), expected.hi.tolist(), expected.lo.tolist()])
 
 
 def identities(draft: ReportDraft) -> set[tuple[Any, ...]]:

@@ -113,16 +113,17 @@ def columns_of(rows: Rows, layout: Layout) -> Columns:
     """The events of the rows. A row that names no address, domain, URL or mailbox makes none, and is told."""
     complaints = _Complaints(rows.numbers)
     values = _Values(rows.frame)
-    ip = _addresses(values.text(layout.ip), complaints, layout.ip)
+    ip, numbers = _addresses(values.text(layout.ip), complaints, layout.ip)
     url = _through(values.text(layout.url), normal_url, complaints, f"column {layout.url} holds no URL")
     domain = _domains(values, layout, complaints)
-    ip, domain = _from_urls(url, ip, domain)
+    if url is not None:
+        (ip, domain), numbers = _from_urls(url, ip, domain), None
     mailbox = values.low(layout.mailbox)
     made = {
         "ip": ip, "port": _ports(values.text(layout.port), complaints, layout.port), "protocol": values.low(layout.protocol),
         "domain": domain, "url": url, "mailbox": mailbox, **read_moments(values.joined(layout.time), layout, complaints.add),
         "count": _counts(values.text(layout.count)), "category": _categories(values, layout),
-        "report_type": values.text(layout.report_type), "identity": _identity(values, layout),
+        "report_type": values.text(layout.report_type), "identity": _identity(values, layout), **_numbered(numbers),
     }  # fmt: skip
     named = [series.is_not_null() for series in (ip, url, domain, mailbox) if series is not None]
     accuses = np.logical_or.reduce([series.to_numpy() for series in named]) if named else np.zeros(len(rows.frame), bool)
@@ -162,10 +163,13 @@ class _Values:
         return None if not found else found[0] if len(found) == 1 else pl.select(pl.concat_str(found, separator=" ")).to_series()
 
 
-def _addresses(text: pl.Series | None, complaints: _Complaints, column: str | None) -> pl.Series | None:
-    """Normal text of the addresses; null for none, for a network, and for what cannot be one."""
+def _addresses(
+    text: pl.Series | None, complaints: _Complaints, column: str | None
+) -> tuple[pl.Series | None, addresses.Addresses | None]:
+    """Normal text of the addresses; null for none, for a network, and for what cannot be one. And their numbers, where the
+    text was read at once."""
     if text is None:
-        return None
+        return None, None
     found, numbers = addresses.normalise(text)
     nothing = found.is_in(_NO_ADDRESS).fill_null(False).to_numpy()
     odd = ~numbers.valid & text.is_not_null().to_numpy()
@@ -174,7 +178,15 @@ def _addresses(text: pl.Series | None, complaints: _Complaints, column: str | No
         network = odd & text.str.contains("/", literal=True).fill_null(False).to_numpy()
         complaints.add(network, text, f"column {column} holds a network, not an address: no event")
         complaints.add(odd & ~network, text, f"column {column} holds no possible address: not read as one")
-    return _unless(found, nothing)
+        return _unless(found, nothing), None
+    numbers.family[nothing] = 0  # all bits of these are zero already
+    return _unless(found, nothing), numbers
+
+
+def _numbered(numbers: addresses.Addresses | None) -> dict[str, pl.Series]:
+    if numbers is None:
+        return {}
+    return {"family": pl.Series(numbers.family), "hi": pl.Series(numbers.hi), "lo": pl.Series(numbers.lo)}
 
 
 def _odd_addresses(text: pl.Series, found: pl.Series, odd: np.ndarray) -> tuple[pl.Series, np.ndarray]:
@@ -225,10 +237,8 @@ def _domains(values: _Values, layout: Layout, complaints: _Complaints) -> pl.Ser
     return _through(_unless(text, is_address), normal_domain, complaints, f"column {layout.domain} holds no domain name")
 
 
-def _from_urls(url: pl.Series | None, ip: pl.Series | None, domain: pl.Series | None) -> tuple[pl.Series | None, pl.Series | None]:
+def _from_urls(url: pl.Series, ip: pl.Series | None, domain: pl.Series | None) -> tuple[pl.Series | None, pl.Series | None]:
     """Address and domain, completed by the host of the URL where a row states no other."""
-    if url is None:
-        return ip, domain
     host = url.str.extract(_HOST).str.strip_chars("[]")
     named, numbers = addresses.normalise(host)
     name = _unless(host, numbers.valid | ~host.str.contains(".", literal=True).fill_null(False).to_numpy())
