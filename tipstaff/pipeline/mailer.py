@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from tipstaff.correspondence.worker import Delivery
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
-from tipstaff.pipeline import telling
+from tipstaff.pipeline import telling, victims_telling
 from tipstaff.pipeline.retelling import Retelling
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ BEAT = 5.0
 def step(one: Delivery, stop: threading.Event, again: Retelling) -> int:
     """One look at everything. Returns how much there was to do."""
     moment = now()
-    told = telling.tell(now=moment) + again.step(moment)
+    told = telling.tell(now=moment) + victims_telling.tell(now=moment) + again.step(moment)
     sent = one.step(stop)
     return told + sent + telling.report_failures(now=now())
 

@@ -7,22 +7,27 @@ from typing import Any
 import orjson
 import polars as pl
 
+from tipstaff.accounts.models import Assignment
+from tipstaff.intake.reading.indicators import normal_ip
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.filing import CONFIGURED_SOURCES
 from tipstaff.pipeline.models import VictimNotice
 from tipstaff.pipeline.permits import stated_moment
 
 HELD = 1
+MOST_PEERS = 5
+COUNTED = ("packets", "bytes", "flows")
+HARMING = frozenset({"ddos_origin", "network_harm", "intrusion"})  # what is aimed at somebody in particular
 SHOWN = ("figures", "limit", "top_peers", "top_ports", "series", "sampling_rate", "confidence", "confidence_why")
 
 
 def note(items: Sequence[Item], events: pl.DataFrame, report_ids: Sequence[int], now: datetime) -> int:
     """Write down what these new events say of customers who were attacked; how many notices are new."""
     victims = [place for place, item in enumerate(items) if item.draft.victim and item.parsed.kind in CONFIGURED_SOURCES]
+    fresh = _harmed(items, events, report_ids, now)
     if not victims:
-        return 0
+        return fresh
     ours = events.filter(pl.col("report").is_in(victims) & (pl.col("attribution") == HELD)).sort("occurred_at")
-    fresh = 0
     for row in ours.iter_rows(named=True):
         item, finding = items[row["report"]], orjson.loads(row["details"] or b"{}").get("finding") or {}
         if finding.get("direction") != "out":
@@ -30,15 +35,57 @@ def note(items: Sequence[Item], events: pl.DataFrame, report_ids: Sequence[int],
     return fresh
 
 
-def _note(item: Item, finding: dict[str, Any], row: dict[str, Any], report: int, now: datetime) -> bool:
+def _harmed(items: Sequence[Item], events: pl.DataFrame, report_ids: Sequence[int], now: datetime) -> int:
+    """Other customers of ours whom an attack from inside was aimed at (B11, B12). Its words would name who attacks: left out."""
+    outward = [place for place, item in enumerate(items) if not item.draft.victim and item.parsed.kind in CONFIGURED_SOURCES]
+    if not outward:
+        return 0
+    aimed = []
+    for row in events.filter(pl.col("report").is_in(outward) & (pl.col("attribution") == HELD)).iter_rows(named=True):
+        finding = orjson.loads(row["details"] or b"{}").get("finding") or {}
+        if finding.get("direction") == "out" and items[row["report"]].draft.category in HARMING:
+            aimed += [(row, finding, address, seen) for address, seen in _peers(finding)]
+    held = _holders(sorted({address for _, _, address, _ in aimed}), now)
+    fresh = 0
+    for row, finding, address, seen in aimed:
+        customer = held.get(address)
+        if customer is not None and customer != row["customer"]:
+            about = {name: finding[name] for name in ("opened_at", "last_at", "ended_at", "detector") if name in finding}
+            about |= {"subject": {"kind": "address", "value": address}, "figures": seen}
+            place = row["report"]
+            fresh += _note(items[place], about, row | {"customer": customer}, report_ids[place], now, aside=address)
+    return fresh
+
+
+def _peers(finding: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Whom an attack was aimed at most, each with what was seen towards it."""
+    told = [one for one in finding.get("top_peers") or () if isinstance(one, dict)][:MOST_PEERS]
+    sums = [{name: one[name] for name in COUNTED if isinstance(one.get(name), int | float)} for one in told]
+    texts = [normal_ip(str(one.get("address") or "")) for one in told]
+    return [(text, seen) for text, seen in zip(texts, sums, strict=True) if text]
+
+
+def _holders(addresses: Sequence[str], now: datetime) -> dict[str, int]:
+    """Who holds these addresses now; those that are not ours, or shared, belong to nobody."""
+    found: dict[str, int] = {}
+    for address in addresses:
+        rows = Assignment.objects.filter(superseded_at__isnull=True, period__contains=now, shared=False)
+        rows = rows.extra(where=["prefix >>= %s::inet"], params=[address]).order_by("-pk")
+        narrowest = sorted(rows.values_list("prefix", "service__customer"), key=lambda row: -row[0].prefixlen)
+        if narrowest:
+            found[address] = narrowest[0][1]
+    return found
+
+
+def _note(item: Item, finding: dict[str, Any], row: dict[str, Any], report: int, now: datetime, aside: str = "") -> bool:
     draft = item.draft
-    key = f"{item.parsed.source}/{draft.external_id or item.parsed.submission}"
+    key = f"{item.parsed.source}/{draft.external_id or item.parsed.submission}" + (f"/{aside}" if aside else "")
     seen_at = draft.reported_at or item.parsed.received_at
     ended = finding.get("ended_at")
     known: dict[str, Any] = {
         "last_at": stated_moment(finding.get("last_at"), seen_at),
         "ended_at": stated_moment(ended, seen_at) if ended else None,
-        "words": draft.description or draft.subject or "",
+        "words": "" if aside else draft.description or draft.subject or "",
         "detail": {name: finding[name] for name in SHOWN if name in finding},
         "report_id": report,
     }

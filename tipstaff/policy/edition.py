@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from tipstaff.policy.switches import Switches
+from tipstaff.policy.switches import Switches, Victims
 
 
 class Severity(StrEnum):
@@ -255,9 +255,10 @@ class StrikeRule:
 
 @dataclass(frozen=True, slots=True)
 class ReportRules:
-    """What a report must bring to count as verified (G2-G4)."""
+    """What a report must bring to count as verified (G2-G4), and who hears of an attack on a customer (B11, B12)."""
 
     required: tuple[str, ...]
+    victims: Victims = Victims.DESK
 
 
 @dataclass(frozen=True, slots=True)

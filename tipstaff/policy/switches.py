@@ -85,6 +85,13 @@ class ReportChannel(StrEnum):
     EMAIL = "email"
 
 
+class Victims(StrEnum):
+    """Who hears that a customer was attacked (B11, B12): our own people, or the customer as well."""
+
+    DESK = "desk"
+    CUSTOMER = "customer"
+
+
 class MailedMedia(StrEnum):
     """What becomes of media mailed in a sealed matter; counsel owns the choice."""
 
