@@ -152,6 +152,11 @@ class Cpanel(Panel):
 
 class Proxmox(Panel):
     preset = "proxmox"
+    hotplug = True  # else a change waits for a restart: only what is asked for as current shows what runs
+
+    def __init__(self) -> None:
+        self.running: dict[str, dict[str, Any]] = {}
+        super().__init__()
 
     def fresh(self, ref: str) -> dict[str, Any]:
         return {
@@ -171,9 +176,14 @@ class Proxmox(Panel):
         assert asked["path"] == f"/api2/json/nodes/pve1/qemu/{ref}/config"
         digest = str(hash(tuple(sorted(self.accounts[ref].items()))))
         if asked["method"] == "GET":
-            return 200, {"data": {**self.accounts[ref], "digest": digest, "cores": 2}}, {}
+            shown = self.running.get(ref, self.accounts[ref]) if asked["query"] == {"current": "1"} else self.accounts[ref]
+            assert asked["query"] in ({}, {"current": "1"})
+            return 200, {"data": {**shown, "digest": digest, "cores": 2}}, {}
         if asked["form"].pop("digest") != digest:
             return 500, {"data": None}, {}
+        if not self.hotplug:
+            tags = {"tags": asked["form"].get("tags", self.accounts[ref]["tags"])}
+            self.running[ref] = {**self.running.get(ref, self.accounts[ref]), **tags}
         self.accounts[ref].update(asked["form"])
         return 200, {"data": None}, {}
 
@@ -184,13 +194,16 @@ class Proxmox(Panel):
 class Openstack(Panel):
     preset = "openstack"
 
+    def fresh(self, ref: str) -> dict[str, Any]:
+        return {**super().fresh(ref), "locked": False, "stopped": False}
+
     def answer(self, asked: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
         if asked["path"] == "/v3/auth/tokens":
             identity = asked["json"]["auth"]["identity"]
             assert identity["methods"] == ["application_credential"]
             good = identity["application_credential"] == {"id": "desk", "secret": SECRET}
             return (201, {"token": {}}, {"X-Subject-Token": "t0k3n"}) if good else (401, {"error": {"code": 401}}, {})
-        assert asked["headers"]["x-auth-token"] == "t0k3n"
+        assert asked["headers"]["x-auth-token"] == "t0k3n" and asked["headers"]["x-openstack-nova-api-version"] == "2.73"
         words = asked["path"].split("/")
         if words[2] == "detail":
             return 200, {"servers": [self.described(ref) for ref in self.accounts]}, {}
@@ -203,7 +216,11 @@ class Openstack(Panel):
             one["note"] = asked["json"]["metadata"]["tipstaff"] if asked["method"] == "POST" else ""
             return (200, asked["json"], {}) if asked["method"] == "POST" else (204, None, {})
         (act,) = asked["json"]
-        if one["suspended"] == (act == "suspend"):
+        if act in {"lock", "unlock"}:
+            assert act == "unlock" or asked["json"]["lock"]["locked_reason"].startswith("tipstaff:")
+            one["locked"] = act == "lock"
+            return 202, None, {}
+        if one.get("stopped") or one["suspended"] == (act == "suspend"):
             return 409, {"conflictingRequest": {"code": 409}}, {}
         one["suspended"] = act == "suspend"
         return 202, None, {}
@@ -213,7 +230,8 @@ class Openstack(Panel):
         metadata = {"tipstaff": one["note"]} if one["note"] else {}
         return {
             "id": ref,
-            "status": "SUSPENDED" if one["suspended"] else "ACTIVE",
+            "status": "SUSPENDED" if one["suspended"] else "SHUTOFF" if one.get("stopped") else "ACTIVE",
+            "locked": one.get("locked", False),
             "metadata": metadata,
             "OS-EXT-STS:task_state": None,
         }

@@ -101,9 +101,39 @@ class TestProxmox(PanelContract):
         connector.remove(next(iter(connector.actual())))
         assert self.tags(connector) == set() and "tipstaff" not in self.standing()["101"]["tags"]
 
+    def test_a_change_that_waits_for_a_restart_is_not_said_to_stand(self, connector: Webhook) -> None:
+        self.panel.hotplug = False
+        done = connector.apply(self.order())
+        found = connector.verify(done)
+        assert found.state is State.ABSENT and "waits for a restart" in found.detail
+        self.panel.running.clear()  # the machine was restarted
+        assert connector.verify(done).state is State.IN_PLACE
+
 
 class TestOpenstack(PanelContract):
     made, targets = panels.Openstack, panels.Openstack.refs
+
+    def test_its_owner_cannot_resume_it(self, connector: Webhook) -> None:
+        """Only administrators act on a locked server; one that was unlocked by hand no longer stands as ordered."""
+        done = self.carry_out(connector, self.order())
+        assert self.standing()["101"]["locked"]
+        self.panel.accounts["101"]["locked"] = False
+        assert connector.verify(done).state is State.ABSENT
+        assert connector.verify(self.carry_out(connector, self.order())).state is State.IN_PLACE
+        self.take_away(connector, done)
+        assert not self.standing()["101"]["locked"] and not self.standing()["101"]["suspended"]
+
+    def test_a_stopped_server_is_locked_and_nothing_more(self, connector: Webhook) -> None:
+        self.panel.accounts["101"]["stopped"] = True
+        done = self.carry_out(connector, self.order())
+        assert connector.verify(done).state is State.IN_PLACE and not self.standing()["101"]["suspended"]
+        self.take_away(connector, done)
+        assert self.standing()["101"] == {"suspended": False, "note": "", "locked": False, "stopped": True}
+
+    def test_what_was_locked_before_stays_locked(self, connector: Webhook) -> None:
+        self.panel.accounts["101"]["locked"] = True
+        self.take_away(connector, self.carry_out(connector, self.order()))
+        assert self.standing()["101"]["locked"] and not self.standing()["101"]["suspended"]
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:

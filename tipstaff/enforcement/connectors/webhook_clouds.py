@@ -1,4 +1,10 @@
-"""Presets for machines in clouds: Proxmox VE and OpenStack. No sockets here; see ``webhook_presets``."""
+"""Presets for machines in clouds: Proxmox VE and OpenStack. No sockets here; see ``webhook_presets``.
+
+Sources, read November 2026: Proxmox VE API viewer (pve.proxmox.com/pve-docs/api-viewer), ``/cluster/resources`` and GET and PUT of
+``/nodes/{node}/qemu|lxc/{vmid}/config``, and the manuals qm(1) and pct(1) for ``link_down``; OpenStack Compute API reference
+(docs.openstack.org/api-ref/compute), server actions ``suspend``, ``resume``, ``lock``, ``unlock`` and server metadata, and Identity
+API v3, application credentials.
+"""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +18,11 @@ _DOWN = "link_down=1"
 
 
 class Proxmox(Preset):
-    """Proxmox VE: every network card's link goes down, so the console stays; the tag is a tag of the machine."""
+    """Proxmox VE: every network card's link goes down, so the console stays; the tag is a tag of the machine.
+
+    A configuration is read with what is pending applied, unless ``current`` is asked for: what is to be changed is read the
+    first way, and whether it stands the second. Without hot-plugging of network cards a change waits for a restart.
+    """
 
     name, label = "proxmox", "Proxmox VE"
     extra = (Field("user", "Token ID", "USER@REALM!TOKEN (proxmox)", required=False),)
@@ -27,12 +37,12 @@ class Proxmox(Preset):
     def _machines(self) -> list[dict[str, Any]]:
         return _list({"data": self._ask("GET", "/cluster/resources", type="vm")}, "data")
 
-    def _config(self, number: str) -> tuple[str, dict[str, Any]]:
+    def _config(self, number: str, *, current: str = "") -> tuple[str, dict[str, Any]]:
         """Path and configuration of the machine with this number, wherever in the cluster it runs now."""
         for one in self._machines():
             if str(one.get("vmid")) == number:
                 path = f"/nodes/{one['node']}/{one['type']}/{number}/config"
-                found = self._ask("GET", path)
+                found = self._ask("GET", path, None, **({"current": current} if current else {}))
                 if not isinstance(found, dict):
                     raise Misunderstood(f"Proxmox answered {path} without a configuration")
                 return path, found
@@ -48,10 +58,12 @@ class Proxmox(Preset):
         return {"down": sorted(name for name, value in _nets(config).items() if _DOWN in value.split(","))}
 
     def look(self, order: OrderView) -> Verification:
-        _, config = self._config(reference(order))
+        _, config = self._config(reference(order), current="1")
         nets = _nets(config)
         down = bool(nets) and all(_DOWN in value.split(",") for value in nets.values())
         tagged = label(order.tag) in _tags(config)
+        if tagged and not down and not order.leaving:
+            return Verification(State.ABSENT, "the links are still up: the change waits for a restart, or somebody put them up")
         if down and not tagged and sorted(nets) == order.undo.get("down"):
             return Verification(State.ABSENT, "its links were down before")
         return judged(down, tagged, order, f"{len(nets)} links, {'down' if down else 'up'}")
@@ -104,7 +116,12 @@ def _nets(config: dict[str, Any]) -> dict[str, str]:
 
 
 class Openstack(Preset):
-    """OpenStack: Nova's suspend and resume with an application credential; the tag is the server's metadata ``tipstaff``."""
+    """OpenStack: Nova's suspend and resume with an application credential; the tag is the server's metadata ``tipstaff``.
+
+    By default a server's owner may resume it, start it and change its metadata, so it is locked too: only administrators
+    act on a locked server. What is not running cannot be suspended; there the lock alone keeps it down. The credential needs
+    the role of an administrator, which listing every project's servers takes as well.
+    """
 
     name, label = "openstack", "OpenStack"
     extra = (
@@ -117,6 +134,8 @@ class Openstack(Preset):
         ),
     )
     KEY = "tipstaff"
+    MICROVERSION = "2.73"  # `locked` is told since 2.9, a lock takes a reason since 2.73 (Train, 2019)
+    DOWN = frozenset({"SUSPENDED", "SHUTOFF", "PAUSED"})
     token = ""
 
     def _sign_in(self) -> str:
@@ -131,7 +150,8 @@ class Openstack(Preset):
 
     def _ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         self.token = self.token or self._sign_in()
-        return self.call(Request(method, path, query=query, body=body, headers={"X-Auth-Token": self.token})).body
+        headers = {"X-Auth-Token": self.token, "X-OpenStack-Nova-API-Version": self.MICROVERSION}
+        return self.call(Request(method, path, query=query, body=body, headers=headers)).body
 
     def _server(self, number: str) -> dict[str, Any]:
         body = self._ask("GET", f"/servers/{number}")
@@ -144,32 +164,46 @@ class Openstack(Preset):
         path = f"/servers/{reference(order)}"
         tag = Request("POST", f"{path}/metadata", body={"metadata": {self.KEY: order.tag}})
         untag = Request("DELETE", f"{path}/metadata/{self.KEY}")
-        suspend, resume = (Request("POST", f"{path}/action", body={act: None}) for act in ("suspend", "resume"))
-        return [tag, suspend], [resume, untag]
+        lock = Request("POST", f"{path}/action", body=self._lock(order.tag))
+        suspend, resume, unlock = (Request("POST", f"{path}/action", body={act: None}) for act in ("suspend", "resume", "unlock"))
+        return [tag, lock, suspend], [resume, unlock, untag]
+
+    @staticmethod
+    def _lock(tag: str) -> dict[str, Any]:
+        return {"lock": {"locked_reason": tag}}
+
+    def snapshot(self, order: OrderView) -> dict[str, Any]:
+        return {"locked": self._server(reference(order)).get("locked") is True}
 
     def look(self, order: OrderView) -> Verification:
         server = self._server(reference(order))
         status, task = str(server.get("status", "")), server.get("OS-EXT-STS:task_state")
         if task in {"suspending", "resuming"}:
             return Verification(State.PENDING, f"{status}, {task}")
-        return judged(status == "SUSPENDED", _metadata(server).get(self.KEY) == order.tag, order, f"status {status}")
+        tagged, locked = _metadata(server).get(self.KEY) == order.tag, server.get("locked") is True
+        stands = status in self.DOWN and locked if tagged else status == "SUSPENDED"
+        return judged(stands, tagged, order, f"status {status}, {'locked' if locked else 'not locked'}")
 
     def suspend(self, order: OrderView) -> None:
         path, server = f"/servers/{reference(order)}", self._server(reference(order))
         if _metadata(server).get(self.KEY) != order.tag:
             self._ask("POST", f"{path}/metadata", {"metadata": {self.KEY: order.tag}})
-        if server.get("status") != "SUSPENDED":
+        if server.get("locked") is not True:
+            self._ask("POST", f"{path}/action", self._lock(order.tag))
+        if server.get("status") not in self.DOWN:
             self._ask("POST", f"{path}/action", {"suspend": None})
 
     def restore(self, order: OrderView) -> None:
-        self._restore(reference(order), order.tag)
+        self._restore(reference(order), order.tag, keep_locked=order.undo.get("locked") is True)
 
-    def _restore(self, number: str, tag: str) -> None:
+    def _restore(self, number: str, tag: str, *, keep_locked: bool = False) -> None:
         server = self._server(number)
         if _metadata(server).get(self.KEY) != tag:
             return
         if server.get("status") == "SUSPENDED":
             self._ask("POST", f"/servers/{number}/action", {"resume": None})
+        if server.get("locked") is True and not keep_locked:
+            self._ask("POST", f"/servers/{number}/action", {"unlock": None})
         self._ask("DELETE", f"/servers/{number}/metadata/{self.KEY}")
 
     def tagged(self, own: str) -> Iterator[InPlace]:
