@@ -171,7 +171,7 @@ def _opt_out(message: Message) -> Verdict | None:
         ):
             return Verdict(Disposition.OPT_OUT, f"it was sent to {address}", "opt-out")
     letter = own_words(message)
-    if sum([any(map(str.isalnum, word)) for word in letter[:1_000].split()]) > MOST_WORDS + 1:
+    if sum([any(map(str.isalnum, word)) for word in letter[:400].split()]) > MOST_WORDS + 1:
         return None
     spoken = fold(letter).strip(" .!\n-").split("\n-- ")[0].split()
     phrases = index("opt_out", "phrases")

@@ -163,7 +163,7 @@ def zone_of_same_clock(text: str, language: str | None) -> str | None:
 
     None where no clock with seconds stands twice, or where those that do have different offsets.
     """
-    clocks = _HMS.findall(text[:MAX_TEXT])
+    clocks = [match.group() for match in _HMS.finditer(text[:MAX_TEXT])]
     if len(clocks) == len(set(clocks)):
         return None
     offsets = set()

@@ -73,6 +73,7 @@ _HOST_WORDS = frozenset(
     "ip ips ipv4 ipv6 address addr host adresse adres adress indirizzo dirección endereço адрес ip-adresse addresses".split()
 )
 _APART = str.maketrans(dict.fromkeys(" \n|\t;,_-.()'\"`*:[]<>", " "))
+_APART_ASCII = bytes(ord(" ") if byte in _APART else byte for byte in range(256))
 #: Of each name of the source's column its words, those aside that stand with other columns as well: one of these is in a heading.
 _SOURCE_WORDS = frozenset(
     word
@@ -101,7 +102,7 @@ def heads(lines: list[Line]) -> AbstractSet[int]:
     if len(whole) > MAX_TEXT:
         return {line.number for line in lines}
     folded = fold(whole)
-    words = set(folded.translate(_APART).split())
+    words = set(_apart(folded).split())
     if not _makes_heading(words, whole):
         return frozenset()
     found: set[int] = set()
@@ -117,7 +118,11 @@ def heads(lines: list[Line]) -> AbstractSet[int]:
 
 def _may_head(text: str) -> bool:
     """Whether the words of a heading are in it: the source's column, or one of addresses beside one of times or ports."""
-    return _makes_heading(set(fold(text).translate(_APART).split()), text)
+    return _makes_heading(set(_apart(fold(text)).split()), text)
+
+
+def _apart(text: str) -> str:
+    return text.encode().translate(_APART_ASCII).decode() if text.isascii() else text.translate(_APART)
 
 
 def _makes_heading(words: set[str], text: str) -> bool:

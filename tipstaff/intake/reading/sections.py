@@ -101,7 +101,8 @@ def sections(letter: str, hits: list[Hit]) -> list[Line]:
         start += len(text) + 1
     marks = {kind: [hit for hit in hits if hit.value.kind == kind] for kind in ("closing", "disclaimer")}
     _zones(lines, _numbers(lines, marks["closing"], at_start=True), _numbers(lines, marks["disclaimer"], at_start=False))
-    if sum([line.labelled or line.text.lstrip()[:1] in ("%", "#") for line in lines]) >= WHOIS_LINES:
+    marked = "%" in letter or "#" in letter
+    if sum([line.labelled or (marked and line.text.lstrip()[:1] in ("%", "#")) for line in lines]) >= WHOIS_LINES:
         _blocks(lines, _is_whois, Zone.WHOIS, WHOIS_LINES)
     if any(word in letter for word in _HOP_WORDS) and any(_is_hop(line) for line in lines):
         _blocks(lines, _is_hop, Zone.TRACE, 1)
