@@ -180,6 +180,21 @@ class ConnectorContract(ABC):
         self.take_away(connector, receipt)
         assert self.standing() == before
 
+    def test_many_go_together_and_nothing_else_does(self, connector: Connector) -> None:
+        """With ``lift_together`` in one go, else one by one: ours are gone, what others put there stays."""
+        self.plant(self.targets[2])
+        before = self.standing()
+        receipts = [self.carry_out(connector, self.order(number, self.targets[number - 1])) for number in (1, 2)]
+        if lift := getattr(connector, "lift_together", None):
+            never_ours = Receipt(self.order(3, self.targets[2]))
+            assert lift([*receipts, never_ours]) == {receipt.order.tag for receipt in receipts}
+            assert lift([]) == lift(receipts) == frozenset()
+            self.settle()
+        else:
+            for receipt in receipts:
+                self.take_away(connector, receipt)
+        assert self.standing() == before and self.tags(connector) == set()
+
     def test_orders_do_not_touch_one_another(self, connector: Connector) -> None:
         before = self.standing()
         one = self.carry_out(connector, self.order(1, self.targets[0]))

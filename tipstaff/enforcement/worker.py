@@ -22,6 +22,7 @@ from tipstaff.enforcement import (
     ending,
     feedback,
     interruptions,
+    lifting,
     moves,
     ordering,
     probes,
@@ -107,7 +108,7 @@ class Worker:
         with alone(endpoint.pk) as mine:
             if not mine:
                 return 0
-            done = 0
+            done = lifting.together(endpoint, row)
             for number in list(due(endpoint, row, now()).values_list("pk", flat=True)[:AT_ONCE]):
                 order = ordering.loaded(number)
                 if order.state in transitions.FINAL:

@@ -5,7 +5,7 @@ and a limit set, by a flow rule (RFC 8955, RFC 8956). Two orders may want the sa
 the last one to go takes it away.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_address
@@ -123,6 +123,27 @@ class Bgp:
     def lift(self, receipt: Receipt) -> None:
         for route in self.routes(receipt.order):
             self._take_away(route)
+
+    def lift_together(self, receipts: Sequence[Receipt]) -> frozenset[str]:
+        """Withdraw what stands exactly as these orders announced it and nobody shares; the tags that are gone.
+
+        The speaker is read once. Whatever is not so (changed, shared, forgotten by the speaker) is left to ``lift``.
+        """
+        held: dict[tuple[str, str], list[Seen]] = {}
+        for family in FAMILIES:
+            for seen in self.speaker.held(family):
+                held.setdefault((seen.family, seen.net), []).append(seen)
+        gone = set()
+        for receipt in receipts:
+            routes = self.routes(receipt.order)
+            if all(self._alone(route, held.get((route.family, route.net), [])) for route in routes):
+                for route in routes:
+                    self.speaker.withdraw(route)
+                gone.add(receipt.order.tag)
+        return frozenset(gone)
+
+    def _alone(self, route: Route, held: list[Seen]) -> bool:
+        return bool(held) and all(seen.is_of(route) and set(self.owner.marks(seen)) == {route.mark} for seen in held)
 
     def actual(self) -> frozenset[InPlace]:
         """Ours at the speaker; while its sessions are up, also what routers still have of ours that it knows nothing of.

@@ -7,7 +7,7 @@ not counted, because nobody was told that it was written.
 import fcntl
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -74,6 +74,15 @@ class Journal:
             raise NotOurs(f"{receipt.order.target.text} is held by {there}")
         if there:
             self._write("lift", _place(receipt.order), there)
+
+    def lift_together(self, receipts: Sequence[Receipt]) -> frozenset[str]:
+        """The same for many, the journal read once; the tags that are gone."""
+        wanted, gone = {receipt.order.tag for receipt in receipts}, set()
+        for place, there in self._standing().items():
+            if there in wanted:
+                self._write("lift", place, there)
+                gone.add(there)
+        return frozenset(gone)
 
     def actual(self) -> frozenset[InPlace]:
         own = f"tipstaff:{self.bounds.instance}:"

@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tipstaff.enforcement import rails, targets
@@ -31,6 +31,7 @@ from tipstaff.enforcement.connectors.contract import (
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Problem
 
+TOGETHER = 2000  # orders in one document
 GRACE = 60  # seconds by which the kernel's own end lies behind the order's
 # Only in nft's own words: what carries the words to it (ip, ssh, a shell) also says "No such file or directory".
 _MISSING = re.compile(
@@ -119,6 +120,15 @@ class Nftables:
         if any(comment != order.tag for comment in standing.values()):
             raise NotOurs(f"{order.target.text} was changed by somebody and is left as it is")
         self._take_away(order.tag, rules.Found(standing, {}))
+
+    def lift_together(self, receipts: Sequence[Receipt]) -> frozenset[str]:
+        """Take away all that carries exactly these orders' tags, in one listing and a few documents; the tags that are gone."""
+        found = self._list()
+        wanted = {receipt.order.tag for receipt in receipts}
+        there = sorted(wanted & ({*found.elements.values()} | {comment for comment, _ in found.rules.values()}))
+        for start in range(0, len(there), TOGETHER):
+            self._change(rules.removals(self.layout, set(there[start : start + TOGETHER]), found))
+        return frozenset(there)
 
     def actual(self) -> frozenset[InPlace]:
         return rules.strays(self._list(), f"tipstaff:{self.bounds.instance}:")

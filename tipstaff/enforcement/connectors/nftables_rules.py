@@ -5,7 +5,7 @@ each element carries its order's tag as its comment and its end as a timeout, by
 this desk is down. Wider prefixes, which two people ordered, are one rule each: rules may overlap, intervals may not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -168,9 +168,14 @@ def _wide(layout: Layout, order: OrderView, field: str) -> Json:
 
 def removal(layout: Layout, tag: str, found: Found) -> list[Json]:
     """The document that takes away all that carries this very tag; empty when nothing does."""
-    made = [_element(layout, element, "delete") for element, comment in found.elements.items() if comment == tag]
+    return removals(layout, {tag}, found)
+
+
+def removals(layout: Layout, tags: Collection[str], found: Found) -> list[Json]:
+    """The same for many tags."""
+    made = [_element(layout, element, "delete") for element, comment in found.elements.items() if comment in tags]
     for handle, (comment, _) in found.rules.items():
-        if comment == tag:
+        if comment in tags:
             made.append({"delete": {"rule": {**_table(layout), "chain": "wide", "handle": handle}}})
     return made
 
