@@ -47,7 +47,7 @@ def write(file: Path, state: Path, *, now: datetime, keys: bool = True, progress
         end = heads.of(address)
         manifest["record"] = heads.told(end)
         (Path(scratch) / heads.NAME).write_text(heads.gathered(state, end, now), encoding="utf-8")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = _new_file(partial)
         try:
             with os.fdopen(descriptor, "wb") as out:
                 _write_all(out, state, address, Path(scratch) / DUMP, manifest, progress)
@@ -58,6 +58,12 @@ def write(file: Path, state: Path, *, now: datetime, keys: bool = True, progress
             partial.unlink(missing_ok=True)
             raise
     return manifest
+
+
+def _new_file(path: Path) -> int:
+    """A descriptor of a file of our own that only we read: neither a link nor a file that somebody laid there is written to."""
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
 
 
 def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest: dict[str, Any], progress: Progress) -> None:

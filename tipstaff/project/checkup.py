@@ -88,6 +88,9 @@ def state_directory() -> Iterator[Finding]:
         path = state / name
         if path.exists() and path.stat().st_mode & 0o077:
             yield Finding(FAIL, "keys", f"{path} is open to others", f"chmod 600 {path}")
+    flows = state / "flows"
+    if flows.exists() and flows.stat().st_mode & 0o077:
+        yield Finding(FAIL, "flows", f"{flows} is open to others: it says who talked to whom", f"chmod 700 {flows}")
     try:
         refuse_other_major(state)
     except TipstaffError as error:

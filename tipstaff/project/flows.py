@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from pathlib import Path
 
 from django.conf import settings
 from django.db import Error, close_old_connections, connection
@@ -16,10 +17,20 @@ STEP = 5.0  # seconds
 
 def run(stop: threading.Event) -> None:
     """Both until ``stop``. A database that is away leaves what was told last."""
+    if settings.FLOWS["listen"]:
+        own_folder()
     beside = threading.Thread(target=_tell, args=(stop,), name="blocked", daemon=True)
     beside.start()
     worker.run(stop)
     beside.join(timeout=5)
+
+
+def own_folder() -> Path:
+    """The folder of flows, closed to other accounts: it says who talked to whom, and under root the state can be passed through."""
+    folder: Path = settings.STATE / "flows"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
 
 
 def _tell(stop: threading.Event) -> None:
@@ -43,7 +54,5 @@ def tell_blocked(told: str) -> str:
     """Write ``blocked.json`` where it has changed; what is written now."""
     text = json.dumps({"blocked": leaks.watched()})
     if text != told:
-        folder = settings.STATE / "flows"
-        folder.mkdir(parents=True, exist_ok=True)
-        receiver.write_whole(folder / "blocked.json", text)
+        receiver.write_whole(own_folder() / "blocked.json", text)
     return text

@@ -50,7 +50,7 @@ def _host(text: str) -> str:
 
 def _bounds(text: str) -> tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Address] | None:
     try:
-        one = ip_address(text)
+        one = ip_address(text.partition("%")[0])  # PostgreSQL knows no zone index
         mapped = getattr(one, "ipv4_mapped", None)
         return mapped or one, mapped or one
     except ValueError:
