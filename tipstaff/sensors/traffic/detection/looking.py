@@ -11,7 +11,7 @@ from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.loads import kernel
 from tipstaff.sensors.traffic.detection import contacts as K
 from tipstaff.sensors.traffic.detection.detectors import brute_force, horizontal_scan, mail_burst, vertical_scan
-from tipstaff.sensors.traffic.detection.detectors.fans import Fan, Judged, Window, linear
+from tipstaff.sensors.traffic.detection.detectors.fans import LEAST_SAMPLED, Fan, Judged, Window, linear
 from tipstaff.sensors.traffic.detection.findings import Limit, Subject
 from tipstaff.sensors.traffic.detection.sightings import Aim, Flows, Mask, Sighting
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
@@ -64,14 +64,20 @@ def may_be_over(fans: K.Fans, places: NDArray[np.int64], least: NDArray[np.float
         count = fans.rows[places, word]
         attempts = ((count & np.uint64(K.LOW)) + (count >> np.uint64(32))).astype(float)
         if concern == K.LOGIN:
-            found |= attempts * rate >= least[window]
+            found |= surely(attempts, rate, attempts * rate) >= least[window]
             continue
         for table, shift in ((PEERS, 16 * window), (PORTS, 32 + 16 * window)):
             seen = table[np.minimum(distinct >> np.uint64(shift) & np.uint64(0xFFFF), len(table) - 1).astype(np.int64)]
             repeated = np.maximum(attempts - seen, 0.0)
-            probable = attempts**2 / (2 * (repeated + 1.64 * np.sqrt(repeated) + 2.7))
-            found |= np.where(rate <= 1, seen, np.maximum(seen, np.minimum(probable, seen * rate))) >= least[window]
+            probable = np.maximum(seen, np.minimum(attempts**2 / (2 * (repeated + 1.64 * np.sqrt(repeated) + 2.7)), seen * rate))
+            found |= surely(seen, rate, np.where(rate <= 1, seen, probable)) >= least[window]
     return found
+
+
+def surely(seen: NDArray[np.float64], rate: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The most that ``fans.over`` may take a count for: enough samples must have been seen, and what noise may add is taken off."""
+    certain = seen * rate * (1 - 1.64 / np.sqrt(np.maximum(seen, 1.0)))
+    return np.where(rate <= 1, least, np.where(seen >= LEAST_SAMPLED, np.minimum(least, certain), 0.0))
 
 
 def sightings(

@@ -43,8 +43,14 @@ class Rates:
     waiting: set[int] = field(default_factory=set)  # slots over their limits that have not had their turn
     learning: dict[int, Track] = field(default_factory=dict)  # slot: one that no static limit presses, oldest first
     unlike: dict[int, int] = field(default_factory=dict)  # slot: minutes in a row that were unlike before
-    vectors: dict[tuple[int, str, str], NDArray[np.float64]] = field(default_factory=dict)
-    of: Thresholds | None = None  # what the vectors were made of
+    own: dict[int, tuple[Track, Applied]] = field(default_factory=dict)  # slot: whose limits these are
+    of: Thresholds | None = None  # what the limits were made of
+
+    def __post_init__(self) -> None:
+        """Limits in figures, by slot: of each metric, how much of them is lasting, for how long; and since when it is judged."""
+        room = len(self.follow.hosts.series.base)
+        self.limits, self.release = np.zeros((room, tracks.JUDGED)), np.zeros((room, 1))
+        self.lasts, self.since = np.zeros(room, np.int64), np.zeros((room, 1), np.int64)
 
     def candidates(
         self, hosts: C.Hosts, thresholds: Thresholds, findings: Findings, second: int, blocks: Callable[[], list[Block]]
@@ -94,7 +100,7 @@ class Rates:
         times = np.arange(second - SETTLED, second) % C.LENGTH
         for track in islice(self.learning.values(), LEAVING):
             where = track.direction, track.subject.kind, track.subject.value
-            limits = self._limits(thresholds.applied(track.version, track.address, track.length, track.customer), track)
+            limits = _limits(thresholds.applied(track.version, track.address, track.length, track.customer), track)
             pressed = self.follow.hosts.ring[times, track.slot, : tracks.JUDGED].max(0) >= limits / 2
             if not pressed.any() and not any((name, *where) in findings.open for name in (*ALL, "unusual_traffic")):
                 self._release(track)
@@ -115,12 +121,9 @@ class Rates:
         rows.sort(key=lambda track: (track.length == 0, track.slot))
         if not rows:
             return
-        if self.of is not thresholds or len(self.vectors) > 65_536:
-            self.of = thresholds
-            self.vectors.clear()
-        applied = [thresholds.applied(one.version, one.address, one.length, one.customer) for one in rows]
+        applied = self._apply(rows, thresholds)
         self.spreads = 0
-        out = self._weigh(rows, applied, findings, second)
+        out = self._weigh(rows, findings, second)
         fired = np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist()
         fired.sort(key=lambda number: rows[number].slot not in self.waiting)  # who had no turn in the last second comes first
         self.waiting.difference_update(track.slot for track in rows)
@@ -130,39 +133,40 @@ class Rates:
             self.waiting.discard(rows[number].slot)
         yield from self._learn(rows, applied, findings, second)
 
-    def _weigh(self, rows: Sequence[Track], applied: Sequence[Applied], findings: Findings, second: int) -> NDArray[np.float64]:
-        limits = np.array([self._limits(own, track) for track, own in zip(rows, applied, strict=True)])
-        earliest = np.repeat(np.array([one.since - C.LENGTH for one in rows], np.int64)[:, None], tracks.JUDGED, 1)
-        if self.judged:
-            place = {one.slot: number for number, one in enumerate(rows)}
-            for (slot, metric), until in self.judged.items():
-                if slot in place:
-                    earliest[place[slot], metric] = until
-        seconds = np.array([max(1, min(int(own["timing.seconds"]), 60)) for own in applied], np.int64)
-        lasting = limits * np.array([own["timing.release"] for own in applied])[:, None]
-        limits = np.where(self._open(rows, findings), lasting, limits)
-        out = np.zeros((len(rows), tracks.JUDGED, 7))
+    def _apply(self, rows: Sequence[Track], thresholds: Thresholds) -> list[Applied]:
+        """The limits of each; those that are known are not asked for again."""
+        if self.of is not thresholds:
+            self.of = thresholds
+            self.own.clear()
+        for track in rows:
+            if track.slot not in self.own or self.own[track.slot][0] is not track:
+                found = thresholds.applied(track.version, track.address, track.length, track.customer)
+                self.own[track.slot] = track, found
+                self.limits[track.slot], self.release[track.slot] = _limits(found, track), found["timing.release"]
+                self.lasts[track.slot] = max(1, min(int(found["timing.seconds"]), 60))
+                self.since[track.slot] = track.since - C.LENGTH
+        return [self.own[track.slot][1] for track in rows]
+
+    def _weigh(self, rows: Sequence[Track], findings: Findings, second: int) -> NDArray[np.float64]:
         slots = np.array([one.slot for one in rows], np.int64)
-        tracks.weigh(self.follow.hosts.ring, slots, second, limits, lasting, seconds, earliest, out)
+        earliest = np.repeat(self.since, tracks.JUDGED, 1)
+        for (slot, metric), until in self.judged.items():
+            earliest[slot, metric] = until
+        limits = self.limits[slots]
+        lasting = limits * self.release[slots]
+        limits = np.where(self._open(findings)[slots], lasting, limits)
+        out = np.zeros((len(rows), tracks.JUDGED, 7))
+        ring = self.follow.hosts.series.seconds
+        tracks.weigh(ring, slots, second, limits, lasting, self.lasts[slots], earliest[slots], out)
         return out
 
-    def _limits(self, own: Applied, track: Track) -> NDArray[np.float64]:
-        """A track's limits by metric, in the ring's units."""
-        key = id(own), track.level, track.direction
-        if key not in self.vectors:
-            values = [own[f"{track.level}.{track.direction}.{METRIC_LIMITS[metric]}"] for metric in range(tracks.JUDGED)]
-            self.vectors[key] = np.array([value / (8 if metric in OCTETS else 1) for metric, value in enumerate(values)])
-        return self.vectors[key]
-
-    def _open(self, rows: Sequence[Track], findings: Findings) -> NDArray[np.bool_]:
-        """Which metrics have an open finding: they last as long as they are above their release."""
-        found = np.zeros((len(rows), tracks.JUDGED), bool)
-        if findings.open:
-            place = {(one.direction, one.subject.kind, one.subject.value): number for number, one in enumerate(rows)}
-            for name, *where in findings.open:
-                number = place.get((where[0], where[1], where[2]), -1)
-                if number >= 0:
-                    found[number, METRICS_OF.get(name, [])] = True
+    def _open(self, findings: Findings) -> NDArray[np.bool_]:
+        """By slot, which metrics have an open finding: they last as long as they are above their release."""
+        found = np.zeros(self.limits.shape, bool)
+        for name, *where in findings.open:
+            track = self.follow.by_subject.get((where[0], where[1], where[2]))
+            if track is not None:
+                found[track.slot, METRICS_OF.get(name, [])] = True
         return found
 
     def _rates(
@@ -322,6 +326,12 @@ class Rates:
         for track in self.follow.by_row.values():
             if (track.direction, track.subject.kind, track.subject.value) == (direction, kind, value):
                 self.judged |= {(track.slot, metric): second for metric in range(tracks.JUDGED)}
+
+
+def _limits(own: Applied, track: Track) -> NDArray[np.float64]:
+    """A track's limits by metric, in the ring's units."""
+    names = (f"{track.level}.{track.direction}.{METRIC_LIMITS[metric]}" for metric in range(tracks.JUDGED))
+    return np.array([own[name] / (8 if metric in OCTETS else 1) for metric, name in enumerate(names)])
 
 
 METRICS_OF = {one.name: [other.metric for other in known.RATES if other.name == one.name] for one in known.RATES}

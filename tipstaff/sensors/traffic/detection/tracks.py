@@ -49,6 +49,7 @@ class Tracks:
 
     hosts: C.Hosts
     by_row: dict[tuple[int, int], Track] = field(default_factory=dict)
+    by_subject: dict[tuple[str, str, str], Track] = field(default_factory=dict)  # by direction, kind and value
     free: list[int] = field(default_factory=list)
     refused: int = 0
     top: int = 0
@@ -74,7 +75,7 @@ class Tracks:
         six = self.hosts.table.six[row] if table == HOST else np.zeros(2, np.uint64)
         subject, version, address, length = subject_of(int(rows[row, C.KEY]), (int(six[0]), int(six[1])))
         track = Track(slot, table, row, int(rows[row, C.KEY]) & 1, subject, version, address, length, customer, second)
-        self.by_row[table, row] = track
+        self.by_row[table, row] = self.by_subject[track.direction, subject.kind, subject.value] = track
         self.last_hot[slot] = second
         return track
 
@@ -82,6 +83,7 @@ class Tracks:
         rows = self._rows(track.table)
         rows[track.row, C.MOMENT] &= np.uint64(~C.TRACKED & (1 << 64) - 1)
         del self.by_row[track.table, track.row], self.last_hot[track.slot]
+        self.by_subject.pop((track.direction, track.subject.kind, track.subject.value), None)
         self.free.append(track.slot)
 
     def _rows(self, table: int) -> NDArray[np.uint64]:
@@ -135,7 +137,7 @@ def coarsely(ring, slot, metric, second, limit, grain, span, earliest):
         for part in range(span):
             held = float64(0)
             for moment in range(second - (part + 1) * step, second - part * step):
-                held += float64(ring[moment & C.LAST_PLACE, slot, metric])
+                held += float64(ring[slot, moment & C.LAST_PLACE, metric])
             whole += held
             greatest = max(greatest, held)
             if held < least or held == 0:
@@ -155,7 +157,7 @@ def weigh(ring, slots, second, limits, lasting, seconds, earliest, out):
     A metric fires where it was at or above its limit for ``seconds[n]`` seconds in a row, by its mean with 95 % certainty, and
     each second but for what sampling alone may hide. The noise of a sampled figure is that of a Poisson count: the square root
     of the packets seen (Duffield, Lund & Thorup 2003). ``limits`` are in the ring's units a second, ``lasting`` those above
-    which it goes on; what is older than ``earliest`` was judged before.
+    which it goes on; what is older than ``earliest`` was judged before. ``ring``: seconds by slot, place and metric.
     """
     length = C.LENGTH
     for n in range(len(slots)):
@@ -164,12 +166,12 @@ def weigh(ring, slots, second, limits, lasting, seconds, earliest, out):
         out[n] = 0
         for moment in range(second - length + 2, second):
             place = moment & C.LAST_PLACE
-            packets += ring[place, slot, 1]
-            octets += ring[place, slot, 0]
-            seen += ring[place, slot, 8]
+            packets += ring[slot, place, 1]
+            octets += ring[slot, place, 0]
+            seen += ring[slot, place, 8]
             for metric in range(8):
-                if ring[place, slot, metric] > out[n, metric, 3]:
-                    out[n, metric, 3] = ring[place, slot, metric]
+                if ring[slot, place, metric] > out[n, metric, 3]:
+                    out[n, metric, 3] = ring[slot, place, metric]
         sampled = seen > 0 and packets > 1.01 * seen
         for metric in range(8):
             limit = limits[n, metric]
@@ -183,11 +185,11 @@ def weigh(ring, slots, second, limits, lasting, seconds, earliest, out):
                 continue
             run, window = int64(0), float64(0)
             for moment in range(max(second - length + 2, earliest[n, metric]), second):
-                value = float64(ring[moment & C.LAST_PLACE, slot, metric])
+                value = float64(ring[slot, moment & C.LAST_PLACE, metric])
                 run = run + 1 if value >= floor and value > 0 else int64(0)
                 window = window + value if run else float64(0)
                 if run > span:
-                    window -= float64(ring[(moment - span) & C.LAST_PLACE, slot, metric])
+                    window -= float64(ring[slot, (moment - span) & C.LAST_PLACE, metric])
                 if value >= lasting[n, metric] and value > 0:
                     last = int64(moment)
                 if run >= span and window / span - SURE * np.sqrt(window * grain) / span >= limit:
@@ -202,7 +204,7 @@ def weigh(ring, slots, second, limits, lasting, seconds, earliest, out):
                     last = max(last, began)
             if fired:
                 for moment in range(began, last + 1):
-                    total += float64(ring[moment & C.LAST_PLACE, slot, metric])
+                    total += float64(ring[slot, moment & C.LAST_PLACE, metric])
                     over += 1
             out[n, metric, 0], out[n, metric, 1], out[n, metric, 2] = fired, began, last
             out[n, metric, 3] = peak
