@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from tipstaff.project.erasing import erase
 
+handler404 = "tipstaff.project.missing.missing"
 FACES = ("api", "public", "portal", "desk")
 
 urlpatterns: list[URLPattern | URLResolver] = [

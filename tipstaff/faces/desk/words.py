@@ -43,6 +43,8 @@ UNSAID = {
     "ambiguous": "{} could be of more than one customer",
     "nothing to attribute": "{} {} nothing that a customer could hold",
 }
+_CODE = re.compile(r"^([A-Z]+(?:_[A-Z]+)*): ")
+_REMINDER = re.compile(r"\bremind_(?:acknowledge|resolve)_(\d+)\b")
 _UNSAID = re.compile(r"(\d+ events?) (?:is|are) (not assigned then|ambiguous|nothing to attribute)")
 
 
@@ -50,6 +52,12 @@ def actor(name: str) -> str:
     """Who did it: 'system · clock' for a part of the machinery, a person's name as it is."""
     whose, _, part = str(name).partition(":")
     return f"{whose} · {PARTS.get(part, part)}" if whose == "system" and part else str(name)
+
+
+def told(text: str) -> str:
+    """A line of the journal without codes: 'CLOSED_FALSE: overturned' → 'Closed: false report: overturned'."""
+    plain = _CODE.sub(lambda found: f"{state(found.group(1))[0]}: ", str(text), count=1)
+    return _REMINDER.sub(r"reminder at \1 %", plain)
 
 
 def waits_for(reason: str) -> str:

@@ -51,6 +51,11 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
     return response
 
 
+def missing(request: HttpRequest) -> HttpResponse:
+    """For an address that leads nowhere."""
+    return refusal(request, 404, "There is no page at this address.", "Was the link cut in two? Copy it whole.")
+
+
 def refusal(request: HttpRequest, status: int, text: str, then: str = "") -> HttpResponse:
     """A page that says no, why, and what to do instead; sentences are said in the reader's language."""
     return page(request, "public/refusal.html", {"title": TITLES.get(status, "Not now"), "text": text, "then": then}, status)

@@ -140,6 +140,11 @@ def actor(name: str) -> str:
 
 
 @register.filter
+def told(text: str) -> str:
+    return words.told(text)
+
+
+@register.filter
 def waits_for(reason: str) -> str:
     return words.waits_for(reason)
 

@@ -15,7 +15,7 @@ from tipstaff.accounts import lookups as accounts
 from tipstaff.cases import alerts, arrivals, queries, rearranging, services
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
-from tipstaff.faces.desk import findings, nexts, ribbon, showing, undo, words
+from tipstaff.faces.desk import findings, nexts, ribbon, showing, timeline, undo, words
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
@@ -161,12 +161,19 @@ def _timeline(
     counts = {name: kinds.count(name) for name in ("mail", "actions", "notes")}
     counts |= {"": len(journal) + len(reported), "evidence": len(reported)}
     zone = timezone.get_current_timezone()
+    who = timeline.names(journal)
     rows = [
-        {"entry": row, "icon": ICONS.get(row.kind, "bolt"), "day": row.at.astimezone(zone).date(), "kind": kind}
+        {
+            "entry": row,
+            "icon": ICONS.get(row.kind, "bolt"),
+            "day": row.at.astimezone(zone).date(),
+            "kind": kind,
+            "who": who[row.actor],
+        }
         for row, kind in zip(journal, kinds, strict=True)
         if show in {"", kind}
     ]
-    days = [(day, list(entries)) for day, entries in groupby(rows, lambda row: row["day"])]
+    days = [(day, timeline.folded(list(entries))) for day, entries in groupby(rows, lambda row: row["day"])]
     return {
         "chips": [{"key": key, "name": name, "count": counts[key]} for key, name in CHIPS],
         "show": show,
