@@ -98,8 +98,7 @@ def sender_of(case: Case, now: datetime) -> str:
     """The mailbox that speaks for the case's brand."""
     if settings.MAIL_FROM and not case.brand:
         return str(settings.MAIL_FROM)
-    stored = policy.stored_in_force(case.brand, now)
-    return (stored.intake_address if stored else "") or case.edition.intake_address or settings.MAIL_FROM
+    return policy.intake_address(case.brand, now) or case.edition.intake_address or settings.MAIL_FROM
 
 
 def thread(case: Case, side: str, address: str, now: datetime, answers: str = "") -> Thread:

@@ -48,9 +48,9 @@ class Sender:
         return self.address.rpartition("@")[2]
 
 
-def claim(*, by: str, now: datetime, most: int = BATCH) -> list[OutboxMessage]:
-    """Messages that may leave now, urgent ones first; each now ``sending``, with its Message-ID fixed."""
-    own = sender(now)
+def claim(*, by: str, now: datetime, most: int = BATCH, own: Sender | None = None) -> list[OutboxMessage]:
+    """Messages that may leave now, urgent ones first; each now ``sending``, with its Message-ID fixed. ``own``: our sender."""
+    own = own or sender(now)
     with transaction.atomic():
         due = OutboxMessage.objects.select_for_update(skip_locked=True).filter(state="waiting", not_before__lte=now)
         rows = list(due.order_by("-urgent", "not_before", "id")[:most])
@@ -76,6 +76,8 @@ def _not_suppressed(rows: Sequence[OutboxMessage]) -> list[OutboxMessage]:
 
 def _within_caps(rows: Sequence[OutboxMessage], now: datetime) -> list[OutboxMessage]:
     """Those that the caps let through; the others wait until the hour has room again, and say so."""
+    if not rows:
+        return []
     since = now - schedule.WINDOW
     counted = Q(state="sent", sent_at__gt=since) | Q(state="sending")
     total = OutboxMessage.objects.filter(counted).count()
@@ -224,8 +226,5 @@ def smarthost() -> Smarthost | None:
 
 def sender(now: datetime) -> Sender:
     """Who our mail comes from: the setting, else the intake address of the policy in force."""
-    address = settings.MAIL_FROM
-    if not address:
-        stored = policy.stored_in_force("", now)
-        address = stored.intake_address if stored else ""
+    address = settings.MAIL_FROM or policy.intake_address("", now)
     return Sender(settings.OPERATOR_NAME, address, settings.MAIL_PLUS)

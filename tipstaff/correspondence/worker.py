@@ -35,15 +35,15 @@ class Delivery:
         self.sent = self.failed = 0
         self.trouble = ""
 
-    def why_off(self) -> str:
-        """Why nothing is sent; empty where it is."""
+    def why_off(self, own: delivery.Sender | None = None) -> str:
+        """Why nothing is sent; empty where it is. ``own``: the sender, where it is known already."""
         if shadow.is_on():
             return shadow.WHY
         if self.local is None and not settings.SENDING:
             return "sending is off (TIPSTAFF_SENDING)"
         if self.local is None and not self.server:
             return "no smarthost is set (TIPSTAFF_SMARTHOST)"
-        return "" if delivery.sender(now()).address else "no address to send from is set (TIPSTAFF_MAIL_FROM)"
+        return "" if (own or delivery.sender(now())).address else "no address to send from is set (TIPSTAFF_MAIL_FROM)"
 
     def step(self, stop: threading.Event) -> int:
         """Send what is due. Returns how many were tried."""
@@ -51,28 +51,29 @@ class Delivery:
         delivery.recover(now=moment, dead=self.is_dead)
         if shadow.is_on():
             return delivery.withdraw_in_shadow(now=moment)
-        if self.why_off() or moment < self.not_before:
+        own = delivery.sender(moment)
+        if self.why_off(own) or moment < self.not_before:
             return 0
-        rows = delivery.claim(by=self.name, now=moment)
+        rows = delivery.claim(by=self.name, now=moment, own=own)
         for place, row in enumerate(rows):
             if stop.is_set():
                 delivery.give_back(rows=rows[place:], now=now(), why="")
                 break
-            if not self._one(row):
+            if not self._one(row, own):
                 delivery.give_back(rows=rows[place:], now=now(), why=self.trouble, pause=self.pause)
                 break
         if not rows:
             self.hang_up()
         return len(rows)
 
-    def _one(self, row: OutboxMessage) -> bool:
+    def _one(self, row: OutboxMessage, own: delivery.Sender) -> bool:
         """Send one; False where the smarthost cannot be used at present."""
         try:
             connection = self._connected()
         except Unusable as error:
             self._leave_alone(error.answer)
             return False
-        answer = delivery.deliver(row=row, connection=connection, sender=delivery.sender(now()), clock=now)
+        answer = delivery.deliver(row=row, connection=connection, sender=own, clock=now)
         self.sent += answer.outcome is Outcome.SENT
         self.failed += answer.outcome is Outcome.NEVER
         if answer.outcome is Outcome.OURS:

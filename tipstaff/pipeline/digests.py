@@ -18,21 +18,18 @@ DAYS_BACK = 7  # a worker that was away catches up with so many days
 
 def write_digests(*, now: datetime) -> int:
     """Promise yesterday's digests, and those of days that were missed; each once. Returns how many are new."""
-    made = 0
-    for back in range(DAYS_BACK, 0, -1):
-        made += _of_day(now.date() - timedelta(days=back), now)
-    return made
-
-
-def _of_day(day: date, now: datetime) -> int:
-    rows = Tally.objects.filter(day=day, action=Action.DIGEST).values_list("customer_id", "category")
-    by_customer: dict[int, list[tuple[str, int]]] = {}
-    for customer, category, events in rows.annotate(many=Sum("events")).filter(many__gt=0).order_by("customer_id", "category"):
-        by_customer.setdefault(customer, []).append((category, events))
-    keys = {_once(customer, day): customer for customer in by_customer}
+    days = now.date() - timedelta(days=DAYS_BACK), now.date() - timedelta(days=1)
+    rows = Tally.objects.filter(day__range=days, action=Action.DIGEST).values_list("day", "customer_id", "category")
+    digests: dict[tuple[date, int], list[tuple[str, int]]] = {}
+    for day, customer, category, events in rows.annotate(many=Sum("events")).filter(many__gt=0).order_by(*_IN_ORDER):
+        digests.setdefault((day, customer), []).append((category, events))
+    keys = {_once(customer, day): (day, customer) for day, customer in digests}
     for known in OutboxMessage.objects.filter(dedupe_key__in=list(keys)).values_list("dedupe_key", flat=True):
-        by_customer.pop(keys[str(known)])
-    return sum(_promised(customer, counts, day, now) for customer, counts in by_customer.items())
+        digests.pop(keys[str(known)])
+    return sum(_promised(customer, counts, day, now) for (day, customer), counts in digests.items())
+
+
+_IN_ORDER = ("day", "customer_id", "category")
 
 
 def _once(customer: int, day: date) -> str:

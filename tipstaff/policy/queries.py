@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from tipstaff.kernel.errors import NotFound, TipstaffError
 from tipstaff.policy.contents import SectionEntry, sections
 from tipstaff.policy.diff import Change, differences
@@ -49,10 +51,19 @@ def edition_in_force(brand: str, at: datetime) -> tuple[StoredEdition, Edition] 
 
 def stored_in_force(brand: str, at: datetime) -> StoredEdition | None:
     """As ``edition_in_force``, the row alone."""
+    return _in_force(brand, at).first()
+
+
+def intake_address(brand: str, at: datetime) -> str:
+    """Where complaints go by the edition in force; empty where none is. Its content is not read."""
+    return _in_force(brand, at).values_list("intake_address", flat=True).first() or ""
+
+
+def _in_force(brand: str, at: datetime) -> QuerySet[StoredEdition]:
     rows = StoredEdition.objects.filter(state="published")
     if brand and not rows.filter(brand=brand).exists():
         brand = ""
-    return rows.filter(brand=brand, effective_from__lte=at).order_by("-effective_from").first()
+    return rows.filter(brand=brand, effective_from__lte=at).order_by("-effective_from")
 
 
 def editions(brand: str | None = None, *, states: tuple[str, ...] = ("draft", "published", "withdrawn")) -> list[StoredEdition]:

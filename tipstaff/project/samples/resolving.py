@@ -64,8 +64,13 @@ def forget(*, by: str, now: datetime) -> None:
 
 def post() -> int:
     """Deliver what waits, at the present moment of the story. Returns how many letters."""
-    deliverer, done = Delivery(local=LocalOutbox(outbox_directory(), clock.now)), 0
-    while tried := deliverer.step(threading.Event()):
+    done, moment = 0, clock.now()
+    deliverer: Delivery | None = None
+    while OutboxMessage.objects.filter(state="waiting", not_before__lte=moment).exists():
+        deliverer = deliverer or Delivery(local=LocalOutbox(outbox_directory(), clock.now))
+        tried = deliverer.step(threading.Event())
+        if not tried:
+            break
         done += tried
     return done
 
