@@ -16,6 +16,7 @@ from tipstaff.intake.reading.received import within
 from tipstaff.intake.reading.roles import HINT, LIKELY, ROLES, SAYS, Role, longest
 from tipstaff.intake.reading.rows import rows_of
 from tipstaff.intake.reading.sections import Line, Zone
+from tipstaff.intake.reading.struck import weigh_passives, weigh_past
 from tipstaff.intake.reading.tables import columns_of
 
 
@@ -50,6 +51,8 @@ def accuse(
         weigh(mention, letter, lines, before, after, columns, outcome.mentions[max(0, index - 3) : index + 4], previous)
         previous = mention
     _enumerate_backwards(letter, outcome.mentions)
+    weigh_passives(letter, outcome.mentions)
+    weigh_past(letter, outcome.mentions)
     _decide(outcome, own)
     return outcome
 

@@ -141,7 +141,7 @@ def read_letter(facts: Facts) -> Reading:
         accused=accusation.accused,
         sample=facts.forwards_sample and category in ("phishing", "fraud_site") and bool(_SITE.search(words)),
     )
-    if category in ("copyright", "trademark") and not any(link.verdict == "accused" for link in links):
+    if category in ("copyright", "trademark") and not any(link.verdict == "accused" and not link.is_domain for link in links):
         for link in links:  # what is copied is often a picture
             if link.why == PICTURE:
                 link.verdict = "accused"
@@ -344,6 +344,7 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
     if (
         reading.accusation.strength <= 1
         and not complaint
+        and not (reading.category in _NO_VICTIM and reading.proved)
         and (asks or reading.points < 8)
         and not any(event.url for event in events)
     ):

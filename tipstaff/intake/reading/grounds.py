@@ -12,8 +12,9 @@ from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading
 from tipstaff.intake.reading.letter_facts import Facts
 from tipstaff.intake.reading.mentions import Mention
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
+from tipstaff.intake.reading.roles import DIRECTED, LIKELY, SAYS, Role
 from tipstaff.intake.reading.sections import Zone
+from tipstaff.intake.reading.struck import is_from_customer, may_be_own, strikes_reader
 
 _SENTENCE = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n")
 _LABEL = pattern(
@@ -39,6 +40,10 @@ _OWNED = pattern(
     r"rete|netwerk|klant|sieci|serwer\pL?|klient\pL?|rede|сет\pL{1,3}|сервер\pL?|клиент\pL?)\b|贵司|贵公司|貴社|御社"
 )
 _NOT = pattern(r"(?i)(?:\b(?:not|n't|never|nicht|nie|pas|no|non|niet|não|не|has yet to)\s(?:\pL{1,8}\s)?|没有?|未|ない)$")
+#: Cues that name who did it, whoever writes.
+_DOER = pattern(
+    r"(?i)attack|source|offend|abus|malicio|infect|from|scan|spam|does it|angreif|quell|täter|attaqu|atacant|origen|attaccant|sorgente|aanval|bron|atakuj|źród|атак|источник|攻击|来源|攻撃|送信元"
+)
 #: What a sentence goes on with that tells what the address did to the writer.
 _TO_US = pattern(
     r"(?i)\b(?:us|our|my|me|uns|unser\pL{0,2}|mein\pL{0,2}|nous|notre|nos|mon|mes|nuestr[ao]s?|mi|nos|nostr[aeio]|onze|ons|mijn|nasz\pL{0,3}|nas|mój|noss[ao]s?|meu|minha|наш\pL{0,3}|нас|мо[йяею])\b|我[们司方]|弊社|当社"
@@ -180,10 +185,19 @@ def keep_proved(reading: Reading) -> None:
         accusation.accused = []
         return
     sentences = _Sentences(reading)
+    if strikes_reader(accusation.mentions) and not any(
+        one.ip in accusation.accused and (_YOURS.search(one.cue) or one.line.zone is Zone.LOG) for one in accusation.mentions
+    ):
+        accusation.accused, accusation.why = [], "it says that an address of yours is attacked"
+        return
     proved = {entry.src for _, entry in accusation.logs if not entry.good} | reading.serving
     reading.proved = reading.proved or bool(reading.serving)
+    customer = is_from_customer(reading.facts.own_words)
+    doubt = customer or may_be_own(reading.facts.own_words)
     for mention in accusation.mentions:
-        if mention.ip not in proved and mention.ip in accusation.accused and _is_proved(mention, reading, sentences):
+        if mention.ip in proved or mention.ip not in accusation.accused or (doubt and _is_bare(mention, customer=customer)):
+            continue
+        if _is_proved(mention, reading, sentences):
             proved.add(mention.ip)
             reading.proved = True
     left = [ip for ip in accusation.accused if ip in proved]
@@ -192,6 +206,17 @@ def keep_proved(reading: Reading) -> None:
     elif len(left) < len(accusation.accused):
         reading.warnings.append("named without being accused: " + ", ".join(ip for ip in accusation.accused if ip not in left))
     accusation.accused = left
+
+
+def _is_bare(mention: Mention, *, customer: bool) -> bool:
+    """Whether what stands there only names the address: ``IP: ADDRESS``, ``host ADDRESS``. ``customer``: the writer is the reader's."""
+    if mention.in_table:
+        return False
+    return (
+        mention.role is not Role.ACCUSED
+        or (mention.strength < SAYS and mention.cue not in DIRECTED)
+        or (customer and mention.cue not in DIRECTED and _DOER.search(mention.cue) is None)
+    )
 
 
 class _Sentences:

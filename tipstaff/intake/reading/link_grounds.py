@@ -49,7 +49,7 @@ _ANOTHERS = pattern(
 #: What says of a page, in so many words, that the reader hosts it.
 _HOSTED = pattern(
     r"(?i)\b(?:hosted (?:by|with|at|on) you\pL*|(?:that|which|you) (?:you )?(?:are )?host(?:ing)?\b|your (?:customer|client|user|hosting|server|network|webspace)|customers? of yours|client of yours|(?:bei|von) ihnen (?:gehostet|betrieben|liegt)|ihr(?:e[mnrs]?)? kunde\pL*|gehostet\pL* (?:bei|von) (?:ihnen|euch)|"
-    r"(?:von ihnen|bei ihnen) gehostet\pL*|ihrem (?:server|webspace|netz)|(?:que |dont )?vous hébergez|sie hosten|ustedes alojan|jullie hosten|hostujecie|вы размещаете|hébergée?s? (?:chez|par) vous|chez vous|votre client|vos serveurs|alojad[ao]s? (?:en sus?|por ustedes)|en sus servidores|su cliente|ospitat[oaie] (?:da voi|sui vostri|presso di voi)|vostro cliente|"
+    r"(?:von ihnen|bei ihnen) gehostet\pL*|ihrem (?:server|webspace|netz)|(?:que |dont )?vous hébergez|vous êtes l'hébergeur|you are the host\pL*|sie sind der (?:hoster|provider)|ustedes son el proveedor|siete l'hosting|sie hosten|ustedes alojan|jullie hosten|hostujecie|вы размещаете|hébergée?s? (?:chez|par) vous|chez vous|votre client|vos serveurs|alojad[ao]s? (?:en sus?|por ustedes)|en sus servidores|su cliente|ospitat[oaie] (?:da voi|sui vostri|presso di voi)|vostro cliente|"
     r"(?:bij|door) (?:u|jullie) gehost\pL*|gehost (?:bij|door) (?:u|jullie)|(?:uw|jullie) (?:klant|server|netwerk)|u (?:was|państwa) (?:na serwerze|hostowan\pL*)|(?:hostowan\pL*|działa\pL*) (?:u|na) (?:was|państwa|waszym)|wasz(?:ego|ym)? klient\pL*|na waszym serwerze|"
     r"(?:alojad[oa]|hospedad[oa])s? (?:na vossa|nos vossos|em vossa|por vocês|na sua|nos seus|convosco)|vosso cliente|seu cliente|на вашем (?:хостинге|сервере)|у вас|вашего клиента|ваш клиент)\b|托管在贵|贵[司公]|您的客户|貴社(?:の|で|が|に)|御社(?:の|で|が|に)"
 )
@@ -59,6 +59,10 @@ _YOU_HOST = pattern(
 )
 _YOUR_CUSTOMER = pattern(
     r"(?i)(?:\b(?:your (?:customer|client|user)|(?:customer|client) of yours|ihr(?:e[mnrs]?)? kunde\pL*|votre client\pL?|(?:su|vuestro) cliente|vostro cliente|(?:uw|jullie) klant|wasz\pL* klient\pL*|państwa klient\pL*|(?:seu|vosso) cliente|ваш\pL* клиент\pL*)\s?[,:(\"'„«]{0,2}\s?|(?:您的|贵司)客户|貴社のお?客様?)$"
+)
+_CUSTOMER_BEHIND = pattern(
+    r"(?i)^[\s,(–-]{1,4}(?:(?:who is |which is )?(?:one of your (?:customers|clients|users)|your (?:customer|client)|a (?:customer|client) of yours)|einem? ihrer kunden|ihr(?:em)? kunden?|(?:l')?un de vos clients|votre client|uno de (?:sus|vuestros) clientes|su cliente|"
+    r"un vostro cliente|uno dei vostri clienti|(?:een )?van uw klanten|een van uw klanten|uw klant|jeden z waszych klientów|wasz klient|um dos (?:vossos|seus) clientes|vosso cliente|seu cliente|ваш клиент|один из ваших клиентов)|^[,，(（、]{0,1}(?:贵司|贵公司)(?:的)?客户|^[（、]{0,1}貴社のお?客様"
 )
 _HEADED = pattern(r"(?i)\b(?:urls?|links?|uri|enlaces?|liens?|ссылк\pL*|адрес\pL*|adresy?|domains?)\b|网址|链接|リンク")
 
@@ -277,7 +281,12 @@ def _take_hosted(reading: Reading) -> None:
     sites = {site_of(link.host) for link in left}
     if not reading.category or len(sites) != 1 or any(_OURS.search(_lead(facts.text, link)) for link in left):
         return
-    customer = [link for link in left if _YOUR_CUSTOMER.search(_lead(facts.text, link))]
+    customer = [
+        link
+        for link in left
+        if _YOUR_CUSTOMER.search(_lead(facts.text, link))
+        or _CUSTOMER_BEHIND.match(facts.text[link.found.end : link.found.end + 60])
+    ]
     hosted = reading.category in CONTENT and _HOSTED.search(facts.own_words)
     if customer or hosted or (reading.category == "spam" and _YOU_HOST.search(facts.own_words)):
         for link in customer or left:

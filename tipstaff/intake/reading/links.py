@@ -127,7 +127,7 @@ def judge_links(
         if link.why not in _NEVER and not _IMITATES.search(link.why) and _is_singled_out(link, letter, subject, accused or [])
     ]
     for link in links if singled else ():
-        known = link in singled or (link.defanged and link.verdict == "accused")
+        known = link in singled or link.host in {one.host for one in singled} or (link.defanged and link.verdict == "accused")
         link.verdict, link.why = ("accused", "named in the subject or with the accused address") if known else ("other", link.why)
     if any(link.defanged and link.verdict != "other" for link in links):  # a reporter who defangs what is bad leaves what is good
         for link in links:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tipstaff.intake.reading.mentions import Mention
 
 REACH = 90  # characters that a cue before an address reaches
+STRUCK = "the reader's own, which suffers"
 MAX_ITEMS = 8  # of a list, between an address and the words above the list
 
 BULLET = pattern(r"^[\s>*•·\-–|#\d.)(\[\"'`]{0,12}$")
@@ -101,7 +102,7 @@ def by_owner(mention: "Mention", letter: str) -> None:
         theirs = None
     yours = theirs or YOUR_LIST.search(mention.cue)
     if yours and mention.role in (None, Role.ACCUSED) and _STRIKES.search(letter[max(0, start - 130) : start]):
-        mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, "struck", True
+        mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, STRUCK, True
         return
     if mine and not _DOING.search(mine.group()) and not (theirs and theirs.start() > mine.start()):
         mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, mine.group().strip(), True

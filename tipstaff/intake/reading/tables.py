@@ -12,7 +12,7 @@ from tipstaff.intake.reading.sections import Line
 #: Words that head columns; a line of such words is a heading.
 _COLUMN_NAMES = frozenset(
     (
-        "#|aantal|addr|addr:port|address|anzahl|as|asn|attempts|bytes|cc|cet|count|country|czas|data|date|date/heure|"
+        "#|url|urls|uri|link|domain|domains|threat|threats|status|tag|tags|malware|brand|volume|subject|sample|target|victim|reporter|aantal|addr|addr:port|address|anzahl|as|asn|attempts|bytes|cc|cet|count|country|czas|data|date|date/heure|"
         "datum|destination|dport|dpt|dst|dstport|duration|events|fecha|first|flags|flows|gmt|heure|hits|hora|"
         "horodatage|host|hostname|id|ip|ips|last|liczba|name|no|nombre|nr|ora|packets|pkts|poort|port|porta|porte|"
         "ports|proto|protocol|protokoll|puerto|puertos|quell-ip|quellport|reason|seen|service|source|sport|spt|src|"

@@ -1,0 +1,88 @@
+# ruff: noqa: E501 - patterns and lists of words read better whole
+"""Who suffers and who does it, where a sentence names both: ``A is being attacked by B``; and what was true only before."""
+
+from itertools import pairwise
+
+from tipstaff.intake.reading.mentions import Mention
+from tipstaff.intake.reading.owners import STRUCK, YOUR_LIST
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.roles import SAYS, Role
+
+_W = r"(?:[\pL'-]+\s){0,5}"
+_DONE = (
+    r"(?:attack|flood|scann|hit\b|target|hammer|ddos|brute|prob|hack|spamm|angegriffen|attackiert|gescannt|überflutet|beschossen|attaqu|scann|visée?|inond|atacad|escanead|inundad|attaccat|scansionat|colpit|"
+    r"aangevallen|gescand|bestookt|overspoeld|atakowan|skanowan|zalewan|varrid)[\pL-]*"
+)
+_IS = r"(?:is|are|was|were|been|being|gets?|got|est|sont|été|était|étaient|está|están|estaba|fue|fueron|sido|siendo|è|sono|viene|vengono|stat[oaie]|jest|są|był[aoy]?|został[aoy]?|zostały|foi|foram|é|são|estão|ser|sendo)"
+#: Between the one that suffers and the one that does it.
+_PASSIVE = pattern(
+    rf"(?i)^[\s)\]]{{0,3}}(?:\([^)\n]{{0,60}}\)\s?)?,?\s?{_W}{_IS}\s{_W}{_DONE}\s{_W}(?:by|from|von|durch|par|depuis|de|por|desde|pelo|pela|da|dal|dall'indirizzo|dalla|do|door|vanaf|van|przez|z|od)\s(?:[\pL'-]+\s){{0,4}}[(\[]?$"
+    rf"|^[\s)]{{0,2}}{_W}(?:атаку|атаков|скан|взлам|подверга)\pL*\s{_W}(?:с|со|от|из)\s(?:[\pL'-]+\s){{0,4}}[(\[]?$"
+    r"|^[\s)\]]{0,3}(?:wird|wurde|werden|wurden|wordt|werd|worden)\s(?:[\pL'-]+\s){0,5}(?:von|durch|door|vanaf|van)\s(?:[\pL'-]+\s){0,4}[(\[]?$"
+    r"|^[)）\s]{0,2}(?:[，,]\s?)?(?:正在|正|一直|持续|自[^，。\n]{1,16}[起来]?)?(?:被|遭到|遭受|受到)(?:来自)?[^，。\n]{0,8}$"
+    r"|^[)）\s]{0,2}(?:が|は)[、\s]?$"
+)
+_SUFFERS = pattern(r"^[^。\n]{0,24}(?:を受け|されて|攻撃され)")  # behind the second, in Japanese
+#: ``A attacks your customer B``: the active voice goes on with whom it strikes.
+_BEFORE = pattern(
+    r"(?i)\b(?:previously|formerly|vorher|zuvor|früher|auparavant|précédemment|anteriormente|precedentemente|in precedenza|voorheen|eerder|wcześniej|poprzednio|ранее|раньше)\b|之前|以前は"
+)
+_CLAUSE = pattern(r"[,;.:!?，。；、]\s?")
+_HELP = pattern(
+    r"(?i)\b(?:help (?:us|me)?|please help|protect\pL*|mitigat\pL*|scrub\pL*|null-?rout\pL*|hilfe|helfen|hilf|schutz\pL*|ddos-schutz|aide[rz]?|aidez|protection|protég\pL*|ayuda\pL*|ayúd\pL*|protección|protejan|aiut\pL*|protezione|proteggete|bescherm\pL*|"
+    r"pomoc\pL*|pomóż\pL*|ochron\pL*|ajud\pL*|proteção|protejam|помогите|помощ\pL*|защит\pL*|i am your customer|we are your customer|for us until)\b|帮助|帮忙|防护|清洗|助けて|保護して"
+)
+_SELF = pattern(
+    r"(?i)\b(?:my|our|mein\pL{0,2}|unser\pL{0,2}|mon|notre|nos|mi|nuestr[ao]s?|(?:il )?mi[oa]|(?:il |la )?nostr[ao]|mijn|onze|mój|nasz\pL{0,2}|(?:o )?meu|(?:o )?nosso|мой|наш\pL{0,2})\s(?:[\pL-]+\s){0,3}(?:is|are|was|has been|gets|wird|werden|steht|est|sont|subit|está|sufre|recibe|è|viene|subisce|wordt|ligt|jest|foi|"
+    r"атаку\pL*|под)(?:[\s.,:;]|$)|\b(?:we|i) (?:are|am|'re|'m) (?:being|under)|\bwe are seeing\b|\battack since\b|我们的服务器|我的服务器|弊社サーバ"
+)
+
+
+def weigh_passives(letter: str, mentions: list[Mention]) -> None:
+    """``A is being attacked by B``: whatever else is said around them, A suffers and B does it. Whose A is, its cue keeps."""
+    for one, other in pairwise(mentions):
+        gap = letter[one.found.end : other.found.start]
+        if len(gap) > 140 or "\n\n" in gap or not _PASSIVE.match(gap):
+            continue
+        if gap.strip(" )）、")[:1] in ("が", "は") and not _SUFFERS.match(letter[other.found.end : other.found.end + 40]):
+            continue
+        theirs = YOUR_LIST.search(one.cue) or YOUR_LIST.search(letter[max(0, one.found.start - 40) : one.found.start])
+        one.role, one.strength, one.points, one.cue = Role.VICTIM, SAYS, True, STRUCK if theirs else "suffers"
+        if (
+            other.role is None
+            or (other.role is Role.ACCUSED and other.strength < SAYS)
+            or (other.role is Role.VICTIM and other.strength < SAYS)
+        ):
+            other.role, other.strength, other.points, other.said_at = Role.ACCUSED, SAYS, True, one.found.end
+            other.cue = "does it"
+
+
+def weigh_past(letter: str, mentions: list[Mention]) -> None:
+    """``previously hosted on A``: not accused today."""
+    for one in mentions:
+        lead = letter[max(one.line.start, one.found.start - 70) : one.found.start]
+        if one.role is Role.ACCUSED and _BEFORE.search(lead):
+            clause = lead[max((match.end() for match in _CLAUSE.finditer(lead)), default=0) :]
+            if _BEFORE.search(clause):
+                one.role, one.strength, one.cue = Role.OTHER, SAYS, "before"
+
+
+def strikes_reader(mentions: list[Mention]) -> bool:
+    """Whether an address is named as the reader's that suffers."""
+    return any(one.cue == STRUCK and one.role is Role.VICTIM for one in mentions)
+
+
+_I_AM_YOURS = pattern(
+    r"(?i)\b(?:(?:i am|i'm|we are|we're) (?:a |your )?(?:long-time )?customers?(?: of yours)?|ich bin (?:ihr )?kunde|wir sind (?:ihr )?kunde|je suis (?:votre )?client|nous sommes clients?|soy cliente|somos clientes?|sono (?:un )?vostro cliente|siamo (?:vostri )?clienti|ik ben klant|wij zijn klant|"
+    r"jestem (?:waszym |państwa )?klientem|sou (?:vosso )?cliente|somos (?:vossos )?clientes|я ваш клиент|мы ваш\pL* клиент\pL*)\b|我是贵|我们是贵|貴社を利用|御社を利用"
+)
+
+
+def is_from_customer(words: str) -> bool:
+    """Whether the writer says to be the reader's customer: then ``your customer`` is the writer."""
+    return _I_AM_YOURS.search(words) is not None
+
+
+def may_be_own(words: str) -> bool:
+    """Whether the writer asks for help against an attack on what is his own: then a bare address may be his."""
+    return bool(_HELP.search(words)) and bool(_SELF.search(words))
