@@ -107,8 +107,12 @@ def decide(*, appeal: int, decision: str, reason: str, by: str, now: datetime) -
 
 @transaction.atomic
 def withdraw(*, appeal: int, by: str, now: datetime) -> Appeal:
-    """Whoever brought it does not go on with it."""
+    """Whoever brought it, or somebody else of that customer, does not go on with it; Refused for anybody else."""
     row = _open(appeal)
+    contact = people.contact_of(by)
+    customer = Case.objects.select_related("customer").get(pk=row.case_id).customer
+    if by != row.by and (contact is None or contact.customer_id not in {customer.pk, customer.parent_id}):
+        raise Refused("an appeal is withdrawn by whoever brought it; the desk decides it")
     _settle(row, "withdrawn", "", by, now)
     given = {"resumes": State(row.resumes["state"])}
     advance(Act(row.case_id, Event.APPEAL_WITHDRAWN, given=given, detail={"appeal": row.pk}), by=by, now=now)

@@ -48,6 +48,13 @@ def require(by: str, wanted: Role) -> str:
     return role(by)
 
 
+def require_person(by: str, wanted: Role) -> str:
+    """As ``require``, and never a program: for what takes somebody's agreement."""
+    if is_program(by):
+        raise Refused("a program agrees to nothing; this takes a person")
+    return require(by, wanted)
+
+
 def contact_of(by: str) -> Contact | None:
     """The contact behind 'contact:7'; None for anybody else. Raises NotFound for one that does not exist."""
     if not is_contact(by):

@@ -101,7 +101,7 @@ def approve(*, approval: int, by: str, now: datetime) -> Measure | None:
         raise NotFound(f"there is no request {approval}")
     found = locked(case)
     row = _open(approval, "restrict")
-    people.require(by, Role(row.role))
+    people.require_person(by, Role(row.role))
     if row.requested_by == by:
         raise Refused("nobody approves his own action")
     row.approved_by, row.approved_at = by, now
@@ -164,7 +164,7 @@ def confirm_emergency(*, measure: int, reason: str, by: str, now: datetime) -> M
         raise NotFound(f"there is no emergency block {measure}")
     if row.state not in effects.OPEN_MEASURES or row.confirmed_by:
         raise Refused(f"that block is {row.state}" + (f", confirmed by {row.confirmed_by}" if row.confirmed_by else ""))
-    people.require(by, Role.ANALYST)
+    people.require_person(by, Role.ANALYST)
     if row.decided_by == by:
         raise Refused("nobody confirms his own emergency block")
     row.confirmed_by, row.confirmed_at, row.expires_at = by, now, now + effects.RESTRICTION_LASTS

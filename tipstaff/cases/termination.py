@@ -55,9 +55,8 @@ def confirm(*, approval: int, by: str, now: datetime) -> Case:
     row = Approval.objects.select_for_update().get(pk=approval)
     if row.refused_at is not None or row.approved_at is not None:
         raise Refused("that request is settled: " + (f"approved by {row.approved_by}" if row.approved_at else "withdrawn"))
-    people.require(by, Role.ANALYST)
+    people.require_person(by, Role.ANALYST)
     if people.is_program(row.requested_by):
-        people.require(by, Role.ANALYST)
         row.detail = {**row.detail, "asked_by_time": row.requested_by}
         row.requested_by, row.requested_at = by, now
         row.save(update_fields=["requested_by", "requested_at", "detail"])
