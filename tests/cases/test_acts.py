@@ -21,7 +21,7 @@ from tipstaff.cases import (
     timing,
     wrong,
 )
-from tipstaff.cases.models import Approval, CaseReport, Clock, ContentView, Measure, Notice, Proof, Retraction, Strike
+from tipstaff.cases.models import Approval, Case, CaseReport, Clock, ContentView, Measure, Notice, Proof, Retraction, Strike
 from tipstaff.kernel.errors import InputError, NotFound, Refused
 from tipstaff.policy import loading
 
@@ -59,6 +59,16 @@ def test_a_case_is_not_handed_to_somebody_elses_client_nor_by_a_stranger():
     desk.wait(25 * HOUR)
     with pytest.raises(Refused, match="no time is left"):
         desk.on(forwarding.forward_to_client, by=desk.carol, name="late", email="it@client.example")
+
+
+def test_nobody_has_us_write_to_any_number_of_addresses(monkeypatch):
+    monkeypatch.setattr(forwarding, "MOST", 2)
+    desk = Desk()
+    for number in range(2):
+        desk.on(forwarding.forward_to_client, by=desk.carol, name=f"client {number}", email=f"it@client{number}.example")
+    with pytest.raises(Refused, match="within a day"):
+        desk.on(forwarding.forward_to_client, by=desk.carol, name="client 3", email="it@client3.example")
+    assert Case.objects.filter(parent=desk.number).count() == 2
 
 
 def test_a_stranger_says_nothing_in_a_case():

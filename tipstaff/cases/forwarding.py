@@ -1,6 +1,6 @@
 """A reseller hands a case on to its own client (A6): a child case, its time inside the parent's; the parent stays liable."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -19,6 +19,9 @@ CARRIED = ("category", "clause", "severity", "edition_id", "brand", "headline", 
            "jurisdiction", "statute", "actor", "fault")  # fmt: skip
 
 
+MOST, WITHIN = 20, timedelta(days=1)  # cases that one contact hands on: our letters go to whoever they name
+
+
 @transaction.atomic
 def forward_to_client(
     *, case: int, by: str, now: datetime, client: int | None = None, name: str = "", email: str = "", language: str = ""
@@ -31,6 +34,8 @@ def forward_to_client(
     contact = people.contact_of(by)
     if contact is not None and contact.customer_id != parent.customer_id:
         raise Refused("this contact belongs to another customer")
+    if contact is not None and Case.objects.filter(opened_by=by, opened_at__gt=now - WITHIN).count() >= MOST:
+        raise Refused(f"{MOST} cases were handed on within a day: write to us if there are more clients")
     if parent.ticketed_at is None or parent.state in ENDED:
         raise Refused(f"case {parent.pk} cannot be handed on while it is {parent.state}")
     if parent.resolve_due_at is None or parent.resolve_due_at <= now:

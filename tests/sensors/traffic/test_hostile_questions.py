@@ -12,7 +12,7 @@ from tipstaff.faces.desk import traffic
 from tipstaff.kernel.errors import InputError
 from tipstaff.reports import claims
 from tipstaff.sensors.traffic.archive import corroborating, nfdump
-from tipstaff.sensors.traffic.archive.asking import Answer
+from tipstaff.sensors.traffic.archive.asking import Answer, Archive
 from tipstaff.sensors.traffic.archive.questions import Span
 from tipstaff.sensors.traffic.corroboration import Claim
 
@@ -78,3 +78,9 @@ def test_a_time_outside_all_flows_is_said_to_be_none(given: dict[str, str]) -> N
 def test_a_filter_that_is_too_deep_is_refused_in_words(text: str) -> None:
     with pytest.raises(InputError, match="nested too deeply"):
         traffic.read({"where": text}, T, UTC)  # type: ignore[arg-type]
+
+
+def test_a_question_may_not_fill_the_disk(tmp_path) -> None:
+    with Archive(tmp_path)._connection() as connection:
+        (said,) = connection.execute("SELECT current_setting('max_temp_directory_size')").fetchone()
+    assert said == "1.8 GiB", "2 GB, as DuckDB says it; without a limit it takes most of the disk"

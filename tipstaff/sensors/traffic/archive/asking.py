@@ -21,7 +21,7 @@ from tipstaff.sensors.traffic.archive.questions import DIMENSIONS, FLOW_COLUMNS,
 
 __all__ = ["DIMENSIONS", "MEASURES", "Answer", "Archive", "Questions", "Span"]
 
-MEMORY, THREADS = "256MB", 2
+MEMORY, THREADS, SPILL = "256MB", 2, "2GB"
 LATE = timedelta(hours=1)  # how much later than they ended flows may have been exported and filed
 COMPACTED = """
     SELECT local, peer, coalesce(local_hi, 0) AS local_hi, coalesce(local_lo, 0) AS local_lo, coalesce(peer_hi, 0) AS peer_hi,
@@ -154,7 +154,12 @@ class Archive(Questions):
     @contextmanager
     def _connection(self) -> Iterator[Any]:
         connection = duckdb.connect(
-            config={"memory_limit": self.memory, "threads": self.threads, "autoinstall_known_extensions": False}
+            config={
+                "memory_limit": self.memory,
+                "threads": self.threads,
+                "autoinstall_known_extensions": False,
+                "max_temp_directory_size": SPILL,  # else a question may fill the disk that mail is accepted on
+            }
         )
         done = threading.Event()
         if self.limit:
