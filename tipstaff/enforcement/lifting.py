@@ -15,7 +15,7 @@ from tipstaff.kernel.errors import InputError, Refused
 
 log = logging.getLogger(__name__)
 MANY = 10  # fewer are taken away one by one
-AT_ONCE = 5000
+AT_ONCE = 20_000
 
 
 def together(endpoint: Endpoint, row: Switches) -> int:

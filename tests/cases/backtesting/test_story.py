@@ -8,11 +8,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.cases.resolving import HOUR, Desk
+from tipstaff.accounts import staff
+from tipstaff.accounts.models import Customer
 from tipstaff.cases import resolution, restriction, retests, statements
 from tipstaff.cases.backtesting.backtest import as_json, backtest
 from tipstaff.cases.backtesting.comparing import Sort
+from tipstaff.cases.backtesting.ranks import Ranks
 from tipstaff.cases.models import Approval, Retest
+from tipstaff.faces.cli.backtesting import lines
 from tipstaff.policy import loading
+from tipstaff.policy.edition import Role
 
 pytestmark = pytest.mark.django_db
 WILL, MAY = "dedicated-hosting", "managed-services"
@@ -177,3 +182,26 @@ def test_what_the_replay_does_not_reproduce_is_said_and_not_compared():
     type(desk.case).objects.update(state="ACKNOWLEDGED")
     found = only(desk, edition(MAY))
     assert found.sorts == (Sort.UNLIKE,) and "stands at ACKNOWLEDGED" in found.unlike
+
+
+def test_people_may_decide_what_they_could_decide_then() -> None:
+    """Amy, who approved, is no analyst any more, and Otto became one later: neither changes the past."""
+    desk = lived(WILL, cut_by_people)
+    before = only(desk, edition(WILL))
+    for name, roles in (("amy", ["billing"]), ("alice", ["auditor"])):
+        staff.change(username=name, roles=roles, by="bob", now=desk.now + HOUR, reason="moved on")
+    assert before is None and only(desk, edition(WILL)) is None
+    ranks = Ranks()
+    assert Role.ANALYST in ranks.at("amy", desk.now) and ranks.at("amy", desk.now + 2 * HOUR) == frozenset()
+    staff.change(username="amy", active=False, by="bob", now=desk.now + 3 * HOUR, reason="left")
+    staff.change(username="amy", roles=["lead"], active=True, by="bob", now=desk.now + 5 * HOUR, reason="back")
+    held = [Role.LEAD in Ranks().at("amy", desk.now + hours * HOUR) for hours in (0, 2, 4, 6)]
+    assert held == [False, False, False, True] and Ranks().at("contact:1", desk.now) == frozenset()
+
+
+def test_what_is_taken_as_it_is_today_is_said() -> None:
+    desk = lived(WILL, silent)
+    assert as_json(run(desk, edition(WILL)))["assumed"][1].startswith("terms of contracts are those of today: none has one")
+    Customer.objects.filter(pk=desk.case.customer_id).update(contract={"notice_hours": 96})
+    said = next(line for line in lines(run(desk, edition(WILL))) if "contracts" in line)
+    assert "roles are those that people held then" in said and "1 of these cases" in said

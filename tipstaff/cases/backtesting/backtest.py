@@ -40,6 +40,14 @@ class Backtest:
     against: dict[str, int] = field(default_factory=dict)  # pinned editions and how many cases each had
     differences: list[Difference] = field(default_factory=list)
     over_limit: tuple[int, int] = (0, 0)  # customers over the limit of strikes: then, under the draft
+    own_terms: int = 0  # cases of customers whose contract, as it is today, has a time of its own
+
+    @property
+    def assumed(self) -> list[str]:
+        """What is taken as it is today, since nothing tells how it was; and what is taken as it was."""
+        words = ["roles are those that people held then"]
+        terms = f"{self.own_terms} of these cases have a time from their customer's contract" if self.own_terms else "none has one"
+        return [*words, f"terms of contracts are those of today: {terms}"]
 
     @property
     def totals(self) -> dict[Sort, int]:
@@ -80,6 +88,7 @@ def _run(edition: Edition, since: datetime, now: datetime, brand: str, most: int
         progress("Living through the cases", start, len(numbers))
         for one, name in _compared(_cases(numbers[start : start + AT_ONCE]), edition, now, pinned, changed):
             result.against[name] = result.against.get(name, 0) + 1
+            result.own_terms += one.past.contract is not None
             strikes.append((one.past.customer, one.then, one.draft))
             if one.sorts:
                 result.differences.append(one)
@@ -140,7 +149,7 @@ def as_json(result: Backtest) -> dict[str, Any]:
     return {
         "edition": result.edition, "content_hash": result.content_hash, "since": _moment(result.since),
         "until": _moment(result.until), "cases": result.cases, "not_looked_at": result.more, "sealed_left_out": result.sealed,
-        "against": result.against, "same": result.same,
+        "assumed": result.assumed, "against": result.against, "same": result.same,
         "totals": {sort.name.lower(): number for sort, number in result.totals.items()},
         "customers_over_limit": {"then": result.over_limit[0], "draft": result.over_limit[1]},
         "differences": [_row(one) for one in result.differences],

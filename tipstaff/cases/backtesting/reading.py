@@ -8,10 +8,11 @@ from typing import Any
 
 from django.db import connection
 
-from tipstaff.accounts.models import Contact, StaffMember
+from tipstaff.accounts.models import Contact
 from tipstaff.audit.models import Entry
-from tipstaff.cases import knowing, people, suggesting
+from tipstaff.cases import knowing, suggesting
 from tipstaff.cases.backtesting.past import Happening, Kind, Past, Told
+from tipstaff.cases.backtesting.ranks import Ranks
 from tipstaff.cases.facts import Facts
 from tipstaff.cases.models import (
     Appeal,
@@ -30,7 +31,7 @@ from tipstaff.cases.models import (
 from tipstaff.cases.opening import contract_time
 from tipstaff.cases.states import Event, State
 from tipstaff.correspondence.models import OutboxMessage
-from tipstaff.policy.edition import Edition, Role
+from tipstaff.policy.edition import Edition
 
 FACTS = ("harmed_party", "surface", "mode", "medium", "third_party_rule", "jurisdiction", "statute", "actor", "fault")
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -46,7 +47,7 @@ class _Known:
     """The rows of a batch, by case."""
 
     rows: dict[str, Rows] = field(default_factory=dict)
-    ranks: dict[str, frozenset[Role]] = field(default_factory=dict)
+    ranks: Ranks = field(default_factory=Ranks)
     told: dict[int, datetime] = field(default_factory=dict)
     unreachable: dict[int, tuple[tuple[datetime, datetime | None], ...]] = field(default_factory=dict)  # by customer
     continues: dict[int, datetime] = field(default_factory=dict)
@@ -83,7 +84,7 @@ def not_replayed(numbers: Sequence[int]) -> set[int]:
 
 def _load(cases: Sequence[Case]) -> _Known:
     numbers = [case.pk for case in cases]
-    known = _Known(ranks=_ranks(), latest=suggesting.latest(numbers))
+    known = _Known(ranks=Ranks(), latest=suggesting.latest(numbers))
     for name, (model, order) in _ROWS.items():
         found: Rows = defaultdict(list)
         for row in model.objects.filter(case__in=numbers).order_by(order, "pk"):
@@ -97,12 +98,6 @@ def _load(cases: Sequence[Case]) -> _Known:
     known.unreachable = _unreachable({case.customer_id for case in cases})
     known.continues, known.earlier, known.seen = _resolved_before(numbers), _earlier(numbers), _seen(numbers)
     return known
-
-
-def _ranks() -> dict[str, frozenset[Role]]:
-    """What each member of staff may decide, by the roles of today."""
-    rows = StaffMember.objects.values_list("username", "roles")
-    return {name: frozenset(rank for rank in Role if people.WHO[rank] & set(roles)) for name, roles in rows}
 
 
 def _told(numbers: Sequence[int]) -> dict[int, datetime]:
@@ -263,7 +258,7 @@ def _happenings(case: Case, known: _Known) -> Iterable[Happening]:
 
 
 def _by(known: _Known, at: datetime, kind: Kind, by: str, **more: Any) -> Happening:
-    return Happening(at, kind, by, known.ranks.get(by, frozenset()), **more)
+    return Happening(at, kind, by, known.ranks.at(by, at), **more)
 
 
 def _journaled(number: int, known: _Known) -> Iterable[Happening]:

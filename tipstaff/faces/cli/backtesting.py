@@ -15,6 +15,7 @@ def lines(found: Backtest) -> Iterator[str]:
         yield f"{found.more} older cases since then were not looked at (--most)"
     if found.sealed:
         yield f"{found.sealed} restricted cases are left out"
+    yield "; ".join(found.assumed)
     yield f"{found.same:>7}  the same"
     for sort, number in found.totals.items():
         if number:
