@@ -9,20 +9,21 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.test import Client, RequestFactory
 
+from tests.faces import sentences
+from tests.faces.sentences import constants
 from tipstaff.faces.portal import answers, page, standing, timeline, words
 from tipstaff.faces.portal.views import cases, contacts
 
 PORTAL = Path(words.__file__).parent
 OTHERS = [code for code in words.LANGUAGES if code != "en"]
 TAG = re.compile(r'\{%\s*(?:say|step)\s+"([^"]+)"')
-PLACE = re.compile(r"\{(\w+)\}")
 
 
 def written() -> set[str]:
     """Every sentence that can reach a page or a mail: in templates, in calls of ``say``, and in the tables of words."""
-    found = {text for path in PORTAL.rglob("*.html") for text in TAG.findall(path.read_text())}
+    found = sentences.in_templates(PORTAL, TAG)
     for path in PORTAL.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in sentences.nodes(path):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 place = {"say": 1, "said": 1, "refusal": 2}.get(name)
@@ -37,16 +38,10 @@ def written() -> set[str]:
     return found - {""}
 
 
-def constants(node: ast.AST) -> set[str]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return {node.value}
-    return constants(node.body) | constants(node.orelse) if isinstance(node, ast.IfExp) else set()
-
-
 def yielded(path: Path) -> set[str]:
     """Sentences that functions of a module yield or return."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in sentences.nodes(path):
         value = node.value if isinstance(node, ast.Yield | ast.Return) else None
         value = value.elts[0] if isinstance(value, ast.Tuple) else value
         found |= constants(value) if value is not None else set()
@@ -56,7 +51,7 @@ def yielded(path: Path) -> set[str]:
 def entries(path: Path) -> set[str]:
     """What an Entry says, and the labels of its parts."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in sentences.nodes(path):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Entry":
             found |= constants(node.args[2])
         if isinstance(node, ast.Dict) and all(isinstance(value, ast.Constant) for value in node.values):
@@ -66,16 +61,14 @@ def entries(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_every_sentence_is_translated_and_nothing_else_is(code):
-    known = words.catalogue(code)
-    assert sorted(written() - set(known)) == []
-    assert sorted(set(known) - written()) == []
+    assert sentences.missing(written(), words.catalogue(code)) == ([], [])
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_places_are_the_same_and_nothing_was_left_in_english(code):
-    for english, other in words.catalogue(code).items():
-        assert sorted(PLACE.findall(english)) == sorted(PLACE.findall(other)), english
-        assert other.strip() and (other != english or len(english) < 12), english
+    known = words.catalogue(code)
+    assert (sentences.misplaced(known), sentences.left(known, short=12)) == ([], [])
+    for english, other in known.items():
         if english in {"We", "You"}:  # 'We wrote to you' has an order of words that 'Wir: Ihnen geschrieben' need not have
             continue
         assert english.rstrip().endswith((".", "?", ":", "…")) == other.rstrip().endswith((".", "?", ":", "…")), english

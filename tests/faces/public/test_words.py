@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from tests.faces import sentences
+from tests.faces.sentences import constants
 from tipstaff.faces.public import figures, kinds, page, standing, words
 from tipstaff.faces.public.views import policy, report, status
 from tipstaff.kernel.clock import now as clock_now
@@ -16,19 +18,12 @@ from tipstaff.policy.edition import Severity
 PUBLIC = Path(words.__file__).parent
 OTHERS = [code for code in words.LANGUAGES if code != "en"]
 TAG = re.compile(r'\{%\s*say\s+"([^"]+)"')
-PLACE = re.compile(r"\{(\w+)\}")
-
-
-def constants(node: ast.AST) -> set[str]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return {node.value}
-    return constants(node.body) | constants(node.orelse) if isinstance(node, ast.IfExp) else set()
 
 
 def spoken(path: Path) -> set[str]:
     """Sentences that a module hands to a page: refusals, problems, steps, whatever ``Sentence`` is made of."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in sentences.nodes(path):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             taken = {"refusal": node.args[2:4], "of": node.args[:1], "Standing": node.args[1:2], "joined": node.args[:1]}.get(
@@ -54,7 +49,7 @@ def problems(node: ast.Assign | ast.Return) -> set[str]:
 
 def written() -> set[str]:
     """Every sentence that can reach a page: in templates, and in what the modules say."""
-    found = {text for path in PUBLIC.rglob("*.html") if path.name != "sample.html" for text in TAG.findall(path.read_text())}
+    found = sentences.in_templates(PUBLIC, TAG, but=("sample.html",))
     for path in PUBLIC.rglob("*.py"):
         found |= spoken(path)
     found |= {kind.title for kind in kinds.KINDS} | {kind.note for kind in kinds.KINDS}
@@ -68,16 +63,13 @@ def written() -> set[str]:
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_every_sentence_is_translated_and_nothing_else_is(code):
-    known = words.catalogue(code)
-    assert sorted(written() - set(known)) == []
-    assert sorted(set(known) - written()) == []
+    assert sentences.missing(written(), words.catalogue(code)) == ([], [])
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_places_are_the_same_and_nothing_was_left_in_english(code):
-    for english, other in words.catalogue(code).items():
-        assert sorted(PLACE.findall(english)) == sorted(PLACE.findall(other)), english
-        assert other.strip() and (other != english or len(english) < 14), english
+    known = words.catalogue(code)
+    assert (sentences.misplaced(known), sentences.left(known, short=14)) == ([], [])
 
 
 def test_there_are_many_sentences():
