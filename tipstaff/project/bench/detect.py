@@ -173,7 +173,7 @@ def run(
         for seed in seeds:
             if repeats:
                 day = Day(seed, hosts, mix)
-                attacks = list(Attacks(day, configuration.read().thresholds, rate).everything(repeats))
+                attacks = list(Attacks(day, configuration.read(flow_day.OPERATOR).thresholds, rate).everything(repeats))
                 schedule(attacks, seconds, np.random.default_rng(seed + 1000))
                 outcome = play(day, rate, seconds, first, attacks)
                 by_rate[rate].append(match(outcome))

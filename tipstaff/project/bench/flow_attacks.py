@@ -159,7 +159,7 @@ class Attacks:
         self.next_net += nets
         customer = 50_000 + first
         numbers = np.arange(count * nets)
-        ours = _networks(first + numbers // count, 1 + numbers % count, sixth)
+        ours = networks(first + numbers // count, 1 + numbers % count, sixth)
         whom = np.full(count * nets, customer) if level == "customer" else customer + 1_000 + numbers // 8
 
         def make(at: int) -> Flows:
@@ -172,15 +172,18 @@ class Attacks:
                 made = flows(len(ours), other, ours, dst_customer=whom, **common)
             return {key: column[packets > 0] for key, column in made.items()}
 
-        net = f"2001:db8:{0x1000 + first:x}::/48" if sixth else f"10.{128 + (first >> 8)}.{first & 255}.0/24"
-        subject = ("customer", str(customer)) if level == "customer" else ("prefix", net)
+        subject = ("customer", str(customer)) if level == "customer" else ("prefix", network_text(first, sixth))
         kind = f"carpet over a {level}, {name} {direction}"
         return Attack("carpet_bombing", direction, subject, strength, LASTING, 3.0, make, (), self.tells(pps, limit), kind)
 
 
-def _networks(nets: NDArray[np.int64], hosts: NDArray[np.int64], sixth: bool) -> NDArray[np.uint64]:
-    """Addresses of networks that only carpets use."""
+def networks(nets: NDArray[np.int64], hosts: NDArray[np.int64], sixth: bool) -> NDArray[np.uint64]:
+    """Addresses of networks of ours that do nothing else."""
     if not sixth:
         return fours((10 << 24) + (128 << 16) + (nets << 8) + hosts)
     high = np.uint64(0x20010DB8 << 32) | (np.uint64(0x1000) + nets.astype(np.uint64)) << np.uint64(16)
     return np.stack([high, hosts.astype(np.uint64)], 1)
+
+
+def network_text(net: int, sixth: bool) -> str:
+    return f"2001:db8:{0x1000 + net:x}::/48" if sixth else f"10.{128 + (net >> 8)}.{net & 255}.0/24"

@@ -34,6 +34,9 @@ CAPACITY = 1_000_000_000  # bits a second of each uplink
 WORKED = 0.25  # how the steady ones vary from minute to minute, as a logarithm's deviation
 
 _OPERATOR = """
+[default]
+scan.in = {peers_minute = 120, peers_hour = 400}
+
 [[group]]
 name = "content delivery"
 prefixes = ["10.64.0.0/29", "2001:db8::/125"]

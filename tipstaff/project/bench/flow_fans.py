@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from tipstaff.project.bench.flow_attacks import SURE, SURER, Attack, Attacks
+from tipstaff.project.bench.flow_attacks import SURE, SURER, Attack, Attacks, network_text, networks
 from tipstaff.project.bench.flow_day import SYN, WHOLE
-from tipstaff.project.bench.flow_stage import Flows
+from tipstaff.project.bench.flow_stage import Flows, flows
 from tipstaff.sensors.traffic.detection.detectors.fans import LEAST_SAMPLED
 
 SHORT, LONG = 120, 1500  # seconds; the slow ones, and sampled ones, show themselves over half an hour
@@ -25,6 +25,7 @@ def fans(attacks: Attacks, place: int, sixth: bool) -> Iterator[Attack]:
                dict(protocol=17, flags=0, packets=1, octets=60, dst_port=1900), kind="sweep of a UDP service")  # fmt: skip
     yield _fan(attacks, "vertical_scan", "scan.out.ports", fast * (0.3, 5.0, 60.0)[place], sixth, PROBE, ports=True)
     yield _fan(attacks, "vertical_scan", "scan.in.ports", fast * (0.5, 8.0, 60.0)[place], sixth, PROBE, ports=True)
+    yield _sweep(attacks, fast * (6.0, 20.0, 60.0)[place], sixth)
     login = {"flags": WHOLE, "packets": 14, "octets": 2600, "dst_port": (22, 3389, 5900)[place]}
     yield _fan(attacks, "brute_force", "login.out.attempts", fast * (0.6, 4.0, 30.0)[place], sixth, login, peers=3)
     yield _fan(attacks, "brute_force", "login.in.attempts", fast * (2.5, 12.0, 40.0)[place], sixth, login, peers=400)
@@ -56,6 +57,25 @@ def _fan(
     crossed, visible = _crossing(attacks, limit, a_second, lasts)
     what = kind or f"{detector} {direction}"
     return Attack(detector, direction, attacks.shown(who), a_second, lasts, crossed, make, (), visible, what)
+
+
+def _sweep(attacks: Attacks, a_second: float, sixth: bool) -> Attack:
+    """A stranger who tries one address after the other of a network of ours; of a /48, others than of a /24, there are enough."""
+    day, net = attacks.day, attacks.next_net
+    attacks.next_net += 1
+    room = 60_000 if sixth else 250
+    source = day.strangers(networks(np.array([net]), np.array([1]), sixth))
+    lasts = LONG if attacks.rate > 1 else SHORT
+
+    def make(at: int) -> Flows:
+        numbers = np.arange(int(a_second * at), int(a_second * (at + 1))) % room
+        ours = networks(np.full(len(numbers), net), 1 + numbers, sixth)
+        return flows(len(numbers), source, ours, dst_port=22, src_port=50_001, dst_customer=49_000 + numbers // 8, **PROBE)
+
+    crossed, visible = _crossing(attacks, "scan.in.peers", a_second, lasts)
+    subject = "prefix", network_text(net, sixth)
+    visible = visible and (sixth or attacks.rate <= 1)
+    return Attack("horizontal_scan", "in", subject, a_second, lasts, crossed, make, (), visible, "a stranger sweeps our space")
 
 
 def _crossing(attacks: Attacks, limit: str, a_second: float, lasts: int) -> tuple[float, bool]:

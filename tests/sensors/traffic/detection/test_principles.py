@@ -82,6 +82,44 @@ def test_what_is_unlike_before_must_last(lasts, told) -> None:
     assert all(75e6 < one.figures["usual"] < 85e6 and one.limit.seconds == 180 for one in opened.values())
 
 
+def probes(family: int, count: int, first: int, source: int, **more) -> dict:
+    """A stranger's probes of so many addresses of ours in a row."""
+    ours = np.tile(OURS[family], (count, 1))
+    ours[:, 1] = (ours[:, 1] & ~np.uint64(0xFF)) + (first + np.arange(count)).astype(np.uint64)
+    peer = np.tile(THEIRS[family], (count, 1))
+    peer[:, 1] += np.uint64(source)
+    return flows(count, peer, ours, dst_customer=17, flags=2, packets=1, octets=44, dst_port=22, **more)
+
+
+@pytest.mark.parametrize(("family", "network"), [(4, "198.51.100.0/24"), (6, "2001:db8::/48")])
+def test_a_stranger_who_sweeps_our_space_is_one_finding_on_the_network(family, network) -> None:
+    stage, found = playing("[default]\nscan.in.peers_minute = 100"), []
+    for second in range(30):
+        found += stage.play(AT + second, join([probes(family, 8, 8 * second, 0), probes(family, 3, 0, 100)]))
+    assert [(one.detector, one.kind, one.direction, one.subject.value, one.category) for one in found] == [
+        ("horizontal_scan", "port_scan_victim", "in", network, "")
+    ]
+    strangers = {4: "203.0.113.9", 6: "2001:db8:0:ffff::9"}
+    assert strangers[family] in found[0].words and {one["address"] for one in found[0].top_peers} == {strangers[family]}
+    assert 100 <= found[0].figures["fan_out"] <= 120 and (found[0].last_at - found[0].opened_at).total_seconds() < 2
+
+
+def test_strangers_are_not_gathered_where_no_limit_is_set() -> None:
+    stage, found = playing(), []
+    for second in range(30):
+        found += stage.play(AT + second, probes(4, 8, 8 * second, 0))
+    assert found == [] and stage.detection.sweeps.strangers == {}
+
+
+@pytest.mark.parametrize(("a_second", "told"), [(2, 1), (0, 0)])
+def test_a_sampled_sweep_needs_as_many_samples_as_any_scan(a_second, told) -> None:
+    stage, found = playing("[default]\nscan.in.peers_minute = 100", rate=1000), []
+    for second in range(50):
+        made = probes(4, a_second or int(second % 5 == 0), 2 * second, 0)
+        found += stage.play(AT + second, made, already_sampled=True)
+    assert [one.subject.value for one in found] == ["198.51.100.0/24"] * told
+
+
 def test_as_few_samples_open_a_scan_as_statistics_allow() -> None:
     """Of k samples that repeat none there are at least k² / 5.4 distinct ones; see docs/traffic.md."""
     assert [fans.at_least(k, k, 1000) >= 120 for k in (25, 26)] == [False, True]

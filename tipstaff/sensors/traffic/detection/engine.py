@@ -5,6 +5,7 @@ anywhere is counted, and reported with the time that detection takes and its lon
 """
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.detection import contacts as K
-from tipstaff.sensors.traffic.detection import evidence, looking, rating, tracks
+from tipstaff.sensors.traffic.detection import evidence, looking, rating, sweeps, tracks
 from tipstaff.sensors.traffic.detection.configuration import Configuration
 from tipstaff.sensors.traffic.detection.configuration import read as read_configuration
 from tipstaff.sensors.traffic.detection.detectors import foreign_source, uplink_share
@@ -47,6 +48,7 @@ class Detection:
         self.follow = Tracks(hosts)
         self.rates = rating.Rates(self.follow, Baselines())
         self.findings, self.suspects, self.shares = Findings(), Suspects(), uplink_share.Shares()
+        self.sweeps, self.swept = sweeps.Sweeps(), False
         self.exporters: dict[int, str] = {}
         self.published: deque[evidence.Block] = deque(maxlen=8)
         self.second = self.kept_at = 0
@@ -61,6 +63,7 @@ class Detection:
         """Take over what the operator decided; counters and open findings stay."""
         self.configuration = configuration
         looking.mark(self.contacts, configuration.thresholds)
+        self.swept = any(configuration.thresholds.least(name) < math.inf for name in sweeps.LIMITS)
         rating.marks(self.hosts, configuration.thresholds)
         self._rewatch()
 
@@ -111,6 +114,8 @@ class Detection:
             rows = self.watched.suspects[:count]
             self.suspects.take(narrow, wide, customers, rows, self.watched.interfaces, second)
             self.watched.suspects_count[0] = 0
+        if self.swept:
+            self.sweeps.take(narrow[:, first:last], wide[:, first:last], customers[:, first:last], second)
         self.recent.keep(narrow, wide, customers, first, last, second)
 
     def turn(self, second: int, blocks: Blocks) -> None:
@@ -144,6 +149,8 @@ class Detection:
         yield self.rates.look(thresholds, self.findings, second, tracks.SUM)
         yield looking.sightings(self.contacts, thresholds, self.findings.open, second, self._watch)
         yield self.suspects.sightings(thresholds, second)
+        if self.swept:
+            yield self.sweeps.sightings(thresholds, second)
         if self.configuration.uplinks:
             busy = [one.customer for one in self.follow.by_row.values() if one.level == "customer"]
             uplink_share.assign(self.watched.uplinks, busy)
@@ -228,7 +235,7 @@ class Detection:
             "followed": len(self.follow.by_row), "not_followed": self.follow.refused,
             "unlisted": int(self.hosts.hot.counted[1] + self.hosts.hot_sums.counted[1]),
             "contacts": {name: fans.tally.tolist() for name, fans in zip(K.CONCERNS, self.contacts.fans, strict=True)},
-            "suspects_left_out": int(self.watched.suspects_count[1]) + self.suspects.left_out,
+            "suspects_left_out": int(self.watched.suspects_count[1]) + self.suspects.left_out + self.sweeps.left_out,
             "spool": {"waiting": len(spool.waiting), "written": spool.written, "lost": spool.lost} if spool else None,
         }  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tipstaff.sensors.traffic.detection.thresholds import Applied
 
-LEAST_SAMPLED = 12  # contacts that must really have been seen of a sampled host
+LEAST_SAMPLED = 8  # contacts that must really have been seen of a sampled host: by chance of 2 at the limit, once in a thousand
 ANSWERED = 0.6  # of a scanner's flows, at least so many are probes that nobody answers
 WINDOWS = (("minute", 60.0), ("hour", 3600.0))
 

@@ -1,7 +1,8 @@
 """One source that tries the same few ports of many addresses and is answered by few. Pure.
 
 Peer-to-peer programs also call many who do not answer, but on as many ports as peers; crawlers, monitoring and mail servers
-are answered. Pings and probes of UDP services have no answer that a flow shows: for them only the number counts.
+are answered. Pings and probes of UDP services have no answer that a flow shows: for them only the number counts. Strangers who
+try addresses of ours are gathered by ``sweeps``.
 """
 
 from tipstaff.sensors.traffic.detection.detectors import fans
@@ -14,15 +15,19 @@ FEW_PORTS, PORTS_A_PEER = 8, 0.2
 
 
 def judge(fan: Fan, applied: Applied, ease: float) -> Judged | None:
-    """Over which limit it is; ``ease`` below 1 where it was before."""
-    if fan.direction != "out":
-        return None
-    prefix = "scan.out.peers" if fan.concern == "probe" else "scan.out.swept"
+    """Over which limit one of our hosts is; ``ease`` below 1 where it was before."""
+    return judge_source(fan, applied, ease) if fan.direction == "out" else None
+
+
+def judge_source(fan: Fan, applied: Applied, ease: float) -> Judged | None:
+    """The same of any source; of a stranger's, ``fan`` says whom of ours it tried."""
+    prefix = f"scan.{fan.direction}.peers" if fan.concern == "probe" else f"scan.{fan.direction}.swept"
     found = fans.first_over(fan, applied, prefix, "peers", ease)
     if found is None or not _looks_like_it(fan, found.window, ease):
         return None
     window, value = found.window, found.value
-    words = f"tried about {value:.0f} addresses within the last {found.length}, of which few answered"
+    whose = "addresses" if fan.direction == "out" else "addresses of ours"
+    words = f"tried about {value:.0f} {whose} within the last {found.length}, of which few answered"
     figures = {"fan_out": round(value), "ports": round(window.ports), "attempts": float(window.attempts * max(fan.rate, 1))}
     return Judged("fan_out", round(value), found.limit, found.limit_value, found.seen, words, figures)
 
