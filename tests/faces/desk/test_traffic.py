@@ -14,6 +14,7 @@ from tests.faces.desk.test_browser import check
 from tests.sensors.traffic.test_archive import made, stored
 from tipstaff.audit.models import Entry
 from tipstaff.faces.desk import streams, traffic
+from tipstaff.faces.desk.models import SavedView
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.sensors.traffic.archive.asking import Archive
 from tipstaff.sensors.traffic.archive.questions import Statement
@@ -86,6 +87,34 @@ def test_from_and_to_as_a_sankey(kept, alice) -> None:
     pairs = page.context["found"].pairs
     assert sum(amount for _, _, amount in pairs) == page.context["found"].total and "443 https" in page.content.decode()
     assert len(page.context["bands"]) == len(pairs) == len(page.context["pair_rows"])
+
+
+def test_as_heat_every_step_of_every_value_has_its_cell(kept, alice) -> None:
+    page = alice.get("/traffic/", {"by": "customer", "view": "heat"})
+    found, cells = page.context["found"], page.context["cells"]
+    assert len(cells) == sum(amount > 0 for line in found.lines for amount in line) > 3
+    warmest = max((amount, place, i) for place, line in enumerate(found.lines) for i, amount in enumerate(line))
+    places = [*range(len(found.values)), -1]
+    assert [cell.level for cell, _, _ in cells if (cell.place, cell.column) == (places[warmest[1]], warmest[2])] == [7]
+    assert page.content.decode().count('<rect class="w') == len(cells) + 7  # and the key
+
+
+def test_a_question_is_kept_under_a_name_alone_or_for_all(kept, alice, signed_in) -> None:
+    kept_one = {"name": "Mail out", "query": "by=peer&where=peer_port+25&last=24h&view=heat&rubbish=1", "shared": "on"}
+    answer = alice.post("/traffic/views/", kept_one)
+    assert answer.status_code == 302 and "rubbish" not in answer["Location"]
+    page = alice.get(answer["Location"])
+    assert 'aria-current="page">Mail out' in page.content.decode() and page.context["asked"].where == "peer_port 25"
+    alice.post("/traffic/views/", {"name": "Mine", "query": "by=local"})
+    bob = signed_in("bob").get("/traffic/").content.decode()
+    assert "Mail out" in bob and ">Mine" not in bob
+    number = SavedView.objects.get(name="Mail out").pk
+    assert signed_in("bob").post(f"/traffic/views/{number}/delete/").status_code == 404
+    assert alice.post("/traffic/views/", {"name": "Wrong", "query": "where=nonsense"}).status_code == 422
+    assert alice.post(f"/traffic/views/{number}/delete/").status_code == 302
+    assert list(SavedView.objects.values_list("name", flat=True)) == ["Mine"]
+    factory.StaffMember.objects.create(username="x", roles=["auditor"])
+    assert signed_in("x").post("/traffic/views/", {"name": "y", "query": ""}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -206,7 +235,13 @@ def test_it_is_accessible_and_worked_by_keys(opened, settings) -> None:
     root = settings.STATE / "flows" / "archive"
     stored(root, made(600, at=clock_now() - timedelta(hours=1)), at=clock_now() - timedelta(hours=1))
     Exporter.objects.create(address="192.0.2.250", first_seen=desk.now, last_seen=desk.now, facts={"streams": [STREAM]})
-    pages = ["/traffic/", "/traffic/?view=sankey&by=local", "/traffic/?where=nonsense", "/traffic/?last=1h&where=vlan+9999"]
+    pages = [
+        "/traffic/",
+        "/traffic/?view=sankey&by=local",
+        "/traffic/?view=heat&by=peer",
+        "/traffic/?where=nonsense",
+        "/traffic/?last=1h&where=vlan+9999",
+    ]
     pages += ["/traffic/exporters/", "/traffic/flows/?address=198.51.100.3&last=6h"]
     for width, dark in ((1440, False), (390, True)):
         page = opened("bob", width=width, dark=dark)

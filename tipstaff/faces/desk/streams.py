@@ -105,6 +105,45 @@ def _line(values: Sequence[float], width: float, top: float) -> str:
     return "M" + "L".join(points) if points else ""
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A step of a value: its corner, and how warm it is, from 1 to WARMEST; what is nothing has no cell."""
+
+    x: float
+    y: float
+    level: int
+    place: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Heat:
+    cells: tuple[Cell, ...]
+    lines: tuple[float, ...]  # the middle of each value's row
+    width: float
+    high: float  # of a row
+    bounds: tuple[float, ...]  # the amount from which on each level is meant
+
+
+WARMEST, ROW_HIGH = 7, 20.0
+
+
+def heat(amounts: Sequence[Sequence[float]], places: Sequence[int]) -> Heat:
+    """A row for each value, a cell for each step; every level begins at half of the next, so that small ones are seen too."""
+    count = max((len(row) for row in amounts), default=0)
+    top = max((value for row in amounts for value in row), default=0.0)
+    width = WIDE / max(count, 1)
+    bounds = tuple(top / 2 ** (WARMEST - level) if level > 1 else 0.0 for level in range(1, WARMEST + 1))
+    cells = tuple(
+        Cell(round(LEFT + i * width, 1), TOP + number * ROW_HIGH, sum(value >= bound for bound in bounds), place, i)
+        for number, (place, row) in enumerate(zip(places, amounts, strict=True))
+        for i, value in enumerate(row)
+        if value > 0
+    )
+    lines = tuple(TOP + (number + 0.5) * ROW_HIGH for number in range(len(amounts)))
+    return Heat(cells, lines, round(width, 1), ROW_HIGH, bounds)
+
+
 def ticks_along(start: datetime, end: datetime, zone: tzinfo) -> tuple[Tick, ...]:
     """Some six moments along the axis, as the viewer's clock shows them."""
     length = end - start

@@ -34,6 +34,7 @@ from tipstaff.faces.desk.views import (
     shadow,
     signing_in,
     traffic,
+    traffic_views,
     wording,
 )
 
@@ -102,6 +103,8 @@ urlpatterns = [
     path("traffic/", traffic.explore),
     path("traffic.csv", traffic.explore_csv),
     path("traffic/flows/", traffic.flows),
+    path("traffic/views/", traffic_views.save),
+    path("traffic/views/<int:number>/delete/", traffic_views.remove),
     path("traffic/exporters/", exporters.listing),
     path("traffic/exporters/<slug:action>/", exporters.act),
     path("refused/", refused.listing),

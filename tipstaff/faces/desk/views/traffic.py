@@ -14,6 +14,7 @@ from tipstaff.faces.desk import streams, traffic
 from tipstaff.faces.desk.access import DeskRequest, desk, zone_of
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.traffic import MEASURES, NAMES, Asked, Found
+from tipstaff.faces.desk.views import traffic_views
 from tipstaff.faces.desk.views.home import csv_answer
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, Problem, Refused
@@ -41,7 +42,7 @@ def explore(request: DeskRequest) -> HttpResponse:
     try:
         context["kept_since"] = kept = sensors.archive(limit=traffic.LIMIT).kept_since()
         asked = traffic.read(request.GET, now, zone)
-        context |= {"asked": asked, "given": _given(asked, zone)}
+        context |= {"asked": asked, "given": _given(asked, zone), **traffic_views.shown(request, asked)}
         if kept is not None:
             found = traffic.answer(asked, request.user.pk, now)
             context |= _shown(asked, found, zone, now)
@@ -90,6 +91,8 @@ def _shown(asked: Asked, found: Found, zone: ZoneInfo, now: datetime) -> dict[st
         "layers": [(layer, names[layer.place], rows[layer.place]) for layer in drawn.layers],
         "page_title": NAMES[asked.dimension], "empty": not found.total, "csv": asked.address(),
     }  # fmt: skip
+    if asked.view == "heat":
+        shown |= _warm(rates, places, names, unit)
     if asked.view == "sankey":
         shown |= _between(asked, found, names, unit, factor / whole)
     return shown
@@ -138,6 +141,18 @@ def _times(
             "all": streams.short(sum(row[i] for row in rates), unit), "cells": cells,
         })  # fmt: skip
     return rows
+
+
+def _warm(rates: Sequence[Sequence[float]], places: Sequence[int], names: Sequence[str], unit: str) -> dict[str, Any]:
+    """The heat picture; the tables below say the same."""
+    drawn = streams.heat(rates, places)
+    foot = streams.TOP + len(places) * drawn.high
+    return {
+        "heat": drawn, "heat_foot": foot, "heat_high": foot + 24, "heat_text": foot + 18,
+        "heat_rows": [(y + 4, name) for y, name in zip(drawn.lines, names, strict=True)],
+        "cells": [(cell, names[cell.place], streams.short(rates[cell.place][cell.column], unit)) for cell in drawn.cells],
+        "levels": [(level, streams.short(bound, unit)) for level, bound in enumerate(drawn.bounds, 1)],
+    }  # fmt: skip
 
 
 def _between(asked: Asked, found: Found, names: Sequence[str], unit: str, factor: float) -> dict[str, Any]:
