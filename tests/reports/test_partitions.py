@@ -49,6 +49,14 @@ def test_a_month_is_made_once_and_takes_its_own_in_utc():
         assert cursor.fetchone()[0] == "FOR VALUES FROM ('2027-03-01 00:00:00+00') TO ('2027-04-01 00:00:00+00')"
 
 
+def test_every_partition_has_all_indexes():
+    part = bulk.ensure_partition(datetime(2031, 5, 6, tzinfo=UTC))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE tablename = %s", [part])
+        names = {row[0].removeprefix(part) for row in cursor.fetchall()}
+    assert names == {"_key", "_case", "_ip", "_report", "_provisional", "_held", "_host"}
+
+
 def test_the_application_neither_makes_nor_drops_nor_changes_tables():
     part = bulk.ensure_partition(NOW)
     assert refused("CREATE TABLE mine (x int)")
