@@ -27,6 +27,7 @@ MAX_TOLD = 20  # log lines that are asked what happened
 _NO_VICTIM = frozenset(("vulnerable", "open_relay", "blocklisted"))
 #: Kinds in which a machine that is called is the bad one, and words for calling it where the caller is not the reader's.
 _CALLED = frozenset(("c2", "malware", "spyware", "compromised", "trade_secret_leak"))
+_CALLS = pattern(r"(?i)verbind|connect|connex|conexi|conex|connession|połącz|соедин|traffic to|packets to|requests to")
 _OUTWARD = pattern(
     r"(?i)\b(?:outbound|outgoing|exfiltrat\pL*|beacon\pL*|calls? home|phon(?:es?|ing) home|callbacks?|data (?:went|was sent|is sent)|sent (?:the |our )?(?:data|files|passwords|credentials) to|ausgehend\pL*|abgeflossen|"
     r"uitgaande?|naar buiten|sortante?s?|exfiltr\pL*|salientes?|in uscita|uscente|wychodząc\pL*|de saída|исходящ\pL*)\b[^.!?\n]{0,90}$|(?:外联|外连|回连|外部への?通信|外向き)[^。\n]{0,60}$"
@@ -209,7 +210,11 @@ def _reached_out(reading: Reading) -> None:
     accusation = reading.accusation
     if accusation.accused or accusation.logs or reading.category not in _CALLED:
         return
-    own = {one.ip for one in accusation.mentions if one.role in (Role.VICTIM, Role.OTHER) and one.strength >= SAYS}
+    own = {
+        one.ip
+        for one in accusation.mentions
+        if one.role in (Role.VICTIM, Role.OTHER) and one.strength >= SAYS and not _CALLS.search(one.cue)
+    }
     left = [one for one in accusation.mentions if one.ip not in own and not is_private(one.ip)]
     left = [one for one in left if _OUTWARD.search(reading.facts.text[max(0, one.found.start - 130) : one.found.start])]
     if len({one.ip for one in left}) == 1 and all(one.role in (Role.VICTIM, Role.NEUTRAL, None) for one in left):
@@ -264,7 +269,7 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
         complaint.add("abuse")
     solid = (
         bool(reading.accusation.logs)
-        or any(link.defanged for link in reading.links)
+        or any(link.defanged or link.why == HOSTED for link in reading.links)
         or (bool(reading.accusation.accused) and reading.accusation.strength >= SAYS)
     )
     mailing = facts.kinds("mailing")
