@@ -202,6 +202,12 @@ def shadow_mode() -> Iterator[Finding]:
         yield Finding(WARN, "shadow mode", text, "meant for a copy of another desk's mail; unset TIPSTAFF_SHADOW to work for real")
 
 
+def proxies() -> Iterator[Finding]:
+    if environment.get("public_url").startswith("https://") and not environment.networks("proxies"):
+        text = "people come through a proxy that is not named: to the limits on guessing and sending all of them are one address"
+        yield Finding(WARN, "proxies", text, "name its address in TIPSTAFF_PROXIES, and have it add to X-Forwarded-For")
+
+
 def kernel() -> Iterator[Finding]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     level = WARN if soft < 1024 else OK
@@ -227,5 +233,5 @@ def _existing(path: Path) -> Path:
 
 MACHINE: tuple[Callable[[], Iterator[Finding]], ...] = (
     python, packages, account, machine_memory, state_directory, disk, fsync_time, clock, kernel, ports,
-    reachable_by_others, shadow_mode, spool, programs,
+    reachable_by_others, proxies, shadow_mode, spool, programs,
 )  # fmt: skip
