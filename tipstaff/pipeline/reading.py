@@ -23,7 +23,11 @@ _HEADER = 65_536  # bytes at most
 
 def message_id(content: bytes) -> str:
     """The Message-ID of a mail, without its brackets; empty where there is none (RFC 5322 section 3.6.4)."""
-    header = content[:_HEADER].replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    end = content.find(b"\n\r\n", 0, _HEADER)  # the pattern takes either line end: only what is searched need be short
+    if end < 0 or content.find(b"\n\n", 0, end) >= 0 or content[:1] in b"\r\n":
+        header = content[:_HEADER].replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    else:
+        header = content[: end + 1]
     found = _MESSAGE_ID.search(header)
     return found.group(1).decode("ascii", "replace") if found else ""
 

@@ -19,6 +19,8 @@ from tipstaff.intake.reading.sections import Line, Zone
 from tipstaff.intake.reading.struck import weigh_passives, weigh_past
 from tipstaff.intake.reading.tables import columns_of
 
+MIN_ALIKE = 3  # lines that look alike
+
 
 @dataclass
 class Accusation:
@@ -60,7 +62,7 @@ def accuse(
 def _logs(lines: list[Line], zone: str | None, reference) -> list[tuple[Line, LogLine]]:
     found = []
     for line in lines:
-        if line.zone in (Zone.HEADERS, Zone.FORWARD, Zone.WHOIS, Zone.TRACE) or not line.may_log:
+        if not line.may_log or line.zone in (Zone.HEADERS, Zone.FORWARD, Zone.WHOIS, Zone.TRACE):
             continue
         entry = read_log_line(line.text.lstrip("> "), zone=zone, reference=reference)
         if entry is not None:
@@ -83,13 +85,15 @@ def _alike(lines: list[Line], zone: str | None, reference) -> Iterator[tuple[Lin
 
     Only where they name several addresses: the one address that stands in every line may be the reporter's own machine.
     """
+    if sum([line.may_log for line in lines]) < MIN_ALIKE:
+        return
     run: list[tuple[Line, LogLine]] = []
     for line in [*lines, None]:
         entry = _timed(line, zone, reference) if line is not None and line.may_log and line.zone is Zone.BODY else None
         if line is not None and entry is not None:
             run.append((line, entry))
             continue
-        if len({entry.src for _, entry in run}) > 1 and len(run) > 2:
+        if len({entry.src for _, entry in run}) > 1 and len(run) >= MIN_ALIKE:
             yield from run
         if line is None or line.text.strip():
             run = []

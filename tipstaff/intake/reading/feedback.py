@@ -15,7 +15,8 @@ class Fields:
     values: dict[str, list[str]] = field(default_factory=dict)
 
     def first(self, name: str) -> str:
-        return self.values.get(name, [""])[0]
+        found = self.values.get(name)
+        return found[0] if found else ""
 
     def every(self, name: str) -> list[str]:
         return [value for value in self.values.get(name, []) if value]
@@ -45,7 +46,7 @@ def feedback_fields(part: Part) -> Fields:
     """The part's fields; empty lines between them are passed over."""
     lines = part.content[:200_000].replace(b"\r\n", b"\n").split(b"\n")
     found = Fields()
-    for key, value in read_headers(b"\n".join(line for line in lines if line.strip())).fields:
+    for key, value in read_headers(b"\n".join([line for line in lines if line.strip()])).fields:
         values = found.values.setdefault(key.lower(), [])
         if len(values) < 1_000:
             values.append(value)

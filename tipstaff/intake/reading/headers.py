@@ -14,6 +14,7 @@ MAX_VALUE = 16_384  # characters of one value
 MAX_WORDS = 400  # encoded words in one value
 
 _WORD = pattern(rb"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
+_BLANK = frozenset((b" ", b"\t"))
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"
 
@@ -50,7 +51,7 @@ def read_headers(head: bytes) -> HeaderBlock:
         block.defects.append(f"headers longer than {MAX_HEADER_BLOCK} bytes were cut")
     name, pieces = "", []
     for line in head.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
-        if line.startswith((b" ", b"\t")):
+        if line[:1] in _BLANK:
             pieces.append(line)
             continue
         label, colon, rest = line.partition(b":")
