@@ -37,13 +37,18 @@ def note(items: Sequence[Item], events: pl.DataFrame, report_ids: Sequence[int],
 
 def _harmed(items: Sequence[Item], events: pl.DataFrame, report_ids: Sequence[int], now: datetime) -> int:
     """Other customers of ours whom an attack from inside was aimed at (B11, B12). Its words would name who attacks: left out."""
-    outward = [place for place, item in enumerate(items) if not item.draft.victim and item.parsed.kind in CONFIGURED_SOURCES]
+    outward = [
+        place
+        for place, item in enumerate(items)
+        if not item.draft.victim and item.parsed.kind in CONFIGURED_SOURCES and item.draft.category in HARMING
+    ]
     if not outward:
         return 0
     aimed = []
-    for row in events.filter(pl.col("report").is_in(outward) & (pl.col("attribution") == HELD)).iter_rows(named=True):
+    told = pl.col("details").is_not_null()  # rows of a feed say nothing beside: a million of them never become objects
+    for row in events.filter(pl.col("report").is_in(outward) & (pl.col("attribution") == HELD) & told).iter_rows(named=True):
         finding = orjson.loads(row["details"] or b"{}").get("finding") or {}
-        if finding.get("direction") == "out" and items[row["report"]].draft.category in HARMING:
+        if finding.get("direction") == "out":
             aimed += [(row, finding, address, seen) for address, seen in _peers(finding)]
     held = _holders(sorted({address for _, _, address, _ in aimed}), now)
     fresh = 0
