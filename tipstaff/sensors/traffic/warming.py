@@ -58,3 +58,6 @@ def warm() -> None:
         detection.turn(second, lambda: [(c.narrow, c.wide, customers, 4)])
         count_hosts(c.narrow, c.wide, customers, 0, 4, hosts, second)
         detection.note(c.narrow, c.wide, customers, 0, 4, second)
+    detection.watched.plan[:] = 1  # what only some operators have watched
+    hosts.watched.counted[0] = 1
+    detection.note(c.narrow, c.wide, customers, 0, 4, 4)

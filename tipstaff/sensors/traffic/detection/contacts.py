@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, prefetch
-from tipstaff.sensors.traffic.detection.watching import Watchlists, foreign, listed_in, note_uplinks
+from tipstaff.sensors.traffic.detection.watching import Watchlists, suspect
+from tipstaff.sensors.traffic.series import aligned
 
 PROBE, SWEEP, LOGIN, MAIL = range(4)
 CONCERNS = ("probe", "sweep", "login", "mail")
@@ -31,7 +32,7 @@ PEER_BITS, PORT_BITS = 512, 128
 SHORT_GENERATION, LONG_GENERATION = 30, 1800  # seconds
 NEAR, IDLE = 16, 60  # rows looked at for a key; seconds after which the least busy of them may be given away
 MOST_PROBE_PACKETS = 6  # a SYN and its repetitions (net.ipv4.tcp_syn_retries is 6)
-AT_ONCE = 64
+AT_ONCE, CHUNK = 64, 2048  # contacts whose rows are asked for together; flows that are looked through together
 LOW = 0xFFFFFFFF
 
 # Marks: per concern, distinct peers or ports, times the sampling rate, and contacts of the short and the long window from which
@@ -52,6 +53,14 @@ class Fans(NamedTuple):
     heads: NDArray[np.uint64]
 
 
+class Jobs(NamedTuple):
+    """Flows that concern anything, with the mask of what; then of some contacts flow, end and place, and their keys."""
+
+    found: NDArray[np.int64]
+    waiting: NDArray[np.int64]
+    keys: NDArray[np.uint64]
+
+
 class Contacts:
     """Everything that ``note_contacts`` writes."""
 
@@ -60,14 +69,15 @@ class Contacts:
         self.marks: NDArray[np.int64] = np.full((4, 3), 1 << 40, np.int64)
         self.least: NDArray[np.float64] = np.full((4, 2), np.inf)  # limits below which no open finding goes on either
         self.watched: dict[tuple[int, int, int], int] = {}  # whose answers are counted, since when
-        self.waiting: NDArray[np.int64] = np.zeros((AT_ONCE * 4, 4), np.int64)  # flow, end, concern, place
-        self.keys: NDArray[np.uint64] = np.zeros(AT_ONCE * 4, np.uint64)
+        self.jobs = Jobs(
+            np.zeros((CHUNK + 1, 2), np.int64), np.zeros((AT_ONCE + 2, 3), np.int64), np.zeros(AT_ONCE + 2, np.uint64)
+        )  # fmt: skip
 
 
 def new_fans(rows: int) -> Fans:
     return Fans(
-        np.zeros((rows, FAN_ROW), np.uint64), np.zeros((rows, 2), np.uint64), np.zeros(2, np.int64), np.zeros(8192, np.int64),
-        np.zeros(2, np.int64), np.zeros((rows, 2), np.uint64),
+        aligned((rows, FAN_ROW), np.uint64), np.zeros((rows, 2), np.uint64), np.zeros(2, np.int64), np.zeros(8192, np.int64),
+        np.zeros(2, np.int64), aligned((rows, 2), np.uint64),
     )  # fmt: skip
 
 
@@ -76,15 +86,16 @@ def note_contacts(
     hosts: C.Hosts, contacts: Contacts, watched: Watchlists, second: int,
 ) -> None:  # fmt: skip
     """Look at columns ``first`` to ``last``, after they were counted."""
-    probe, sweep, login, mail = contacts.fans
     w = watched
-    note(
-        narrow, wide, customers, first, last, hosts.ports, hosts.seed, second, contacts.marks, contacts.waiting, contacts.keys,
-        probe, sweep, login, mail, w.plan, w.listed, w.blocked, w.interfaces, w.uplinks, w.suspects, w.suspects_count,
-    )  # fmt: skip
+    if w.plan[0]:
+        suspect(
+            narrow, wide, customers, first, last, w.plan, w.listed, w.blocked, w.interfaces, w.uplinks, w.suspects, w.suspects_count
+        )  # fmt: skip
+    note(narrow, wide, customers, first, last, hosts.ports, hosts.seed, second, contacts.marks, contacts.jobs, *contacts.fans)
     answered = min(int(hosts.watched.counted[0]), len(hosts.watched.rows))
     if answered:
-        note_answered(narrow, wide, hosts.watched.rows, answered, hosts.seed, second, probe, contacts.marks[PROBE])
+        probe, mark = contacts.fans[PROBE], contacts.marks[PROBE]
+        note_answered(narrow, wide, hosts.watched.rows, answered, hosts.seed, second, probe, mark, contacts.jobs)
         hosts.watched.counted[0] = 0
 
 
@@ -203,14 +214,17 @@ def set_bit(rows, at, bit, young, old, shift):
             rows[at, DISTINCT] += uint64(1) << uint64(shift)
 
 
-@kernel
+@inlined
 def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, second):
     """Note one contact; ``weight``: attempts that it counts for; 0 notes a flow that is none."""
     rows = fans.rows
     at = find_fan(fans, key, at, hi, lo, second)
     if at < 0:
         return
-    age(rows, at, second)
+    began = rows[at, GENERATIONS]
+    short, long = second - int64(began & uint64(LOW)), second - int64(began >> uint64(32))
+    if (short < 0) | (short >= SHORT_GENERATION) | (long < 0) | (long >= LONG_GENERATION):
+        age(rows, at, second)
     fresh = int64(rows[at, LAST] & uint64(LOW)) != second
     before = rows[at, DISTINCT], rows[at, SHORT], rows[at, LONG]
     rows[at, LAST] = uint64(second) | uint64(who & LOW) << uint64(32)
@@ -255,40 +269,41 @@ def reached(mark, rate, distinct, short, long):
 
 
 @kernel
-def note_answered(narrow, wide, pairs, count, seed, second, probe, mark):
+def note_answered(narrow, wide, pairs, count, seed, second, probe, mark, jobs):
     """Flows of watched hosts that are no probes: somebody answers them."""
-    for n in range(count):
-        i, end = pairs[n, 0], pairs[n, 1]
-        if narrow[L.PROTOCOL, i] != 6 or narrow[L.TCP_FLAGS, i] & 0x12 == 2:
-            continue
-        key = C.key_of(narrow, wide, i, end, seed)
-        mine = L.DST_HI if end else L.SRC_HI
-        at = C.place_of(key, len(probe.rows))
-        touch(
-            probe, mark, key, at, wide[mine, i], wide[mine + 1, i], uint64(0), int64(0), int64(6), int64(narrow[L.RATE, i]),
-            int64(0), int64(0), second,
-        )  # fmt: skip
+    flat, flat_heads = probe.rows.reshape(probe.rows.size), probe.heads.reshape(probe.heads.size)
+    for begin in range(0, count, AT_ONCE):
+        held = uint64(0)
+        for n in range(begin, min(begin + AT_ONCE, count)):
+            i, end = pairs[n, 0], pairs[n, 1]
+            if narrow[L.PROTOCOL, i] != 6 or narrow[L.TCP_FLAGS, i] & 0x12 == 2:
+                continue
+            key = C.key_of(narrow, wide, i, end, seed)
+            place = C.place_of(key, len(probe.rows))
+            prefetch(flat_heads, place * 2)
+            prefetch(flat, place * FAN_ROW)
+            jobs.keys[held], jobs.waiting[held, 0], jobs.waiting[held, 1], jobs.waiting[held, 2] = key, i, end, place
+            held += uint64(1)
+        for n in range(held):
+            i, mine = jobs.waiting[n, 0], L.DST_HI if jobs.waiting[n, 1] else L.SRC_HI
+            touch(
+                probe, mark, jobs.keys[n], jobs.waiting[n, 2], wide[mine, i], wide[mine + 1, i], uint64(0), int64(0), int64(6),
+                int64(narrow[L.RATE, i]), int64(0), int64(0), second,
+            )  # fmt: skip
 
 
 @inlined
 def concerns_of(narrow, wide, i, ports):
-    """What a flow may be part of: a mask of concerns, and whether it is an attempt of a login (else part of a session)."""
+    """What a flow may be part of: a mask of concerns; without a branch, as flows of all kinds come mixed."""
     protocol, packets, port = narrow[L.PROTOCOL, i], wide[L.PACKETS, i], narrow[L.DST_PORT, i] & 0xFFFF
-    mask = int64(0)
-    if protocol == 6:
-        flags, of_port = narrow[L.TCP_FLAGS, i], ports[port]
-        if flags & 0x12 == 2 and packets <= MOST_PROBE_PACKETS:
-            mask |= 1 << PROBE
-        if of_port & C.PORT_LOGIN:
-            mask |= 1 << LOGIN
-        if of_port & C.PORT_MAIL and flags & 2:
-            mask |= 1 << MAIL
-    elif protocol == 17:
-        if packets <= 2 and ports[port] & C.PORT_PROBED:
-            mask |= 1 << SWEEP
-    elif (protocol == 1 and port == 2048) or (protocol == 58 and port == 32768):  # echo request: type * 256 + code
-        mask |= 1 << SWEEP
-    return mask
+    flags, of_port = narrow[L.TCP_FLAGS, i], ports[uint64(port)]
+    tcp = protocol == 6
+    probe = tcp & (flags & 0x12 == 2) & (packets <= MOST_PROBE_PACKETS)
+    sweep = (protocol == 17) & (packets <= 2) & (of_port & C.PORT_PROBED != 0)
+    sweep |= ((protocol == 1) & (port == 2048)) | ((protocol == 58) & (port == 32768))  # echo request: type * 256 + code
+    login = tcp & (of_port & C.PORT_LOGIN != 0)
+    mail = tcp & (of_port & C.PORT_MAIL != 0) & (flags & 2 != 0)
+    return int64(probe) << PROBE | int64(sweep) << SWEEP | int64(login) << LOGIN | int64(mail) << MAIL
 
 
 @inlined
@@ -305,67 +320,56 @@ def login_weight(narrow, wide, i):
 
 
 @kernel
-def note(
-    narrow, wide, customers, first, last, ports, seed, second, marks, waiting, keys, probe, sweep, login, mail, plan, listed,
-    blocked, interfaces, uplinks, suspects, suspects_count,
-):  # fmt: skip
-    """In two steps, so that rows are in the cache when they are written: collect what concerns anything, then write it."""
-    held = int64(0)
-    for i in range(first, last):
-        ours = customers[0, i] != 0 or customers[1, i] != 0
-        if plan[0]:
-            why = int64(0)
-            if plan[1] and ours:
-                why |= listed_in(narrow, wide, customers, i, listed, 1)
-            if plan[2] and ours:
-                why |= listed_in(narrow, wide, customers, i, blocked, 0)
-            if plan[3] and foreign(narrow, wide, customers, i, interfaces):
-                why |= 4
-            if plan[4]:
-                note_uplinks(narrow, wide, customers, i, uplinks)
-            if why:
-                if suspects_count[0] < len(suspects):
-                    suspects[suspects_count[0], 0], suspects[suspects_count[0], 1] = i, why
-                    suspects_count[0] += 1
-                else:
-                    suspects_count[1] += 1
-        if ours:
+def note(narrow, wide, customers, first, last, ports, seed, second, marks, jobs, probe, sweep, login, mail):
+    """First list which flows concern anything, then take one concern after the other."""
+    for begin in range(first, last, CHUNK):
+        found = uint64(0)
+        for i in range(begin, min(begin + CHUNK, last)):
             mask = concerns_of(narrow, wide, i, ports)
-            if mask:
-                for end in range(2):
-                    if customers[end, i] != 0:
-                        key = C.key_of(narrow, wide, i, end, seed)
-                        for concern in range(4):
-                            if mask >> concern & 1 and (end == 0 or concern != MAIL):
-                                rows = probe.rows if concern == PROBE else sweep.rows if concern == SWEEP else login.rows
-                                rows = mail.rows if concern == MAIL else rows
-                                place = C.place_of(key, len(rows))
-                                heads = probe.heads if concern == PROBE else sweep.heads if concern == SWEEP else login.heads
-                                heads = mail.heads if concern == MAIL else heads
-                                prefetch(heads.reshape(heads.size), place * 2)
-                                prefetch(rows.reshape(rows.size), place * FAN_ROW)
-                                prefetch(rows.reshape(rows.size), place * FAN_ROW + SHORT_PEERS)
-                                keys[held] = key
-                                waiting[held, 0], waiting[held, 1], waiting[held, 2], waiting[held, 3] = i, end, concern, place
-                                held += 1
-        if held > AT_ONCE * 3 or (i == last - 1 and held):
-            for n in range(held):
-                j, end, concern = waiting[n, 0], waiting[n, 1], waiting[n, 2]
-                mine, other = (L.DST_HI, L.SRC_HI) if end else (L.SRC_HI, L.DST_HI)
-                if narrow[L.FAMILY, j] == 4:
-                    peer = uint64(narrow[L.SRC if end else L.DST, j])
-                else:
-                    peer = (wide[other, j] * uint64(C.GOLDEN)) ^ wide[other + 1, j]
-                peer ^= peer >> uint64(31)
-                weight = int64(1)
-                if concern == LOGIN:
-                    weight = login_weight(narrow, wide, j)
-                elif concern != MAIL and narrow[L.RATE, j] > 1:
-                    weight = max(int64(wide[L.PACKETS, j]), int64(1))  # as often its peer was seen
-                fans = probe if concern == PROBE else sweep if concern == SWEEP else login if concern == LOGIN else mail
-                touch(
-                    fans, marks[concern], keys[n], waiting[n, 3], wide[mine, j], wide[mine + 1, j], peer,
-                    int64(narrow[L.DST_PORT, j] & 0xFFFF), int64(narrow[L.PROTOCOL, j]), int64(narrow[L.RATE, j]), weight,
-                    int64(customers[end, j]), second,
-                )  # fmt: skip
-            held = int64(0)
+            jobs.found[found, 0], jobs.found[found, 1] = i, mask
+            found += uint64((mask != 0) & ((customers[0, i] != 0) | (customers[1, i] != 0)))
+        note_concern(narrow, wide, customers, found, seed, second, marks[PROBE], jobs, probe, PROBE)
+        note_concern(narrow, wide, customers, found, seed, second, marks[SWEEP], jobs, sweep, SWEEP)
+        note_concern(narrow, wide, customers, found, seed, second, marks[LOGIN], jobs, login, LOGIN)
+        note_concern(narrow, wide, customers, found, seed, second, marks[MAIL], jobs, mail, MAIL)
+
+
+@kernel
+def note_concern(narrow, wide, customers, found, seed, second, mark, jobs, fans, concern):
+    """In steps, so that rows are in the cache when they are written: list some contacts and ask for their rows, then write them."""
+    flat, flat_heads = fans.rows.reshape(fans.rows.size), fans.heads.reshape(fans.heads.size)
+    f, waiting = uint64(0), jobs.waiting
+    while f < found:
+        held = uint64(0)
+        while f < found and held < AT_ONCE:
+            i, mask = uint64(jobs.found[f, 0]), jobs.found[f, 1]
+            f += uint64(1)
+            if mask >> concern & 1 == 0:
+                continue
+            for end in range(1 if concern == MAIL else 2):
+                if customers[end, i] != 0:
+                    key = C.key_of(narrow, wide, i, end, seed)
+                    place = C.place_of(key, len(fans.rows))
+                    prefetch(flat_heads, place * 2)
+                    for line in range(0, FAN_ROW, 8):
+                        prefetch(flat, place * FAN_ROW + line)
+                    jobs.keys[held], waiting[held, 0], waiting[held, 1], waiting[held, 2] = key, i, end, place
+                    held += uint64(1)
+        for n in range(held):
+            j, end = waiting[n, 0], waiting[n, 1]
+            mine, other = (L.DST_HI, L.SRC_HI) if end else (L.SRC_HI, L.DST_HI)
+            if narrow[L.FAMILY, j] == 4:
+                peer = uint64(narrow[L.SRC if end else L.DST, j])
+            else:
+                peer = (wide[other, j] * uint64(C.GOLDEN)) ^ wide[other + 1, j]
+            peer ^= peer >> uint64(31)
+            weight = int64(1)
+            if concern == LOGIN:
+                weight = login_weight(narrow, wide, j)
+            elif concern != MAIL and narrow[L.RATE, j] > 1:
+                weight = max(int64(wide[L.PACKETS, j]), int64(1))  # as often its peer was seen
+            touch(
+                fans, mark, jobs.keys[n], waiting[n, 2], wide[mine, j], wide[mine + 1, j], peer,
+                int64(narrow[L.DST_PORT, j] & 0xFFFF), int64(narrow[L.PROTOCOL, j]), int64(narrow[L.RATE, j]), weight,
+                int64(customers[end, j]), second,
+            )  # fmt: skip

@@ -227,6 +227,28 @@ def note_uplinks(narrow, wide, customers, i, uplinks):
                 uplinks.share[number, way, place] += octets
 
 
+@kernel
+def suspect(narrow, wide, customers, first, last, plan, listed, blocked, interfaces, uplinks, suspects, suspects_count):
+    """What stands out by itself, where the operator, or the desk above, wants anything noticed."""
+    for i in range(first, last):
+        ours = customers[0, i] != 0 or customers[1, i] != 0
+        why = int64(0)
+        if plan[1] and ours:
+            why |= listed_in(narrow, wide, customers, i, listed, 1)
+        if plan[2] and ours:
+            why |= listed_in(narrow, wide, customers, i, blocked, 0)
+        if plan[3] and foreign(narrow, wide, customers, i, interfaces):
+            why |= 4
+        if plan[4]:
+            note_uplinks(narrow, wide, customers, i, uplinks)
+        if why:
+            if suspects_count[0] < len(suspects):
+                suspects[suspects_count[0], 0], suspects[suspects_count[0], 1] = i, why
+                suspects_count[0] += 1
+            else:
+                suspects_count[1] += 1
+
+
 def behind_all(interfaces: Interfaces, exporter: int, interface: int) -> tuple[int, ...]:
     """The customers behind an interface; nobody where nothing is known."""
     key = exporter << 32 | interface
