@@ -14,6 +14,7 @@ SCREENS = [
     "/intake/",
     "/intake/?view=all",
     "/customers/",
+    "/customers/not-served/",
     "/rules/",
     "/rules/risks/",
     "/settings/",
