@@ -264,6 +264,11 @@ def test_the_palette_goes_to_places_and_searches(opened) -> None:
     with page.expect_navigation():
         page.keyboard.press("Enter")
     assert "/search/?q=203.0.113." in page.url
+    page.keyboard.press("Control+k")
+    page.keyboard.type("outb")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.url.endswith("/outbox/"), "the beginning of a place's name leads there"
 
 
 def test_single_keys_can_be_turned_off_and_never_fire_while_typing(opened) -> None:

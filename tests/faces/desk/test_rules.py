@@ -60,6 +60,7 @@ def test_everything_that_is_wrong_is_said_at_once(desk, alice) -> None:
     answer = alice.post("/rules/new/", {"name": "x", "action": "record_only", "prefix": "999.1.2.3/8", "fewer_than": "3"})
     text = answer.content.decode()
     assert answer.status_code == 422 and "is no prefix" in text and "days" in text
+    assert "['" not in text and "<b>Prefix</b>" in text, "what was typed comes back as it was typed"
     assert "999.1.2.3/8" in text
     assert alice.post("/rules/new/", {"name": "x", "action": "record_only"}).status_code == 422
 

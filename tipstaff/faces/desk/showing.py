@@ -88,7 +88,7 @@ def _trust(found: Report) -> str:
     """How much a report is trusted; whose it is, is told only on asking, and that is on the record."""
     reporter = found.reporter
     said = "authenticated" if reporter.authenticated_as else "not authenticated"
-    return f"{said}, trust {reporter.trust}, {reporter.reports} reports"
+    return f"{said}, trust {reporter.trust}, {reporter.reports} report{'' if reporter.reports == 1 else 's'}"
 
 
 def _subject(event: Event) -> str:

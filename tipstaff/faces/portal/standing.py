@@ -139,7 +139,7 @@ class Standing:
             return "to put it right"
         if self.client:
             return "for your client"
-        return "until it should be fixed" if self.planned else "to send us your plan"
+        return "to put it right" if self.planned else "to send us your plan"
 
 
 def of(case: Case, now: datetime, *, planned: bool = False, client: bool = False) -> Standing:

@@ -100,7 +100,7 @@ def edit(request: DeskRequest, number: int | None = None) -> HttpResponse:
             now=now,
         )
     except InputError as error:
-        context |= {"problems": error.problems, "given": request.POST | {"category": request.POST.getlist("category")}}
+        context |= {"problems": error.problems, "given": request.POST.dict() | {"category": request.POST.getlist("category")}}
         return page(request, "desk/rule.html", context, status=422)
     if request.POST.get("then") == "replay":
         rehearsal.replay(rule=kept, now=now)

@@ -82,6 +82,9 @@
   const openPalette = () => { if (!palette || palette.open) return; pinput.value = ""; filter(); palette.showModal(); pinput.focus(); };
   pinput?.addEventListener("input", filter);
   palette?.addEventListener("keydown", (event) => {
+    const typed = pinput.value.trim().toLowerCase();
+    const meant = event.key === "Enter" && event.target === pinput && typed && places().find((item) => item.textContent.trim().toLowerCase().startsWith(typed));
+    if (meant) { event.preventDefault(); $("a", meant).click(); return; }
     if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return;
     event.preventDefault();
     const links = places().map((item) => $("a", item));
