@@ -44,6 +44,7 @@ class Rates:
     learning: dict[int, Track] = field(default_factory=dict)  # slot: one that no static limit presses, oldest first
     unlike: dict[int, int] = field(default_factory=dict)  # slot: minutes in a row that were unlike before
     own: dict[int, tuple[Track, Applied]] = field(default_factory=dict)  # slot: whose limits these are
+    vectors: dict[tuple[int, str, str], NDArray[np.float64]] = field(default_factory=dict)
     of: Thresholds | None = None  # what the limits were made of
 
     def __post_init__(self) -> None:
@@ -138,11 +139,15 @@ class Rates:
         if self.of is not thresholds:
             self.of = thresholds
             self.own.clear()
+            self.vectors.clear()
         for track in rows:
             if track.slot not in self.own or self.own[track.slot][0] is not track:
                 found = thresholds.applied(track.version, track.address, track.length, track.customer)
                 self.own[track.slot] = track, found
-                self.limits[track.slot], self.release[track.slot] = _limits(found, track), found["timing.release"]
+                key = id(found), track.level, track.direction  # what thresholds answer, they keep
+                if key not in self.vectors:
+                    self.vectors[key] = _limits(found, track)
+                self.limits[track.slot], self.release[track.slot] = self.vectors[key], found["timing.release"]
                 self.lasts[track.slot] = max(1, min(int(found["timing.seconds"]), 60))
                 self.since[track.slot] = track.since - C.LENGTH
         return [self.own[track.slot][1] for track in rows]
