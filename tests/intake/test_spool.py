@@ -39,6 +39,15 @@ def remains(spool):
     return sorted(path.name for path in spool.directory.iterdir() if not path.name.endswith(spools.SUFFIX))
 
 
+def test_it_is_empty_until_something_waits_and_again_when_that_is_done(spool):
+    assert spool.is_empty()
+    item = one()
+    spool.put([item])
+    assert not spool.is_empty()
+    spool.done([item])
+    assert spool.is_empty()
+
+
 text = strategies.text(strategies.characters(codec=None), max_size=30)
 
 

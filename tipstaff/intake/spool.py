@@ -157,6 +157,11 @@ class Spool:
         with os.scandir(self.directory) as entries:
             return sum(entry.name.endswith(SUFFIX) for entry in entries)
 
+    def is_empty(self) -> bool:
+        """Whether nothing waits; looks no further than the first file."""
+        with os.scandir(self.directory) as entries:
+            return not any(entry.name.endswith(SUFFIX) for entry in entries)
+
     def clear_remains(self, *, older_than: datetime) -> int:
         """Remove half-written files of a killed acceptor; nobody was told that they were accepted."""
         gone = 0

@@ -32,7 +32,7 @@ def run(*, rows: int = 20_000, workers: int = 2, seed: int = 1) -> dict[str, Any
             hands = stack.enter_context(programs.started(workers))
             meter = throwaway.Meter(cluster, hands)
             fcntl.flock(turn, fcntl.LOCK_UN)
-            while spool.count() or Submission.objects.filter(state="received").exists():
+            while not spool.is_empty() or Submission.objects.filter(state="received").exists():
                 time.sleep(programs.LOOK)
             meter.stop()
         states = dict.fromkeys(("parsed", "needs_person", "set_aside", "failed"), 0)
