@@ -78,8 +78,11 @@ def events_of(reading: Reading) -> list[EventDraft]:
     accusation = reading.accusation
     links = _accused_links(reading)
     events: list[EventDraft] = []
+    mentions: dict[str, list[Mention]] = {}
+    for mention in accusation.mentions:
+        mentions.setdefault(mention.ip, []).append(mention)
     for ip in accusation.accused:
-        events += _rows_of_a_notice(reading, ip) or [_ip_event(reading, ip)]
+        events += _rows_of_a_notice(reading, ip) or [_ip_event(reading, ip, mentions.get(ip, []))]
     if links:
         single = events[0] if len(events) == 1 else None
         rows = [] if single else events
@@ -157,10 +160,9 @@ def _link_event(reading: Reading, link: Link, beside: EventDraft | None) -> Even
     return event
 
 
-def _ip_event(reading: Reading, ip: str) -> EventDraft:
+def _ip_event(reading: Reading, ip: str, mentions: list[Mention]) -> EventDraft:
     event = EventDraft(ip=ip)
     rows = [(line, entry) for line, entry in reading.accusation.logs if entry.src == ip and not entry.good]
-    mentions = [mention for mention in reading.accusation.mentions if mention.ip == ip]
     if rows:
         fill_from_rows(reading, event, rows)
     elif mentions:
