@@ -112,6 +112,8 @@ class Attacks:
         limit = self.limit(f"host.{direction}.{name}")
         pps = strength * limit / (8 * size if name.endswith("bps") else 1)
 
+        targets = self.day.strangers(self.day.address[np.full(3, who)])  # a flood has its victims, and keeps to them
+
         def make(at: int) -> Flows:
             count = 150
             packets = self.day.rng.multinomial(round(pps), np.full(count, 1 / count))
@@ -122,9 +124,7 @@ class Attacks:
                 "protocol": protocol, "flags": flags, "packets": packets, "octets": packets * size, "fragment": fragment,
                 "src_port": ours, "dst_port": port,
             }  # fmt: skip
-            return (
-                self.day.out(group, peers[:3].repeat(50, 0), **more) if direction == "out" else self.day.into(group, peers, **more)
-            )
+            return self.day.out(group, targets.repeat(50, 0), **more) if direction == "out" else self.day.into(group, peers, **more)
 
         limit_pps = limit / (8 * size if name.endswith("bps") else 1)
         kind = {"in": "victim of ", "out": "sender of "}[direction] + detector

@@ -307,8 +307,8 @@ class Day:
         one = np.array([who])
         packets = np.array([int(CAPACITY * share / 8 / 1400)])
         if inward:
-            return self.into(one, self.servers[who % 100 : who % 100 + 1], packets=packets, octets=packets * 1400, input=link)
-        return self.out(one, self.servers[who % 100 : who % 100 + 1], packets=packets, octets=packets * 1400, output=link)
+            return self.into(one, self.strangers(self.address[one]), packets=packets, octets=packets * 1400, input=link)
+        return self.out(one, self.strangers(self.address[one]), packets=packets, octets=packets * 1400, output=link)
 
     def usual_minute(self, count: int) -> NDArray[np.float64]:
         """So many minutes of each steady host, in bits a second: (hosts, minutes)."""

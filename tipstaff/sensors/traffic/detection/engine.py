@@ -147,6 +147,7 @@ class Detection:
         thresholds = self.configuration.thresholds
         yield self.rates.look(thresholds, self.findings, second, tracks.HOST)
         yield self.rates.look(thresholds, self.findings, second, tracks.SUM)
+        yield self.rates.learn(thresholds, self.findings, second)
         yield looking.sightings(self.contacts, thresholds, self.findings.open, second, self._watch)
         yield self.suspects.sightings(thresholds, second)
         if self.swept:

@@ -132,7 +132,6 @@ class Rates:
         for number in fired:
             yield from self._rates(rows[number], applied[number], out[number], findings, second)
             self.waiting.discard(rows[number].slot)
-        yield from self._learn(rows, applied, findings, second)
 
     def _apply(self, rows: Sequence[Track], thresholds: Thresholds) -> list[Applied]:
         """The limits of each; those that are known are not asked for again."""
@@ -263,12 +262,13 @@ class Rates:
     def _seconds(self, track: Track, metric: int, times: NDArray[np.int64]) -> NDArray[np.float64]:
         return self.follow.hosts.ring[times, track.slot, metric].astype(np.float64)
 
-    def _learn(self, rows: Sequence[Track], applied: Sequence[Applied], findings: Findings, second: int) -> Iterator[Sighting]:
+    def learn(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
         """Compare each track's last minute with what is usual; learn from it where nothing is wrong."""
         times = np.arange(second - MINUTE, second) % C.LENGTH
-        for track, own in zip(rows, applied, strict=True):
+        for track in list(self.follow.by_row.values()):
             if track.slot % MINUTE != second % MINUTE:  # each has its turn once a minute
                 continue
+            own = thresholds.applied(track.version, track.address, track.length, track.customer)
             place = self.baselines.place(f"{track.direction} {track.subject.kind} {track.subject.value}", second)
             if place < 0 or second - track.since < MINUTE:
                 continue
