@@ -122,7 +122,7 @@ class Story:
             pass
         for row in Approval.objects.filter(requested_by="system:clock", approved_at=None, refused_at=None):
             if at >= row.requested_at + APPROVES:
-                restriction.approve(approval=row.pk, by="alice", now=at)
+                restriction.approve(approval=row.pk, by="alice" if row.role == "analyst" else "bob", now=at)
             elif row.requested_at + APPROVES <= self.end:
                 self._at(row.requested_at + APPROVES, _nothing)
         telling.tell(now=at, most=LETTERS)
