@@ -247,6 +247,30 @@ def test_a_time_is_not_moved_into_the_past_nor_without_a_reason():
     assert desk.state == "DISCONNECT_PENDING"
 
 
+def test_an_answer_after_the_time_was_over_waits_for_a_person_who_may_give_more():
+    desk = Desk(MAY)
+    desk.wait(desk.case.resolve_due_at - desk.now + HOUR)
+    assert desk.state == "TICKETED" and desk.case.needs_person
+    over = desk.case.resolve_due_at
+    desk.on(statements.plan, by=desk.carol, cause="An old plugin.", fix="It goes.", promised_at=desk.now + 5 * HOUR)
+    assert desk.state == "ACKNOWLEDGED" and "when the time was over" in desk.case.needs_person
+    assert desk.case.next_due_at == over and desk.case.waiting_on == "us", "it stays among what is past due"
+    desk.on(timing.change, resolve_due=desk.now + 6 * HOUR, reason="the plan is good")
+    case = desk.case
+    assert (case.needs_person, case.waiting_on) == ("", "customer") and case.next_due_at == case.resolve_due_at > desk.now
+    assert [change.old_due_at for change in case.clock_changes.all()] == [over] and "due_changed" in desk.notices()
+    desk.wait(7 * HOUR)
+    assert "not solved" in desk.case.needs_person and Proof.objects.filter(case=case, trigger="inadequate").exists()
+
+
+def test_no_time_is_given_anew_where_something_followed():
+    desk = Desk(WILL)
+    desk.wait(desk.case.resolve_due_at - desk.now + HOUR)
+    assert desk.state == "DISCONNECT_PENDING"
+    with pytest.raises(Refused, match="no time to resolve runs"):
+        desk.on(timing.change, resolve_due=desk.now + HOUR, reason="please")
+
+
 def test_a_pause_with_an_end_goes_on_by_itself():
     desk = Desk()
     due = desk.case.resolve_due_at

@@ -37,6 +37,7 @@ class Facts:
     second_review: bool = False
     dispute_heard: bool = False
     early: bool = False  # the customer's time is not over yet
+    overdue: bool = False  # it is over, and what follows from that was decided
     immediate: bool = False  # asked for at once, by somebody who may
     discretion: bool = False  # asked for in the provider's discretion, by a lead, and called so (A13)
     approved: bool = False  # a second person has approved a restriction
@@ -112,6 +113,11 @@ def immediate_allowed(facts: Facts) -> bool:
 def early(facts: Facts) -> bool:
     """The customer's time still runs."""
     return facts.early
+
+
+def overdue(facts: Facts) -> bool:
+    """The customer's time was over before, and no clock runs any more."""
+    return facts.overdue
 
 
 def too_early(facts: Facts) -> bool:

@@ -92,7 +92,8 @@ def load(cases: Sequence[Case], events: Iterable[Event]) -> Known:
 def facts_of(case: Case, known: Known, now: datetime, given: Mapping[str, Any], fires: str = "") -> Facts:
     """What the rules may ask of one case. ``given`` overrides, for what only the caller knows; ``fires``: a clock running out."""
     edition = known.editions[case.edition_id]
-    running = frozenset(clock.kind for clock in known.clocks.get(case.pk, ()) if clock.pause is None and clock.kind != fires)
+    clocks = known.clocks.get(case.pk, ())
+    running = frozenset(clock.kind for clock in clocks if clock.pause is None and clock.kind != fires)
     said = known.rows["statements"].get(case.pk) or (None, None, False)
     restricted_since, measures = known.rows["measures"].get(case.pk) or (None, 0)
     looked_since = restricted_since or case.fix_claimed_at
@@ -117,6 +118,7 @@ def facts_of(case: Case, known: Known, now: datetime, given: Mapping[str, Any], 
         "second_review": "second_review" in rulings,
         "dispute_heard": bool(said[2]),
         "early": bool(case.resolve_due_at and case.resolve_due_at > now),
+        "overdue": bool(case.resolve_due_at and case.resolve_due_at <= now) and not any(one.kind == "resolve" for one in clocks),
         "approved": bool(known.rows["approvals"].get(case.pk)),
         "measures": measures,
         "claimed": case.owner_id is not None,

@@ -176,6 +176,8 @@ RULES: tuple[Rule, ...] = (
     Rule("nobody acknowledged, and all of the time is over", (S.TICKETED, S.EMERGENCY_BLOCK), E.ACKNOWLEDGE_DUE, unless=(f.early,)),
     Rule("nobody acknowledged in time: the customer is reminded, the time to resolve goes on", (S.TICKETED, S.EMERGENCY_BLOCK),
          E.ACKNOWLEDGE_DUE, notices=((D.REMINDER, CUSTOMER),)),
+    Rule("the customer acknowledges too late: a person gives time, or goes on", (S.TICKETED, S.NOT_ADEQUATE), E.ACKNOWLEDGED,
+         S.ACKNOWLEDGED, only=(f.overdue,), step="acknowledge", person="answered when the time was over: give more time, or go on"),
     Rule("the customer acknowledges; that is no admission", (S.TICKETED, S.NOT_ADEQUATE), E.ACKNOWLEDGED, S.ACKNOWLEDGED,
          step="acknowledge"),
     Rule("the customer answers", (S.ACKNOWLEDGED, S.FIX_CLAIMED, S.DISPUTED, S.EMERGENCY_BLOCK, S.DISCONNECT_PENDING,

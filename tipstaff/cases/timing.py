@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from tipstaff.cases import dues, people, writing
 from tipstaff.cases.journal import journal, locked, owe
 from tipstaff.cases.models import Case, Clock, ClockChange, Pause
-from tipstaff.cases.states import ENDED, PAUSABLE, Duty, family
+from tipstaff.cases.states import ENDED, PAUSABLE, Duty, State, family
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy import deadlines
 from tipstaff.policy import queries as policy
@@ -16,35 +16,49 @@ from tipstaff.policy.edition import Edition, Role
 
 SHOWN = ("acknowledge", "resolve", "quiet", "dispute", "warning", "emergency", "second", "probation", "final_notice", "data_window",
          "appeal")  # fmt: skip
+EXTENDED = (State.TICKETED, State.ACKNOWLEDGED, State.NOT_ADEQUATE)  # where a time that was over may be given anew
 
 
 @transaction.atomic
 def change(*, case: int, resolve_due: datetime, reason: str, by: str, now: datetime, what: str = "") -> ClockChange:
-    """Shorten or lengthen the time to resolve (H3). Refused beyond the law's limit, or into the past; the customer is told."""
+    """Shorten or lengthen the time to resolve (H3), or give time anew when it was over and nothing has followed from it yet.
+
+    Refused beyond the law's limit, or into the past; the customer is told.
+    """
     if not reason.strip():
         raise InputError(Problem("reason", "is missing", "a changed time needs its reason"))
     found = locked(case)
     role = people.require(by, Role.ANALYST)
     clock = Clock.objects.filter(case=found, kind="resolve", fired_at__isnull=True, cancelled_at__isnull=True).first()
-    if found.ticketed_at is None or clock is None:
+    before = clock.due_at if clock is not None else _over(found, now)
+    if found.ticketed_at is None or before is None:
         raise Refused("no time to resolve runs for this case")
-    if clock.pause_id is not None:
+    if clock is not None and clock.pause_id is not None:
         raise Refused("the time stands still; end the pause first")
     if resolve_due <= now:
         raise InputError(Problem("resolve_due", "lies in the past", "choose a later moment"))
     edition = policy.compiled(found.edition)
     current = deadlines.Due(found.ack_due_at, found.resolve_due_at)
     due = deadlines.changed(edition, found.category, ticketed_at=found.ticketed_at, current=current, resolve_due=resolve_due)
-    longer = clock.due_at < resolve_due
+    longer = before < resolve_due
     row = ClockChange.objects.create(
         case=found, clock="resolve", change=what or ("lengthen" if longer else "shorten"), reason=reason.strip(), role=role, by=by,
-        at=now, old_due_at=clock.due_at, new_due_at=resolve_due,
+        at=now, old_due_at=before, new_due_at=resolve_due,
     )  # fmt: skip
+    if clock is None:
+        clock = Clock.objects.create(case=found, kind="resolve", started_at=now, due_at=resolve_due)
+        Case.objects.filter(pk=found.pk).update(waiting_on="customer", needs_person="")
     _move(found, edition, due, clock, now)
     text = f"the time to resolve is {'longer' if longer else 'shorter'}: until {resolve_due:%Y-%m-%d %H:%M} UTC ({reason.strip()})"
     journal(case=found, kind="clock", text=text, by=by, now=now, internal=False, change=row.pk, due_at=resolve_due.isoformat())
     owe(case=found, duty=Duty.DUE_CHANGED, now=now, due_at=resolve_due.isoformat(), reason=reason.strip())
     return row
+
+
+def _over(case: Case, now: datetime) -> datetime | None:
+    """When the customer's time was over, while a person may still give more; None otherwise."""
+    due = case.resolve_due_at
+    return due if due is not None and due <= now and case.state in EXTENDED else None
 
 
 def _move(case: Case, edition: Edition, due: deadlines.Due, clock: Clock, now: datetime) -> None:

@@ -111,6 +111,19 @@ def test_time_is_changed_and_paused_with_a_reason(page):
     assert Pause.objects.get().ended_at
 
 
+def test_more_time_is_given_when_the_answer_came_late():
+    page = Page(Desk(PACKS[1]))
+    story = page.story
+    story.wait(story.case.resolve_due_at - story.now + HOUR)
+    story.on(statements.ask_extension, by=story.carol, until=story.now + 9 * HOUR, reason="the shop is large")
+    story.on(statements.plan, by=story.carol, cause="an old plugin", fix="it goes", promised_at=story.now + 4 * HOUR)
+    assert page.open()["time"].title == "Give more time…"
+    until = story.now + 5 * HOUR
+    assert page.do("time", resolve_due=f"{until:%Y-%m-%dT%H:%M}", reason="the plan is good").status_code == 302
+    assert story.case.resolve_due_at == until.replace(second=0, microsecond=0) and story.case.needs_person == ""
+    assert page.open()["time"].title == "Extend or shorten…"
+
+
 def test_an_appeal_is_decided_by_somebody_who_had_no_part_in_it(page):
     story = page.story
     page.do("accept", reason="gone")

@@ -99,6 +99,7 @@ class Standing:
             "second_review": self.second_review,
             "dispute_heard": self.heard,
             "early": bool(self.resolve_due and self.resolve_due > now),
+            "overdue": bool(self.resolve_due and self.resolve_due <= now) and "resolve" not in self.clocks,
             "approved": self.approved,
             "measures": int(restricted is not None),
             "earlier_breach": _before(self.past.earlier_breach_at, now),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Exists, QuerySet
 
-from tipstaff.cases import appeals, knowing, suggesting
+from tipstaff.cases import appeals, knowing, suggesting, timing
 from tipstaff.cases.facts import Facts, has
 from tipstaff.cases.lifecycle import NoRule, decide
 from tipstaff.cases.models import Appeal, Approval, Case, Measure, Pause, Retraction, Ruling, Statement
@@ -202,11 +202,14 @@ def _main(asked: Asked) -> list[Next]:
 
 
 def _time(asked: Asked) -> Next | None:
+    label, hint = "New end of the time to resolve (UTC)", "the customer is told; the history is kept"
+    if asked.facts.overdue and asked.facts.state in timing.EXTENDED:
+        return Next("time", "Give more time…", (Field("resolve_due", label, "moment"), REASON), hint)
     if not any(clock.kind == "resolve" for clock in asked.rows["clocks"]):
         return None
     due = asked.case.resolve_due_at
-    moment = Field("resolve_due", "New end of the time to resolve (UTC)", "moment", f"{due:%Y-%m-%dT%H:%M}" if due else "")
-    return Next("time", "Extend or shorten…", (moment, REASON), "the customer is told; the history is kept")
+    moment = Field("resolve_due", label, "moment", f"{due:%Y-%m-%dT%H:%M}" if due else "")
+    return Next("time", "Extend or shorten…", (moment, REASON), hint)
 
 
 def _restrict(asked: Asked) -> Next | None:
