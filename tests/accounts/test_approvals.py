@@ -22,6 +22,8 @@ def test_the_words() -> None:
         require_other(first="alice", second="alice", what="termination")
     with pytest.raises(Refused):
         require_other(first="alice", second="", what="termination")
+    with pytest.raises(Refused, match="termination: you asked for this yourself"):
+        require_other(first="cli:alice", second="alice", what="termination")
 
 
 def test_the_constraint() -> None:

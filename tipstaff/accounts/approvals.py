@@ -10,8 +10,8 @@ from tipstaff.kernel.errors import Refused
 
 
 def require_other(*, first: str, second: str, what: str) -> None:
-    """Raise Refused where the person who should confirm is the one who asked."""
-    if not second or first == second:
+    """Raise Refused where the person who should confirm is the one who asked, be it at the desk or as that user of the shell."""
+    if not second or first.removeprefix("cli:") == second.removeprefix("cli:"):
         raise Refused(f"{what}: you asked for this yourself; another person confirms it")
 
 
