@@ -177,7 +177,8 @@ Something odd at 203.0.113.6 keeps me awake.
 
 
 def test_a_letter_that_names_an_address_of_ours_is_not_set_aside_unseen():
-    assert read_submission(STRANGE_WORDS, Hints())[0].disposition is Disposition.NOT_A_REPORT
+    unknown = read_submission(STRANGE_WORDS, Hints())[0]
+    assert unknown.disposition is Disposition.NEEDS_A_PERSON and "203.0.113.6" in unknown.needs[0]
     known = read_submission(STRANGE_WORDS, Hints(own_networks=("203.0.113.0/24",)))[0]
     assert known.disposition is Disposition.NEEDS_A_PERSON and "203.0.113.6, which is ours" in known.needs[0]
     elsewhere = read_submission(STRANGE_WORDS, Hints(own_networks=("198.51.100.0/24",)))[0]

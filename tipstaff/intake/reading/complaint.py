@@ -8,6 +8,7 @@ from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.accusation import accuse, is_private
 from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading, events_of
+from tipstaff.intake.reading.doubts import ORDINARY_MAIL, contradiction, must_be_seen
 from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
@@ -17,7 +18,7 @@ from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.mentions import MAX_MENTIONS
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.received import source_hop, within
+from tipstaff.intake.reading.received import source_hop
 from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
 from tipstaff.intake.reading.sections import Line, folded, sections
 
@@ -59,7 +60,7 @@ def read_complaint(message: Message, form: str, *, category: tuple[str, str] | N
     draft.category, draft.category_from = reading.category, reading.category_from
     draft.reported_at = facts.reference
     draft.events = events_of(reading)
-    draft.disposition, reasons = _unseen_only_if_foreign(reading, *_disposition(reading, draft.events))
+    draft.disposition, reasons = _unseen_only_if_ordinary(reading, *_disposition(reading, draft.events))
     if draft.disposition is not Disposition.REPORT:
         candidates = _candidates(reading)
         draft.events = []
@@ -249,12 +250,10 @@ def _from_headers(reading: Reading) -> None:
 # ---- what it is
 
 
-def _unseen_only_if_foreign(reading: Reading, disposition: Disposition, reasons: list[str]) -> tuple[Disposition, list[str]]:
-    """A letter that names an address of ours is not set aside unseen: a person looks, where our networks are known."""
-    named = {mention.ip for mention in reading.accusation.mentions} | {entry.src for _, entry in reading.accusation.logs}
-    ours = sorted(ip for ip in named if within(ip, reading.facts.message.hints.own_networks))
-    if disposition is Disposition.NOT_A_REPORT and ours:
-        return Disposition.NEEDS_A_PERSON, [f"{reasons[0]}, but it names {', '.join(ours[:3])}, which is ours"]
+def _unseen_only_if_ordinary(reading: Reading, disposition: Disposition, reasons: list[str]) -> tuple[Disposition, list[str]]:
+    """A letter that names something is set aside only for what it is, not for what it does not say."""
+    if disposition is Disposition.NOT_A_REPORT and (seen := must_be_seen(reading, reasons[0])):
+        return Disposition.NEEDS_A_PERSON, [f"{reasons[0]}, but {seen}"]
     return disposition, reasons
 
 
@@ -287,7 +286,7 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
     if (ordinary and not complaint and not shown) or (len(ordinary) >= 2 and not solid):
         if reading.category and reading.accusation.accused and len(ordinary) == 1:
             return Disposition.NEEDS_A_PERSON, ["it may be ordinary mail: " + ", ".join(sorted(ordinary))]
-        return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(sorted(ordinary)[:3])]
+        return Disposition.NOT_A_REPORT, [ORDINARY_MAIL + ", ".join(sorted(ordinary)[:3])]
     if reading.category is None and not reading.accusation.logs and not complaint:
         if reading.points == 0 and not any(link.defanged for link in reading.links):
             if speaks_of_yours(facts) and (reading.accusation.candidates or not ordinary):
@@ -308,13 +307,15 @@ def _does_not_stand(bearing: Bearing, named: bool) -> tuple[Disposition, list[st
     if not (named or bearing.demands or bearing.shown):
         return Disposition.NOT_A_REPORT, ["it names nothing and asks for nothing"]
     if bearing.ordinary >= 2 and bearing.complaint < ENOUGH and not bearing.shown:
-        return Disposition.NOT_A_REPORT, ["ordinary mail: " + ", ".join(bearing.topics[:3])]
+        return Disposition.NOT_A_REPORT, [ORDINARY_MAIL + ", ".join(bearing.topics[:3])]
     if bearing.ordinary:
         return Disposition.NEEDS_A_PERSON, ["it may be ordinary mail: " + ", ".join(bearing.topics[:3])]
     return Disposition.NEEDS_A_PERSON, ["it hardly complains of anything"]
 
 
 def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tuple[Disposition, list[str]]:
+    if doubt := contradiction(reading):
+        return Disposition.NEEDS_A_PERSON, [doubt]
     if len(reading.accusation.accused) > 1 and reading.facts.kinds("exception"):
         return Disposition.NEEDS_A_PERSON, ["it excepts some of the addresses that it lists"]
     if _doubtful_number(reading):
