@@ -21,13 +21,14 @@ Subject: intrusion attempt
 On 2026-11-12 at 14:03:22 the host 192.0.2.62 tried to break into our mail server.
 """
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "free_text"
-HALVES = ("known", "held_out", "rounds", "letters", "average", "ordinary")
+HALVES = ("known", "held_out", "rounds", "letters", "average", "everyday", "ordinary")
 MOST_UNDECIDED = {
     "known": 0.10,
     "held_out": 0.10,
     "rounds": 0.16,
     "letters": 0.26,
     "average": 0.11,
+    "everyday": 0.12,
     "ordinary": 0.0,
 }  # of decidable
 MOST_WRONG_DETAILS = {
@@ -36,6 +37,7 @@ MOST_WRONG_DETAILS = {
     "rounds": 0.30,
     "letters": 0.34,
     "average": 0.20,
+    "everyday": 0.13,
     "ordinary": 0.0,
 }  # of decided letters: time, port, link or category
 

@@ -212,18 +212,35 @@ def _judge(
     domain = site_of(link.host)
     if behind is not None and (cue is None or behind.start - link.found.end <= 3):
         link.verdict, link.why = "other", behind.phrase
-    elif cue is not None and cue.value.kind == "url_other_before":
+    elif cue is not None and cue.value.kind == "url_other_before" and not (link.defanged and _is_led_to(cue, link, letter)):
         link.verdict, link.why = "other", cue.phrase
     elif not link.defanged and (domain in reporter_domains or link.host in reporter_domains):
         link.verdict, link.why = "other", "the reporter's own"
     elif not link.defanged and (domain in _REFERENCES or link.host in _REFERENCES):
         link.verdict, link.why = "other", "a well-known reference"
-    elif cue is not None:
+    elif cue is not None and cue.value.kind != "url_other_before":
         link.verdict, link.why = "accused", cue.phrase
     elif link.defanged:
         link.verdict, link.why = "accused", "defanged"
     if link.verdict == "unknown" and link.value.lower().split("?")[0].endswith(_PICTURE):
         link.verdict, link.why = "other", PICTURE
+
+
+_IS_GOOD = pattern(
+    r"(?i)official|offici|offizi|oficj|legit|legít|genuin|\breal\b|origin|authentic|echte|prawdziw|"
+    r"verdadeir|vrai|настоящ|офиц|оригин|our |my |unsere|notre|nuestr|nostr|onze|nasz|noss|наш|正|官|我|弊社|当社|公式|本物"
+)
+
+
+def _is_led_to(cue: Hit, link: Link, letter: str) -> bool:
+    """``copies our client portal and asks for passwords: LINK``: a defanged link behind a colon is what did it.
+
+    The name of what is imitated follows the word at once, and whoever shows what is true says so.
+    """
+    gap = letter[cue.end : link.found.start]
+    words = gap.rstrip(" \t\n>*-")
+    told = max(len(words.split()), sum(not char.isascii() for char in words) // 2)
+    return words[-1:] in (":", "：") and told > 2 and not _IS_GOOD.search(cue.phrase)
 
 
 def _cue_before(link: Link, letter: str, near: list[Link], before: list[Hit]) -> Hit | None:

@@ -35,6 +35,7 @@ _COMPLAINING = pattern(
     r"(?i)(?:complain\pL*|compl[aá]i?nts?|reports?|claims?|notices?|actions?|measures?|steps?|evidence|proceedings|case|abuse|"
     r"beschwerde\pL*|anzeige\pL*|ma(?:ß|ss)nahmen|plainte|queja|denuncia|reclamo|segnalazione|klacht|skarg\pL*|жалоб\pL*)\W{1,3}$"
 )
+_OF_HEADERS = pattern(r"(?i)^\W{0,2}received[\s:-]{1,2}(?:header|line|chain|field)")  # ``(per Received header)`` strikes nobody
 _OTHERWISE = POSSESSIVE | {"us", "received", "receiving"}
 MOST_WORDS = 6  # of a name in brackets: ``(our mail server in Paris)``; what goes on says something else
 
@@ -262,6 +263,8 @@ def _after(mention: Mention, letter: str, after: list[Hit], others: list[Mention
     best = None
     for hit in starting_within(after, end, limit):
         if hit.phrase[0] == "(" and hit.value.kind == "victim_after" and _goes_on(letter, hit.start):
+            continue
+        if _OF_HEADERS.match(letter[hit.start : hit.end + 12]):
             continue
         if best is None or (hit.start, -(hit.end - hit.start)) < (best.start, -(best.end - best.start)):
             best = hit

@@ -71,6 +71,8 @@ _FORMS = (
 _EXPLAINED = pattern(
     r"(?i)\b(?:that's|that is|it's|it is|this is|these are|they are|here are|we are on|we're on|set to|runs? on|das ist|also|c'est|donc|es decir|cioè|dus|czyli|ou seja|то есть)\s(?:in\s|on\s)?(UTC|GMT|CEST|CET|MESZ|MEZ|WEST|WET|EEST|EET|MSK|JST|BST|NZDT|NZST|AEDT|AEST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|[+-]\d{4})\b"
 )
+#: ``WAT = UTC+1``: an abbreviation that the writer spells out.
+_SPELT_OUT = pattern(r"\b[A-Z]{2,5}\s?(?:=|is|ist)\s?((?:UTC|GMT)\s?[+-]\s?\d{1,2}(?::?[0-5]\d)?)(?:[^\d:]|$)")
 _OVER = pattern(r"(?i)^[ ]?(?:is|are|was|has)\s(?:over|ended|gone|not)\b")
 
 
@@ -96,6 +98,11 @@ def places_named(text: str) -> set[str]:
 def explained(text: str) -> set[str]:
     """Zones that the writer explains his clocks with, as written: ``GMT``, ``+1300``."""
     return {match.group(1).upper() for match in _EXPLAINED.finditer(text)}
+
+
+def spelt_out(text: str) -> set[str]:
+    """Offsets that the writer gives for an abbreviation of his zone: ``UTC+1``."""
+    return {match.group(1) for match in _SPELT_OUT.finditer(text)}
 
 
 def is_over(text: str, end: int) -> bool:

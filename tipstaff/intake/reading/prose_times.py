@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from tipstaff.intake.reading.languages import DAY_FIRST
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import fold
-from tipstaff.intake.reading.place_zones import explained, is_over, may_name_place, places_named
+from tipstaff.intake.reading.place_zones import explained, is_over, may_name_place, places_named, spelt_out
 from tipstaff.intake.reading.times import Moment, read_time
 
 MAX_TEXT = 200_000
@@ -24,9 +24,9 @@ _DATE = (
     rf"|(?P<named>\d{{1,2}}(?:st|nd|rd|th|\.|er|º|-го)?[\s-](?:of\s|de\s)?{_MONTH},?[\s-](?:de\s)?\d{{4}})(?:\sг(?:ода|\.))?"
     rf"|(?P<us>{_MONTH}\s\d{{1,2}}(?:st|nd|rd|th)?,?\s\d{{4}})"
 )
-_JOIN = r"(?:[\s,;T(|_-]{0,4}(?i:at|between|from|since|starting at|zwischen|seit|ab|entre|tra le|tra|dalle|tussen|między|od|desde las|desde|das|с|между|um|gegen|à|a las|alle ore|alle|ore|om|o godz\.|o godzinie|godz\.|godzina|às|as|в|время|time|zeit|uhrzeit|heure|hora|ora|tijd|czas)?[\s:|]{0,3})"
+_JOIN = r"(?:[\s,;T(|_-]{0,4}(?i:at|between|from|since|starting at|zwischen|seit|ab|entre|tra le|tra|dalle|tussen|między|od|desde las|desde|das|de|von|van|с|между|um|gegen|à|a las|alle ore|alle|ore|om|o|o godz\.|o godzinie|godz\.|godzina|às|as|в|время|time|zeit|uhrzeit|heure|hora|ora|tijd|czas)?[\s:|]{0,3})"
 _CLOCK = (
-    r"(?P<half1>午前|午後|上午|下午|凌晨|晚上)?\s?(?:(?P<h>\d{1,2})(?::|\s?h\s?)(?P<m>\d{2})(?:(?::|\s?m(?:in)?\s?)(?P<s>\d{2})(?:[.,]\d{1,9})?(?:\s?s\b)?)?(?:\s?(?:-|–|to|bis|à|a|al|do|tot|até)\s?\d{1,2}:\d{2}(?::\d{2})?)?"
+    r"(?P<half1>午前|午後|上午|下午|凌晨|晚上)?\s?(?:(?P<h>\d{1,2})(?::|\s?h\s?)(?P<m>\d{2})(?:(?::|\s?m(?:in)?\s?)(?P<s>\d{2})(?:[.,]\d{1,9})?(?:\s?s\b)?)?(?:\s?(?:-|–|to|and|until|bis|und|à|et|a|al|y|e|alle|alle ore|do|i|tot|en|até|às|и|до)\s?\d{1,2}(?::|\s?h\s?)\d{2}(?::\d{2})?)?"
     r"|(?P<ch>\d{1,2})\s?[時时点]\s?(?P<cm>\d{1,2})\s?分\s?(?:(?P<cs>\d{1,2})\s?秒)?)(?:\s?(?P<half2>[AaPp]\.?[Mm]\.?))?(?:\s?(?:Uhr|hrs|uur|ч\.?|h)\b)?"
 )
 _ZONE = (
@@ -155,6 +155,8 @@ def stated_zone(text: str) -> str | None:
     if not zones and (named or "/" in text or not text.isascii()):
         zones = {_plain_zone(match.group(1)) for match in _BEFORE.finditer(text)}
         zones |= places_named(text) if named else set()
+    if not zones:
+        zones = {_plain_zone(zone) for zone in spelt_out(text)}
     return zones.pop() if len(zones) == 1 else None
 
 
@@ -194,6 +196,8 @@ _OF_A_TOOL = pattern(
 _EPOCH_LABELLED = pattern(
     r"(?im)^[\s>*|-]{0,6}(?:first|begin|began|start|started|time|timestamp|epoch|seen|event time|beginn|début|inicio|início|inizio|начало|开始|開始)[\pL _-]{0,12}(?:\([^)\n]{0,16}\))?[\s.:=|]{1,14}(1[4-9]\d{8})(?:\.\d{1,6})?\s{0,3}(?:$|\()"
 )
+#: An offset west of Greenwich, which would else be the end of a span: ``T19:02:00-05:00``, ``19:02:00 -05:00``.
+_OFFSET = pattern(r"(?:T\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?|\d\d:\d\d:\d\d(?:[.,]\d{1,9})?\s)(-(?:0\d|1[0-2]):(?:00|30))$")
 _HMS = pattern(r"\d\d:\d\d:\d\d")
 _EQUAL = {"GMT": "UTC", "MEZ": "+0100", "CET": "+0100", "MESZ": "+0200", "CEST": "+0200", "Z": "UTC", "+0000": "UTC"}
 
@@ -250,6 +254,8 @@ def _parts(match, text: str) -> dict:
     parts = match.groupdict()
     if parts.get("dh") and text[match.end() : match.end() + 1] == "." and text[match.end() + 1 : match.end() + 2].isdigit():
         parts |= {"dh": None, "dm": None, "ds": None, "zone": None}
+    if not parts.get("zone") and (offset := _OFFSET.search(match.group())):
+        parts["zone"] = offset.group(1)
     return parts
 
 
