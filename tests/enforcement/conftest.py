@@ -5,10 +5,16 @@ with its reason, which pytest prints at its end.
 """
 
 from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.enforcement.servers import REQUIRED
+
+if TYPE_CHECKING:  # tables are known only when Django has been set up
+    from tipstaff.accounts.models import Customer
+    from tipstaff.enforcement.models import Endpoint
 
 
 @pytest.hookimpl(wrapper=True)
@@ -21,3 +27,26 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"TIPSTAFF_REQUIRE_SERVERS is set, and this was skipped: {reason}"
     return report
+
+
+@pytest.fixture
+def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endpoints one after the other, so that all of a test is one transaction, which is undone after it."""
+    from tipstaff.enforcement import worker
+
+    monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
+
+
+@pytest.fixture
+def carol() -> "Customer":
+    from tests.enforcement import given
+
+    return given.inventory()[0]
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> "Endpoint":
+    """A journal of orders, live."""
+    from tests.enforcement import given
+
+    return given.journal(tmp_path)

@@ -13,6 +13,7 @@ from tipstaff.cases.models import Case
 from tipstaff.cases.models_measures import Measure
 from tipstaff.enforcement import endpoints, switches
 from tipstaff.enforcement.models import Endpoint, Order
+from tipstaff.enforcement.rails import Bounds
 from tipstaff.enforcement.worker import Worker
 from tipstaff.kernel.clock import now
 from tipstaff.policy.models import StoredEdition
@@ -115,3 +116,8 @@ def soon(order: Order) -> Order:
 
 def only() -> Order:
     return Order.objects.get()
+
+
+def standing(peer: Endpoint) -> set[str]:
+    """The tags of all that the peer holds of ours."""
+    return {thing.tag for thing in endpoints.build(peer, Bounds(switches.current().instance)).actual()}

@@ -8,23 +8,12 @@ from click.testing import CliRunner, Result
 
 from tests.enforcement import given
 from tipstaff.audit.models import Entry
-from tipstaff.enforcement import worker
 from tipstaff.enforcement.models import Endpoint, WorkOrder
 from tipstaff.faces.cli.connector import connector
 from tipstaff.faces.cli.enforce import enforce
 from tipstaff.kernel.errors import InputError, NotFound, Refused
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def one_connection(monkeypatch) -> None:
-    monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
-
-
-@pytest.fixture
-def carol():
-    return given.inventory()[0]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
 
 def run(*words: str, group=enforce) -> Result:

@@ -9,16 +9,10 @@ from tests.enforcement import given
 from tipstaff.accounts.models import StaffMember
 from tipstaff.cases import restriction
 from tipstaff.cases.models_words import Notice
-from tipstaff.enforcement import worker
 from tipstaff.enforcement.models import Order
 from tipstaff.kernel.clock import frozen, now
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def one_connection(monkeypatch) -> None:
-    monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
 
 @pytest.fixture

@@ -7,32 +7,12 @@ import pytest
 from tests.enforcement import given
 from tipstaff.audit.models import Entry
 from tipstaff.cases.models_measures import Measure
-from tipstaff.enforcement import endpoints, lifting, switches, worker
+from tipstaff.enforcement import lifting, switches
 from tipstaff.enforcement.connectors.journal import Journal
 from tipstaff.enforcement.models import Interruption, Order
-from tipstaff.enforcement.rails import Bounds
 from tipstaff.kernel.clock import now
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def one_connection(monkeypatch) -> None:
-    monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
-
-
-@pytest.fixture
-def carol():
-    return given.inventory()[0]
-
-
-@pytest.fixture
-def peer(tmp_path: Path):
-    return given.journal(tmp_path)
-
-
-def standing(peer) -> set[str]:
-    return {thing.tag for thing in endpoints.build(peer, Bounds(switches.current().instance)).actual()}
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
 
 def test_what_is_lifted_in_masses_goes_at_the_peer_together_and_each_is_settled(carol, peer, monkeypatch) -> None:
@@ -43,7 +23,7 @@ def test_what_is_lifted_in_masses_goes_at_the_peer_together_and_each_is_settled(
         service.assignments.create(prefix=f"{address}/32", period=given.EVER, recorded_at=now())
         given.measure(given.case(carol), target=address)
     given.work()
-    assert len(standing(peer)) == 12
+    assert len(given.standing(peer)) == 12
     path = Path(peer.settings["path"])
     with path.open("a") as handle:
         handle.write('{"act": "apply", "place": "block both 203.0.113.105/32", "tag": "noc"}\n')
@@ -64,7 +44,7 @@ def test_what_is_lifted_in_masses_goes_at_the_peer_together_and_each_is_settled(
         kinds = list(order.entries.order_by("pk").values_list("kind", flat=True))
         assert kinds[-3:] == ["revert_asked", "reverting", "reverted"] and order.lifted_at and order.ended_at
         assert order.entries.get(kind="reverting").actor == "bob"
-    assert Entry.objects.filter(action="order.reverting", actor="bob").count() == 12 and standing(peer) == set()
+    assert Entry.objects.filter(action="order.reverting", actor="bob").count() == 12 and given.standing(peer) == set()
     assert Interruption.objects.filter(ended_at__isnull=False).count() == 11
     assert '"tag": "noc"' in path.read_text().splitlines()[12]
 
@@ -77,7 +57,7 @@ def test_killed_after_the_peer_was_cleared_the_next_look_settles_them(carol, pee
     given.work()
     switches.lift_all(by="bob", reason="gone wrong", now=now())
     assert lifting.together(peer, switches.current()) == 10
-    assert standing(peer) == set() and set(Order.objects.values_list("state", flat=True)) == {"reverting"}
+    assert given.standing(peer) == set() and set(Order.objects.values_list("state", flat=True)) == {"reverting"}
     given.work()  # whoever comes next
     assert set(Order.objects.values_list("state", flat=True)) == {"reverted"}
     assert Measure.objects.exclude(state="lifted").count() == 0

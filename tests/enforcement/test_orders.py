@@ -12,34 +12,12 @@ from tipstaff.accounts.models import Assignment
 from tipstaff.audit.models import Entry
 from tipstaff.cases.models_measures import Measure
 from tipstaff.cases.models_words import Notice
-from tipstaff.enforcement import approving, endpoints, protecting, switches, transitions, worker
+from tipstaff.enforcement import approving, endpoints, protecting, switches, transitions
 from tipstaff.enforcement.models import Interruption, Order, OrderEntry
 from tipstaff.kernel.clock import frozen, now
 from tipstaff.kernel.errors import InputError, Refused
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def one_connection(monkeypatch) -> None:
-    """Endpoints one after the other, so that all of a test is one transaction, which is undone after it."""
-    monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
-
-
-@pytest.fixture
-def carol():
-    return given.inventory()[0]
-
-
-@pytest.fixture
-def peer(tmp_path: Path):
-    return given.journal(tmp_path)
-
-
-def standing(peer) -> set[str]:
-    from tipstaff.enforcement.rails import Bounds
-
-    return {thing.tag for thing in endpoints.build(peer, Bounds(switches.current().instance)).actual()}
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
 
 def test_a_decision_becomes_an_order_that_is_applied_and_read_back(carol, peer) -> None:
@@ -50,7 +28,7 @@ def test_a_decision_becomes_an_order_that_is_applied_and_read_back(carol, peer) 
     assert (order.requested_by, order.approved_by, order.clause) == ("alice", "bob", "4.2")
     assert order.verified_at and order.applied_at and order.snapshot_at and order.expires_at
     assert order.output.startswith("simulation") and order.plan and order.undo_plan
-    assert standing(peer) == {order.tag}
+    assert given.standing(peer) == {order.tag}
     wanted.refresh_from_db()
     assert wanted.state == "in_force"
     assert [entry.kind for entry in order.entries.order_by("pk")] == ["proposed", "approved", "applying", "verified"]
@@ -63,7 +41,7 @@ def test_lifted_by_its_case_it_goes_and_the_interruption_ends(carol, peer) -> No
     Measure.objects.filter(pk=wanted.pk).update(state="lifting", lift_asked_at=now(), lift_by="bob", lift_reason="fixed")
     given.work()
     order = given.only()
-    assert order.state == "reverted" and order.revert_by == "bob" and standing(peer) == set()
+    assert order.state == "reverted" and order.revert_by == "bob" and given.standing(peer) == set()
     wanted.refresh_from_db()
     assert wanted.state == "lifted"
     interruption = Interruption.objects.get()
@@ -194,7 +172,7 @@ def test_a_measure_beyond_the_rails_is_refused_with_its_row(carol, peer, columns
     assert wanted.state == "refused" and words in wanted.problem
     assert OrderEntry.objects.get(order=order).kind == "refused"
     assert words in Notice.objects.get(case=wanted.case, kind="alert").detail["text"]
-    assert standing(peer) == set()
+    assert given.standing(peer) == set()
 
 
 def test_2_a_resellers_case_may_touch_its_clients_machines(carol, peer) -> None:
@@ -228,7 +206,7 @@ def test_2_an_address_that_has_passed_on_since_it_was_approved_is_left_alone(car
     approving.approve(number=given.only().pk, by="bob", now=now())
     given.work()
     order = given.only()
-    assert order.state == "failed" and "outside the prefixes" in order.problem and standing(peer) == set()
+    assert order.state == "failed" and "outside the prefixes" in order.problem and given.standing(peer) == set()
 
 
 def test_5_at_the_cap_the_next_is_refused_and_nothing_is_evicted(carol, peer) -> None:
@@ -239,7 +217,7 @@ def test_5_at_the_cap_the_next_is_refused_and_nothing_is_evicted(carol, peer) ->
     given.work()
     orders = {order.measure_id: order for order in Order.objects.all()}
     assert orders[first.pk].state == "verified" and orders[second.pk].state == "failed"
-    assert "the cap is 1" in orders[second.pk].problem and standing(peer) == {orders[first.pk].tag}
+    assert "the cap is 1" in orders[second.pk].problem and given.standing(peer) == {orders[first.pk].tag}
     assert Notice.objects.filter(kind="alert", case=second.case).exists()
 
 
@@ -250,7 +228,7 @@ def test_7_what_is_over_is_lifted_and_the_measure_with_it(carol, peer) -> None:
         given.work()
     order = given.only()
     wanted.refresh_from_db()
-    assert order.state == "reverted" and wanted.state == "lifted" and standing(peer) == set()
+    assert order.state == "reverted" and wanted.state == "lifted" and given.standing(peer) == set()
     assert order.revert_reason == "its time is over"
 
 
@@ -304,13 +282,13 @@ def test_12_the_stop_switch_begins_nothing_and_still_lifts(carol, peer) -> None:
     given.measure(given.case(carol), target=given.CAROL_TOO)
     given.work()
     second = Order.objects.latest("pk")
-    assert second.state == "approved" and standing(peer) == {first.tag}
+    assert second.state == "approved" and given.standing(peer) == {first.tag}
     approving.lift(number=first.pk, by="bob", reason="fixed", now=now())
     given.work()
-    assert standing(peer) == set()
+    assert given.standing(peer) == set()
     switches.resume(by="bob", reason="done", now=now())
     given.work()
-    assert standing(peer) == {second.tag}
+    assert given.standing(peer) == {second.tag}
 
 
 def test_12_lift_all_lifts_all(carol, peer) -> None:
@@ -319,10 +297,10 @@ def test_12_lift_all_lifts_all(carol, peer) -> None:
     given.work()
     given.measure(given.case(carol), confirmed_by=None, confirmed_at=None, target=given.CAROL)
     given.work(1)
-    assert len(standing(peer)) == 2
+    assert len(given.standing(peer)) == 2
     assert switches.lift_all(by="bob", reason="gone wrong", now=now()) == 3
     given.work()
-    assert standing(peer) == set()
+    assert given.standing(peer) == set()
     assert set(Order.objects.values_list("state", flat=True)) == {"reverted", "failed"}
     assert Measure.objects.exclude(state="lifted").count() == 0
 
@@ -332,19 +310,19 @@ def test_two_orders_for_one_thing_and_the_last_takes_it_away(carol, peer) -> Non
     given.work()
     one, two = Order.objects.order_by("pk")
     assert (one.state, two.state) == ("verified", "verified") and two.rides_on == one
-    assert standing(peer) == {one.tag}
+    assert given.standing(peer) == {one.tag}
     approving.lift(number=one.pk, by="bob", reason="fixed", now=now())
     given.work()
     one.refresh_from_db()
     two.refresh_from_db()
     assert (one.state, two.state, two.rides_on) == ("reverted", "verified", None)
-    assert standing(peer) == {two.tag} and two.tag == one.tag
+    assert given.standing(peer) == {two.tag} and two.tag == one.tag
     first.refresh_from_db()
     assert first.state == "lifted"
     approving.lift(number=two.pk, by="bob", reason="fixed", now=now())
     given.work()
     second.refresh_from_db()
-    assert standing(peer) == set() and second.state == "lifted"
+    assert given.standing(peer) == set() and second.state == "lifted"
 
 
 def test_10_the_table_allows_no_way_back_into_force(carol, peer) -> None:

@@ -8,14 +8,14 @@ from tests.enforcement import given
 from tests.enforcement.connector_contract import ConnectorContract, bounds
 from tipstaff.audit.models import Entry
 from tipstaff.cases.models_words import Notice
-from tipstaff.enforcement import approving, by_hand, interruptions, queries, switches, worker
+from tipstaff.enforcement import approving, by_hand, interruptions, queries, switches
 from tipstaff.enforcement.connectors.contract import ConnectorError, State
 from tipstaff.enforcement.connectors.person import Person
 from tipstaff.enforcement.models import Credit, Interruption, WorkOrder
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Refused
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
 
 class TestPerson(ConnectorContract):
@@ -68,11 +68,6 @@ class TestPerson(ConnectorContract):
         assert connector.verify(receipt).state is State.PENDING
         connector.lift(receipt)
         assert connector.verify(receipt).state is State.ABSENT, "what nobody had done yet is called off"
-
-
-@pytest.fixture(autouse=True)
-def one_connection(monkeypatch) -> None:
-    monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
 
 
 @pytest.fixture

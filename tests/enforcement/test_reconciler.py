@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from tests.enforcement import given
 from tipstaff.accounts.models import Assignment
 from tipstaff.cases.models_words import Notice
-from tipstaff.enforcement import endpoints, reconciler, switches, worker
+from tipstaff.enforcement import reconciler, switches, worker
 from tipstaff.enforcement.connectors.contract import InPlace, tag
 from tipstaff.enforcement.models import Endpoint, Order
-from tipstaff.enforcement.rails import Bounds
 from tipstaff.enforcement.reconciling import Limits, compare, must_stop
 from tipstaff.kernel.clock import now
 
@@ -62,16 +61,6 @@ def test_6_a_peer_that_lost_its_memory_is_given_everything_back() -> None:
     assert len(found.missing) == 399 and must_stop(found, Limits()) == ""
 
 
-@pytest.fixture
-def carol():
-    return given.inventory()[0]
-
-
-@pytest.fixture
-def peer(tmp_path: Path) -> Endpoint:
-    return given.journal(tmp_path)
-
-
 @pytest.fixture(autouse=True)
 def one_connection(monkeypatch) -> None:
     monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
@@ -83,20 +72,16 @@ def write(path: Path, act: str, place: str, by: str) -> None:
         handle.write(f'{{"act": "{act}", "place": "{place}", "tag": "{by}"}}\n')
 
 
-def standing(peer: Endpoint) -> set[str]:
-    return {thing.tag for thing in endpoints.build(peer, Bounds(switches.current().instance)).actual()}
-
-
 @pytest.mark.django_db
 def test_what_fell_off_is_put_back_and_said(carol, peer, tmp_path: Path) -> None:
     given.measure(given.case(carol))
     given.work()
     order = given.only()
     write(tmp_path, "lift", "block both 203.0.113.7/32", order.tag)
-    assert standing(peer) == set()
+    assert given.standing(peer) == set()
     given.work()
     order = given.only()
-    assert order.state == "verified" and standing(peer) == {order.tag}
+    assert order.state == "verified" and given.standing(peer) == {order.tag}
     kinds = [entry.kind for entry in order.entries.order_by("pk")]
     assert kinds.count("drifted") == 1 and kinds[-1] == "verified"
     assert "had drifted" in Notice.objects.get(kind="alert").detail["text"]
@@ -120,10 +105,10 @@ def test_a_stray_of_ours_goes_and_what_others_put_there_stays(carol, peer, tmp_p
     instance = switches.current().instance
     write(tmp_path, "apply", "block both 203.0.113.99/32", tag(instance, 4711))
     write(tmp_path, "apply", "block both 203.0.113.98/32", tag("0ther0ne", 4711))
-    before = standing(peer)
+    before = given.standing(peer)
     assert tag(instance, 4711) in before
     given.work(2)
-    assert standing(peer) == before - {tag(instance, 4711)}
+    assert given.standing(peer) == before - {tag(instance, 4711)}
     assert "0ther0ne" in (tmp_path / "journal").read_text().splitlines()[-2] or "lift" in (tmp_path / "journal").read_text()
 
 
@@ -135,14 +120,14 @@ def test_6_a_database_that_lost_its_orders_withdraws_nothing(carol, peer, tmp_pa
         write(tmp_path, "apply", f"block both 203.0.113.{number}/32", tag(instance, 900 + number))
     given.work(3)
     peer.refresh_from_db()
-    assert len(standing(peer)) == 5 and "nothing is desired" in peer.halted
+    assert len(given.standing(peer)) == 5 and "nothing is desired" in peer.halted
     given.measure(given.case(carol))
     given.work()
     assert given.only().state == "verified", "a halted reconciler does not keep up orders"
-    assert len(standing(peer)) == 6
+    assert len(given.standing(peer)) == 6
     reconciler.go_on(endpoint=peer, changes=5, by="bob", reason="old ones, looked at each", now=now())
     given.work(3)
-    assert standing(peer) == {given.only().tag}
+    assert given.standing(peer) == {given.only().tag}
     peer.refresh_from_db()
     assert peer.mass_allowed == 0 and peer.halted == ""
 
@@ -154,10 +139,10 @@ def test_while_stopped_it_repairs_nothing(carol, peer, tmp_path: Path) -> None:
     switches.stop(by="bob", reason="the NOC works at the router", now=now())
     write(tmp_path, "lift", "block both 203.0.113.7/32", "x")
     given.work()
-    assert standing(peer) == set()
+    assert given.standing(peer) == set()
     switches.resume(by="bob", reason="done", now=now())
     given.work()
-    assert standing(peer) == {given.only().tag}
+    assert given.standing(peer) == {given.only().tag}
 
 
 @pytest.mark.django_db
@@ -170,7 +155,7 @@ def test_an_address_that_passes_to_another_customer_is_let_go(carol, peer) -> No
     order = given.only()
     wanted.refresh_from_db()
     assert order.state == "reverted" and "no longer this customer's" in order.revert_reason and wanted.state == "lifted"
-    assert standing(peer) == set()
+    assert given.standing(peer) == set()
 
 
 @pytest.mark.django_db

@@ -10,16 +10,11 @@ from tests.enforcement import given
 from tipstaff.cases.models import Case
 from tipstaff.cases.models_measures import Measure
 from tipstaff.cases.models_words import Appeal
-from tipstaff.enforcement import approving, interruptions, sla, worker
+from tipstaff.enforcement import approving, interruptions, sla
 from tipstaff.enforcement.models import Credit, Interruption
 from tipstaff.kernel.clock import frozen, now
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def one_connection(monkeypatch) -> None:
-    monkeypatch.setattr(worker, "SIDE_BY_SIDE", 1)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("one_connection")]
 
 
 @pytest.fixture
