@@ -165,9 +165,9 @@ def _end(alternative: str) -> str:
     return _ENDS if "\\pL" in alternative[-8:] else r"\b"
 
 
-def _closing(text: str, opening: int) -> int:
-    """Where the bracket at ``opening`` closes; -1 where it does not."""
-    depth, inside, at = 0, False, opening
+def _syntax(text: str) -> Iterator[tuple[int, str, int]]:
+    """Each bracket and bar of a pattern that stands for itself in no class: where, which one, and how many are open behind it."""
+    depth, inside, at = 0, False, 0
     while at < len(text):
         c = text[at]
         if c == "\\":
@@ -176,32 +176,21 @@ def _closing(text: str, opening: int) -> int:
             inside = c != "]"
         elif c == "[":
             inside = True
-        elif c in "()":
-            depth += 1 if c == "(" else -1
-            if depth == 0:
-                return at
+        elif c in "()|":
+            depth += {"(": 1, ")": -1}.get(c, 0)
+            yield at, c, depth
         at += 1
-    return -1
+
+
+def _closing(text: str, opening: int) -> int:
+    """Where the bracket at ``opening`` closes; -1 where it does not."""
+    return next((opening + at for at, c, depth in _syntax(text[opening:]) if c == ")" and depth == 0), -1)
 
 
 def _alternatives(text: str) -> list[str]:
     """``text`` cut at the bars that stand in no bracket."""
-    pieces, depth, inside, start, at = [], 0, False, 0, 0
-    while at < len(text):
-        c = text[at]
-        if c == "\\":
-            at += 1
-        elif inside:
-            inside = c != "]"
-        elif c == "[":
-            inside = True
-        elif c in "()":
-            depth += 1 if c == "(" else -1
-        elif c == "|" and depth == 0:
-            pieces.append(text[start:at])
-            start = at + 1
-        at += 1
-    return [*pieces, text[start:]]
+    bars = [at for at, c, depth in _syntax(text) if c == "|" and depth == 0]
+    return [text[start:end] for start, end in zip([0, *(bar + 1 for bar in bars)], [*bars, len(text)], strict=True)]
 
 
 def pattern(text: str | bytes, *, utf8: bool = False) -> Pattern:
