@@ -10,6 +10,7 @@ from tipstaff.accounts.models import Contact, Customer
 from tipstaff.cases import (
     appeals,
     cooperation,
+    extensions,
     forwarding,
     rearranging,
     refusals,
@@ -261,6 +262,16 @@ def test_an_answer_after_the_time_was_over_waits_for_a_person_who_may_give_more(
     assert [change.old_due_at for change in case.clock_changes.all()] == [over] and "due_changed" in desk.notices()
     desk.wait(7 * HOUR)
     assert "not solved" in desk.case.needs_person and Proof.objects.filter(case=case, trigger="inadequate").exists()
+
+
+def test_an_extension_asked_for_too_late_can_be_granted_and_is_not_forgotten():
+    desk = Desk(MAY)
+    desk.wait(desk.case.resolve_due_at - desk.now + HOUR)
+    asked = desk.on(statements.ask_extension, by=desk.carol, until=desk.now + 9 * HOUR, reason="the shop is large")
+    desk.on(timing.change, resolve_due=desk.now + 3 * HOUR, reason="meanwhile")
+    assert desk.case.needs_person == "the customer asks for more time", "that waits for its answer still"
+    desk.do(extensions.grant, statement=asked.pk, by="bob")
+    assert (desk.case.needs_person, desk.case.resolve_due_at) == ("", asked.promised_at)
 
 
 def test_no_time_is_given_anew_where_something_followed():

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from tipstaff.cases import people
+from tipstaff.cases import people, timing
 from tipstaff.cases.advancing import Act, advance
 from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.models import Case, Statement
@@ -84,7 +84,7 @@ def ask_extension(
     row.save(update_fields=["promised_at"])
     said = f"more time is asked for, until {until:%Y-%m-%d %H:%M} UTC: {reason.strip()}"
     journal(case=found, kind="statement", text=said, by=by, now=now, internal=False, statement=row.pk)
-    Case.objects.filter(pk=found.pk).update(waiting_on="us", needs_person="the customer asks for more time")
+    Case.objects.filter(pk=found.pk).update(waiting_on="us", needs_person=timing.MORE_TIME)
     return row
 
 

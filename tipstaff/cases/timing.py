@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from tipstaff.cases import dues, people, writing
 from tipstaff.cases.journal import journal, locked, owe
-from tipstaff.cases.models import Case, Clock, ClockChange, Pause
+from tipstaff.cases.models import Case, Clock, ClockChange, Pause, Statement
 from tipstaff.cases.states import ENDED, PAUSABLE, Duty, State, family
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy import deadlines
@@ -16,6 +16,7 @@ from tipstaff.policy.edition import Edition, Role
 
 SHOWN = ("acknowledge", "resolve", "quiet", "dispute", "warning", "emergency", "second", "probation", "final_notice", "data_window",
          "appeal")  # fmt: skip
+MORE_TIME = "the customer asks for more time"
 EXTENDED = (State.TICKETED, State.ACKNOWLEDGED, State.NOT_ADEQUATE)  # where a time that was over may be given anew
 
 
@@ -47,7 +48,9 @@ def change(*, case: int, resolve_due: datetime, reason: str, by: str, now: datet
     )  # fmt: skip
     if clock is None:
         clock = Clock.objects.create(case=found, kind="resolve", started_at=now, due_at=resolve_due)
-        Case.objects.filter(pk=found.pk).update(waiting_on="customer", needs_person="")
+        asked = Statement.objects.filter(case=found, kind="extension", answered_at__isnull=True).exists()
+        turn = {"waiting_on": "us", "needs_person": MORE_TIME} if asked else {"waiting_on": "customer", "needs_person": ""}
+        Case.objects.filter(pk=found.pk).update(**turn)
     _move(found, edition, due, clock, now)
     text = f"the time to resolve is {'longer' if longer else 'shorter'}: until {resolve_due:%Y-%m-%d %H:%M} UTC ({reason.strip()})"
     journal(case=found, kind="clock", text=text, by=by, now=now, internal=False, change=row.pk, due_at=resolve_due.isoformat())
