@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.faces.api.test_api import NOW, Machine, at_noon  # noqa: F401 - a fixture
+from tests.faces.api.test_api import NOW, Machine, at_noon, report  # noqa: F401 - a fixture
 from tests.intake.samples import OWN
 from tests.pipeline import given
 from tipstaff.accounts.models import OwnPrefix
@@ -13,7 +13,7 @@ from tipstaff.intake.models import Submission
 from tipstaff.intake.spool import Spool
 from tipstaff.pipeline.models import VictimNotice
 from tipstaff.pipeline.worker import Worker
-from tipstaff.reports.models import Event
+from tipstaff.reports.models import Event, Report
 
 pytestmark = pytest.mark.django_db
 FASTNETMON, ALERTS = "/api/v1/findings/fastnetmon", "/api/v1/findings/alertmanager"
@@ -93,5 +93,26 @@ def test_what_is_in_no_such_format_is_refused_and_not_kept(body, settings) -> No
     assert Spool(settings.SPOOL).count() == 0
 
 
-def test_a_token_is_needed() -> None:
-    assert Machine("reader", scopes=("who:read",)).ask("POST", FASTNETMON, sample("fastnetmon", "outgoing.json")).status_code == 403
+@pytest.mark.parametrize("scope", ["who:read", "reports:write"])
+def test_who_may_report_may_not_measure_for_us(scope, settings) -> None:
+    machine = Machine("rita", scopes=(scope,))
+    for path, body in ((FASTNETMON, sample("fastnetmon", "outgoing.json")), (ALERTS, sample("alertmanager", "shared-load.json"))):
+        answer = machine.ask("POST", path, body)
+        assert answer.status_code == 403 and "findings:write" in answer.json()["detail"]
+    assert Spool(settings.SPOOL).count() == 0
+
+
+def test_a_detectors_token_follows_what_became_of_its_findings_and_sends_no_reports() -> None:
+    detector = Machine("fastnetmon", scopes=("findings:write",))
+    answer = detector.ask("POST", FASTNETMON, sample("fastnetmon", "outgoing.json")).json()
+    assert detector.ask("GET", answer["links"]["self"]).json()["id"] == answer["id"]
+    assert [one["id"] for one in detector.ask("GET", "/api/v1/reports").json()["reports"]] == [answer["id"]]
+    assert detector.send(report()).status_code == 403
+
+
+@pytest.mark.parametrize("other", [("fastnetmon", "outgoing.json"), ("alertmanager", "shared-load.json")])
+def test_a_report_that_is_also_shaped_like_a_finding_stays_a_report(other, settings) -> None:
+    given.provider()
+    assert Machine("rita", scopes=("reports:write",)).send(json.loads(sample(*other)) | report()).status_code == 202
+    work(settings)
+    assert Report.objects.get().format == "xarf-4" and "finding" not in (Event.objects.get().details or {})

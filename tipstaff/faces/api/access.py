@@ -23,8 +23,8 @@ ONCE_IN = 3600  # seconds in which the same refusal of the same token is written
 NAMED = "tipstaff_token"  # where a request keeps the name of its token, for the record
 
 
-def token_for(request: HttpRequest, scope: str, now: datetime) -> ApiToken:
-    """The token of a request, which must be valid and have ``scope``."""
+def token_for(request: HttpRequest, scope: str, now: datetime, *, instead: str = "") -> ApiToken:
+    """The token of a request, which must be valid and have ``scope``, or ``instead`` where that does too."""
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise Unauthorised("send a token: Authorization: Bearer …; `tipstaff token create` makes one")
@@ -36,7 +36,7 @@ def token_for(request: HttpRequest, scope: str, now: datetime) -> ApiToken:
     if token.expires_at <= now:
         raise Unauthorised(f"the token {token.name!r} expired at {token.expires_at:%Y-%m-%d %H:%M} UTC; ask for a new one")
     setattr(request, NAMED, token.name)
-    if scope not in token.scopes:
+    if scope not in token.scopes and instead not in token.scopes:
         raise Forbidden(f"the token {token.name!r} may not {SCOPES[scope]}: it lacks the scope {scope}")
     note_use(token=token, now=now)
     return token

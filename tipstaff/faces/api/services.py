@@ -18,6 +18,7 @@ from tipstaff.kernel.ids import new_id
 PREFIX = "tipstaff_"  # lets secret scanners and people tell what it is
 SCOPES = {
     "reports:write": "send reports, and follow what became of one's own",
+    "findings:write": "send what connected detectors measured, which counts as measured here, and follow what became of it",
     "inventory:write": "say who holds which address",
     "inventory:read": "list customers and services",
     "who:read": "ask whose an address was",

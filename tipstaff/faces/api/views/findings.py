@@ -1,4 +1,7 @@
-"""Findings of other detectors in their own formats: FastNetMon, and what Alertmanager or Grafana watch (Akvorado's flows too)."""
+"""Findings of other detectors in their own formats: FastNetMon, and what Alertmanager or Grafana watch (Akvorado's flows too).
+
+They count as measurements of the house, so they need a right of their own: who may report may not measure.
+"""
 
 import hashlib
 from types import ModuleType
@@ -10,7 +13,7 @@ from ninja import Router
 from tipstaff.faces.api import services
 from tipstaff.faces.api.access import token_for
 from tipstaff.faces.api.problems import Invalid
-from tipstaff.faces.api.views.reports import SCOPE, idempotency_key, keep
+from tipstaff.faces.api.views.reports import FINDINGS, idempotency_key, keep
 from tipstaff.intake.drafts import Confidence
 from tipstaff.intake.message import Hints, Message
 from tipstaff.intake.parsers import alertmanager, fastnetmon
@@ -50,7 +53,7 @@ def from_alertmanager(request: HttpRequest) -> HttpResponse:
 
 def _take(request: HttpRequest, parser: ModuleType, form: str) -> HttpResponse:
     moment = now()
-    token, body = token_for(request, SCOPE, moment), request.body
+    token, body = token_for(request, FINDINGS, moment), request.body
     if len(body) > LARGEST:
         raise Invalid("too-large", Problem("body", f"has {len(body)} bytes", f"send at most {LARGEST}"))
     message = _read(body, parser, form)

@@ -18,7 +18,7 @@ from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Problem
 
 router = Router(tags=["Reports"])
-SCOPE = "reports:write"
+SCOPE, FINDINGS = "reports:write", "findings:write"
 LONGEST_KEY = 255
 BODY = {
     "requestBody": {
@@ -119,7 +119,7 @@ def keep(token: ApiToken, receipt: Receipt, body: bytes, filename: str) -> None:
 @router.get("", summary="One's own reports, newest first", response={200: dict})
 def mine(request: HttpRequest, cursor: str = "", limit: int = Query(50, ge=1, le=paging.MOST)) -> HttpResponse:
     """A page; `next` is the cursor of the page after, null at the end."""
-    token = token_for(request, SCOPE, now())
+    token = token_for(request, SCOPE, now(), instead=FINDINGS)
     rows = Receipt.objects.filter(token=token).order_by("-accepted_at", "-submission")
     if cursor:
         at, number = paging.decode(cursor, 2)
@@ -134,5 +134,5 @@ def mine(request: HttpRequest, cursor: str = "", limit: int = Query(50, ge=1, le
 @router.get("/{uuid:number}", summary="What became of a report", response={200: dict})
 def one(request: HttpRequest, number: UUID) -> HttpResponse:
     """QUEUED, PROCESSING, COMPLETED, with a reason code. Only for the token that sent it."""
-    token = token_for(request, SCOPE, now())
+    token = token_for(request, SCOPE, now(), instead=FINDINGS)
     return paging.answer(request, reports.status_of(services.receipt_of(token=token, submission=number)))
