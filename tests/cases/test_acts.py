@@ -259,6 +259,8 @@ def test_an_answer_after_the_time_was_over_waits_for_a_person_who_may_give_more(
     desk.on(timing.change, resolve_due=desk.now + 6 * HOUR, reason="the plan is good")
     case = desk.case
     assert (case.needs_person, case.waiting_on) == ("", "customer") and case.next_due_at == case.resolve_due_at > desk.now
+    with pytest.raises(Refused, match="still runs"):
+        desk.on(restriction.propose, kind="block", scope="machine", target=CAROL, reason="it was late", by="alice")
     assert [change.old_due_at for change in case.clock_changes.all()] == [over] and "due_changed" in desk.notices()
     desk.wait(7 * HOUR)
     assert "not solved" in desk.case.needs_person and Proof.objects.filter(case=case, trigger="inadequate").exists()

@@ -4,15 +4,16 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from tipstaff.cases import dues, people, writing
 from tipstaff.cases.journal import journal, locked, owe
-from tipstaff.cases.models import Case, Clock, ClockChange, Pause, Statement
+from tipstaff.cases.models import Case, Clock, ClockChange, Pause, Proof, Statement
 from tipstaff.cases.states import ENDED, PAUSABLE, Duty, State, family
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy import deadlines
 from tipstaff.policy import queries as policy
-from tipstaff.policy.edition import Edition, Role
+from tipstaff.policy.edition import Edition, Role, Trigger
 
 SHOWN = ("acknowledge", "resolve", "quiet", "dispute", "warning", "emergency", "second", "probation", "final_notice", "data_window",
          "appeal")  # fmt: skip
@@ -48,6 +49,9 @@ def change(*, case: int, resolve_due: datetime, reason: str, by: str, now: datet
     )  # fmt: skip
     if clock is None:
         clock = Clock.objects.create(case=found, kind="resolve", started_at=now, due_at=resolve_due)
+        # What was proven by the time that ran out is not held against whom more was given; what a retest proved stays.
+        silent = Q(trigger=Trigger.DISREGARDED) | Q(trigger=Trigger.INADEQUATE, at__gte=before)
+        Proof.objects.filter(silent, case=found, withdrawn_at__isnull=True).update(withdrawn_at=now)
         asked = Statement.objects.filter(case=found, kind="extension", answered_at__isnull=True).exists()
         turn = {"waiting_on": "us", "needs_person": MORE_TIME} if asked else {"waiting_on": "customer", "needs_person": ""}
         Case.objects.filter(pk=found.pk).update(**turn)
