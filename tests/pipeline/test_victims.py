@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.test import override_settings
 
+from tests.accounts.given import held
 from tests.pipeline.given import CAROL, DAVE, NOW, provider
 from tests.pipeline.test_findings import carol, deliver, finding
 from tipstaff.accounts.models import Contact, Customer, StaffMember
-from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.correspondence.models import OutboxMessage, Wording
 from tipstaff.pipeline import victims_telling
 from tipstaff.pipeline.models import VictimNotice
 
@@ -16,16 +17,16 @@ pytestmark = pytest.mark.django_db
 SOON = {"opened_at": NOW - timedelta(minutes=9), "last_at": NOW - timedelta(minutes=1)}
 
 
-def furnished(pack: str = "default") -> None:
-    """Carol and Dave can be written to."""
-    provider(pack=pack)
+def furnished(*more, pack: str = "default") -> None:
+    """Carol and Dave can be written to; ``more`` assignments."""
+    provider(*more, pack=pack)
     for name in ("carol", "dave"):
         customer = Customer.objects.get(external_id=name)
         Contact.objects.update_or_create(customer=customer, role="abuse", defaults={"name": name, "email": f"abuse@{name}.example"})
 
 
 def attacked(pack: str = "default", **changes) -> VictimNotice:
-    furnished(pack)
+    furnished(pack=pack)
     deliver(finding("victim", **{**SOON, **changes}))
     return VictimNotice.objects.get()
 
@@ -86,6 +87,33 @@ def test_a_customer_whom_another_attacks_hears_of_it_and_never_by_whom() -> None
     letter = OutboxMessage.objects.get(kind="attacked")
     assert letter.reference == f"customer:{row.customer_id}" and DAVE in letter.body
     assert "arol" not in letter.body and "192.0.2." not in letter.body
+
+
+def test_an_attacked_address_that_changed_hands_or_has_many_holders_is_nobodys_in_particular() -> None:
+    furnished(
+        held("203.0.113.99/32", "emma-1", "2026-01-01", "2026-06-15T11:55"),
+        *(held("203.0.113.98/32", name, "2026-01-01", shared=True, external_id=name) for name in ("emma-1", "rory-1")),
+    )
+    peers = tuple({"address": address, "packets": 7} for address in ("203.0.113.99", "203.0.113.98"))
+    deliver(finding("carpet", customer_id=carol().pk, top_peers=peers, **SOON))
+    assert not VictimNotice.objects.exists(), "it was Emma's and Rory's while it was attacked"
+    earlier = {"opened_at": NOW - timedelta(minutes=20), "last_at": NOW - timedelta(minutes=9)}
+    deliver(finding("carpet", id="earlier", customer_id=carol().pk, top_peers=peers, **earlier))
+    assert [row.customer.external_id for row in VictimNotice.objects.all()] == ["emma"], "whose it was then, not now"
+
+
+def test_words_of_the_operator_that_no_longer_fit_leave_it_to_the_desk(caplog) -> None:
+    attacked()
+    StaffMember.objects.create(username="bob", roles=["lead"], email="bob@provider.example.net")
+    ours = {"language": "en", "subject": "An attack", "body": "{% if contact %} never closed", "at": NOW, "by": "bob"}
+    Wording.objects.create(kind="attacked", **ours)
+    assert victims_telling.tell(now=NOW) == 1
+    assert OutboxMessage.objects.get().audience == "staff" and "told to the desk" in caplog.text
+    Wording.objects.create(kind="attacked.staff", **ours)
+    deliver(finding("victim", id="tomorrow", opened_at=NOW + timedelta(days=1), last_at=NOW + timedelta(days=1, minutes=5)),
+            now=NOW + timedelta(days=1, minutes=6))  # fmt: skip
+    assert victims_telling.tell(now=NOW + timedelta(days=1, minutes=6)) == 1 and OutboxMessage.objects.count() == 1
+    assert "was not told" in caplog.text
 
 
 def test_a_scan_of_many_tells_none_of_them_and_an_attack_on_oneself_is_no_attack_by_another() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import polars as pl
 
-from tipstaff.accounts.models import Assignment
+from tipstaff.attribution.matching import State
+from tipstaff.attribution.queries import who
 from tipstaff.intake.reading.indicators import normal_ip
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.filing import CONFIGURED_SOURCES
@@ -50,10 +51,9 @@ def _harmed(items: Sequence[Item], events: pl.DataFrame, report_ids: Sequence[in
         finding = orjson.loads(row["details"] or b"{}").get("finding") or {}
         if finding.get("direction") == "out":
             aimed += [(row, finding, address, seen) for address, seen in _peers(finding)]
-    held = _holders(sorted({address for _, _, address, _ in aimed}), now)
     fresh = 0
     for row, finding, address, seen in aimed:
-        customer = held.get(address)
+        customer = _holder(address, finding, now)
         if customer is not None and customer != row["customer"]:
             about = {name: finding[name] for name in ("opened_at", "last_at", "ended_at", "detector") if name in finding}
             about |= {"subject": {"kind": "address", "value": address}, "figures": seen}
@@ -70,16 +70,11 @@ def _peers(finding: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return [(text, seen) for text, seen in zip(texts, sums, strict=True) if text]
 
 
-def _holders(addresses: Sequence[str], now: datetime) -> dict[str, int]:
-    """Who holds these addresses now; those that are not ours, or shared, belong to nobody."""
-    found: dict[str, int] = {}
-    for address in addresses:
-        rows = Assignment.objects.filter(superseded_at__isnull=True, period__contains=now, shared=False)
-        rows = rows.extra(where=["prefix >>= %s::inet"], params=[address]).order_by("-pk")
-        narrowest = sorted(rows.values_list("prefix", "service__customer"), key=lambda row: -row[0].prefixlen)
-        if narrowest:
-            found[address] = narrowest[0][1]
-    return found
+def _holder(address: str, finding: dict[str, Any], now: datetime) -> int | None:
+    """The one customer who held this address all through the attack; None where it is not ours, shared, or in doubt."""
+    first, last = (stated_moment(finding.get(name), now) for name in ("opened_at", "last_at"))
+    answer = who(ip=address, at=min(first, last), until=last)
+    return answer.service.customer_id if answer.state == State.HELD and answer.service is not None else None
 
 
 def _note(item: Item, finding: dict[str, Any], row: dict[str, Any], report: int, now: datetime, aside: str = "") -> bool:

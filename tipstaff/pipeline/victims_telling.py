@@ -47,13 +47,16 @@ def _tell(row: VictimNotice, now: datetime) -> None:
     found = policy.stored_in_force(row.customer.brand, now)
     to_customer = found is not None and policy.compiled(found).reports.victims is Victims.CUSTOMER
     person = people.recipient(row.customer_id) if to_customer else None
+    sender = str(settings.MAIL_FROM or (found.intake_address if found else ""))
     try:
-        if person is None:
-            _to_desk(row, now)
-        else:
-            sender = str(settings.MAIL_FROM or (found.intake_address if found else ""))
+        if person is not None:
             _promise("attacked", row, person, _values(row) | {"contact": person.name}, now, sender)
+            return
     except InputError as error:  # an operator's own wording that no longer fits
+        log.error("an attack on customer %s is told to the desk: %s", row.customer_id, error)
+    try:
+        _to_desk(row, now)
+    except InputError as error:  # the desk's wording does not fit either; it is listed under Attacks
         log.error("an attack on customer %s was not told: %s", row.customer_id, error)
 
 
