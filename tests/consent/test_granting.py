@@ -111,6 +111,14 @@ def test_uses_are_only_ever_added() -> None:
         PermitUse.objects.filter(pk=use.pk).update(text="y")
 
 
+@pytest.mark.parametrize("written", ["fe80::1%eth0", "2001:db8::7%25<b>", "192.0.2.0%24", "%", "2001:db8::/64%x"])
+def test_an_address_with_a_zone_index_is_a_problem_of_its_field(written) -> None:
+    for field in ("hosts", "targets"):
+        with pytest.raises(InputError, match="is no address or prefix") as raised:
+            asked(**{field: [written]})
+        assert raised.value.problems[0].where == field
+
+
 def test_nobody_permits_what_is_not_ours_or_is_another_customers() -> None:
     OwnPrefix.objects.create(prefix="192.0.2.0/24")
     for hosts in (["0.0.0.0/1"], ["192.0.2.7", "198.51.100.1"], ["2001:db8::/48"], ["192.0.0.0/16"]):

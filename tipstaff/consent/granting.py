@@ -65,7 +65,7 @@ def check(asked: Asked) -> list[Problem]:
 
 def _network_problem(name: str, text: str) -> Problem | None:
     try:
-        network = ip_network(text.strip().replace("%", "/"))  # no zone index
+        network = ip_network("" if "%" in text else text.strip())  # no zone index: it may hold any words
     except ValueError as error:
         return Problem(name, f"{text[:80]!r} is no address or prefix: {error}", "such as 192.0.2.7 or 192.0.2.0/28")
     return Problem(name, f"{text} is everything", "name prefixes") if network.prefixlen == 0 else None
