@@ -163,7 +163,10 @@ def set_channel(
 
 def _place(kind: str, address: str) -> tuple[str, str, str]:
     """Who gets a channel's secret: the kind, and scheme and server of its address."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # such as a bracket that does not close; ``_problems`` says so
+        return kind, "", address
     return kind, parts.scheme, parts.netloc.rpartition("@")[2].lower()
 
 
@@ -180,7 +183,12 @@ def _problems(kind: str, address: str, secret: str, typed: str, keeps: bool, lev
         found.append(Problem("secret", "is missing", "the access token of the account that writes"))
     if kind in {"webhook", "slack", "mattermost"} and not web and not (keeps or secret):
         found.append(Problem("address", "is no URL", "give the URL, or put a secret one into the field for secrets"))
-    if kind in {"webhook", "slack", "mattermost"} and typed and not address and not typed.startswith(("http://", "https://")):
+    if (
+        kind in {"webhook", "slack", "mattermost"}
+        and typed
+        and not address
+        and not (typed.startswith(("http://", "https://")) and _is_web(typed))
+    ):
         found.append(Problem("secret", "is no URL", "without an address the secret is the whole URL"))
     if not 1 <= level <= HIGHEST:
         found.append(Problem("level", f"{level} is no level", f"1 to {HIGHEST}"))

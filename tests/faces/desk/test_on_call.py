@@ -155,6 +155,8 @@ def test_a_test_by_mail_waits_in_the_outbox_and_a_failure_says_why(staff, team):
         ("channel", {"kind": "mail", "address": "nobody"}, "is no mail address"),
         ("channel", {"kind": "matrix", "address": "https://matrix.example.org/!a:example.org"}, "is missing"),
         ("channel", {"kind": "slack", "typed": "just-a-word"}, "is no URL"),
+        ("channel", {"kind": "slack", "typed": "https://[::1/x"}, "is no URL"),
+        ("channel", {"kind": "webhook", "address": "https://[::1/x"}, "is no URL"),
         ("channel", {"kind": "slack", "variable": "PATH"}, "TIPSTAFF_ALERT_"),
         ("channel", {"kind": "webhook", "address": "https://a.example/", "level": "10"}, "is no level"),
         ("shift", {"member": "x"}, "is no number"),
