@@ -164,6 +164,7 @@ def test_a_wide_prefix_needs_two_people_and_is_one_rule(net: Net, gateway: Nftab
     assert gateway.verify(receipt).state is State.IN_PLACE
     assert not net.out() and net.out(source=OTHER)
     inside = gateway.apply(order(2, "block", "machine", CUSTOMER))
+    assert gateway.lift_together([receipt]) == frozenset() and not net.out(), "each wide one is looked at by itself"
     gateway.lift(receipt)
     assert not net.out(), "the single address inside the prefix has an order of its own"
     gateway.lift(inside)

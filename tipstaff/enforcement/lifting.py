@@ -6,6 +6,8 @@ each order is settled one by one behind it. Killed in between, the next look fin
 
 import logging
 
+from django.db import DatabaseError
+
 from tipstaff.enforcement import endpoints, feedback, moves, protecting, transitions, views
 from tipstaff.enforcement.connectors.contract import ConnectorError
 from tipstaff.enforcement.models import Endpoint, Order, Switches
@@ -38,5 +40,10 @@ def together(endpoint: Endpoint, row: Switches) -> int:
         gone = lift([views.receipt(order) for order in moved])
     except (ConnectorError, Refused, InputError) as error:
         log.warning("%s: %s; one by one then", endpoint.name, error)
+        return 0
+    except DatabaseError:
+        raise
+    except Exception:  # as in ``carrying``: a connector that answers nonsense must not stop the others
+        log.exception("%s: lifting together went wrong; one by one then", endpoint.name)
         return 0
     return Order.objects.filter(pk__in=[order.pk for order in moved if order.tag in gone]).update(lifted_at=now())

@@ -122,9 +122,12 @@ class Nftables:
         self._take_away(order.tag, rules.Found(standing, {}))
 
     def lift_together(self, receipts: Sequence[Receipt]) -> frozenset[str]:
-        """Take away all that carries exactly these orders' tags, in one listing and a few documents; the tags that are gone."""
+        """Take away all that carries exactly these orders' tags, in one listing and a few documents; the tags that are gone.
+
+        Rules of wide orders are left to be verified one by one: somebody may have changed them.
+        """
         found = self._list()
-        wanted = {receipt.order.tag for receipt in receipts}
+        wanted = {receipt.order.tag for receipt in receipts if not rules.is_wide(receipt.order)}
         there = sorted(wanted & ({*found.elements.values()} | {comment for comment, _ in found.rules.values()}))
         for start in range(0, len(there), TOGETHER):
             self._change(rules.removals(self.layout, set(there[start : start + TOGETHER]), found))
