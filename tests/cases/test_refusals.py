@@ -1,15 +1,18 @@
 """Whom the provider does not serve again (A14): entered, caught by whatever way they order again, decided by a lead, lifted."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from django.test import Client
 
 from tests.cases.resolving import NOW, Desk
-from tipstaff.accounts.models import Contact, Customer, InventoryVersion, Service
+from tipstaff.accounts.inventory import Inventory, ServiceFact
+from tipstaff.accounts.models import Assignment, Contact, Customer, InventoryVersion, Service
+from tipstaff.accounts.services import load, source_named
 from tipstaff.audit.models import Entry
 from tipstaff.cases import catching, refusals
 from tipstaff.cases.models import Notice, Refusal, RefusalMatch
@@ -20,6 +23,7 @@ from tipstaff.kernel.errors import InputError, Refused
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(days=10)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -59,6 +63,72 @@ def test_she_herself_is_caught_by_a_service_that_began_afterwards_and_not_by_wha
     assert catching.catch(now=LATER) == []
     Service.objects.create(customer=desk.case.customer, name="new", external_id="new", started_at=NOW + timedelta(days=1))
     assert [row.customer_id for row in catching.catch(now=LATER)] == [desk.case.customer_id]
+
+
+def from_billing(number: str, owner: Customer, at: datetime, **stated: Any) -> None:
+    """The billing system states a service, as it does every night."""
+    fact = ServiceFact(number, owner.external_id or "", **stated)
+    load(inventory=Inventory(services=[fact]), source=source_named(name="billing", kind="api"), by="system:test", now=at)
+
+
+def number_of(owner: Customer) -> Customer:
+    Customer.objects.filter(pk=owner.pk).update(external_id="c-800")
+    owner.refresh_from_db()
+    return owner
+
+
+def test_a_service_without_a_start_counts_from_when_we_heard_of_it(desk: Desk) -> None:
+    carol = number_of(desk.case.customer)
+    from_billing("s-old", carol, NOW - timedelta(days=1))
+    refusals.enter(case=desk.case, reason_code="fraud_site", by="bob", now=NOW)
+    from_billing("s-old", carol, LATER, name="renamed")
+    assert catching.catch(now=LATER) == [], "she had that before"
+    from_billing("s-new", carol, LATER)
+    assert [row.customer_id for row in catching.catch(now=LATER)] == [carol.pk]
+
+
+def test_an_old_service_that_we_hear_of_late_is_no_order(desk: Desk, entry: Refusal) -> None:
+    from_billing("s-late", number_of(desk.case.customer), LATER, started_at=NOW - timedelta(days=400))
+    assert catching.catch(now=LATER) == []
+
+
+def test_an_address_said_before_any_service_was_dated_tells_since_when(desk: Desk, entry: Refusal) -> None:
+    service = Service.objects.create(customer=desk.case.customer, name="undated", external_id="undated")
+    assert catching.catch(now=LATER) == [], "nobody knows since when she has it: no accusation"
+    Assignment.objects.create(prefix="192.0.2.77/32", period=(LATER, None), service=service, recorded_at=LATER)
+    assert [row.customer_id for row in catching.catch(now=LATER)] == [desk.case.customer_id]
+
+
+@pytest.mark.parametrize("herself", [True, False])
+@pytest.mark.parametrize("decision", ["refused", "served"])
+def test_who_orders_again_after_a_decision_is_caught_anew_and_only_once(entry: Refusal, herself: bool, decision: str) -> None:
+    who = number_of(entry.customer) if herself else customer("Another Name", "c-900", "abuse@carol.example")
+    from_billing("s-1", who, LATER)
+    (first,) = catching.catch(now=LATER)
+    from_billing("s-2", who, LATER + HOUR)
+    assert catching.catch(now=LATER + HOUR) == [], "the first one still waits for a lead"
+    refusals.settle(match=first.pk, decision=decision, reason="as we said", by="bob", now=LATER + 2 * HOUR)
+    from_billing("s-1", who, LATER + 3 * HOUR, name="renamed")
+    assert catching.catch(now=LATER + 3 * HOUR) == [], "the same services"
+    from_billing("s-3", who, LATER + 4 * HOUR)
+    (again,) = catching.catch(now=LATER + 4 * HOUR)
+    assert again.pk != first.pk and again.decision == "" and "not to be served again" in catching.warnings([again])[0]
+    assert catching.catch(now=LATER + 5 * HOUR) == [] and Notice.objects.filter(kind="alert", case=entry.case).count() == 2
+    refusals.settle(match=again.pk, decision=decision, reason="still", by="bob", now=LATER + 6 * HOUR)
+    assert catching.catch(now=LATER + 7 * HOUR) == []
+    from_billing("s-1", who, LATER + 9 * HOUR, started_at=LATER + 8 * HOUR)
+    assert len(catching.catch(now=LATER + 9 * HOUR)) == 1, "the same number, ordered anew"
+
+
+def test_who_is_somebody_else_is_left_alone_until_more_of_him_is_the_same(entry: Refusal) -> None:
+    sister = customer("Carol’s sister", "c-900", "abuse@carol.example")
+    (row,) = catching.catch(now=LATER)
+    refusals.settle(match=row.pk, decision="another", reason="she is not", by="bob", now=LATER)
+    from_billing("s-2", sister, LATER + HOUR)
+    assert catching.catch(now=LATER + HOUR) == []
+    entry.identities.append(refusals.digest("c-900"))
+    entry.save()
+    assert [again.by_what for again in catching.catch(now=LATER + 2 * HOUR)] == [["number", "mail"]]
 
 
 def test_a_lifted_or_ended_entry_catches_nobody(entry: Refusal) -> None:

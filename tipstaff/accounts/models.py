@@ -138,6 +138,7 @@ class Service(models.Model):
     brand = models.TextField(default="")
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    recorded_at = models.DateTimeField(null=True)  # when we first heard of it; null: before that was kept
 
 
 class Assignment(models.Model):

@@ -122,7 +122,7 @@ def _known(inventory: Inventory) -> checking.Known:
 def _store_parties(inventory: Inventory, source: InventorySource, now: datetime, changes: Changes) -> None:
     changes.customers = upserts.customers(inventory.customers, source, now)
     changes.contacts = upserts.contacts(inventory.contacts)
-    changes.services = upserts.services(inventory.services)
+    changes.services = upserts.services(inventory.services, now)
     changes.own_prefixes = upserts.own_prefixes(inventory.own_prefixes, source)
 
 

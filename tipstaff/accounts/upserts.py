@@ -87,7 +87,7 @@ def contacts(facts: Sequence[ContactFact]) -> Count:
     return Count(len(fresh), len(changed))
 
 
-def services(facts: Sequence[ServiceFact]) -> Count:
+def services(facts: Sequence[ServiceFact], now: datetime) -> Count:
     owners = ids(Customer, (fact.customer for fact in facts))
     # A service without a name of its own is its customer's: most inventories list addresses of customers, not services.
     names = dict(Customer.objects.filter(pk__in=owners.values()).values_list("external_id", "name"))
@@ -97,7 +97,8 @@ def services(facts: Sequence[ServiceFact]) -> Count:
         owner = owners[fact.customer]
         row = rows.get(fact.external_id)
         if row is None:
-            row = Service(external_id=fact.external_id, customer_id=owner, name=fact.name or names[fact.customer])
+            name = fact.name or names[fact.customer]
+            row = Service(external_id=fact.external_id, customer_id=owner, name=name, recorded_at=now)
             rows[fact.external_id] = row
             _state(row, fact, SERVICE_FIELDS)
             fresh.append(row)

@@ -1,6 +1,7 @@
 """Orders of those whom the provider does not serve again: caught when a service appears, whoever brought it in (A14).
 
 Nothing is stopped by it: a name may be somebody else's. The match is a row, the record and a warning, and a lead decides.
+A decision covers what the customer had then: what he orders later is caught anew, once, unless he is somebody else.
 """
 
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ from tipstaff.cases.models import Notice, Refusal, RefusalMatch
 BY = "system:screening"
 EVERY = timedelta(seconds=30)  # between looks while the inventory keeps changing
 KINDS = ("name", "number", "mail")
+
+Begun = dict[int, datetime | None]  # service → when it began, None where nobody knows
 
 
 @transaction.atomic
@@ -37,12 +40,55 @@ def catch(*, now: datetime, customers: Iterable[str] | None = None) -> list[Refu
     if customers is not None:
         wanted = wanted.filter(external_id__in=list(customers))
     found = _matches(wanted.values_list("pk", "name", "external_id"), customers is not None, index)
+    before, services = _decided(found), _services(found, now)
     made = []
+    by_number = {entry.pk: entry for entry in entries}
     for (number, customer), what in sorted(found.items()):
-        entry = next(one for one in entries if one.pk == number)
-        if entry.customer_id != customer or _ordered_again(customer, entry.at, now):
+        entry, past = by_number[number], before.get((number, customer), [])
+        since = entry.at if entry.customer_id == customer else None
+        if _is_new(what, past, _begun(services.get(customer, {}), since)):
             made += _keep(entry, customer, what, now)
     return made
+
+
+def _decided(found: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[RefusalMatch]]:
+    """(entry, customer) → the matches that there were, the last one last."""
+    pairs = set(found)
+    kept: dict[tuple[int, int], list[RefusalMatch]] = {}
+    for row in RefusalMatch.objects.filter(customer__in={customer for _, customer in pairs}).order_by("pk"):
+        kept.setdefault((row.refusal_id, row.customer_id), []).append(row)
+    return kept
+
+
+def _services(found: Iterable[tuple[int, int]], now: datetime) -> dict[int, Begun]:
+    kept: dict[int, Begun] = {}
+    for customer, service, began in refusals.living({customer for _, customer in found}, now):
+        kept.setdefault(customer, {})[service] = began
+    return kept
+
+
+def _begun(services: Begun, since: datetime | None) -> Begun:
+    """Those that count: of somebody who is refused himself, only what began afterwards."""
+    return {pk: began for pk, began in services.items() if since is None or (began is not None and began > since)}
+
+
+def _is_new(what: set[str], past: list[RefusalMatch], services: Begun) -> bool:
+    """Whether there is a service that no decision covers, by somebody of whom nobody has said that he is not the same."""
+    if any(not row.decision for row in past):
+        return False
+    if past and past[-1].decision == "another" and what <= set(past[-1].by_what):
+        return False
+    covered: dict[str, str] = {}
+    for row in past:
+        covered |= row.services
+    return any(_is_later(began, covered.get(str(pk))) for pk, began in services.items())
+
+
+def _is_later(began: datetime | None, known: str | None) -> bool:
+    """Whether a service is unknown, or began anew since."""
+    if known is None:
+        return True
+    return bool(known) and began is not None and began > datetime.fromisoformat(known)
 
 
 def _matches(
@@ -60,15 +106,9 @@ def _matches(
     return found
 
 
-def _ordered_again(customer: int, since: datetime, now: datetime) -> bool:
-    later = Service.objects.filter(customer=customer, started_at__gt=since)
-    return later.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=now)).exists()
-
-
 def _keep(entry: Refusal, customer: int, what: set[str], now: datetime) -> list[RefusalMatch]:
-    row, is_new = RefusalMatch.objects.get_or_create(
-        refusal=entry, customer_id=customer, defaults={"by_what": [kind for kind in KINDS if kind in what], "at": now}
-    )
+    given = {"by_what": [kind for kind in KINDS if kind in what], "at": now, "services": refusals.had(customer, now)}
+    row, is_new = RefusalMatch.objects.get_or_create(refusal=entry, customer_id=customer, decision="", defaults=given)
     if not is_new:
         return []
     record(by=BY, action="refusal.caught", subject=f"customer:{customer}", now=now, refusal=entry.pk, same=row.by_what)

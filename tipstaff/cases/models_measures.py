@@ -157,9 +157,10 @@ class RefusalMatch(models.Model):
     reason = models.TextField(default="")
     decided_by = models.TextField(default="")
     decided_at = models.DateTimeField(null=True)
+    services = models.JSONField(default=dict)  # number → when it began, of what the customer had when decided about
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["refusal", "customer"], name="refusal_match_once"),
+            models.UniqueConstraint(fields=["refusal", "customer"], condition=Q(decision=""), name="refusal_match_waits_once"),
         ]
         indexes = [models.Index(fields=["at"], name="refusal_match_open", condition=Q(decision=""))]

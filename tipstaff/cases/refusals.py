@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from tipstaff.accounts.models import Contact, Customer
+from tipstaff.accounts.models import Assignment, Contact, Customer, Service
 from tipstaff.audit.services import record
 from tipstaff.cases import people
 from tipstaff.cases.models import Case, Refusal, RefusalMatch
@@ -103,6 +104,19 @@ def lift(*, refusal: int, note: str, by: str, now: datetime) -> Refusal:
     return row
 
 
+def living(customers: Iterable[int], now: datetime) -> list[tuple[int, int, datetime | None]]:
+    """(customer, service, when it began) of what has not ended: its start, else when we first heard of it, else None."""
+    known = Assignment.objects.filter(service=OuterRef("pk")).order_by("recorded_at").values("recorded_at")[:1]
+    began = Coalesce("started_at", "recorded_at", Subquery(known))
+    standing = Service.objects.filter(Q(ended_at__isnull=True) | Q(ended_at__gt=now), customer__in=list(customers))
+    return list(standing.values_list("customer", "pk", began))
+
+
+def had(customer: int, now: datetime) -> dict[str, str]:
+    """The customer's services as a match remembers them: number → when it began, empty where nobody knows."""
+    return {str(number): began.isoformat() if began else "" for _, number, began in living([customer], now)}
+
+
 @transaction.atomic
 def settle(*, match: int, decision: str, reason: str, by: str, now: datetime) -> RefusalMatch:
     """A lead decides about an order that was caught: 'refused', 'another' (not the same party), or 'served' all the same."""
@@ -120,7 +134,8 @@ def settle(*, match: int, decision: str, reason: str, by: str, now: datetime) ->
     if row.decision:
         raise Refused(f"{row.decided_by} has decided that already: {row.decision}")
     row.decision, row.reason, row.decided_by, row.decided_at = decision, reason.strip()[:2000], by, now
-    row.save(update_fields=["decision", "reason", "decided_by", "decided_at"])
+    row.services |= had(row.customer_id, now)
+    row.save(update_fields=["decision", "reason", "decided_by", "decided_at", "services"])
     subject = f"customer:{row.customer_id}"
     record(by=by, action=f"refusal.{decision}", subject=subject, reason=reason.strip(), now=now, refusal=row.refusal_id)
     return row
