@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -73,11 +74,12 @@ def runs() -> bool:
 
 
 CHECKS = (
+    ("types", ("mypy", "tipstaff", "tests", "run.py")),
     ("lint", ("ruff", "check", "--output-format=concise", ".")),
     ("format", ("ruff", "format", "--check", ".")),
-    ("types", ("mypy", "tipstaff", "tests", "run.py")),
     ("layers", ("lint-imports", "--no-cache", "--no-logo")),
     ("migrations", ("django-admin", "makemigrations", "--check", "--dry-run")),
+    ("collection", ("pytest", "-q", "-p", "no:cacheprovider", "--collect-only")),  # compiles every module before workers want it
 )
 
 
@@ -90,7 +92,9 @@ def test(words: list[str]) -> int:
     if words:
         return subprocess.run([PYTHON, "-m", "pytest", *words], check=False).returncode
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tipstaff.project.settings"}
-    failed = [name for name, command in CHECKS if not check(name, command, environment)]
+    with ThreadPoolExecutor(2) as beside:  # the types take as long as everything else
+        checked = list(beside.map(lambda named: check(named[0], named[1], environment), CHECKS))
+    failed = [name for (name, _), right in zip(CHECKS, checked, strict=True) if not right]
     if failed:
         print(f"FAILED before the tests: {', '.join(failed)}", flush=True)
     workers = min(2, os.cpu_count() or 1) + 1  # one more than processors: much of a test is waiting for servers
