@@ -19,6 +19,7 @@
 
 import contextlib
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -187,9 +188,13 @@ class ConnectorContract(ABC):
         receipts = [self.carry_out(connector, self.order(number, self.targets[number - 1])) for number in (1, 2)]
         if lift := getattr(connector, "lift_together", None):
             never_ours = Receipt(self.order(3, self.targets[2]))
+            leaving = [Receipt(replace(one.order, leaving=True), one.handle) for one in (*receipts, never_ours)]
+            assert connector.gone_together(leaving[:2]) == frozenset(), "they stand"
             assert lift([*receipts, never_ours]) == {receipt.order.tag for receipt in receipts}
             assert lift([]) == lift(receipts) == frozenset()
             self.settle()
+            gone = {one.order.tag for one in leaving if connector.verify(one).state is State.ABSENT}
+            assert connector.gone_together(leaving) == gone >= {receipt.order.tag for receipt in receipts}
         else:
             for receipt in receipts:
                 self.take_away(connector, receipt)

@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-CALLS = ("snapshot", "apply", "verify", "lift", "actual")
+CALLS = ("snapshot", "apply", "verify", "lift", "actual", "lift_together", "gone_together")
 WRITERS = (
     ("moves", "move"), ("moves", "change"), ("moves", "note"), ("ending", "verified"), ("ending", "reverted"),
     ("ordering", "order_one"), ("feedback", "in_force"), ("feedback", "lifted"), ("feedback", "ordered"),
     ("riding", "carrier_for"), ("riding", "hand_over"), ("carrying", "carry"), ("worker", "lift_asked"),
+    ("moves", "revert_many"), ("moves", "settle_many"), ("ending", "reverted_many"), ("interruptions", "end_many"),
+    ("feedback", "lifted_many"), ("lifting", "together"),
 )  # fmt: skip
 
 
@@ -42,18 +44,19 @@ class Boundaries:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def live(measure: int, connector: str, fatal: int, then: str) -> None:
-    """From the decision to ``then``: 'verified', or on to 'reverted'."""
-    from tipstaff.enforcement import registry, worker
+def live(measure: int, connector: str, fatal: int, then: str, many: int) -> None:
+    """From the decision to ``then``: 'verified', or on to 'reverted', where ``many`` at once are taken away together."""
+    from tipstaff.enforcement import lifting, registry, worker
 
-    worker.SIDE_BY_SIDE, worker.RECONCILE = 1, 1e9
+    worker.SIDE_BY_SIDE, worker.RECONCILE, lifting.MANY = 1, 1e9, many
     boundaries = Boundaries(fatal)
     for name, function in WRITERS:
         module = import_module(f"tipstaff.enforcement.{name}")
         setattr(module, function, boundaries.around(getattr(module, function)))
     kind = registry.connector_class(connector)
     for name in CALLS:
-        setattr(kind, name, boundaries.around(getattr(kind, name)))
+        if hasattr(kind, name):
+            setattr(kind, name, boundaries.around(getattr(kind, name)))
     from tipstaff.cases.models_measures import Measure
 
     if not Measure.objects.filter(pk=measure, state__in=["lifting", "lifted"]).exists():
@@ -123,15 +126,15 @@ def _read_the_policy() -> None:
 
 
 @contextmanager
-def mortals(database_url: str) -> Iterator[Callable[[int, str, int, str], bool]]:
-    """``die(measure, connector, fatal, then)``: live that life in a process of its own; whether it was killed on its way."""
+def mortals(database_url: str) -> Iterator[Callable[..., bool]]:
+    """``die(measure, connector, fatal, then, many)``: live that life in a process of its own; whether it was killed on its way."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     program = context.Process(target=_forking, args=(theirs, database_url))
     program.start()
 
-    def die(measure: int, connector: str, fatal: int, then: str = "reverted") -> bool:
-        ours.send((measure, connector, fatal, then))
+    def die(measure: int, connector: str, fatal: int, then: str = "reverted", many: int = 10) -> bool:
+        ours.send((measure, connector, fatal, then, many))
         assert ours.poll(300), "the process hangs"
         ended = ours.recv()
         assert ended in {0, -signal.SIGKILL}, f"the process failed by itself at boundary {fatal}: {ended}"

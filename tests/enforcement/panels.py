@@ -95,12 +95,14 @@ class Panel(ABC):
 
 
 class Whmcs(Panel):
+    """As developers.whmcs.com shows it under GetClientsProducts, UpdateClientProduct, ModuleSuspend and ModuleUnsuspend."""
+
     preset = "whmcs"
 
     def answer(self, asked: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
         form = asked["form"]
         assert asked["path"] == "/includes/api.php" and form["responsetype"] == "json"
-        if (form["username"], form["password"]) != ("desk", SECRET):
+        if (form["identifier"], form["secret"]) != ("desk", SECRET):
             return 403, {"result": "error", "message": "Authentication Failed"}, {}
         ref = form.get("serviceid", "")
         if form["action"] == "GetClientsProducts":
@@ -114,40 +116,54 @@ class Whmcs(Panel):
         if form["action"] == "UpdateClientProduct":
             self.accounts[ref]["note"] = form.get("notes", "")
         else:
-            self.accounts[ref]["suspended"] = {"ModuleSuspend": True, "ModuleUnsuspend": False}[form["action"]]
+            suspended = {"ModuleSuspend": True, "ModuleUnsuspend": False}[form["action"]]
+            self.accounts[ref] |= {"suspended": suspended, "why": form.get("suspendreason", "") if suspended else ""}
         return 200, {"result": "success"}, {}
+
+    def fresh(self, ref: str) -> dict[str, Any]:
+        return {"suspended": False, "note": "", "why": ""}
+
+    def plant(self, ref: str) -> None:
+        self.accounts[ref] = {"suspended": True, "note": "Nonpayment", "why": "Overdue on Payment"}
 
     def product(self, ref: str) -> dict[str, Any]:
         one = self.accounts[ref]
         return {
-            "id": int(ref) if ref.isdecimal() else ref,
-            "status": "Suspended" if one["suspended"] else "Active",
-            "notes": one["note"],
-        }
+            "id": ref, "qty": "1", "clientid": "1", "orderid": "7", "pid": "3", "regdate": "2026-01-01", "name": "Starter",
+            "domain": "shop.example.net", "serverid": "1", "servername": "Saturn", "suspensionreason": one["why"],
+            "status": "Suspended" if one["suspended"] else "Active", "username": "carol1", "overideautosuspend": "",
+            "notes": one["note"], "customfields": {"customfield": []}, "configoptions": {"configoption": []},
+        }  # fmt: skip
 
 
 class Cpanel(Panel):
+    """As api.docs.cpanel.net shows it under suspendacct, unsuspendacct and listsuspended (WHM API 1)."""
+
     preset = "cpanel"
+    user = "desk"
     refs = ("carol1", "carol2", "carol3")
 
     def answer(self, asked: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
         assert asked["query"]["api.version"] == "1"
-        if asked["headers"]["authorization"] != f"whm desk:{SECRET}":
+        if asked["headers"]["authorization"] != f"whm {self.user}:{SECRET}":
             return 403, {"cpanelresult": {"error": "Access denied"}}, {}
         function, ref = asked["path"].removeprefix("/json-api/"), asked["query"].get("user", "")
-        data: Any = {}
+        told: dict[str, Any] = {"metadata": {"command": function, "reason": "OK", "result": 1, "version": 1}}
         if function == "listsuspended":
-            data = {
-                "account": [
-                    {"user": r, "reason": one["note"], "is_locked": 0} for r, one in self.accounts.items() if one["suspended"]
-                ]
-            }
+            told["data"] = {"account": [self.listed(one) for one in sorted(self.accounts) if self.accounts[one]["suspended"]]}
         elif ref not in self.accounts:
             return 200, {"metadata": {"command": function, "result": 0, "reason": "No such user", "version": 1}}, {}
         else:
             away = function == "suspendacct"
-            self.accounts[ref] = {"suspended": away, "note": asked["query"].get("reason", "") if away else ""}
-        return 200, {"data": data, "metadata": {"command": function, "result": 1, "reason": "OK", "version": 1}}, {}
+            self.accounts[ref] = {"suspended": away, "note": asked["query"].get("reason", "Unknown") if away else ""}
+            told["metadata"]["output"] = {
+                "raw": f"{ref}'s account has been suspended\n" if away else f"{ref}'s account is now active\n"
+            }
+        return 200, told, {}
+
+    def listed(self, ref: str) -> dict[str, Any]:
+        when = {"time": "Sun Nov 22 10:34:34 2026", "unixtime": 1795343674}
+        return {"user": ref, "owner": "root", "reason": self.accounts[ref]["note"], "is_locked": 0, **when}
 
 
 class Proxmox(Panel):

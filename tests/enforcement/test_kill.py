@@ -64,6 +64,23 @@ def test_with_a_file_as_peer(carol: Customer, database_url: str, tmp_path: Path)
     assert every_boundary(carol, database_url, "journal", lambda: len(journal._standing())) > 40
 
 
+def test_taken_away_and_settled_together(carol: Customer, database_url: str, tmp_path: Path) -> None:
+    """Die at each boundary of the way back that many orders go together; whoever comes next settles each once."""
+    peer, number = given.journal(tmp_path), 0
+    with mortals(database_url) as die:
+        while True:
+            measure = given.measure(given.case(carol)).pk
+            die(measure, "journal", 0, "verified")
+            number += 1
+            died = die(measure, "journal", number, many=1)
+            die(measure, "journal", 0, many=1)
+            assert given.standing(peer) == set(), f"left standing after a kill at boundary {number}"
+            the_record_is_whole(measure, number)
+            if not died:
+                break
+    assert number > 15
+
+
 def acting(name: str, connector: str, settings: dict[str, str]) -> Endpoint:
     made = endpoints.add(name=name, connector=connector, settings=settings, by="bob", now=now())
     given.go_live(made)

@@ -213,7 +213,29 @@ def test_what_was_sent_to_whmcs_is_what_its_documents_ask_for() -> None:
             "UpdateClientProduct",
             "ModuleSuspend",
         ]
+        assert forms[-1].keys() == {"action", "responsetype", "identifier", "secret", "serviceid", "suspendreason"}
         assert forms[-1]["serviceid"] == "101" and forms[-1]["suspendreason"] == "Policy clause 4.2, case 4312"
         assert State.IN_PLACE is webhook(panel).verify(Receipt(order(1, "suspend", "service", "101"))).state
+    finally:
+        panel.stop()
+
+
+@pytest.mark.parametrize(("user", "locked"), [("root", {"disallowun": "1"}), ("desk", {})])
+def test_what_was_sent_to_cpanel_is_what_its_documents_ask_for(user: str, locked: dict[str, str]) -> None:
+    """Only root may lock a suspension; a reseller whose token it is asks for what resellers may."""
+    panel = panels.Cpanel()
+    panel.user = user
+    try:
+        connector = webhook(panel, user=user)
+        done = connector.apply(order(1, "suspend", "service", "carol1"))
+        connector.lift(done)
+        sent = [(one["method"], one["path"].removeprefix("/json-api/"), one["query"]) for one in panel.exchanges]
+        assert [path for _, path, _ in sent] == [
+            "listsuspended", "listsuspended", "suspendacct", "listsuspended", "listsuspended", "unsuspendacct",
+        ]  # fmt: skip
+        reason = f"{done.order.tag} Policy clause 4.2, case 4312"
+        assert sent[2] == ("GET", "suspendacct", {"api.version": "1", "user": "carol1", "reason": reason, **locked})
+        assert sent[5] == ("GET", "unsuspendacct", {"api.version": "1", "user": "carol1"})
+        assert connector.verify(done).state is State.ABSENT
     finally:
         panel.stop()

@@ -1,10 +1,12 @@
 """What is written when an order came into force or is over: state, interruption, the case told; one transaction each."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Case, DateTimeField, Q, Value, When
+from django.db.models.functions import Coalesce
 
 from tipstaff.enforcement import feedback, interruptions, moves, transitions
 from tipstaff.enforcement.models import Order
@@ -45,6 +47,16 @@ def reverted(order: Order, *, by: str = BY, text: str, now: datetime) -> None:
     interruptions.end(order, now=now)
     if order.revert_by != PROBING:  # taken away for a look, the measure stands until the look is over
         feedback.lifted(order.measure, now=now)
+
+
+@transaction.atomic
+def reverted_many(orders: Sequence[Order], *, text: str, now: datetime) -> int:
+    """As ``reverted`` for each of many that stood as they should, in one transaction; how many nobody had moved meanwhile."""
+    lifted = Coalesce("lifted_at", Value(now))
+    gone = moves.settle_many(orders, by=BY, text=text, now=now, rides_on=None, ended_at=now, lifted_at=lifted, **DONE)
+    interruptions.end_many([order.pk for order in gone], now=now)
+    feedback.lifted_many([order.measure_id for order in gone], now=now)
+    return len(gone)
 
 
 @transaction.atomic

@@ -1,5 +1,6 @@
 """What enforcement tells the cases below it: how a measure fares, and what the desk must look at."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from tipstaff.cases import effects, measures
@@ -26,6 +27,10 @@ def lifting(measure: Measure, *, by: str, reason: str, now: datetime) -> None:
 
 def lifted(measure: Measure, *, now: datetime) -> None:
     measures.lifted(measure=measure.pk, by=BY, now=now)
+
+
+def lifted_many(numbers: Sequence[int], *, now: datetime) -> None:
+    measures.lifted_many(numbers=numbers, by=BY, now=now)
 
 
 def failed(measure: Measure, *, reason: str, refused: bool, now: datetime) -> None:

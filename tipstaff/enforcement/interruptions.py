@@ -1,9 +1,11 @@
 """The log of interruptions (J4): begun and ended with the measure that caused them, given back when it did not stand."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from tipstaff.accounts.access import require_named
 from tipstaff.audit.services import record
@@ -35,6 +37,15 @@ def end(order: Order, *, now: datetime) -> None:
     found = Interruption.objects.filter(order=order, ended_at__isnull=True).first()
     if found is not None:
         Interruption.objects.filter(pk=found.pk).update(ended_at=max(ended, found.started_at))
+
+
+def end_many(orders: Sequence[int], *, now: datetime) -> None:
+    """As ``end`` for each of these orders, in one statement."""
+    moments = Order.objects.filter(pk=OuterRef("order")).annotate(
+        ended=Greatest(Coalesce("lifted_at", Value(now)), Coalesce("applied_at", Value(now)))
+    )
+    ended = Greatest(Subquery(moments.values("ended")), "started_at")
+    Interruption.objects.filter(order__in=orders, ended_at__isnull=True).update(ended_at=ended)
 
 
 @transaction.atomic

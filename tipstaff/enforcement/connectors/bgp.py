@@ -129,16 +129,28 @@ class Bgp:
 
         The speaker is read once. Whatever is not so (changed, shared, forgotten by the speaker) is left to ``lift``.
         """
-        held: dict[tuple[str, str], list[Seen]] = {}
-        for family in FAMILIES:
-            for seen in self.speaker.held(family):
-                held.setdefault((seen.family, seen.net), []).append(seen)
+        held = _by_net(seen for family in FAMILIES for seen in self.speaker.held(family))
         gone = set()
         for receipt in receipts:
             routes = self.routes(receipt.order)
             if all(self._alone(route, held.get((route.family, route.net), [])) for route in routes):
                 for route in routes:
                     self.speaker.withdraw(route)
+                gone.add(receipt.order.tag)
+        return frozenset(gone)
+
+    def gone_together(self, receipts: Sequence[Receipt]) -> frozenset[str]:
+        """The tags of those that neither the speaker nor a router holds any more, each of them read once."""
+        told = [("GoBGP", _by_net(seen for family in FAMILIES for seen in self.speaker.held(family)), True)]
+        told += [(view.name, _by_net(view.held()), False) for view in self.views]
+        gone = set()
+        for receipt in receipts:
+            states = {
+                self._judge(route, held.get((route.family, route.net), []), name, others_matter=ours).state
+                for route in self.routes(receipt.order)
+                for name, held, ours in told
+            }
+            if states == {State.ABSENT}:
                 gone.add(receipt.order.tag)
         return frozenset(gone)
 
@@ -236,6 +248,13 @@ class Bgp:
             # The speaker forgot it and the router did not. A withdrawal of what was never announced is not sent.
             self.speaker.announce([route])
             self.speaker.withdraw(route)
+
+
+def _by_net(routes: Iterable[Seen]) -> dict[tuple[str, str], list[Seen]]:
+    found: dict[tuple[str, str], list[Seen]] = {}
+    for seen in routes:
+        found.setdefault((seen.family, seen.net), []).append(seen)
+    return found
 
 
 @dataclass(frozen=True)

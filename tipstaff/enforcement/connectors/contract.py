@@ -187,7 +187,9 @@ class Connector(Protocol):
         """All of ours that stands at the peer, by its tag. Raises when that cannot be read; never an empty guess."""
 
     # A connector may also have ``lift_together(receipts) -> frozenset[str]``: what is there exactly as these orders put it goes
-    # in one go, and the tags that are gone are given back; whatever is not so is left to ``lift``. See ``enforcement.lifting``.
+    # in one go, and the tags that are gone are given back; whatever is not so is left to ``lift``. With it goes
+    # ``gone_together(receipts) -> frozenset[str]``: the tags of those for which ``verify`` would say ABSENT, read from the peer in
+    # one go; whoever is left out is read one by one. See ``enforcement.lifting``.
 
     def remove(self, thing: InPlace) -> None:
         """Take away a stray of ours that ``actual`` found and no order asks for. Anything without our tag: NotOurs."""

@@ -84,6 +84,11 @@ class Journal:
                 gone.add(there)
         return frozenset(gone)
 
+    def gone_together(self, receipts: Sequence[Receipt]) -> frozenset[str]:
+        """The tags of those whose place is empty, the journal read once."""
+        standing = self._standing()
+        return frozenset(receipt.order.tag for receipt in receipts if _place(receipt.order) not in standing)
+
     def actual(self) -> frozenset[InPlace]:
         own = f"tipstaff:{self.bounds.instance}:"
         return frozenset(InPlace(tag, place) for place, tag in self._standing().items() if tag.startswith(own))

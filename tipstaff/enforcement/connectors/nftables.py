@@ -133,6 +133,12 @@ class Nftables:
             self._change(rules.removals(self.layout, set(there[start : start + TOGETHER]), found))
         return frozenset(there)
 
+    def gone_together(self, receipts: Sequence[Receipt]) -> frozenset[str]:
+        """The tags of those none of whose elements stands there, whoever's, in one listing; wide ones are looked at one by one."""
+        held = self._list().elements
+        narrow = (receipt.order for receipt in receipts if not rules.is_wide(receipt.order))
+        return frozenset(order.tag for order in narrow if not any(element in held for element in rules.elements(order)))
+
     def actual(self) -> frozenset[InPlace]:
         return rules.strays(self._list(), f"tipstaff:{self.bounds.instance}:")
 

@@ -99,7 +99,11 @@ def judged(suspended: bool, tagged: bool, order: OrderView, words: str) -> Verif
 
 
 class Whmcs(Preset):
-    """WHMCS: ModuleSuspend and ModuleUnsuspend; the tag is a line of the service's admin notes (UpdateClientProduct)."""
+    """WHMCS: ModuleSuspend and ModuleUnsuspend; the tag is a line of the service's admin notes (UpdateClientProduct).
+
+    By the vendor's reference (developers.whmcs.com/api-reference and /api/authentication): ``identifier`` and ``secret`` since
+    version 7.2, ``serviceid`` since 7.7 (``accountid`` before), numbers as text, ``result`` 'success' or 'error' with ``message``.
+    """
 
     name, label = "whmcs", "WHMCS"
     extra = (Field("user", "Identifier", "of the API credential (whmcs)", required=False),)
@@ -110,7 +114,7 @@ class Whmcs(Preset):
 
     def _ask(self, action: str, **form: str) -> dict[str, Any]:
         request = self._request(action, **form)
-        known = {"username": self.settings.get("user", ""), "password": self.secret()}
+        known = {"identifier": self.settings.get("user", ""), "secret": self.secret()}
         answer = self.call(Request("POST", request.path, form={**known, **(request.form or {})}))
         if not isinstance(answer.body, dict) or "result" not in answer.body:
             raise Misunderstood(f"WHMCS answered {action} without a result")
@@ -193,7 +197,11 @@ def _list(body: Any, *path: str) -> list[dict[str, Any]]:
 
 
 class Cpanel(Preset):
-    """cPanel: WHM API 1, suspendacct and unsuspendacct; the tag begins the reason, which listsuspended gives back."""
+    """cPanel: WHM API 1, suspendacct and unsuspendacct; the tag begins the reason, which listsuspended gives back.
+
+    By the vendor's reference (api.docs.cpanel.net, WHM API 1): ``metadata.result`` is 1 or 0 with ``metadata.reason``. As root the
+    suspension is locked, so that no reseller ends it who owns the account; others may not lock (``disallowun``).
+    """
 
     name, label = "cpanel", "cPanel (WHM)"
     extra = (Field("user", "User", "whose API token it is (cpanel)", required=False, default="root"),)
@@ -213,10 +221,12 @@ class Cpanel(Preset):
         return body  # type: ignore[no-any-return]
 
     def requests(self, order: OrderView) -> tuple[list[Request], list[Request]]:
-        user = reference(order)
-        return [self._request("suspendacct", user=user, reason=f"{order.tag} {_reason(order)}")], [
-            self._request("unsuspendacct", user=user)
-        ]
+        there, back = self._suspension(order), {"user": reference(order)}
+        return [self._request("suspendacct", **there)], [self._request("unsuspendacct", **back)]
+
+    def _suspension(self, order: OrderView) -> dict[str, str]:
+        locked = {"disallowun": "1"} if self.settings.get("user", "root") in {"", "root"} else {}
+        return {"user": reference(order), "reason": f"{order.tag} {_reason(order)}", **locked}
 
     def _suspended(self) -> dict[str, str]:
         """User → the reason that it was suspended for."""
@@ -231,7 +241,7 @@ class Cpanel(Preset):
 
     def suspend(self, order: OrderView) -> None:
         if reference(order) not in self._suspended():
-            self._ask("suspendacct", user=reference(order), reason=f"{order.tag} {_reason(order)}")
+            self._ask("suspendacct", **self._suspension(order))
 
     def restore(self, order: OrderView) -> None:
         self._restore(reference(order), order.tag)
