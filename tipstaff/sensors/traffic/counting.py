@@ -167,9 +167,10 @@ def kind_of(narrow, i, of_port):
 
 @kernel
 def find_row(table, six, key, at, hi, lo, second, tally):
-    """The row of a host: its own, a free one, or one that was not seen for two minutes; -1 when all near are taken."""
+    """The row of a host: its own, a free one, or one that was not seen for two minutes; else the one near that was not seen for
+    longest, for a row holds a second; -1 when all near were seen in this one, or are followed."""
     rows = len(table)
-    spare = np.int64(-1)
+    spare, rests, since = np.int64(-1), np.int64(-1), np.int64(second)
     is_six = key >> uint64(63) == 1
     for _ in range(PROBES):
         held = table[at, KEY]
@@ -181,9 +182,13 @@ def find_row(table, six, key, at, hi, lo, second, tally):
                 tally[0] += 1
             break
         moment = table[at, MOMENT]
-        if spare < 0 and np.int64(moment & uint64(0xFFFFFFFF)) + STALE < second and moment & uint64(TRACKED) == 0:
+        seen = np.int64(moment & uint64(0xFFFFFFFF))
+        if spare < 0 and seen + STALE < second and moment & uint64(TRACKED) == 0:
             spare = at
+        if seen < since and moment & uint64(STAYS) == 0:
+            rests, since = at, seen
         at = at + 1 if at + 1 < rows else np.int64(0)
+    spare = spare if spare >= 0 else rests
     if spare >= 0:
         for word in range(ROW):
             table[spare, word] = 0
@@ -196,7 +201,7 @@ def find_row(table, six, key, at, hi, lo, second, tally):
 @kernel
 def find_sum(sums, key, at, second, tally):
     """As ``find_row`` for a network or a customer."""
-    spare = int64(-1)
+    spare, rests, since = int64(-1), int64(-1), int64(second)
     for _ in range(PROBES):
         held, moment = sums[at, KEY], sums[at, MOMENT]
         if held == key:
@@ -206,9 +211,13 @@ def find_sum(sums, key, at, second, tally):
                 spare = at
                 tally[0] += 1
             break
-        if spare < 0 and int64(moment & uint64(0xFFFFFFFF)) + STALE < second and moment & uint64(TRACKED) == 0:
+        seen = int64(moment & uint64(0xFFFFFFFF))
+        if spare < 0 and seen + STALE < second and moment & uint64(TRACKED) == 0:
             spare = at
+        if seen < since and moment & uint64(STAYS) == 0:
+            rests, since = at, seen
         at = at + 1 if at + 1 < len(sums) else int64(0)
+    spare = spare if spare >= 0 else rests
     if spare >= 0:
         for word in range(SUM_ROW):
             sums[spare, word] = 0

@@ -45,7 +45,7 @@ def test_a_spray_of_random_addresses_takes_no_more_memory_and_hides_no_attack() 
                       src_customer=3, dst_customer=3, flags=2, packets=1, octets=40)  # fmt: skip
         opened += stage.play(AT + second, join([burst(case, 4, 2.0, second, limit_of(case)), spray]))
     assert [one.nbytes for one in arrays] == before
-    assert len(stage.detection.suspects.by_subject) <= 20_000 and len(stage.detection.follow.by_row) <= stage.counters.ring.shape[1]
+    assert len(stage.detection.suspects.by_kind[1]) <= 8_000 and len(stage.detection.follow.by_row) <= stage.counters.ring.shape[1]
     told = stage.detection.report()
     assert told["contacts"]["probe"][1] > 0 or stage.counters.tally[1] > 0  # what found no room is counted
     assert "198.51.100.7" in {one.subject.value for one in opened if one.detector == "syn_flood"}

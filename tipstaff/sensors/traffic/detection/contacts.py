@@ -2,7 +2,7 @@
 
 A row per host, direction and concern. Windows are two generations long: the younger fills, the older still counts, so a
 window holds what came within the last half to whole of its length. Distinct peers and ports are bits by hash (linear
-counting, Whang et al. 1990), 512 and 128 of them. What stands out at once (listed peers, blocked or foreign sources) is copied
+counting, Whang et al. 1990), 512 and 256 of them. What stands out at once (listed peers, blocked or foreign sources) is copied
 to a list of suspects; both lists have an end, and count what did not fit.
 """
 
@@ -26,19 +26,23 @@ CONCERNS = ("probe", "sweep", "login", "mail")
 # are no probes, as the minute's two generations and the hour's. ABOUT: sampling rate, port of the last contact, its protocol.
 KEY, GENERATIONS, LAST, SHORT, LONG, ANSWERED, DISTINCT, ABOUT = range(8)
 SHORT_PEERS, SHORT_PEERS_OLD, LONG_PEERS, LONG_PEERS_OLD = 8, 16, 24, 32
-SHORT_PORTS, SHORT_PORTS_OLD, LONG_PORTS, LONG_PORTS_OLD = 40, 42, 44, 46
-FAN_ROW = 48
-PEER_BITS, PORT_BITS = 512, 128
+SHORT_PORTS, SHORT_PORTS_OLD, LONG_PORTS, LONG_PORTS_OLD = 40, 44, 48, 52
+FAN_ROW = 56
+PEER_BITS, PORT_BITS = 512, 256
+PORT_WORDS = PORT_BITS // 64
 SHORT_GENERATION, LONG_GENERATION = 30, 1800  # seconds
 NEAR, IDLE = 16, 60  # rows looked at for a key; seconds after which the least busy of them may be given away
 MOST_PROBE_PACKETS = 6  # a SYN and its repetitions (net.ipv4.tcp_syn_retries is 6)
 AT_ONCE, CHUNK = 64, 2048  # contacts whose rows are asked for together; flows that are looked through together
 LOW = 0xFFFFFFFF
+OURS = 1 << 40  # added to how busy a row is that tells what ours do: it makes room last
 
-# Marks: per concern, distinct peers or ports, times the sampling rate, and contacts of the short and the long window from which
-# on a row is looked at; LEAST_SEEN of either must really have been seen.
-MARK_SHORT, MARK_LONG = 0, 1
+# Marks: per concern and direction, distinct peers or ports, times the sampling rate, of the short and the long window from which
+# on a row is looked at, and which of them count; LEAST_SEEN must really have been seen.
+MARK_SHORT, MARK_LONG, MARK_OF = range(3)
+OF_BOTH, OF_ATTEMPTS, OF_PORTS = range(3)
 LEAST_SEEN = 8
+FOR_OURS = 2048  # places of a list of rows to be looked at that are kept for what ours do
 
 
 class Fans(NamedTuple):
@@ -66,8 +70,9 @@ class Contacts:
 
     def __init__(self, rows: tuple[int, int, int, int] = (65536, 16384, 32768, 16384)) -> None:
         self.fans = tuple(new_fans(count) for count in rows)
-        self.marks: NDArray[np.int64] = np.full((4, 3), 1 << 40, np.int64)
-        self.least: NDArray[np.float64] = np.full((4, 2), np.inf)  # limits below which no open finding goes on either
+        self.marks: NDArray[np.int64] = np.full((4, 2, 3), 1 << 40, np.int64)
+        self.least: NDArray[np.float64] = np.full((4, 2, 2), np.inf)  # limits below which no open finding goes on either
+        self.told = [0] * 4  # the row of each concern that had its turn last
         self.watched: dict[tuple[int, int, int], int] = {}  # whose answers are counted, since when
         self.jobs = Jobs(
             np.zeros((CHUNK + 1, 2), np.int64), np.zeros((AT_ONCE + 2, 3), np.int64), np.zeros(AT_ONCE + 2, np.uint64)
@@ -127,7 +132,7 @@ def age(rows, at, second):
         for word in range(8):
             rows[at, SHORT_PEERS_OLD + word] = rows[at, SHORT_PEERS + word] if keep else uint64(0)
             rows[at, SHORT_PEERS + word] = uint64(0)
-        for word in range(2):
+        for word in range(PORT_WORDS):
             rows[at, SHORT_PORTS_OLD + word] = rows[at, SHORT_PORTS + word] if keep else uint64(0)
             rows[at, SHORT_PORTS + word] = uint64(0)
         rows[at, SHORT] = (rows[at, SHORT] & keep) << uint64(32)
@@ -135,7 +140,7 @@ def age(rows, at, second):
             rows[at, ANSWERED] & keep & uint64(0xFFFF)
         ) << uint64(16)
         peers = uint64(count_bits(rows, at, SHORT_PEERS_OLD, 8))
-        ports = uint64(count_bits(rows, at, SHORT_PORTS_OLD, 2))
+        ports = uint64(count_bits(rows, at, SHORT_PORTS_OLD, PORT_WORDS))
         rows[at, DISTINCT] = rows[at, DISTINCT] & uint64(0xFFFF0000FFFF0000) | peers | ports << uint64(32)
     if second - long >= LONG_GENERATION or second < long:
         keep = uint64(0) if second - long >= 2 * LONG_GENERATION or second < long else uint64(LOW)
@@ -143,24 +148,30 @@ def age(rows, at, second):
         for word in range(8):
             rows[at, LONG_PEERS_OLD + word] = rows[at, LONG_PEERS + word] if keep else uint64(0)
             rows[at, LONG_PEERS + word] = uint64(0)
-        for word in range(2):
+        for word in range(PORT_WORDS):
             rows[at, LONG_PORTS_OLD + word] = rows[at, LONG_PORTS + word] if keep else uint64(0)
             rows[at, LONG_PORTS + word] = uint64(0)
         rows[at, LONG] = (rows[at, LONG] & keep) << uint64(32)
         answered = rows[at, ANSWERED] >> uint64(32) & uint64(0xFFFF) if keep else uint64(0)
         rows[at, ANSWERED] = rows[at, ANSWERED] & uint64(LOW) | answered << uint64(48)
         peers = uint64(count_bits(rows, at, LONG_PEERS_OLD, 8))
-        ports = uint64(count_bits(rows, at, LONG_PORTS_OLD, 2))
+        ports = uint64(count_bits(rows, at, LONG_PORTS_OLD, PORT_WORDS))
         rows[at, DISTINCT] = rows[at, DISTINCT] & uint64(0x0000FFFF0000FFFF) | peers << uint64(16) | ports << uint64(48)
     rows[at, GENERATIONS] = uint64(short) | uint64(long) << uint64(32)
 
 
 @kernel
 def find_fan(fans, key, at, hi, lo, second):
-    """The row of a host: its own, a free one, one that is long idle, else the least busy one near that rests; -1 for none."""
+    """The row of a host: its own, a free one, one that is long idle, else the least busy one near that rests; -1 for none.
+
+    Where none rests, a newcomer takes the least busy one's place by a chance of one in its contacts (Ben Basat et al. 2017): a
+    flood of addresses that are seen once keeps nobody out who comes again and again, and puts nobody out. What ours do comes
+    before what is done to ours: no stranger can fill the rows of those, and for them theirs make room.
+    """
     rows, six, heads = fans.rows, fans.six, fans.heads
     spare, least = int64(-1), int64(1 << 60)
-    is_six = key >> uint64(63) == 1
+    fresh, fewest = int64(-1), int64(1 << 60)
+    is_six, outward = key >> uint64(63) == 1, key & uint64(1) == 0
     for _ in range(NEAR):
         held, state = heads[at, 0], heads[at, 1]
         if held == key and (not is_six or (six[at, 0] == hi and six[at, 1] == lo)):
@@ -174,10 +185,15 @@ def find_fan(fans, key, at, hi, lo, second):
             busy = int64(0)
         if idle >= IDLE and busy < least:
             spare, least = at, busy
+        ours = held & uint64(1) == 0
+        if busy + (OURS if ours else int64(0)) < fewest and (outward or not ours):
+            fresh, fewest = at, busy + (OURS if ours else int64(0))
         at = at + 1 if at + 1 < len(heads) else int64(0)
     if spare < 0:
         fans.tally[1] += 1
-        return spare
+        if fresh < 0 or not chance(key + uint64(fans.tally[1]), fewest & (OURS - 1), outward and fewest < OURS):
+            return int64(-1)
+        spare = fresh
     for word in range(FAN_ROW):
         rows[spare, word] = 0
     rows[spare, KEY] = heads[spare, 0] = key
@@ -202,6 +218,12 @@ def _counts(bits: int) -> NDArray[np.int64]:
 
 
 PEERS_COUNTED, PORTS_COUNTED = _counts(PEER_BITS), _counts(PORT_BITS)
+
+
+@inlined
+def chance(drawn, busy, surely):
+    """One in ``busy`` + 1."""
+    return surely or mixed(drawn) % uint64(busy + 1) == 0
 
 
 @inlined
@@ -242,12 +264,13 @@ def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, 
     bit = int64(mixed(peer) >> uint64(55))
     set_bit(rows, at, bit, SHORT_PEERS, SHORT_PEERS_OLD, 0)
     set_bit(rows, at, bit, LONG_PEERS, LONG_PEERS_OLD, 16)
-    bit = int64(mixed(uint64(port) + uint64(1)) >> uint64(57))
+    bit = int64(mixed(uint64(port) + uint64(1)) >> uint64(56))
     set_bit(rows, at, bit, SHORT_PORTS, SHORT_PORTS_OLD, 32)
     set_bit(rows, at, bit, LONG_PORTS, LONG_PORTS_OLD, 48)
-    if reached(mark, rate, rows[at, DISTINCT], rows[at, SHORT], rows[at, LONG]):
-        if fresh or not reached(mark, rate, before[0], before[1], before[2]):
-            if fans.hot_count[0] < len(fans.hot):
+    end = int64(key & uint64(1))
+    if reached(mark, end, rate, rows[at, DISTINCT], rows[at, SHORT], rows[at, LONG]):
+        if fresh or not reached(mark, end, rate, before[0], before[1], before[2]):
+            if fans.hot_count[0] < len(fans.hot) - end * FOR_OURS:
                 fans.hot[fans.hot_count[0]] = at
                 fans.hot_count[0] += 1
             else:
@@ -255,17 +278,19 @@ def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, 
 
 
 @inlined
-def reached(mark, rate, distinct, short, long):
+def reached(mark, end, rate, distinct, short, long):
     """Whether a row is worth a look."""
     ports = PORTS_COUNTED[min(int64(distinct >> uint64(32) & uint64(0xFFFF)), PORT_BITS)]
-    peers = max(PEERS_COUNTED[min(int64(distinct & uint64(0xFFFF)), PEER_BITS)], ports)
+    of = mark[end, MARK_OF]
+    peers = ports if of == OF_PORTS else max(PEERS_COUNTED[min(int64(distinct & uint64(0xFFFF)), PEER_BITS)], ports)
     ports = PORTS_COUNTED[min(int64(distinct >> uint64(48)), PORT_BITS)]
-    many = max(PEERS_COUNTED[min(int64(distinct >> uint64(16) & uint64(0xFFFF)), PEER_BITS)], ports)
-    if mark[2]:  # attempts count, whoever they go to
+    many = ports if of == OF_PORTS else max(PEERS_COUNTED[min(int64(distinct >> uint64(16) & uint64(0xFFFF)), PEER_BITS)], ports)
+    if of == OF_ATTEMPTS:  # whoever they go to
         peers = int64(short & uint64(LOW)) + int64(short >> uint64(32))
         many = int64(long & uint64(LOW)) + int64(long >> uint64(32))
     scale = max(rate, int64(1))
-    return (peers >= LEAST_SEEN and peers * scale >= mark[0]) or (many >= LEAST_SEEN and many * scale >= mark[1])
+    shortly = peers >= LEAST_SEEN and peers * scale >= mark[end, MARK_SHORT]
+    return shortly or (many >= LEAST_SEEN and many * scale >= mark[end, MARK_LONG])
 
 
 @kernel

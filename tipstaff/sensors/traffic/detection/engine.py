@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.detection import contacts as K
-from tipstaff.sensors.traffic.detection import evidence, looking, rating, sweeps, tracks
+from tipstaff.sensors.traffic.detection import evidence, looking, places, rating, sweeps, tracks
 from tipstaff.sensors.traffic.detection.configuration import Configuration
 from tipstaff.sensors.traffic.detection.configuration import read as read_configuration
 from tipstaff.sensors.traffic.detection.detectors import foreign_source, uplink_share
@@ -64,7 +64,7 @@ class Detection:
         self.configuration = configuration
         looking.mark(self.contacts, configuration.thresholds)
         self.swept = any(configuration.thresholds.least(name) < math.inf for name in sweeps.LIMITS)
-        rating.marks(self.hosts, configuration.thresholds)
+        places.marks(self.hosts, configuration.thresholds)
         self._rewatch()
 
     def name_exporters(self, addresses: Mapping[int, str]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CELLS = 48
+DAY = 86400
 MEDIAN, DEVIATION, MINUTES = range(3)
 LEAST_MINUTES = 30  # in the cell, before a limit is drawn from it
 FLOOR_DEVIATION = 0.25  # powers of two
@@ -20,13 +21,14 @@ METRICS = ("bps", "pps")
 
 
 class Baselines:
-    """Room for ``room`` subjects; one that was not seen for four weeks makes room for a new one."""
+    """Room for ``room`` subjects; one that was not seen for four weeks, or hardly ever, makes room for a new one."""
 
     def __init__(self, room: int = 8192) -> None:
         self.cells: NDArray[np.float32] = np.zeros((room, CELLS, len(METRICS), 3), np.float32)
         self.known: dict[str, int] = {}
         self.first: NDArray[np.int64] = np.zeros(room, np.int64)
         self.last: NDArray[np.int64] = np.zeros(room, np.int64)
+        self.asked = 0
 
     def place(self, name: str, second: int) -> int:
         """The subject's number; -1 when there is no room."""
@@ -35,14 +37,26 @@ class Baselines:
             if len(self.known) < len(self.first):
                 at = len(self.known)
             else:
-                at = int(np.argmin(self.last))
-                if second - self.last[at] < 28 * 86400:
+                at = self._leaving(second)
+                if at < 0:
                     return -1
                 self.known = {other: number for other, number in self.known.items() if number != at}
             self.known[name] = at
             self.cells[at] = 0
             self.first[at] = self.last[at] = second
         return at
+
+    def _leaving(self, second: int) -> int:
+        """Who makes room: one that was not seen for four weeks; else one of which next to nothing was learned, for a day; -1."""
+        at = int(np.argmin(self.last))
+        if second - self.last[at] >= 28 * DAY:
+            return at
+        if second == self.asked or second - self.last[at] < DAY:
+            return -1
+        self.asked = second
+        old = np.flatnonzero(self.last <= second - DAY)
+        passing = old[self.cells[old, :, 0, MINUTES].sum(1) < LEAST_MINUTES]
+        return int(passing[np.argmin(self.last[passing])]) if len(passing) else -1
 
     def limit(self, at: int, metric: int, second: int, factor: float, days: float) -> tuple[float, float] | None:
         """(median, limit) for this hour; None where too little is known."""

@@ -13,12 +13,13 @@ from tipstaff.sensors.traffic.detection import contacts as K
 from tipstaff.sensors.traffic.detection.detectors import brute_force, horizontal_scan, mail_burst, vertical_scan
 from tipstaff.sensors.traffic.detection.detectors.fans import LEAST_SAMPLED, Fan, Judged, Window, linear
 from tipstaff.sensors.traffic.detection.findings import Limit, Subject
-from tipstaff.sensors.traffic.detection.sightings import Aim, Flows, Mask, Sighting
+from tipstaff.sensors.traffic.detection.sightings import Aim, Flows, Mask, Sighting, in_turn
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
 from tipstaff.sensors.traffic.detection.tracks import subject_of
 
 DETECTORS: tuple[ModuleType, ...] = (horizontal_scan, vertical_scan, brute_force, mail_burst)
 WATCHED_FOR = 60  # seconds
+MOST_LOOKED = 1000  # rows of a concern in one second
 QUIET = 300  # seconds without a contact over the limit after which a finding ends
 #: How many distinct ones so many bits stand for.
 PEERS, PORTS = (np.array([linear(bits, count) for count in range(bits + 1)]) for bits in (K.PEER_BITS, K.PORT_BITS))
@@ -58,19 +59,21 @@ def may_be_over(fans: K.Fans, places: NDArray[np.int64], least: NDArray[np.float
     The detectors' own conditions in their widest form; see ``fans.first_over``.
     """
     distinct, about = fans.rows[places, K.DISTINCT], fans.rows[places, K.ABOUT]
+    inward = (fans.rows[places, K.KEY] & np.uint64(1)).astype(np.int64)
     rate = np.maximum((about & np.uint64(K.LOW)).astype(float), 1.0)
     found = np.zeros(len(places), bool)
     for window, word in enumerate((K.SHORT, K.LONG)):
         count = fans.rows[places, word]
         attempts = ((count & np.uint64(K.LOW)) + (count >> np.uint64(32))).astype(float)
         if concern == K.LOGIN:
-            found |= surely(attempts, rate, attempts * rate) >= least[window]
+            found |= surely(attempts, rate, attempts * rate) >= least[inward, window]
             continue
         for table, shift in ((PEERS, 16 * window), (PORTS, 32 + 16 * window)):
             seen = table[np.minimum(distinct >> np.uint64(shift) & np.uint64(0xFFFF), len(table) - 1).astype(np.int64)]
             repeated = np.maximum(attempts - seen, 0.0)
             probable = np.maximum(seen, np.minimum(attempts**2 / (2 * (repeated + 1.64 * np.sqrt(repeated) + 2.7)), seen * rate))
-            found |= surely(seen, rate, np.where(rate <= 1, seen, probable)) >= least[window]
+            counts = (inward == 0) | (table is PORTS)  # by how many strangers one of ours was tried says nothing
+            found |= counts & (surely(seen, rate, np.where(rate <= 1, seen, probable)) >= least[inward, window])
     return found
 
 
@@ -83,7 +86,11 @@ def surely(seen: NDArray[np.float64], rate: NDArray[np.float64], least: NDArray[
 def sightings(
     contacts: K.Contacts, thresholds: Thresholds, open_keys: Open, second: int, watch: Callable[[int, tuple[int, int]], None]
 ) -> Iterator[Sighting]:
-    """Look at every row that reached a mark since the last time. ``watch`` is told whose answers to count."""
+    """Look at every row that reached a mark since the last time. ``watch`` is told whose answers to count.
+
+    Who asks may stop at any time: concerns take turns, and so do the rows of each, from where it was stopped the last time.
+    """
+    waiting = []
     for concern, fans in enumerate(contacts.fans):
         count = min(int(fans.hot_count[0]), len(fans.hot))
         fans.hot_count[0] = 0
@@ -91,20 +98,32 @@ def sightings(
         age_rows(fans.rows, places, second)
         if concern == K.PROBE:
             _watch(contacts, fans, places, second, watch)
-        for row in places[may_be_over(fans, places, contacts.least[concern], concern)].tolist():
-            key, six = int(fans.rows[row, K.KEY]), (int(fans.six[row, 0]), int(fans.six[row, 1]))
-            subject, version, address, length = subject_of(key, six)
-            last = int(fans.rows[row, K.LAST])
-            customer = int(np.uint32(last >> 32).astype(np.int32)) if last >> 32 else 0
-            applied = thresholds.applied(version, address, length, customer)
-            fan = fan_of(fans, row, concern, second)
-            aim = Aim(version, address, length, customer, key & 1, keep_of(concern))
-            for detector in DETECTORS:
-                if fan.concern in detector.CONCERNS:
-                    was = (detector.NAME, fan.direction, subject.kind, subject.value) in open_keys
-                    judged = detector.judge(fan, applied, applied["timing.release"] if was else 1.0)
-                    if judged is not None:
-                        yield _sighting(detector, fan, judged, applied, subject, customer, second, aim)
+        places = places[may_be_over(fans, places, contacts.least[concern], concern)]
+        turn = int(np.searchsorted(places, contacts.told[concern], "right"))
+        rows = np.roll(places, -turn)[:MOST_LOOKED].tolist()
+        waiting.append(_of_concern(contacts, concern, rows, thresholds, open_keys, second))
+    yield from in_turn(waiting)
+
+
+def _of_concern(
+    contacts: K.Contacts, concern: int, rows: list[int], thresholds: Thresholds, open_keys: Open, second: int
+) -> Iterator[Sighting]:
+    fans = contacts.fans[concern]
+    for row in rows:
+        contacts.told[concern] = row
+        key, six = int(fans.rows[row, K.KEY]), (int(fans.six[row, 0]), int(fans.six[row, 1]))
+        subject, version, address, length = subject_of(key, six)
+        last = int(fans.rows[row, K.LAST])
+        customer = int(np.uint32(last >> 32).astype(np.int32)) if last >> 32 else 0
+        applied = thresholds.applied(version, address, length, customer)
+        fan = fan_of(fans, row, concern, second)
+        aim = Aim(version, address, length, customer, key & 1, keep_of(concern))
+        for detector in DETECTORS:
+            if fan.concern in detector.CONCERNS:
+                was = (detector.NAME, fan.direction, subject.kind, subject.value) in open_keys
+                judged = detector.judge(fan, applied, applied["timing.release"] if was else 1.0)
+                if judged is not None:
+                    yield _sighting(detector, fan, judged, applied, subject, customer, second, aim)
 
 
 def _watch(
@@ -148,22 +167,24 @@ def keep_of(concern: int) -> Callable[[Flows], Mask]:
     return lambda flows: (flows.narrow[L.PROTOCOL] == 6) & np.isin(flows.narrow[L.DST_PORT], ports)
 
 
-#: Per concern the limits of the short and of the long window that a detector compares with what a row counts.
+#: Per concern and direction the limits of the short and of the long window that a detector compares with what a row counts.
 LIMITS = {
-    K.PROBE: ("scan.out.peers", "scan.out.ports", "scan.in.ports"), K.SWEEP: ("scan.out.swept",),
-    K.LOGIN: ("login.out.attempts", "login.in.attempts"), K.MAIL: ("mail.out.peers",),
+    K.PROBE: (("scan.out.peers", "scan.out.ports"), ("scan.in.ports",)), K.SWEEP: (("scan.out.swept",), ()),
+    K.LOGIN: (("login.out.attempts",), ("login.in.attempts",)), K.MAIL: (("mail.out.peers",), ()),
 }  # fmt: skip
 
 
 def mark(contacts: K.Contacts, thresholds: Thresholds) -> None:
     """From which counts on rows are looked at: half of the least limit that anybody has, so that open findings stay in view."""
     release = min(thresholds.least("timing.release"), 1.0)
-    for concern, names in LIMITS.items():
-        for window, length in enumerate(("minute", "hour")):
-            least = min(thresholds.least(f"{name}_{length}") for name in names)
-            contacts.least[concern, window] = least * release
-            contacts.marks[concern, window] = max(1, int(min(least / 2, 1 << 40)))
-        contacts.marks[concern, 2] = concern == K.LOGIN
+    for concern, ways in LIMITS.items():
+        for end, names in enumerate(ways):
+            for window, length in enumerate(("minute", "hour")):
+                least = min((thresholds.least(f"{name}_{length}") for name in names), default=np.inf)
+                contacts.least[concern, end, window] = least * release
+                contacts.marks[concern, end, window] = max(1, int(min(least / 2, 1 << 40)))
+            of = K.OF_ATTEMPTS if concern == K.LOGIN else K.OF_PORTS if end else K.OF_BOTH
+            contacts.marks[concern, end, K.MARK_OF] = of
 
 
 def port_marks() -> np.ndarray:

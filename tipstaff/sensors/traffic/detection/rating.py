@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
-from tipstaff.sensors.traffic.detection import learned, tracks
+from tipstaff.sensors.traffic.detection import learned, places, tracks
 from tipstaff.sensors.traffic.detection.detectors import known
 from tipstaff.sensors.traffic.detection.detectors.rates import Rate, Weighed, amount
 from tipstaff.sensors.traffic.detection.evidence import Block, flows_of
@@ -20,14 +19,9 @@ from tipstaff.sensors.traffic.detection.sightings import Aim, Sighting
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
 from tipstaff.sensors.traffic.detection.tracks import Track, Tracks
 
-METRIC_LIMITS = {
-    C.M_BYTES: "bps", C.M_PACKETS: "pps", C.M_SYN: "syn_pps", C.M_UDP: "udp_pps", C.M_ICMP: "icmp_pps",
-    C.M_FRAGMENTS: "fragment_pps", C.M_AMP_BYTES: "amplified_bps", C.M_AMP_PACKETS: "amplified_pps",
-}  # fmt: skip
-OCTETS = (C.M_BYTES, C.M_AMP_BYTES)
 SPREAD = 0.5  # a flood of which one host gets more is no carpet
-MINUTE = 60
-FOR_SUMS, LEAVING, SETTLED = 256, 16, 8  # tracks that hosts do not take; looked at when one must give way, so many seconds back
+MINUTE, WORTH = 60, 10  # of the floor of learned limits: who never has so much takes no room of who has
+FOR_SUMS = 256  # tracks that hosts do not take
 REFILLED, STARTED, SPREADS = 8, 300, 8  # in a second: refilled from flows at hand, newly followed, sums looked into
 
 
@@ -41,7 +35,8 @@ class Rates:
     spreads: int = 0
     judged: dict[tuple[int, int], int] = field(default_factory=dict)  # (slot, metric): up to when it was judged before
     waiting: set[int] = field(default_factory=set)  # slots over their limits that have not had their turn
-    learning: dict[int, Track] = field(default_factory=dict)  # slot: one that no static limit presses, oldest first
+    looked: int = 0  # the second that these are of: who could give way, with how near to a limit, the nearest first
+    leaving: list[tuple[float, Track]] = field(default_factory=list)
     unlike: dict[int, int] = field(default_factory=dict)  # slot: minutes in a row that were unlike before
     own: dict[int, tuple[Track, Applied]] = field(default_factory=dict)  # slot: whose limits these are
     vectors: dict[tuple[int, str, str], NDArray[np.float64]] = field(default_factory=dict)
@@ -63,15 +58,14 @@ class Rates:
         ):  # fmt: skip
             count = min(int(listed.counted[0]), len(listed.rows))
             listed.counted[0] = 0
-            places = listed.rows[:count]
-            for row, customer, pressing in self._unfollowed(table, rows, places, thresholds, second):
-                full = len(self.follow.free) <= (FOR_SUMS if table == tracks.HOST else 0)
-                if full and not (pressing and self._give_way(findings, thresholds, second)):
-                    self.follow.refused += 1
-                    continue
+            found = listed.rows[:count]
+            for row, customer in self._unfollowed(table, rows, found, thresholds, second):
+                if len(self.follow.free) <= (FOR_SUMS if table == tracks.HOST else 0):
+                    known = self.follow.known_as(table, row, max(customer, 0), second)
+                    if not self._make_room(rows[row], known, findings, thresholds, second):
+                        self.follow.refused += 1
+                        continue
                 track = self.follow.start(table, row, max(customer, 0), second)
-                if track is not None and not pressing:
-                    self.learning[track.slot] = track
                 if track is not None and track.since == second and len(fresh) < REFILLED:
                     fresh.append(track)
         held = blocks() if fresh else []
@@ -80,38 +74,44 @@ class Rates:
             C.refill(hosts.series, track.slot, flows.narrow, flows.wide, len(flows), hosts.ports, second - 1)
 
     def _unfollowed(
-        self, table: int, rows: NDArray[np.uint64], places: NDArray[np.int64], thresholds: Thresholds, second: int
-    ) -> list[tuple[int, int, bool]]:
-        """(row, customer, whether a limit presses) of those that are not followed yet: first who presses, the greatest first."""
-        if not len(places):
+        self, table: int, rows: NDArray[np.uint64], found: NDArray[np.int64], thresholds: Thresholds, second: int
+    ) -> list[tuple[int, int]]:
+        """(row, customer) of those that are not followed yet: first whom a static limit presses, the greatest first."""
+        if not len(found):
             return []
-        own = rows[places[:, 0]]
-        near, pressing = _near(own, table, thresholds)
+        own = rows[found[:, 0]]
+        near, pressing = places.near(own, table, thresholds)
         slots = ((own[:, C.MOMENT] & np.uint64(C.TRACKED)) >> np.uint64(C.TRACK_BIT)).astype(np.int64) - 1
         self.follow.last_hot.update(dict.fromkeys(slots[near & (slots >= 0)].tolist(), second))
-        for slot in slots[pressing & (slots >= 0)].tolist():
-            self.learning.pop(slot, None)
         fresh = np.flatnonzero(near & (slots < 0))
         order = np.lexsort((own[fresh, C.PACKETS_SEEN if table == tracks.HOST else C.SUM_PACKETS], pressing[fresh]))[::-1]
         chosen = fresh[order][:STARTED]
-        return list(zip(places[chosen, 0].tolist(), places[chosen, 1].tolist(), pressing[chosen].tolist(), strict=True))
+        return list(zip(found[chosen, 0].tolist(), found[chosen, 1].tolist(), strict=True))
 
-    def _give_way(self, findings: Findings, thresholds: Thresholds, second: int) -> bool:
-        """Follow one no longer that was followed only to learn what is usual; whether there was one."""
-        times = np.arange(second - SETTLED, second) % C.LENGTH
-        for track in islice(self.learning.values(), LEAVING):
-            where = track.direction, track.subject.kind, track.subject.value
-            limits = _limits(thresholds.applied(track.version, track.address, track.length, track.customer), track)
-            pressed = self.follow.hosts.ring[times, track.slot, : tracks.JUDGED].max(0) >= limits / 2
-            if not pressed.any() and not any((name, *where) in findings.open for name in (*ALL, "unusual_traffic")):
+    def _make_room(self, row: NDArray[np.uint64], known: Track, findings: Findings, thresholds: Thresholds, second: int) -> bool:
+        """Follow no longer whoever is furthest from any limit, if that is further than the newcomer; whether there was one."""
+        if self.looked != second:  # once a second, as nobody comes closer meanwhile
+            self.looked = second
+            self.leaving = places.furthest_first(self.follow, self._free_to_go(findings), thresholds, second)
+        own = thresholds.applied(known.version, known.address, known.length, known.customer)
+        while self.leaving and self.leaving[-1][0] < places.worth_of_row(row, known, own):
+            _, track = self.leaving.pop()
+            if self.follow.by_row.get((track.table, track.row)) is track:
                 self._release(track)
                 return True
         return False
 
+    def _free_to_go(self, findings: Findings) -> list[Track]:
+        """Those without an open finding."""
+        names = (*ALL, "unusual_traffic")
+        return [
+            track for track in self.follow.by_row.values()
+            if not any((name, track.direction, track.subject.kind, track.subject.value) in findings.open for name in names)
+        ]  # fmt: skip
+
     def _release(self, track: Track) -> None:
         self.follow.release(track)
         self.unlike.pop(track.slot, None)
-        self.learning.pop(track.slot, None)
         self.waiting.discard(track.slot)
         for metric in range(tracks.JUDGED):
             self.judged.pop((track.slot, metric), None)
@@ -145,7 +145,7 @@ class Rates:
                 self.own[track.slot] = track, found
                 key = id(found), track.level, track.direction  # what thresholds answer, they keep
                 if key not in self.vectors:
-                    self.vectors[key] = _limits(found, track)
+                    self.vectors[key] = places.limits_of(found, track)
                 self.limits[track.slot], self.release[track.slot] = self.vectors[key], found["timing.release"]
                 self.lasts[track.slot] = max(1, min(int(found["timing.seconds"]), 60))
                 self.since[track.slot] = track.since - C.LENGTH
@@ -239,7 +239,7 @@ class Rates:
                 rest = rest - part
             elif other.level == "host":
                 greatest = max(greatest, float(part.sum()))
-        limit = applied[detector.limit_name(track.level, track.direction)] / (8 if detector.metric in OCTETS else 1)
+        limit = applied[detector.limit_name(track.level, track.direction)] / (8 if detector.metric in places.OCTETS else 1)
         lasts = float(np.median(rest)) >= limit * applied["timing.release"]  # not one second of a host whose turn comes
         return bool(lasts and rest.mean() >= limit and greatest < SPREAD * rest.sum())
 
@@ -269,11 +269,15 @@ class Rates:
             if track.slot % MINUTE != second % MINUTE:  # each has its turn once a minute
                 continue
             own = thresholds.applied(track.version, track.address, track.length, track.customer)
-            place = self.baselines.place(f"{track.direction} {track.subject.kind} {track.subject.value}", second)
-            if place < 0 or second - track.since < MINUTE:
+            if second - track.since < MINUTE:
                 continue
             ring = self.follow.hosts.ring[times, track.slot]
             means = float(ring[:, C.M_BYTES].mean()) * 8, float(ring[:, C.M_PACKETS].mean())
+            name = f"{track.direction} {track.subject.kind} {track.subject.value}"
+            worth = means[0] >= own["watch.learned_bps"] / WORTH or means[1] >= own["watch.learned_pps"] / WORTH
+            place = self.baselines.place(name, second) if worth or name in self.baselines.known else -1
+            if place < 0:
+                continue
             minutes = self.unlike.get(track.slot, 0) + 1
             over = list(self._unusual(track, own, place, means, ring, second, minutes))
             self.unlike[track.slot] = minutes if over else 0
@@ -333,12 +337,6 @@ class Rates:
                 self.judged |= {(track.slot, metric): second for metric in range(tracks.JUDGED)}
 
 
-def _limits(own: Applied, track: Track) -> NDArray[np.float64]:
-    """A track's limits by metric, in the ring's units."""
-    names = (f"{track.level}.{track.direction}.{METRIC_LIMITS[metric]}" for metric in range(tracks.JUDGED))
-    return np.array([own[name] / (8 if metric in OCTETS else 1) for metric, name in enumerate(names)])
-
-
 METRICS_OF = {one.name: [other.metric for other in known.RATES if other.name == one.name] for one in known.RATES}
 ALL = tuple(dict.fromkeys(one.name for one in known.RATES))
 SPECIFIC = tuple(name for name in ALL if name not in known.GENERAL)
@@ -352,40 +350,3 @@ def _within(inner: Track, outer: Track) -> bool:
         return False
     bits = 32 if outer.version == 4 else 128
     return inner.address >> (bits - outer.length) == outer.address >> (bits - outer.length)
-
-
-def _near(rows: NDArray[np.uint64], table: int, thresholds: Thresholds) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows of the last second come near the least limit that anybody has, of their direction; and near a static one."""
-    found, static = np.zeros(len(rows), bool), np.zeros(len(rows), bool)
-    ends = rows[:, C.KEY] & np.uint64(1)
-    tag = rows[:, C.KEY] >> np.uint64(60)
-    levels = ("host",) if table == tracks.HOST else ("prefix", "customer")
-    for level in levels:
-        here = np.ones(len(rows), bool) if table == tracks.HOST else (tag == 3) == (level == "customer")
-        for end, direction in enumerate(("out", "in")):
-            least = {name: thresholds.least(f"{level}.{direction}.{name}") / 2 for name in METRIC_LIMITS.values()}
-            learned_bps = thresholds.least("watch.learned_bps") / 2
-            if table == tracks.HOST:
-                octets, packets = rows[:, C.BYTES_SEEN] * 8.0, rows[:, C.PACKETS_SEEN].astype(float)
-                udp = rows[:, C.UDP].astype(float)
-                near = (rows[:, C.SYN] >= least["syn_pps"]) | (rows[:, C.ICMP] >= least["icmp_pps"])
-                near |= (rows[:, C.FRAGMENTS] >= least["fragment_pps"]) | (udp >= least["udp_pps"])
-                near |= (udp > 0) & ((octets >= least["amplified_bps"]) | (udp >= least["amplified_pps"]))
-            else:
-                octets, packets = rows[:, C.SUM_BYTES] * 8.0, rows[:, C.SUM_PACKETS].astype(float)
-                near = packets >= min(least.get("syn_pps", np.inf), least.get("udp_pps", np.inf))
-                near |= octets >= least["amplified_bps"]
-            full = (octets >= least["bps"]) | (packets >= least["pps"])
-            static |= here & (ends == end) & (full | near if table == tracks.HOST else full)  # of sums, kinds are not counted
-            found |= here & (ends == end) & (full | near | (octets >= learned_bps))
-    return found, static
-
-
-def marks(hosts: C.Hosts, thresholds: Thresholds) -> None:
-    """From which bytes and packets a second on rows are listed at all."""
-    for number, levels in enumerate((("host",), ("prefix", "customer"))):
-        names = [f"{level}.{way}.{name}" for level in levels for way in ("in", "out") for name in METRIC_LIMITS.values()]
-        octets = [thresholds.least(name) / 16 for name in names if name.endswith("bps")]
-        octets.append(thresholds.least("watch.learned_bps") / 16)
-        packets = [thresholds.least(name) / 2 for name in names if name.endswith("pps")]
-        hosts.marks[number] = [int(max(1, min(*values, 1 << 60))) for values in (octets, packets)]

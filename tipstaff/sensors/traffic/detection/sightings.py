@@ -1,6 +1,6 @@
 """What a detector sees now of one subject; the engine makes findings of it. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,3 +64,15 @@ class Sighting:
     @property
     def key(self) -> tuple[str, str, str, str]:
         return self.detector, self.direction, self.subject.kind, self.subject.value
+
+
+def in_turn(sources: Sequence[Iterator[Sighting]]) -> Iterator[Sighting]:
+    """One of each after the other, until all are exhausted; nothing is taken before it is asked for."""
+    waiting = list(sources)
+    while waiting:
+        for each in tuple(waiting):
+            one = next(each, None)
+            if one is None:
+                waiting.remove(each)
+            else:
+                yield one

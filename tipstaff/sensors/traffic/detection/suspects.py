@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from types import ModuleType
 
 import numpy as np
@@ -12,12 +13,13 @@ from tipstaff.sensors.traffic.detection.detectors import blocked_service, foreig
 from tipstaff.sensors.traffic.detection.detectors.fans import LEAST_SAMPLED
 from tipstaff.sensors.traffic.detection.evidence import addresses, scaled
 from tipstaff.sensors.traffic.detection.findings import Limit, Subject
-from tipstaff.sensors.traffic.detection.sightings import Aim, Flows, Sighting
+from tipstaff.sensors.traffic.detection.sightings import Aim, Flows, Sighting, in_turn
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
 from tipstaff.sensors.traffic.detection.watching import BLOCKED, FOREIGN, LISTED, Interfaces, behind
 from tipstaff.sensors.traffic.records import address_text
 
-WINDOW, QUIET, MOST = 300, 600, 20_000
+WINDOW, QUIET = 300, 600
+MOST, CHOICE = 8_000, 16  # subjects of each kind; of so many of the eldest the one that was seen least makes room
 DETECTORS = {LISTED: listed_peer, BLOCKED: blocked_service, FOREIGN: foreign_source}
 
 
@@ -35,11 +37,17 @@ class Gathered:
     fresh: bool = True
 
 
+Key = tuple[int, Subject, int, int, int, int]  # end, subject, customer; family, first address, length
+
+
 @dataclass
 class Suspects:
-    """At most MOST subjects; ``left_out`` counts what had no room."""
+    """At most MOST subjects of each kind, so that none takes another's room; ``left_out`` counts whom nothing is kept of any more.
 
-    by_subject: dict[tuple[int, int, Subject, int, int, int, int], Gathered] = field(default_factory=dict)
+    In the order in which they had their turn: who came last stands last.
+    """
+
+    by_kind: dict[int, dict[Key, Gathered]] = field(default_factory=lambda: {why: {} for why in DETECTORS})
     left_out: int = 0
 
     def take(
@@ -78,14 +86,12 @@ class Suspects:
             family = int(flows.narrow[L.FAMILY, first])
             address = int(mine[first, 0]) << 64 | int(mine[first, 1])
             if why == FOREIGN:
-                key = why, end, Subject("customer", str(customer)), customer, 0, 0, 0
+                key: Key = end, Subject("customer", str(customer)), customer, 0, 0, 0
             else:
                 text = address_text(address.to_bytes(16, "big"))
                 whole = (4, address & 0xFFFFFFFF, 32) if family == 4 else (6, address, 128)
-                key = why, end, Subject("address", text), customer, *whole
-            one = self._one(key, second)
-            if one is None:
-                continue
+                key = end, Subject("address", text), customer, *whole
+            one = self._one(self.by_kind[why], key, second)
             one.last, one.fresh = second, True
             one.seen += int(flows.wide[L.PACKETS, members].sum())
             one.packets += int(packets[members].sum())
@@ -95,24 +101,35 @@ class Suspects:
             for member in members[: max(0, 1000 - len(one.peers))]:
                 one.peers.add((int(seen[member, 0]), int(seen[member, 1])))
 
-    def _one(self, key: tuple[int, int, Subject, int, int, int, int], second: int) -> Gathered | None:
-        one = self.by_subject.get(key)
+    def _one(self, known: dict[Key, Gathered], key: Key, second: int) -> Gathered:
+        one = known.get(key)
         if one is not None:
             return one
-        if len(self.by_subject) >= MOST:
+        if len(known) >= MOST:
             self.left_out += 1
-            return None
-        return self.by_subject.setdefault(key, Gathered(second, second))
+            eldest = list(islice(known, CHOICE))
+            leaves = min(eldest, key=lambda other: known[other].seen)
+            for other in eldest:  # the others have another round
+                kept = known.pop(other)
+                if other != leaves:
+                    known[other] = kept
+        return known.setdefault(key, Gathered(second, second))
 
     def sightings(self, thresholds: Thresholds, second: int) -> Iterator[Sighting]:
-        """Those over their limit that showed themselves again; old ones are forgotten."""
-        for key in [key for key, one in self.by_subject.items() if second - one.last > WINDOW]:
-            del self.by_subject[key]
-        for (why, end, subject, customer, version, address, length), one in self.by_subject.items():
-            if not one.fresh:
-                continue
+        """Those over their limit that showed themselves again, a kind after the other in turn; old ones are forgotten.
+
+        Who asks may stop at any time: who had no turn comes first in the next second.
+        """
+        return in_turn([self._of_kind(why, thresholds, second) for why in DETECTORS])
+
+    def _of_kind(self, why: int, thresholds: Thresholds, second: int) -> Iterator[Sighting]:
+        known, detector = self.by_kind[why], DETECTORS[why]
+        for key in [key for key, one in known.items() if second - one.last > WINDOW]:
+            del known[key]
+        for key in [key for key, one in known.items() if one.fresh]:
+            one = known[key] = known.pop(key)
             one.fresh = False
-            detector = DETECTORS[why]
+            end, subject, customer, version, address, length = key
             applied = thresholds.applied(version, address, length, customer)
             if second - one.began > WINDOW and one.seen < applied[detector.LIMIT]:
                 one.began, one.seen, one.packets, one.octets = second, 0, 0, 0  # too thin for a window: begin anew

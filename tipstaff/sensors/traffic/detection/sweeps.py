@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_network
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.detection.detectors import horizontal_scan
 from tipstaff.sensors.traffic.detection.detectors.fans import WINDOWS, Fan, Window
@@ -21,7 +23,8 @@ from tipstaff.sensors.traffic.detection.sightings import Aim, Flows, Mask, Sight
 from tipstaff.sensors.traffic.detection.thresholds import MOST_PEERS, Thresholds
 from tipstaff.sensors.traffic.records import address_text
 
-MOST, AT_ONCE = 8_192, 2_048  # strangers that are remembered; contacts of a batch that are looked at
+MOST, AT_ONCE = 8_192, 1_024  # strangers that are remembered; contacts of a batch that are looked at
+CHOICE, TELLING = 8, 8  # strangers of whom one makes room; contacts of a batch from which on one is as good as another
 MOST_PROBE_PACKETS, QUIET, IDLE = 6, 300, 120
 LIMITS = tuple(f"scan.in.peers_{name}" for name, _ in WINDOWS)
 
@@ -57,18 +60,21 @@ class Sweeps:
         probes = (customers[1] > 0) & (customers[0] == 0) & (narrow[L.PROTOCOL] == 6)
         probes &= (narrow[L.TCP_FLAGS] & 0x12 == 2) & (wide[L.PACKETS] <= MOST_PROBE_PACKETS)
         places = np.flatnonzero(probes)
-        self.left_out += max(0, len(places) - AT_ONCE)
-        flows = Flows(narrow[:, places[:AT_ONCE]], wide[:, places[:AT_ONCE]])
+        flows = Flows(narrow[:, places], wide[:, places])
+        whose, whom = addresses(flows, 0), addresses(flows, 1)
+        if len(places) > AT_ONCE:
+            self.left_out += len(places) - AT_ONCE
+            chosen = _telling(whose, whom)[:AT_ONCE]
+            flows, whose, whom = Flows(flows.narrow[:, chosen], flows.wide[:, chosen]), whose[chosen], whom[chosen]
         packets, rates = flows.wide[L.PACKETS].tolist(), flows.narrow[L.RATE].tolist()
-        for who, whom, count, rate in zip(addresses(flows, 0).tolist(), addresses(flows, 1).tolist(), packets, rates, strict=True):
-            self._note((who[0], who[1]), (whom[0], whom[1]), count if rate > 1 else 1, rate, second)
+        for who, tried, count, rate in zip(whose.tolist(), whom.tolist(), packets, rates, strict=True):
+            self._note((who[0], who[1]), (tried[0], tried[1]), count if rate > 1 else 1, rate, second)
 
     def _note(self, who: tuple[int, int], whom: tuple[int, int], count: int, rate: int, second: int) -> None:
         one = self.strangers.get(who)
         if one is None:
             if len(self.strangers) >= MOST:
-                self.left_out += 1
-                return
+                self._make_room()
             one = self.strangers[who] = Stranger((Seen(second), Seen(second)))
         one.last, one.rate, one.fresh = second, rate, True
         for number, (_, length) in enumerate(WINDOWS):
@@ -81,14 +87,27 @@ class Sweeps:
                 window.tried.add(whom)
         one.nets[(4, whom[1] >> 8 & 0xFFFFFF) if whom[0] == 0 else (6, whom[0] >> 16)] += 1
 
+    def _make_room(self) -> None:
+        """Forget whoever tried least of the eldest; the others have another round. Who has a finding stays."""
+        self.left_out += 1
+        eldest = list(islice(self.strangers, CHOICE))
+        leaves = min(eldest, key=lambda who: (self.strangers[who].net is not None, len(self.strangers[who].windows[1].tried)))
+        for who in eldest:
+            kept = self.strangers.pop(who)
+            if who != leaves:
+                self.strangers[who] = kept
+
     def sightings(self, thresholds: Thresholds, second: int) -> Iterator[Sighting]:
-        """Those over a limit that showed themselves again; who is idle is forgotten."""
+        """Those over a limit that showed themselves again; who is idle is forgotten.
+
+        Who asks may stop at any time: who had no turn comes first in the next second.
+        """
         for who in [who for who, one in self.strangers.items() if second - one.last > (QUIET if one.net else IDLE)]:
             del self.strangers[who]
-        for who, one in self.strangers.items():
-            if one.fresh:
-                one.fresh = False
-                yield from self._judge(who, one, thresholds, second)
+        for who in [who for who, one in self.strangers.items() if one.fresh]:
+            one = self.strangers[who] = self.strangers.pop(who)
+            one.fresh = False
+            yield from self._judge(who, one, thresholds, second)
 
     def _judge(self, who: tuple[int, int], one: Stranger, thresholds: Thresholds, second: int) -> Iterator[Sighting]:
         if max(len(window.tried) for window in one.windows) * max(one.rate, 1) < min(map(thresholds.least, LIMITS)) / 2:
@@ -114,6 +133,13 @@ class Sweeps:
             horizontal_scan.NAME, kind, "in", Subject("prefix", str(network)), 0, second - 1, second - 1, judged.figures, limit,
             one.rate, 0.9, why, words, aim, QUIET,
         )  # fmt: skip
+
+
+def _telling(whose: NDArray[np.uint64], whom: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Contacts in the order of what they may tell: first of whom many addresses of ours were tried, last to whom all come."""
+    digests = [(one[:, 0] * np.uint64(C.GOLDEN)) ^ one[:, 1] for one in (whose, whom)]
+    counts = [np.bincount(inverse)[inverse] for inverse in (np.unique(one, return_inverse=True)[1] for one in digests)]
+    return np.lexsort((counts[1], -np.minimum(counts[0], TELLING)))
 
 
 def _of(flows: Flows, who: tuple[int, int]) -> Mask:

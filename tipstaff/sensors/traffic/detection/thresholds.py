@@ -14,7 +14,7 @@ from typing import Any
 from tipstaff.kernel.errors import InputError, Problem
 
 Network = IPv4Network | IPv6Network
-MOST_PEERS, MOST_PORTS = 2_400, 500
+MOST_PEERS, MOST_PORTS = 2_400, 1_000
 MOST_KNOWN = 65_536  # resolved subjects that are remembered
 
 

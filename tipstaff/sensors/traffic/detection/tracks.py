@@ -1,6 +1,6 @@
 """Subjects that the detection follows second by second, and what their seconds say. See ``counting.follow`` for how they fill."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import numpy as np
@@ -72,12 +72,17 @@ class Tracks:
         rows = self._rows(table)
         series.clear(self.hosts.series, slot)
         rows[row, C.MOMENT] |= np.uint64((slot + 1) << C.TRACK_BIT)
-        six = self.hosts.table.six[row] if table == HOST else np.zeros(2, np.uint64)
-        subject, version, address, length = subject_of(int(rows[row, C.KEY]), (int(six[0]), int(six[1])))
-        track = Track(slot, table, row, int(rows[row, C.KEY]) & 1, subject, version, address, length, customer, second)
-        self.by_row[table, row] = self.by_subject[track.direction, subject.kind, subject.value] = track
+        track = replace(self.known_as(table, row, customer, second), slot=slot)
+        self.by_row[table, row] = self.by_subject[track.direction, track.subject.kind, track.subject.value] = track
         self.last_hot[slot] = second
         return track
+
+    def known_as(self, table: int, row: int, customer: int, second: int) -> Track:
+        """Who a row is about, without a place of its own."""
+        key = int(self._rows(table)[row, C.KEY])
+        six = self.hosts.table.six[row] if table == HOST else np.zeros(2, np.uint64)
+        subject, version, address, length = subject_of(key, (int(six[0]), int(six[1])))
+        return Track(-1, table, row, key & 1, subject, version, address, length, customer, second)
 
     def release(self, track: Track) -> None:
         rows = self._rows(track.table)

@@ -233,7 +233,7 @@ def suspect(narrow, wide, customers, first, last, plan, listed, blocked, interfa
     for i in range(first, last):
         ours = customers[0, i] != 0 or customers[1, i] != 0
         why = int64(0)
-        if plan[1] and ours:
+        if plan[1] and customers[0, i] != 0:  # what listed peers send, or somebody in their name, is nothing of ours
             why |= listed_in(narrow, wide, customers, i, listed, 1)
         if plan[2] and ours:
             why |= listed_in(narrow, wide, customers, i, blocked, 0)
@@ -241,8 +241,9 @@ def suspect(narrow, wide, customers, first, last, plan, listed, blocked, interfa
             why |= 4
         if plan[4]:
             note_uplinks(narrow, wide, customers, i, uplinks)
-        if why:
-            if suspects_count[0] < len(suspects):
+        if why:  # what comes to the blocked, of which there is much, and forged sources leave room for listed peers
+            room = len(suspects) if why & LISTED else len(suspects) * 3 >> 2 if why & FOREIGN else len(suspects) >> 1
+            if suspects_count[0] < room:
                 suspects[suspects_count[0], 0], suspects[suspects_count[0], 1] = i, why
                 suspects_count[0] += 1
             else:
