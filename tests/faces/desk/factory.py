@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache as once
 from hashlib import blake2b
 from ipaddress import ip_network
 from uuid import UUID
@@ -129,12 +130,15 @@ def sample(now: datetime, *, filler: int = 40) -> Sample:
         reports=14,
     )
     _sources(made)
-    for place, row in enumerate(CASES):
-        _case(made, edition, rita, place, row)
+    rows: list[tuple] = list(CASES)
     for number in range(filler):
         row = CASES[number % len(CASES)]
         closed = ("RESOLVED", "CLOSED_FALSE", "CLOSED_COMPLIANT", "RESOLVED")[number % 4]
-        _case(made, edition, rita, len(CASES) + number, (*row[:4], 24 * (number + 2) * 1.3, closed, "alice", "us"))
+        rows.append((*row[:4], 24 * (number + 2) * 1.3, closed, "alice", "us"))
+    services = {customer: customer.services.get() for customer in (made.carol, made.dave)}
+    made.cases = Case.objects.bulk_create(_case(made, edition, services, place, row) for place, row in enumerate(rows))
+    _reported(made, rita)
+    JournalEntry.objects.bulk_create(entry for case in made.cases for entry in _journal(case))
     _intake(made, rita)
     Rule.objects.create(
         position=1,
@@ -161,7 +165,7 @@ def sample(now: datetime, *, filler: int = 40) -> Sample:
 
 def published_edition(now: datetime) -> StoredEdition:
     """The packaged default, drafted by Bob, published by Erik, in force for a year."""
-    content = loading.canonical(loading.load_packaged("default"))
+    content = _default()
     return StoredEdition.objects.create(
         pack="default",
         version="1",
@@ -175,6 +179,11 @@ def published_edition(now: datetime) -> StoredEdition:
         created_at=now - 401 * 24 * H,
         published_at=now - 400 * 24 * H,
     )
+
+
+@once
+def _default() -> dict:
+    return loading.canonical(loading.load_packaged("default"))
 
 
 def _partitions(now: datetime) -> None:
@@ -265,9 +274,21 @@ def _sources(made: Sample) -> None:
         )
 
 
-def submission(
-    made: Sample,
-    text: bytes,
+def submission(made: Sample, text: bytes, *, state: str, at: datetime, **more) -> Submission:
+    """One that was received at that moment; ``more`` are the fields of its row."""
+    blob = keep(items=[_plain(text, state)], now=at)[0]
+    row = _submission(Source.objects.get(name="abuse@ mailbox"), blob, state=state, at=at, **more)
+    row.save(force_insert=True)
+    return row
+
+
+def _plain(text: bytes, state: str) -> Plain:
+    return Plain(text, "message/rfc822", "sealed" if state == "sealed" else "mail")
+
+
+def _submission(
+    source: Source,
+    blob: int,
     *,
     subject: str,
     state: str,
@@ -277,11 +298,10 @@ def submission(
     trace: list | None = None,
     sender: str = "rita@reports.example.org",
 ) -> Submission:
-    blob = keep(items=[Plain(text, "message/rfc822", "sealed" if state == "sealed" else "mail")], now=at)[0]
     number = new_id(at)
-    return Submission.objects.create(
+    return Submission(
         id=number,
-        source=Source.objects.get(name="abuse@ mailbox"),
+        source=source,
         source_ref=str(number),
         blob_id=blob,
         received_at=at,
@@ -296,7 +316,13 @@ def submission(
 
 
 def report(made: Sample, received: Submission, reporter: Reporter, category: str, events: int) -> Report:
-    return Report.objects.create(
+    row = _report(received, reporter, category, events)
+    row.save(force_insert=True)
+    return row
+
+
+def _report(received: Submission, reporter: Reporter, category: str, events: int) -> Report:
+    return Report(
         submission=received,
         reporter=reporter,
         format="free-text",
@@ -312,9 +338,15 @@ def report(made: Sample, received: Submission, reporter: Reporter, category: str
     )
 
 
-def event(case: Case, found: Report, address: str, row: int, at: datetime, **more) -> Event:
+def event(case: Case | None, found: Report, address: str, row: int, at: datetime, **more) -> Event:
+    made = _event(case, found, address, row, at, **more)
+    made.save(force_insert=True)
+    return made
+
+
+def _event(case: Case | None, found: Report, address: str, row: int, at: datetime, **more) -> Event:
     key = UUID(bytes=blake2b(f"{found.pk}/{row}/{address}".encode(), digest_size=16).digest())
-    return Event.objects.create(
+    return Event(
         key=key,
         received_at=found.received_at,
         case_id=case.pk if case else None,
@@ -332,7 +364,7 @@ def event(case: Case, found: Report, address: str, row: int, at: datetime, **mor
     )
 
 
-def _case(made: Sample, edition: StoredEdition, rita: Reporter, place: int, row: tuple) -> Case:
+def _case(made: Sample, edition: StoredEdition, services: dict, place: int, row: tuple) -> Case:
     category, _, severity, headline, hours, state, owner, turn = row
     now = made.now
     opened = now - timedelta(hours=hours)
@@ -347,9 +379,9 @@ def _case(made: Sample, edition: StoredEdition, rita: Reporter, place: int, row:
     else:
         following = ack or opened + 4 * H
     reporters = 1 + place % 4
-    case = Case.objects.create(
+    return Case(
         customer=customer,
-        service=customer.services.get(),
+        service=services[customer],
         category=category,
         clause=edition.content["categories"][category]["clause"],
         severity=severity,
@@ -379,23 +411,41 @@ def _case(made: Sample, edition: StoredEdition, rita: Reporter, place: int, row:
         closed_at=closed,
         outcome=state if closed else "",
     )
-    made.cases.append(case)
-    for number in range(min(reporters, 2)):
-        at = opened + number * H / 5
-        text = LETTER.replace(b"203.0.113.7", headline.encode()).replace(b"0643", f"{place}{number}".encode())
-        received = submission(made, text, subject=f"Abuse from {headline}", state="parsed", at=at)
-        found = report(made, received, rita, category, 3)
-        CaseReport.objects.create(case=case, report_id=found.pk, reporter_id=rita.pk, events=3, at=at)
-        if headline[0] in "12":
-            for line in range(3):
-                event(case, found, headline, line + 1, at - H)
-    _journal(made, case)
-    return case
 
 
-def _journal(made: Sample, case: Case) -> None:
+def _reported(made: Sample, rita: Reporter) -> None:
+    """One or two letters about each case, written as a whole: five hundred rows one by one take longer than most tests."""
+    told = [(place, case, number) for place, case in enumerate(made.cases) for number in range(min(case.reporters, 2))]
+    texts = [
+        LETTER.replace(b"203.0.113.7", case.headline.encode()).replace(b"0643", f"{place}{number}".encode())
+        for place, case, number in told
+    ]
+    blobs = keep(items=[_plain(text, "parsed") for text in texts], now=made.now)
+    mailbox = Source.objects.get(name="abuse@ mailbox")
+    received = Submission.objects.bulk_create(
+        _submission(mailbox, blob, subject=f"Abuse from {case.headline}", state="parsed", at=case.opened_at + number * H / 5)
+        for (_, case, number), blob in zip(told, blobs, strict=True)
+    )
+    found = Report.objects.bulk_create(
+        _report(row, rita, case.category, 3) for (_, case, _), row in zip(told, received, strict=True)
+    )
+    CaseReport.objects.bulk_create(
+        CaseReport(case=case, report_id=one.pk, reporter_id=rita.pk, events=3, at=one.received_at)
+        for (_, case, _), one in zip(told, found, strict=True)
+    )
+    Event.objects.bulk_create(
+        _event(case, one, case.headline, line + 1, one.received_at - H)
+        for (_, case, _), one in zip(told, found, strict=True)
+        if case.headline[0] in "12"
+        for line in range(3)
+    )
+
+
+def _journal(case: Case) -> list[JournalEntry]:
+    entries = []
+
     def entry(at: datetime, actor: str, kind: str, text: str, internal: bool = True, **detail) -> None:
-        JournalEntry.objects.create(case=case, at=at, actor=actor, kind=kind, text=text, internal=internal, detail=detail)
+        entries.append(JournalEntry(case=case, at=at, actor=actor, kind=kind, text=text, internal=internal, detail=detail))
 
     entry(case.opened_at, "system", "opened", f"{case.reports} reports of {case.headline}")
     if case.ticketed_at:
@@ -415,6 +465,7 @@ def _journal(made: Sample, case: Case) -> None:
         entry(case.last_word_at + H / 30, "bob", "note", "Same kit as last week. Ask for the plugin list before accepting a plan.")
     if case.closed_at:
         entry(case.closed_at, "alice", "state", f"closed the case: {case.state}")
+    return entries
 
 
 def _intake(made: Sample, rita: Reporter) -> None:
