@@ -154,7 +154,7 @@ class Detection:
             yield self.sweeps.sightings(thresholds, second)
         if self.configuration.uplinks:
             busy = [one.customer for one in self.follow.by_row.values() if one.level == "customer"]
-            uplink_share.assign(self.watched.uplinks, busy)
+            uplink_share.assign(self.watched.uplinks, busy, self.shares.share)
             yield self.shares.look(self.configuration.uplinks, self.watched.uplinks, thresholds, second)
 
     def _watch(self, key: int, six: tuple[int, int]) -> None:
