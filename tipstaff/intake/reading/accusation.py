@@ -7,6 +7,7 @@ Every address in the letter is a mention (``mentions``): what stands around it s
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from tipstaff.intake.reading.exculpation import weigh_cleared
 from tipstaff.intake.reading.indicators import find_addresses
 from tipstaff.intake.reading.loglines import LogLine, read_log_line, time_of
 from tipstaff.intake.reading.mentions import LIST_GAP, Mention, is_possible, mentions_of, weigh
@@ -55,6 +56,7 @@ def accuse(
     _enumerate_backwards(letter, outcome.mentions)
     weigh_passives(letter, outcome.mentions)
     weigh_past(letter, outcome.mentions)
+    weigh_cleared(letter, outcome.mentions)
     _decide(outcome, own)
     return outcome
 

@@ -3,12 +3,13 @@
 
 from collections import Counter
 
-from tipstaff.intake.classification import by_keywords, keyword_scores
+from tipstaff.intake.classification import by_keywords, keyword_scores, strongest
 from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.accusation import accuse, is_private
 from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading, events_of
 from tipstaff.intake.reading.doubts import ORDINARY_MAIL, contradiction, must_be_seen
+from tipstaff.intake.reading.elimination import settle
 from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
@@ -41,6 +42,7 @@ _WRITERS = pattern(r"(?i)\b(?:our|my|unser|mein|notre|mon|nuestr|mi|nostr|mio|on
 _MASKED = pattern(
     r"(?i)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3}|\?{1,3})|\b\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3})\.(?:x{1,3}|\*{1,3})"
 )
+_MASKS = (".x", ".X", ".*", ".?")  # one of them stands in whatever _MASKED finds
 _ASKS = pattern(r"\?(?:[\s)\"'!?.]|$)|[？]")
 _NUMBERS = pattern(r"\b\d{1,3}(?:\.\d{1,3}){3,4}\b")
 
@@ -130,8 +132,8 @@ def read_letter(facts: Facts) -> Reading:
         facts.text, facts.lines, facts.hits, zone=facts.zone, reference=facts.reference, own=facts.message.hints.own_networks
     )
     words = facts.own_words
-    category, category_from = by_keywords(facts.subject, words, facts.vocabulary.keyword_index)
-    scores, _ = keyword_scores(facts.subject, words, facts.vocabulary.keyword_index)
+    scores, best = keyword_scores(facts.subject, words, facts.vocabulary.keyword_index)
+    category, category_from = strongest(scores, best)
     if category is None and accusation.logs:
         category, category_from = _from_log(accusation.logs, facts)
     links = judge_links(
@@ -156,6 +158,7 @@ def read_letter(facts: Facts) -> Reading:
     _reached_out(reading)
     take_link_addresses(reading)
     keep_proved(reading)
+    settle(reading)
     if reading.category is None and reading.accusation.accused and facts.forwards_sample:
         reading.category, reading.category_from = "spam", "a mail that is forwarded"
         reading.points = max(reading.points, 2.0)
@@ -374,7 +377,7 @@ def _doubtful_number(reading: Reading) -> bool:
     words = f"{reading.facts.subject}\n{reading.facts.own_words}"
     if reading.accusation.accused and reading.accusation.strength >= SAYS:
         return False
-    if _MASKED.search(words):
+    if any(mark in words for mark in _MASKS) and _MASKED.search(words):
         return True
     odd = [
         match.group()

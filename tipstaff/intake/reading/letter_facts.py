@@ -18,6 +18,7 @@ from tipstaff.intake.reading.prose_times import Said, find_said, stated_zone, zo
 from tipstaff.intake.reading.received import Hop, hops, is_global, source_hop
 from tipstaff.intake.reading.sections import Line, Zone, folded, sections
 from tipstaff.intake.reading.times import read_time
+from tipstaff.intake.reading.wrapping import unwrapped
 from tipstaff.intake.vocabulary.load import Vocabulary, packaged
 
 MAX_LETTER = 120_000  # characters of a letter that are judged
@@ -180,7 +181,8 @@ def facts_of(
     reference = moment.at if moment and moment.at else message.hints.received_at
     language = language_of("\n".join((subject, letter[:6_000])))
     zone = stated_zone(letter[:20_000]) or zone_of_same_clock(letter[:20_000], language) or message.hints.zone
-    return Facts(message, letter, subject, lines, hits, language, zone, reference, vocabulary, attached, sender)
+    text = unwrapped(letter, lines)
+    return Facts(message, text, subject, lines, hits, language, zone, reference, vocabulary, attached, sender)
 
 
 def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]]]:

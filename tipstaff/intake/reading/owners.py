@@ -28,11 +28,15 @@ _NOT_A_MACHINE = pattern(
 )
 _LINK = r"(?:[\s,:(\[\"'–-]+[\pL-]{1,24}){0,3}[\s,:=(\[\"'–-]*$"
 _THEIRS = pattern(
-    r"(?i)(?:\b(?:your|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|waszej|waszym|waszego|seu|sua|seus|suas|vosso|vossa|ваш\pL{0,3})|贵[司方公]?|貴社|御社)"
+    r"(?i)(?:\b(?:your|ihr|ihre[mnrs]?|euer|eure[mnrs]?|dein|deine[mnrs]?|votre|vos|su|sus|vuestr[ao]s?|vostr[aeio]|uw|jullie|państwa|waszej|waszym|waszego|wasz|twój|twojego|seu|sua|seus|suas|vosso|vossa|teu|tua|ваш\pL{0,3}|тво\pL{1,3})|贵[司方公]?|你们的?|您的|貴社|御社)"
     + _LINK
 )
 YOUR_LIST = pattern(
-    r"(?i)\b(?:your|yours|ihr|ihre[mnrs]?|votre|vos|su|sus|vostr[aeio]|uw|jullie|państwa|wasz\pL{0,3}|seu|sua|seus|suas|vosso|vossas?|ваш\pL{0,3})\b|贵|貴社|御社"
+    r"(?i)\b(?:your|yours|ihr|ihre[mnrs]?|euer|eure[mnrs]?|dein|deine[mnrs]?|votre|vos|su|sus|vuestr[ao]s?|vostr[aeio]|uw|jullie|państwa|wasz\pL{0,3}|twój|twoj\pL{1,3}|seu|sua|seus|suas|vosso|vossas?|teu|tua|ваш\pL{0,3}|тво\pL{1,3})\b|贵|您的|你们|貴社|御社"
+)
+#: The reader as the place that something comes from: ``packets came from you:``.
+FROM_YOU = pattern(
+    r"(?i)\b(?:from|at|with|among) (?:you|yours)\b|\bvon (?:euch|ihnen|dir)\b|\bbei (?:euch|ihnen|dir)\b|\b(?:de )?chez vous\b|\bde (?:ustedes|vosotros|vocês|vós)\b|\b(?:da|presso di) voi\b|\b(?:van|bij) (?:jullie|u)\b|\b(?:od|u) (?:was|państwa)\b|\bconvosco\b|\b(?:от|у) вас\b|来自(?:您|你们|贵)|貴社から|御社から"
 )
 #: "our own addresses for your reference: ".
 _OWN_LIST = pattern(
@@ -79,7 +83,12 @@ _MY_SITE = pattern(
     r"(?i)\b(?:my|our|mein\pL{0,2}|unser\pL{0,2}|mon|notre|mi|nuestr[ao]|mio|nostr[ao]|mijn|onze|mój|nasz\pL{0,2}|meu|noss[ao])(?:\s[\pL-]{1,20}){1,3}\s?[(（][^)）\n]{0,70}$"
 )
 _DOING = pattern(
-    r"(?i)\b(?:logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|through|via|über|tramite|attraverso|poprzez|através|через|a partir d\pL{1,4}|à partir d\pL{1,4}|a partire d\pL{1,4}|vanuit|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
+    r"(?i)\b(?:says?|said|tells?|told|thinks?|believes?|claims?|writes?|sagt|sagte|meint|schreibt|dit|pense|indique|dice|cree|pensa|zegt|denkt|mówi|twierdzi|diz|acha|говорит|сказал\pL?|пишет|someone|somebody|jemand\pL*|quelqu'un|alguien|qualcuno|iemand|ktoś|alguém|кто-то|"
+    r"logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|through|via|über|tramite|attraverso|poprzez|através|через|a partir d\pL{1,4}|à partir d\pL{1,4}|a partire d\pL{1,4}|vanuit|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
+)
+#: ``according to our provider (ADDRESS)``: who says it, not whose it is.
+_ACCORDING = pattern(
+    r"(?i)(?:\b(?:according to|as per|per|laut|gemäß|zufolge|nach angaben|d'après|selon|según|de acuerdo con|secondo|stando a|volgens|według|zdaniem|segundo|de acordo com|conforme|согласно|по словам|по данным)|据|根据|によると)\s?(?:the |der |die |le |la |l'|el |il |de |o |a )?$"
 )
 
 
@@ -104,7 +113,12 @@ def by_owner(mention: "Mention", letter: str) -> None:
     if yours and mention.role in (None, Role.ACCUSED) and _STRIKES.search(letter[max(0, start - 130) : start]):
         mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, STRUCK, True
         return
-    if mine and not _DOING.search(mine.group()) and not (theirs and theirs.start() > mine.start()):
+    if (
+        mine
+        and not _DOING.search(mine.group())
+        and not _ACCORDING.search(lead[: mine.start()])
+        and not (theirs and theirs.start() > mine.start())
+    ):
         mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, mine.group().strip(), True
     elif theirs and (mention.role is None or (mention.role is Role.ACCUSED and mention.strength < SAYS)):
         mention.role, mention.strength, mention.points = Role.ACCUSED, SAYS, True
@@ -130,10 +144,12 @@ def _handed_over(letter: str, mention: "Mention") -> int | None:
         line = above.rpartition("\n")[2]
     if mention.role is not None:  # another clause spoke of a victim: only what stands right above the list may say otherwise
         line = line[max(line.rfind(mark) for mark in (", ", "; ", ". ", "、", "，")) + 1 :]
+    else:
+        line = line[max(line[:-1].rfind(mark) for mark in (". ", "! ", "? ", "。")) + 1 :]
     said = floor + len(above) - len(line) if above else mention.line.start - 1
     if mention.role is not None and (mention.said_at is None or mention.said_at >= said or _UPON.search(line)):
         return None
-    points = bool(YOUR_LIST.search(line)) or (mention.role is None and bool(POINTS.search(line)))
+    points = bool(YOUR_LIST.search(line) or FROM_YOU.search(line)) or (mention.role is None and bool(POINTS.search(line)))
     headed = line.endswith((":", "：")) or (bool(_SOURCES.search(line)) and bool(YOUR_LIST.search(line)))
     return said if headed and points and not find_addresses(line) else None
 

@@ -187,6 +187,19 @@ _THIS_DAY = r"(?:\b(?i:today|tonight|this (?:morning|afternoon|evening)|heute(?:
 _TODAY = tuple(
     pattern(form) for form in (rf"{_THIS_DAY}[^.!?\n\d]{{0,40}}{_CLOCK}{_ZONE}", rf"{_CLOCK}{_ZONE}[\s,)]{{0,3}}{_THIS_DAY}")
 )
+_DAY_BEFORE = r"(?:\b(?i:yesterday(?: (?:morning|afternoon|evening|night))?|last night|gestern(?: (?:morgen|früh|vormittag|mittag|nachmittag|abend|nacht))?|letzte nacht|hier (?:matin|soir|après-midi|à|vers)|ayer(?: por la (?:mañana|tarde|noche))?|anoche|ieri(?: (?:mattina|pomeriggio|sera|notte))?|gisteren\pL*|wczoraj(?: (?:rano|wieczorem|po południu))?|ontem(?: (?:de manhã|à tarde|à noite))?)\b|(?i:вчера(?: (?:утром|вечером|дн[её]м|ночью))?)|昨天|昨日|昨晚|昨夜)"
+_EVE = tuple(
+    pattern(form)
+    for form in (
+        rf"(?P<eve>{_DAY_BEFORE})[^.!?\n\d]{{0,30}}{_CLOCK}{_ZONE}",
+        rf"{_CLOCK}{_ZONE}[\s,)]{{0,3}}(?P<eve>{_DAY_BEFORE})",
+    )
+)
+#: A date without its year and a clock: ``le 21 novembre à 22h10``, ``Nov 21, 22:10``, ``11月21日 22:10``, ``21.11. um 22:10``.
+_YEARLESS = pattern(
+    rf"(?:\b(?P<d1>\d{{1,2}})(?:st|nd|rd|th|\.|er|º|-го)?[\s-](?:of\s|de\s)?(?P<m1>[\pL]{{3,12}})\.?|\b(?P<m2>[A-Z][\pL]{{2,9}})\.?\s(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?|(?P<m3>\d{{1,2}})\s?月\s?(?P<d3>\d{{1,2}})\s?[日号]|\b(?P<d4>\d{{1,2}})\.(?P<m4>\d{{1,2}})\.){_JOIN}{_CLOCK}{_ZONE}"
+)
+_NIGHT = pattern(r"(?i)night|nacht|anoche|notte|nocą|noite|ночью|昨晚|昨夜")
 _SINCE = pattern(
     r"(\d{1,2})\s?[:.h]\s?(\d{2})(?::(\d{2}))?\s?(?:Uhr|uur|h|UTC|GMT)?\s?(?i:and|to|until|till|und|bis|et|à|y|a|al|a las|e|alle|en|tot|do|i|até|às|и|до|-|–|から|至|到)\s?$"
 )  # the beginning of a span, before the clock that ends it
@@ -225,26 +238,46 @@ def find_said(text: str, *, language: str | None = None, zone: str | None = None
 
 def find_today(text: str, *, zone: str | None, reference: datetime | None) -> Said | None:
     """The first clock of the day of the mail: ``since 22:57:05 UTC today``. None where no zone is known or it lies ahead."""
-    matches = [match for form in _TODAY for match in form.finditer(text[:MAX_TEXT])] if reference is not None else []
+    matches = [match for form in _NEAR for match in form.finditer(text[:MAX_TEXT])] if reference is not None else []
     for match in sorted(matches, key=lambda match: match.start()):
         parts = match.groupdict()
         own = None if parts["zone"] in _NO_ZONE else parts["zone"]
         clock, tail = _clock(parts), _plain_zone(own) if own else (zone or "")
         if began := _SINCE.search(text[max(0, match.start() - 24) : match.start()].replace("\n", " ")):
             clock = ":".join(part for part in began.groups() if part)
-        moment = _on_the_day(clock, tail, reference) if clock and tail and reference is not None else None
+        moment = _near(parts, clock, tail, reference) if clock and tail and reference is not None else None
         if moment is not None:
             written = " ".join(match.group().split())
-            return Said(match.start(), match.end(), Moment(moment.at, written, None, None, "the day is that of the mail"))
+            note = "the year is that of the mail" if "d1" in parts else "the day is told from that of the mail"
+            return Said(match.start(), match.end(), Moment(moment.at, written, None, None, note))
     return None
 
 
-def _on_the_day(clock: str, zone: str, reference: datetime) -> Moment | None:
-    """A clock on the day that ``reference`` falls on in the zone; None where it would lie ahead: then it is no report of what was."""
+_NEAR = (*_TODAY, *_EVE, _YEARLESS)
+
+
+def _near(parts: dict, clock: str, zone: str, reference: datetime) -> Moment | None:
+    """A clock today, yesterday or on a day whose year is not said; ``last night at 02:33`` was this morning."""
+    if "d1" in parts:
+        day, month = (next((parts[key + n] for n in "1234" if parts[key + n]), "") for key in "dm")
+        for year in (reference.year, reference.year - 1):
+            date = f"{year}-{int(month):02d}-{int(day):02d}" if month.isdigit() else f"{day} {month} {year}"
+            moment = read_time(f"{date} {clock} {zone}", reference=reference) if month[0].isdigit() or month[0].isalpha() else None
+            if moment is None or moment.at is None or moment.at <= reference:
+                return moment if moment is not None and moment.at is not None else None
+        return None
+    eve = parts.get("eve")
+    back = bool(eve) and not (_NIGHT.search(eve) and int(clock.partition(":")[0]) < 12)
+    return _on_the_day(clock, zone, reference, back=int(back))
+
+
+def _on_the_day(clock: str, zone: str, reference: datetime, back: int = 0) -> Moment | None:
+    """A clock on the day that ``reference`` falls on in the zone, or ``back`` days before; None where it would lie ahead."""
     for days in (1, 0, -1):
         day = (reference + timedelta(days=days)).date()
-        midnight, moment = (read_time(f"{day} {hour} {zone}", reference=reference) for hour in ("00:00", clock))
+        midnight = read_time(f"{day} 00:00 {zone}", reference=reference)
         if midnight is not None and midnight.at is not None and midnight.at <= reference:
+            moment = read_time(f"{day - timedelta(days=back)} {clock} {zone}", reference=reference)
             return moment if moment is not None and moment.at is not None and moment.at <= reference else None
     return None
 

@@ -1,0 +1,71 @@
+# ruff: noqa: E501 - patterns read better whole
+"""Addresses that a letter takes out of its accusation: bystanders, the writer's own, what was looked into and found good."""
+
+from tipstaff.intake.reading.mentions import Mention
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.roles import SAYS, Role
+
+CLEARED = "expressly not accused"
+_BEHIND = 150  # characters behind an address in which it is taken out
+_BEFORE = 60
+
+_NOT = (
+    r"(?:not|isn't|wasn't|aren't|weren't|never|nicht|kein\pL{0,2}|n'est pas|ne sont pas|pas|no|non|niet|geen|nie|não|не|hat nichts)"
+)
+_GUILT = (
+    r"(?:the |an? |der |die |das |le |la |el |il |l'|de |het |o |a |part of |being |itself |at all |really |selbst |lui-même |in any way )*"
+    r"(?:attacker|source|culprit|offender|spammer|perpetrator|accused|involved|guilty|to blame|at fault|responsible|malicious|the problem|complained|meant|angreifer|täter|quelle|verursacher|schuld|beteiligt|verantwortlich|gemeint|"
+    r"attaquant|coupable|en cause|impliqu\pL+|responsable|concern\pL+|atacante|culpable|implicad\pL|involucrad\pL|colpevol\pL|coinvolt\pL|responsabil\pL|dader|schuldig|betrokken|verantwoordelijk|sprawc\pL+|win\pL+|zamieszan\pL+|culpad[oa]|envolvid\pL|responsáve\pL+|"
+    r"виноват\pL*|причаст\pL+|атакующ\pL+|источник\pL*)"
+)
+_CLEARS = pattern(
+    rf"(?i)\b{_NOT}\s{_GUILT}\b|\bне\s?причаст\pL+|"
+    r"\b(?:innocent|bystander|uninvolved|(?:has|have|had) nothing to do|nothing wrong|leave (?:it|that one|this one|them|him|her) (?:be|alone|out|up|running)|no (?:complaint|quarrel|problem) (?:about|with)|(?:please )?(?:do not|don't|no need to) (?:block|touch|suspend|disable|punish|cut|act on|take down|shut)|"
+    r"(?:is|are|was|it's|looks?) (?:itself |themselves |also |only |merely |just |itself also )?(?:a victim|victims|harmless|clean|legitimate|innocent|fine|ok|okay|a false positive)|merely does|only relay\pL*|(?:he|she|it|they) (?:is|are|was|were) (?:not|innocent)\b|we do not (?:accuse|mean|complain)|not (?:accusing|complaining)|"
+    r"unschuldig\pL*|unbeteiligt\pL*|(?:hat|haben) (?:damit )?nichts (?:damit )?zu tun|bitte nicht (?:sperren|blockieren|anfassen|abschalten)|in ruhe lassen|(?:ist|sind) (?:selbst |auch |nur )?(?:opfer|harmlos|sauber|in ordnung|legitim)|"
+    r"innocente?s?|n'(?:a|ont|y est|y sont) (?:rien à voir|pour rien)|ne (?:pas|bloquez pas|le bloquez pas) (?:bloquer|toucher|suspendre)?|est (?:elle-même |lui-même |aussi )?(?:une )?victime|est légitime|"
+    r"inocentes?|no tienen? nada que ver|no (?:la |lo |las |los )?bloqueen?|es (?:también |solo |sólo )?(?:una )?víctima|es legítim[oa]|no tiene la culpa|"
+    r"innocent[ei]|non (?:c'entra|c'entrano|ha niente a che|ha nulla a che)|non (?:va |vanno |lo |la )?blocca\pL*|è (?:anch'ess[oa] |solo )?(?:una )?vittima|è legittim[oa]|"
+    r"onschuldig\pL*|heeft er niets mee|heeft (?:hier )?niets mee te maken|niet blokkeren|is (?:zelf |ook )?(?:een )?slachtoffer|is legitiem|"
+    r"niewinn\pL+|nie ma (?:z tym )?nic wspólnego|nie (?:blokuj\pL*|blokować)|jest (?:też |sam\pL? )?ofiarą|"
+    r"inocente|não tem nada a ver|não (?:o |a )?bloque\pL+|é (?:também )?(?:uma )?vítima|é legítim[oa]|"
+    r"невинов\pL+|невинн\pL+|не имеет (?:к этому )?отношения|не при ч[её]м|не (?:надо |нужно )?блокир\pL+|не трога\pL+)\b|"
+    r"无辜|无关|不是(?:攻击|来源|元凶)|请(?:不要|勿)(?:封|阻)|没有问题|無関係|関係ありません|無実|遮断しないで|ブロックしないで|問題ありません"
+)
+_INTO = pattern(
+    r"(?i)\b(?:innocent (?:\pL+ ){0,2}|bystanders? |unbeteiligte\pL* |unschuldige\pL* |victimes? (?:innocentes? )?|(?:tiers )?innocents? |inocentes? |innocenti |onschuldige |niewinn\pL+ |невинн\pL+ |apart from |aside from |with the exception of |nothing to do with |not about |not (?:from|by|via) |"
+    r"es geht nicht um |nicht (?:um|von|durch) |mit ausnahme (?:von|der) |abgesehen von |pas (?:de|par|depuis) |à l'exception de |no (?:de|desde|por) |excepto |salvo |a excepción de |non (?:da|dal|dall') ?|tranne |ad eccezione di |"
+    r"niet (?:van|door|vanaf) |behalve |met uitzondering van |nie (?:z|od) |oprócz |z wyjątkiem |não (?:de|do|da|por) |exceto |à exceção de |не (?:с|от|из) |кроме |за исключением )(?:(?:such as|like|wie|comme|como|come|zoals|jak|takich jak|как|at|the|ip|address|server|adresse|dirección|indirizzo|adres|endereço|адрес\pL*|der|die|dem|l'|la|el|il|het|o|a)[\s:]+){0,4}[(\[\"']?$"
+    r"|(?:不是|并非|除了|除)\pL{0,4}$"
+)
+_STOP = pattern(r";\s|[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n|[.!?]\s*$")
+_IT = pattern(
+    r"(?i)^[.!?。]?\s{0,3}(?:that one|this one|it|he|she|they|diese[rs]?|jene[rs]?|die|der|es|er|sie|celle-ci|celui-ci|elle|il|ésta|éste|esa|ese|questo|questa|quello|die|deze|ten|ta|tamten|esse|essa|este|esta|этот|эта|он|она|它|これ|それ)\b"
+)
+
+
+def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
+    """``A, which merely relays, so please leave it be``: A is not accused, whatever else is said of it there."""
+    for place, one in enumerate(mentions):
+        if one.in_table or one.role is Role.VICTIM:
+            continue
+        following = mentions[place + 1].found.start if place + 1 < len(mentions) else len(letter)
+        lead = letter[max(one.line.start, one.found.start - _BEFORE) : one.found.start]
+        taken = _INTO.search(letter[max(one.found.end, following - _BEFORE) : following])
+        if taken is not None:  # what leads to the next address speaks of that one
+            following = max(one.found.end, following - _BEFORE) + taken.start()
+        if _INTO.search(lead) or _CLEARS.search(_said_of(letter, one.found.end, following)):
+            one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, CLEARED, True
+
+
+def _said_of(letter: str, end: int, following: int) -> str:
+    """What is said behind an address: the rest of its sentence, and the next one where it goes on about the same."""
+    window = letter[end : min(following, end + _BEHIND)]
+    stop = _STOP.search(window)
+    if stop is None:
+        return window
+    rest = window[stop.start() :]
+    if not _IT.match(rest):
+        return window[: stop.start()]
+    second = _STOP.search(rest[2:])
+    return window[: stop.start() + 2 + second.start()] if second else window
