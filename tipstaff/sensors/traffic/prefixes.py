@@ -8,17 +8,18 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-from numba import uint64
+from numba import int64, uint64
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.decoders import layout as L
-from tipstaff.sensors.traffic.decoders.loads import kernel
+from tipstaff.sensors.traffic.decoders.loads import inlined, kernel
 
 NOT_OURS, UNASSIGNED, SEVERAL = 0, -1, -2  # what stands in a customer's place; customers are numbered from 1
 MOST_PAGES = 2048  # /16s of IPv4 that hold addresses of ours, 256 kB each; beyond that IPv4 is searched like IPv6
 SETTLED_MS = 12 * 3_600_000  # a holder of so long needs no second look: no flow is exported that late
 LEAF = -3  # in a page: from here down, leaf number LEAF - value; above, the customer itself
 MAPPED = 0xFFFF00000000
+CHUNK = 256  # flows that are looked up together
 
 SRC, DST, FAMILY, END, SRC_HI, DST_HI, SESSION = L.SRC, L.DST, L.FAMILY, L.END, L.SRC_HI, L.DST_HI, L.SESSION
 
@@ -36,7 +37,7 @@ class Leaves:
 class PrefixTable:
     """Compiled; ``version`` is the inventory's."""
 
-    top: NDArray[np.int32]  # per upper half: -1 nothing of ours, else a page
+    top: NDArray[np.int32]  # per upper half: a page; below 0 nothing of ours, and -1 - a place in the pages where that stands
     pages: NDArray[np.int32]  # per page and lower half: a customer, or a leaf that has to be asked (see LEAF)
     hi: NDArray[np.uint64]  # runs of IPv6 (and of IPv4, mapped, where there are too many pages): where each begins
     lo: NDArray[np.uint64]
@@ -45,6 +46,15 @@ class PrefixTable:
     since: NDArray[np.int64]
     before: NDArray[np.int32]
     version: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Let what is not ours point to such a place, so that a look-up needs no branch."""
+        flat = self.pages.reshape(-1)
+        place = int(np.argmin(flat != NOT_OURS)) if len(flat) else 0
+        if len(flat) and flat[place] != NOT_OURS:
+            place = len(flat)
+            self.pages = np.concatenate([self.pages, np.full((1, 65536), NOT_OURS, np.int32)])
+        self.top = np.where(self.top < 0, -1 - place, self.top).astype(np.int32)
 
     def save(self, path: Path) -> None:
         """Write beside, then rename: a reader sees the old table or the new one."""
@@ -151,28 +161,48 @@ def find_six(hi, lo, his, los, leaf):
 @kernel
 def attribute(narrow, wide, customers, first, last, top, pages, his, los, leaf, customer, since, before):
     """Set both ends' customers of columns ``first`` to ``last``: as of the flow's end."""
-    paged = len(pages) > 0 or len(his) == 0
-    for i in range(first, last):
-        family = narrow[FAMILY, i]
-        for end in range(2):
-            found = np.int64(NOT_OURS)
-            if family == 4:
-                address = narrow[DST if end else SRC, i]
-                if paged:
-                    page = top[address >> 16]
-                    if page >= 0:
-                        found = np.int64(pages[page, address & 0xFFFF])
-                else:
-                    found = find_six(uint64(0), uint64(MAPPED) | uint64(address), his, los, leaf)
-            elif family == 6:
-                row = DST_HI if end else SRC_HI
-                found = find_six(wide[row, i], wide[row + 1, i], his, los, leaf)
-            if found <= LEAF:
-                asked = LEAF - found
-                now = np.int64(wide[END, i]) >= since[asked]
-                customers[end, i] = customer[asked] if now else before[asked]
-            else:
-                customers[end, i] = found
+    paged = len(pages) > 0
+    for begin in range(first, last, CHUNK):
+        behind = min(begin + CHUNK, last)
+        if not paged or look_up(narrow, customers, begin, behind, top, pages):
+            for i in range(begin, behind):
+                settle(narrow, wide, customers, i, paged, his, los, leaf, customer, since, before)
+
+
+@inlined
+def look_up(narrow, customers, begin, behind, top, pages):
+    """Set customers as if all were IPv4, without a branch, as which end is ours cannot be foreseen; whether one needs more."""
+    flat, more = pages.reshape(pages.size), False
+    for end in range(2):
+        mine, into = narrow[DST if end else SRC], customers[end]
+        for i in range(uint64(begin), uint64(behind)):
+            address = uint64(mine[i])
+            page = int64(top[address >> uint64(16)])
+            ours = ~(page >> 63)
+            into[i] = (page << 16 | int64(address & uint64(0xFFFF))) & ours | ~page & ~ours
+        for i in range(uint64(begin), uint64(behind)):  # apart, so that many places are waited for at once
+            into[i] = flat[uint64(into[i])]
+        for i in range(uint64(begin), uint64(behind)):
+            more |= (into[i] <= LEAF) | (narrow[FAMILY, i] != 4)
+    return more
+
+
+@kernel
+def settle(narrow, wide, customers, i, known, his, los, leaf, customer, since, before):
+    """Both ends of one flow, of which IPv4 ends were looked up where ``known``: by the runs, and as of the flow's end."""
+    family = narrow[FAMILY, i]
+    for end in range(2):
+        found, row = int64(NOT_OURS), DST_HI if end else SRC_HI
+        if family == 6:
+            found = find_six(wide[row, i], wide[row + 1, i], his, los, leaf)
+        elif family == 4 and known:
+            found = int64(customers[end, i])
+        elif family == 4:
+            found = find_six(uint64(0), uint64(MAPPED) | uint64(narrow[DST if end else SRC, i]), his, los, leaf)
+        if found <= LEAF:
+            asked = LEAF - found
+            found = int64(customer[asked] if int64(wide[END, i]) >= since[asked] else before[asked])
+        customers[end, i] = found
 
 
 @kernel

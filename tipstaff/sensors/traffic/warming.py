@@ -54,10 +54,11 @@ def warm() -> None:
     detection = Detection(hosts)
     customers[:] = 1
     hosts.marks[:] = 1
-    for second in range(1, 4):
+    for second in (1, 2, 4):  # also one that nobody was told of
         detection.turn(second, lambda: [(c.narrow, c.wide, customers, 4)])
         count_hosts(c.narrow, c.wide, customers, 0, 4, hosts, second)
         detection.note(c.narrow, c.wide, customers, 0, 4, second)
+    detection.follow.seconds(0)
     detection.watched.plan[:] = 1  # what only some operators have watched
     hosts.watched.counted[0] = 1
     detection.note(c.narrow, c.wide, customers, 0, 4, 4)

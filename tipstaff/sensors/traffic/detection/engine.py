@@ -123,9 +123,7 @@ class Detection:
         began = time.perf_counter()
         thresholds = self.configuration.thresholds
         self.rates.candidates(self.hosts, thresholds, self.findings, second, blocks)
-        for passed in range(max(self.second + 1, second - C.LENGTH + 1), second + 1):
-            self.follow.turn(passed)
-        self.follow.unroll(second)
+        self.follow.turn(second)
         self.second = second
         gather = self._gather(blocks)
         for family in self._families(second):

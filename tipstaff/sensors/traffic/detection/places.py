@@ -5,6 +5,7 @@ to whoever is near now, and what is seen again and again stays.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.detection import tracks
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
 from tipstaff.sensors.traffic.detection.tracks import Track, Tracks
+from tipstaff.sensors.traffic.series import LONG, SHORTLY
 
 METRIC_LIMITS = {
     C.M_BYTES: "bps", C.M_PACKETS: "pps", C.M_SYN: "syn_pps", C.M_UDP: "udp_pps", C.M_ICMP: "icmp_pps",
@@ -20,25 +22,25 @@ METRIC_LIMITS = {
 }  # fmt: skip
 OCTETS = (C.M_BYTES, C.M_AMP_BYTES)
 SETTLED = 3  # seconds that everybody has to be near a limit again
-SHORTLY, LONG = 8, 64  # seconds over which a rate is looked at: a flood that began, and records that come once a minute
 LEARNING = 0.9  # what is worth most that is near to nothing but what is worth learning
 
 
-def furthest_first(follow: Tracks, those: Sequence[Track], thresholds: Thresholds, second: int) -> list[tuple[float, Track]]:
-    """Each with its worth, the least worth last; who is followed for less than SETTLED is none of them."""
+def furthest_first(
+    follow: Tracks, those: Sequence[Track], limits: NDArray[np.float64], least: NDArray[np.float64], second: int
+) -> list[tuple[float, Track]]:
+    """Each with its worth, the least worth last; who is followed for less than SETTLED is none of them.
+
+    ``limits``, ``least``: by slot, see ``worth_of``. Sums are those up to the second before the last, as told then.
+    """
     those = [one for one in those if second - one.since >= SETTLED]
     if not those:
         return []
     slots = np.array([one.slot for one in those])
     ages = second - np.array([one.since for one in those])
-    own = [thresholds.applied(one.version, one.address, one.length, one.customer) for one in those]
-    limits = np.stack([limits_of(found, one) for found, one in zip(own, those, strict=True)])
-    least = np.array([found["watch.learned_bps"] / 8 for found in own])
     worth = np.zeros(len(those))
-    for seconds in (SHORTLY, LONG):
-        times = np.arange(second - 1 - seconds, second - 1) % C.LENGTH  # the last second is not unrolled yet
-        sums = follow.hosts.series.seconds[slots[:, None], times[None, :], : tracks.JUDGED].sum(1, dtype=float)
-        worth = np.maximum(worth, worth_of(sums / np.clip(ages - 1, 1, seconds)[:, None], limits, least))
+    for seconds, sums in ((SHORTLY, follow.shortly), (LONG, follow.long)):
+        rates = sums[slots] / np.clip(ages - 1, 1, seconds)[:, None]
+        worth = np.maximum(worth, worth_of(rates, limits[slots], least[slots]))
     order = np.argsort(-worth, kind="stable")
     return [(float(worth[number]), those[number]) for number in order]
 
@@ -49,17 +51,43 @@ def worth_of(rates: NDArray[np.float64], limits: NDArray[np.float64], least: NDA
     return np.maximum(near, np.minimum(rates[:, C.M_BYTES] / least, LEARNING))
 
 
-def worth_of_row(row: NDArray[np.uint64], track: Track, own: Applied) -> float:
-    """The same of a row's last second; what it does not tell apart, it may be."""
-    rates = np.zeros((1, tracks.JUDGED))
-    if track.table == tracks.HOST:
-        octets, udp = float(row[C.BYTES_SEEN]), float(row[C.UDP])
-        packets, syn, icmp, fragments = (float(row[word]) for word in (C.PACKETS_SEEN, C.SYN, C.ICMP, C.FRAGMENTS))
-        rates[0] = octets, packets, syn, udp, icmp, fragments, octets if udp else 0.0, udp
+def rates_of(rows: NDArray[np.uint64], table: int) -> NDArray[np.float64]:
+    """What rows saw in their last second, by metric; what they do not tell apart, each kind may be."""
+    rates = np.zeros((len(rows), tracks.JUDGED))
+    if table == tracks.HOST:
+        kinds = C.BYTES_SEEN, C.PACKETS_SEEN, C.SYN, C.UDP, C.ICMP, C.FRAGMENTS
+        rates[:, : len(kinds)] = rows[:, kinds]
+        rates[:, C.M_AMP_BYTES] = np.where(rates[:, C.M_UDP] > 0, rates[:, C.M_BYTES], 0.0)
+        rates[:, C.M_AMP_PACKETS] = rates[:, C.M_UDP]
     else:
-        octets, packets = float(row[C.SUM_BYTES]), float(row[C.SUM_PACKETS])
-        rates[0] = octets, packets, packets, packets, 0.0, 0.0, octets, 0.0
-    return float(worth_of(rates, limits_of(own, track)[None, :], np.array([own["watch.learned_bps"] / 8]))[0])
+        rates[:, [C.M_BYTES, C.M_AMP_BYTES]] = rows[:, C.SUM_BYTES, None]
+        rates[:, [C.M_PACKETS, C.M_SYN, C.M_UDP]] = rows[:, C.SUM_PACKETS, None]
+    return rates
+
+
+class Newcomer(NamedTuple):
+    """A row that is not followed yet, what it saw in its last second, and how near to a limit that may be at most."""
+
+    row: int
+    customer: int
+    rates: NDArray[np.float64]
+    most: float
+
+
+def newcomers(found: NDArray[np.int64], rows: NDArray[np.uint64], table: int, thresholds: Thresholds) -> list[Newcomer]:
+    """Of rows and the list that named them; ``most`` is by the least limits that anybody has."""
+    levels, rates = ("host",) if table == tracks.HOST else ("prefix", "customer"), rates_of(rows, table)
+    least = [
+        min(thresholds.least(f"{level}.{way}.{name}") for level in levels for way in ("in", "out")) / (8 if metric in OCTETS else 1)
+        for metric, name in METRIC_LIMITS.items()
+    ]
+    most = worth_of(rates, np.array(least), np.array(thresholds.least("watch.learned_bps") / 8))
+    return [Newcomer(*one) for one in zip(*found.T.tolist(), rates, most.tolist(), strict=True)]
+
+
+def worth_of_one(rates: NDArray[np.float64], limits: NDArray[np.float64], least: float) -> float:
+    """As ``worth_of`` for one."""
+    return max(float((rates / limits).max()), min(float(rates[C.M_BYTES]) / least, LEARNING))
 
 
 def limits_of(own: Applied, track: Track) -> NDArray[np.float64]:

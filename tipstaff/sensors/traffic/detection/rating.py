@@ -19,6 +19,7 @@ from tipstaff.sensors.traffic.detection.sightings import Aim, Sighting
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
 from tipstaff.sensors.traffic.detection.tracks import Track, Tracks
 
+ALMOST = 1 - 1e-5  # what single precision may err by, and more
 SPREAD = 0.5  # a flood of which one host gets more is no carpet
 MINUTE, WORTH = 60, 10  # of the floor of learned limits: who never has so much takes no room of who has
 FOR_SUMS = 256  # tracks that hosts do not take
@@ -39,14 +40,14 @@ class Rates:
     leaving: list[tuple[float, Track]] = field(default_factory=list)
     unlike: dict[int, int] = field(default_factory=dict)  # slot: minutes in a row that were unlike before
     own: dict[int, tuple[Track, Applied]] = field(default_factory=dict)  # slot: whose limits these are
-    vectors: dict[tuple[int, str, str], NDArray[np.float64]] = field(default_factory=dict)
+    vectors: dict[tuple[int, str, str], tuple[Applied, NDArray[np.float64]]] = field(default_factory=dict)
     of: Thresholds | None = None  # what the limits were made of
 
     def __post_init__(self) -> None:
         """Limits in figures, by slot: of each metric, how much of them is lasting, for how long; and since when it is judged."""
         room = len(self.follow.hosts.series.base)
         self.limits, self.release = np.zeros((room, tracks.JUDGED)), np.zeros((room, 1))
-        self.lasts, self.since = np.zeros(room, np.int64), np.zeros((room, 1), np.int64)
+        self.lasts, self.since, self.least = np.zeros(room, np.int64), np.zeros((room, 1), np.int64), np.ones(room)
 
     def candidates(
         self, hosts: C.Hosts, thresholds: Thresholds, findings: Findings, second: int, blocks: Callable[[], list[Block]]
@@ -58,14 +59,14 @@ class Rates:
         ):  # fmt: skip
             count = min(int(listed.counted[0]), len(listed.rows))
             listed.counted[0] = 0
-            found = listed.rows[:count]
-            for row, customer in self._unfollowed(table, rows, found, thresholds, second):
+            for one in self._unfollowed(table, rows, listed.rows[:count], thresholds, second):
+                who, customer = None, max(one.customer, 0)
                 if len(self.follow.free) <= (FOR_SUMS if table == tracks.HOST else 0):
-                    known = self.follow.known_as(table, row, max(customer, 0), second)
-                    if not self._make_room(rows[row], known, findings, thresholds, second):
+                    who = self._make_room(table, one, findings, thresholds, second)
+                    if who is None:
                         self.follow.refused += 1
                         continue
-                track = self.follow.start(table, row, max(customer, 0), second)
+                track = self.follow.start(table, one.row, customer, second, who)
                 if track is not None and track.since == second and len(fresh) < REFILLED:
                     fresh.append(track)
         held = blocks() if fresh else []
@@ -75,8 +76,8 @@ class Rates:
 
     def _unfollowed(
         self, table: int, rows: NDArray[np.uint64], found: NDArray[np.int64], thresholds: Thresholds, second: int
-    ) -> list[tuple[int, int]]:
-        """(row, customer) of those that are not followed yet: first whom a static limit presses, the greatest first."""
+    ) -> list[places.Newcomer]:
+        """Those that are not followed yet: first whom a static limit presses, the greatest first."""
         if not len(found):
             return []
         own = rows[found[:, 0]]
@@ -86,28 +87,31 @@ class Rates:
         fresh = np.flatnonzero(near & (slots < 0))
         order = np.lexsort((own[fresh, C.PACKETS_SEEN if table == tracks.HOST else C.SUM_PACKETS], pressing[fresh]))[::-1]
         chosen = fresh[order][:STARTED]
-        return list(zip(found[chosen, 0].tolist(), found[chosen, 1].tolist(), strict=True))
+        return places.newcomers(found[chosen], own[chosen], table, thresholds)
 
-    def _make_room(self, row: NDArray[np.uint64], known: Track, findings: Findings, thresholds: Thresholds, second: int) -> bool:
-        """Follow no longer whoever is furthest from any limit, if that is further than the newcomer; whether there was one."""
+    def _make_room(
+        self, table: int, newcomer: places.Newcomer, findings: Findings, thresholds: Thresholds, second: int
+    ) -> Track | None:
+        """Follow no longer whoever is furthest from any limit, if that is further than the newcomer; who that is, None for none."""
         if self.looked != second:  # once a second, as nobody comes closer meanwhile
             self.looked = second
-            self.leaving = places.furthest_first(self.follow, self._free_to_go(findings), thresholds, second)
-        own = thresholds.applied(known.version, known.address, known.length, known.customer)
-        while self.leaving and self.leaving[-1][0] < places.worth_of_row(row, known, own):
+            self.leaving = places.furthest_first(self.follow, self._free_to_go(findings), self.limits, self.least, second)
+        if not self.leaving or self.leaving[-1][0] >= newcomer.most:
+            return None
+        who = self.follow.known_as(table, newcomer.row, max(newcomer.customer, 0), second)
+        own = thresholds.applied(who.version, who.address, who.length, who.customer)
+        worth = places.worth_of_one(newcomer.rates, self._vector(own, who), own["watch.learned_bps"] / 8)
+        while self.leaving and self.leaving[-1][0] < worth:
             _, track = self.leaving.pop()
             if self.follow.by_row.get((track.table, track.row)) is track:
                 self._release(track)
-                return True
-        return False
+                return who
+        return None
 
     def _free_to_go(self, findings: Findings) -> list[Track]:
         """Those without an open finding."""
-        names = (*ALL, "unusual_traffic")
-        return [
-            track for track in self.follow.by_row.values()
-            if not any((name, track.direction, track.subject.kind, track.subject.value) in findings.open for name in names)
-        ]  # fmt: skip
+        held = {key[1:] for key in findings.open if key[0] in (*ALL, "unusual_traffic")}
+        return [one for one in self.follow.by_row.values() if (one.direction, one.subject.kind, one.subject.value) not in held]
 
     def _release(self, track: Track) -> None:
         self.follow.release(track)
@@ -118,50 +122,70 @@ class Rates:
 
     def look(self, thresholds: Thresholds, findings: Findings, second: int, table: int) -> Iterator[Sighting]:
         """Sightings of this second; to be asked of hosts before the sums that they are part of."""
-        rows = [track for track in self.follow.by_row.values() if track.table == table]
+        self._apply(thresholds)
+        limits, lasting = self._limits(findings)
+        slots = np.flatnonzero((self.follow.table == table) & self._may_be_over(limits))
+        rows = [track for slot in slots.tolist() if (track := self.follow.at[slot]) is not None]
         rows.sort(key=lambda track: (track.length == 0, track.slot))
-        if not rows:
-            return
-        applied = self._apply(rows, thresholds)
         self.spreads = 0
-        out = self._weigh(rows, findings, second)
+        out = self._weigh(rows, limits, lasting, second)
         fired = np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist()
         fired.sort(key=lambda number: rows[number].slot not in self.waiting)  # who had no turn in the last second comes first
-        self.waiting.difference_update(track.slot for track in rows)
+        self.waiting = {slot for slot in self.waiting if self.follow.table[slot] != table}
         self.waiting.update(rows[number].slot for number in fired)
         for number in fired:
-            yield from self._rates(rows[number], applied[number], out[number], findings, second)
-            self.waiting.discard(rows[number].slot)
+            track = rows[number]
+            yield from self._rates(track, self.own[track.slot][1], out[number], findings, second)
+            self.waiting.discard(track.slot)
 
-    def _apply(self, rows: Sequence[Track], thresholds: Thresholds) -> list[Applied]:
-        """The limits of each; those that are known are not asked for again."""
+    def _apply(self, thresholds: Thresholds) -> None:
+        """The limits of those that are new; of all when they changed."""
+        fresh, self.follow.fresh = self.follow.fresh, []
         if self.of is not thresholds:
-            self.of = thresholds
-            self.own.clear()
+            self.of, fresh = thresholds, list(self.follow.by_row.values())
             self.vectors.clear()
-        for track in rows:
-            if track.slot not in self.own or self.own[track.slot][0] is not track:
-                found = thresholds.applied(track.version, track.address, track.length, track.customer)
-                self.own[track.slot] = track, found
-                key = id(found), track.level, track.direction  # what thresholds answer, they keep
-                if key not in self.vectors:
-                    self.vectors[key] = places.limits_of(found, track)
-                self.limits[track.slot], self.release[track.slot] = self.vectors[key], found["timing.release"]
-                self.lasts[track.slot] = max(1, min(int(found["timing.seconds"]), 60))
-                self.since[track.slot] = track.since - C.LENGTH
-        return [self.own[track.slot][1] for track in rows]
+        for track in fresh:
+            found = thresholds.applied(track.version, track.address, track.length, track.customer)
+            self.own[track.slot] = track, found
+            self.limits[track.slot], self.release[track.slot] = self._vector(found, track), found["timing.release"]
+            self.lasts[track.slot] = max(1, min(int(found["timing.seconds"]), 60))
+            self.since[track.slot], self.least[track.slot] = track.since - C.LENGTH, found["watch.learned_bps"] / 8
 
-    def _weigh(self, rows: Sequence[Track], findings: Findings, second: int) -> NDArray[np.float64]:
+    def _vector(self, own: Applied, track: Track) -> NDArray[np.float64]:
+        """The limits of a track; worked out once for all whom the same ones apply to."""
+        kept = self.vectors.get((id(own), track.level, track.direction))
+        if kept is None or kept[0] is not own:
+            kept = self.vectors[id(own), track.level, track.direction] = own, places.limits_of(own, track)
+        return kept[1]
+
+    def _limits(self, findings: Findings) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """By slot: above which rates something is found, and goes on."""
+        lasting = self.limits * self.release
+        return np.where(self._open(findings), lasting, self.limits), lasting
+
+    def _may_be_over(self, limits: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which slots have a second that counts, as ``tracks.weigh`` says it: most tracks have none."""
+        octets, packets, seen = self.follow.totals.T
+        seen = np.where((seen > 0) & (packets > seen), seen, np.inf)  # no noise where every packet was seen
+        grain = np.repeat((packets / seen)[:, None], tracks.JUDGED, 1)
+        grain[:, places.OCTETS] = (octets / seen)[:, None]
+        greatest, bounded = self.follow.greatest, np.isfinite(limits)
+        limits = np.where(bounded, limits, 0.0)
+        floor = np.maximum(limits - 2 * np.sqrt(limits * grain), 0.0) * ALMOST
+        found: NDArray[np.bool_] = ((greatest >= floor) & (greatest > 0) & bounded).any(1)
+        return found
+
+    def _weigh(
+        self, rows: Sequence[Track], limits: NDArray[np.float64], lasting: NDArray[np.float64], second: int
+    ) -> NDArray[np.float64]:
         slots = np.array([one.slot for one in rows], np.int64)
+        self.follow.unroll(slots)
         earliest = np.repeat(self.since, tracks.JUDGED, 1)
         for (slot, metric), until in self.judged.items():
             earliest[slot, metric] = until
-        limits = self.limits[slots]
-        lasting = limits * self.release[slots]
-        limits = np.where(self._open(findings)[slots], lasting, limits)
         out = np.zeros((len(rows), tracks.JUDGED, 7))
         ring = self.follow.hosts.series.seconds
-        tracks.weigh(ring, slots, second, limits, lasting, self.lasts[slots], earliest[slots], out)
+        tracks.weigh(ring, slots, second, limits[slots], lasting[slots], self.lasts[slots], earliest[slots], out)
         return out
 
     def _open(self, findings: Findings) -> NDArray[np.bool_]:
@@ -213,13 +237,13 @@ class Rates:
 
     def _rate(self, track: Track) -> int:
         """The sampling rate in effect: packets for each that was seen."""
-        ring = self.follow.hosts.ring[:, track.slot]
+        ring = self.follow.seconds(track.slot)
         seen = float(ring[:, C.M_SAMPLES].sum())
         return max(1, round(float(ring[:, C.M_PACKETS].sum()) / seen)) if seen else 1
 
     def _size(self, track: Track, detector: Rate) -> float:
         """Mean bytes of a packet, of amplified answers where it is about them."""
-        ring = self.follow.hosts.ring[:, track.slot]
+        ring = self.follow.seconds(track.slot)
         amplified = detector.metric in (C.M_AMP_BYTES, C.M_AMP_PACKETS)
         octets, packets = (C.M_AMP_BYTES, C.M_AMP_PACKETS) if amplified else (C.M_BYTES, C.M_PACKETS)
         count = float(ring[:, packets].sum())
@@ -260,7 +284,7 @@ class Rates:
         return False
 
     def _seconds(self, track: Track, metric: int, times: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self.follow.hosts.ring[times, track.slot, metric].astype(np.float64)
+        return self.follow.seconds(track.slot)[times, metric].astype(np.float64)
 
     def learn(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
         """Compare each track's last minute with what is usual; learn from it where nothing is wrong."""
@@ -271,7 +295,7 @@ class Rates:
             own = thresholds.applied(track.version, track.address, track.length, track.customer)
             if second - track.since < MINUTE:
                 continue
-            ring = self.follow.hosts.ring[times, track.slot]
+            ring = self.follow.seconds(track.slot)[times]
             means = float(ring[:, C.M_BYTES].mean()) * 8, float(ring[:, C.M_PACKETS].mean())
             name = f"{track.direction} {track.subject.kind} {track.subject.value}"
             worth = means[0] >= own["watch.learned_bps"] / WORTH or means[1] >= own["watch.learned_pps"] / WORTH

@@ -13,6 +13,7 @@ from tipstaff.sensors.traffic.decoders.loads import kernel
 from tipstaff.sensors.traffic.detection.findings import Subject
 
 HOST, SUM = 0, 1
+LEVELS = {"address": "host", "prefix": "prefix", "customer": "customer"}  # by kind of subject
 JUDGED = 8  # the metrics that have limits: the first of a track's
 FIRED, BEGAN, LAST_OVER, PEAK, MEAN, SAMPLES, NOISE = range(7)  # what ``weigh`` says of a metric; times in seconds
 SURE, SURER = 1.64, 2.33  # one-sided 95 % and 99 % of the normal distribution
@@ -40,7 +41,7 @@ class Track:
 
     @property
     def level(self) -> str:
-        return {"address": "host", "prefix": "prefix", "customer": "customer"}[self.subject.kind]
+        return LEVELS[self.subject.kind]
 
 
 @dataclass
@@ -54,12 +55,22 @@ class Tracks:
     refused: int = 0
     top: int = 0
     last_hot: dict[int, int] = field(default_factory=dict)
+    fresh: list[Track] = field(default_factory=list)  # whose limits nobody has asked for yet
+    second: int = 0  # up to which seconds are told
 
     def __post_init__(self) -> None:
-        self.free = list(range(self.hosts.ring.shape[1] - 1, -1, -1))
+        room = self.hosts.ring.shape[1]
+        self.free = list(range(room - 1, -1, -1))
+        self.at: list[Track | None] = [None] * room
+        #: By slot: which table its row is of, -1 for none; its seconds' greatest by metric; bytes, packets, samples of all of them.
+        self.table: NDArray[np.int8] = np.full(room, -1, np.int8)
+        self.greatest, self.totals = np.zeros((room, JUDGED)), np.zeros((room, 3))
+        #: By slot and metric, the sums of the last SHORTLY and LONG seconds.
+        self.shortly, self.long = np.zeros((room, JUDGED)), np.zeros((room, JUDGED))
+        self.unrolled: NDArray[np.int64] = np.full(room, -1, np.int64)  # the second for which each was unrolled
 
-    def start(self, table: int, row: int, customer: int, second: int) -> Track | None:
-        """Follow a row from now on; None when there is no room."""
+    def start(self, table: int, row: int, customer: int, second: int, who: Track | None = None) -> Track | None:
+        """Follow a row from now on; None when there is no room. ``who``: what ``known_as`` said of it, where that was asked."""
         known = self.by_row.get((table, row))
         if known is not None:
             self.last_hot[known.slot] = second
@@ -69,43 +80,62 @@ class Tracks:
             return None
         slot = self.free.pop()
         self.top = max(self.top, slot + 1)
-        rows = self._rows(table)
+        rows = self.rows(table)
         series.clear(self.hosts.series, slot)
         rows[row, C.MOMENT] |= np.uint64((slot + 1) << C.TRACK_BIT)
-        track = replace(self.known_as(table, row, customer, second), slot=slot)
+        track = replace(who or self.known_as(table, row, customer, second), slot=slot)
         self.by_row[table, row] = self.by_subject[track.direction, track.subject.kind, track.subject.value] = track
         self.last_hot[slot] = second
+        self.at[slot], self.table[slot], self.unrolled[slot] = track, table, -1
+        self.fresh.append(track)
         return track
 
     def known_as(self, table: int, row: int, customer: int, second: int) -> Track:
         """Who a row is about, without a place of its own."""
-        key = int(self._rows(table)[row, C.KEY])
+        key = int(self.rows(table)[row, C.KEY])
         six = self.hosts.table.six[row] if table == HOST else np.zeros(2, np.uint64)
         subject, version, address, length = subject_of(key, (int(six[0]), int(six[1])))
         return Track(-1, table, row, key & 1, subject, version, address, length, customer, second)
 
     def release(self, track: Track) -> None:
-        rows = self._rows(track.table)
+        rows = self.rows(track.table)
         rows[track.row, C.MOMENT] &= np.uint64(~C.TRACKED & (1 << 64) - 1)
         del self.by_row[track.table, track.row], self.last_hot[track.slot]
         self.by_subject.pop((track.direction, track.subject.kind, track.subject.value), None)
         self.free.append(track.slot)
+        self.at[track.slot], self.table[track.slot] = None, -1
+        self.greatest[track.slot] = 0
 
-    def _rows(self, table: int) -> NDArray[np.uint64]:
+    def rows(self, table: int) -> NDArray[np.uint64]:
         return self.hosts.sums.rows if table else self.hosts.table.rows
 
     def turn(self, second: int) -> None:
-        """A second begins."""
-        series.turn(self.hosts.series, self.top, second)
+        """``second`` begins; seconds that nobody was told of have passed as well."""
+        for passed in range(max(self.second + 1, second - C.LENGTH + 1), second):
+            series.turn(self.hosts.series, self.top, passed)
+        if second > self.second:
+            series.sum_up(
+                self.hosts.series, self.table[: self.top] >= 0, second, self.greatest, self.totals, self.shortly, self.long
+            )
+        self.second = second
 
-    def unroll(self, second: int) -> None:
-        """Make the seconds before ``second`` readable in the ring."""
-        series.unroll(self.hosts.series, self.top, second)
+    def seconds(self, slot: int) -> NDArray[np.float32]:
+        """A track's seconds by place and metric."""
+        self.unroll(np.array([slot]))
+        seconds: NDArray[np.float32] = self.hosts.series.seconds[slot]
+        return seconds
+
+    def unroll(self, slots: NDArray[np.int64]) -> None:
+        """Make the seconds of these tracks readable, where they are not."""
+        slots = slots[self.unrolled[slots] != self.second]
+        if len(slots):
+            series.unroll_some(self.hosts.series, slots, self.second)
+            self.unrolled[slots] = self.second
 
     def series(self, track: Track, metric: int, second: int, scale: float) -> list[tuple[float, float]]:
         """What the ring holds up to but not including ``second``: (time, value), from the first value on."""
         times = np.arange(second - C.LENGTH + 2, second)
-        values = self.hosts.ring[times % C.LENGTH, track.slot, metric] * scale
+        values = self.seconds(track.slot)[times % C.LENGTH, metric] * scale
         first = int(np.argmax(values > 0))
         return [(float(at), round(float(value), 1)) for at, value in zip(times[first:], values[first:], strict=True)]
 
