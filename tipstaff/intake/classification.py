@@ -40,7 +40,11 @@ def classify(
 
 def by_keywords(subject: str, letter: str, index: PhraseIndex) -> tuple[str | None, str | None]:
     """The category that the words of a subject and a letter speak for, with the strongest word and its language."""
-    scores, best = keyword_scores(subject, letter, index)
+    return strongest(*keyword_scores(subject, letter, index))
+
+
+def strongest(scores: dict[str, float], best: dict[str, Keyword]) -> tuple[str | None, str | None]:
+    """The category with the most points of ``keyword_scores``, where they are enough, and where it came from."""
     if not scores:
         return None, None
     ranked = sorted(scores.items(), key=lambda item: -item[1])

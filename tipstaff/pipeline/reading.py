@@ -19,6 +19,7 @@ from tipstaff.pipeline.columns import Parsed
 
 _MESSAGE_ID = re2.compile(rb"(?im)^message-id:[ \t]*(?:\r?\n[ \t]+)?<?([^<>\s]{3,250})>?[ \t]*\r?$")
 _HEADER = 65_536  # bytes at most
+_NAME, _NEWLINE = b"message-id:", ord("\n")
 
 
 def message_id(content: bytes) -> str:
@@ -28,8 +29,13 @@ def message_id(content: bytes) -> str:
         header = content[:_HEADER].replace(b"\r\n", b"\n").partition(b"\n\n")[0]
     else:
         header = content[: end + 1]
-    found = _MESSAGE_ID.search(header)
-    return found.group(1).decode("ascii", "replace") if found else ""
+    low = header.lower()
+    at = low.find(_NAME)
+    while at >= 0:  # the pattern looks at such lines only: searching the header with its counted repetition costs ten times that
+        if (not at or low[at - 1] == _NEWLINE) and (found := _MESSAGE_ID.match(header, at)):
+            return found.group(1).decode("ascii", "replace")
+        at = low.find(_NAME, at + 1)
+    return ""
 
 
 class InHand(Protocol):

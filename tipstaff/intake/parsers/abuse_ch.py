@@ -93,8 +93,8 @@ def parse(message: Message) -> list[ReportDraft]:
 def _tables(message: Message) -> Iterator[tuple[str, str, str, tuple[str, ...], list[tuple[int, list[str]]]]]:
     """Part, feed, category, column names and numbered rows of every feed; the header may be a comment line (``# …``)."""
     for part in message.parts:
-        head = part.content[:8_000].lower()
-        if b"," not in head or not (b"utc" in head or b"urlhaus_link" in head):
+        head = part.content[:8_000]
+        if b"," not in head or not (b"utc" in (low := head.lower()) or b"urlhaus_link" in low):
             continue
         lines = part.text.split("\n")
         for index, line in enumerate(lines[:40]):

@@ -13,7 +13,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from tipstaff.intake.drafts import Confidence, Disposition, EventDraft, ReportDraft, Reporter
-from tipstaff.intake.message import Message
+from tipstaff.intake.message import HEAD, Message
 from tipstaff.intake.reading.acns_elements import elements_512
 from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.patterns import pattern
@@ -87,7 +87,10 @@ def _documents(message: Message) -> Iterator[tuple[str, str, str]]:
     """Place, XML text and root name of every ACNS document in the message."""
     for part in message.parts:
         text = part.text[:MAX_XML]
-        if not any(space in text.lower() for space in _NAMESPACES) or part.content_type == "text/html":
+        if part.content_type == "text/html" or "<" not in text:
+            continue
+        low = part.head if len(text) <= HEAD else text.lower()
+        if not any(space in low for space in _NAMESPACES):
             continue
         position = 0
         for match in _START.finditer(text):  # one pass: a search from a position costs the whole text each time

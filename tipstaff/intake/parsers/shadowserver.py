@@ -60,7 +60,8 @@ def parse(message: Message) -> list[ReportDraft]:
 
 def _link(message: Message) -> str | None:
     """Where the report can be fetched, of a mail that brings only a link to it."""
-    found = _DOWNLOAD.search(message.letter[:20_000]) if message.kind == "mail" else None
+    asked = message.kind == "mail" and "dl.shadowserver.org" in message.letter
+    found = _DOWNLOAD.search(message.letter[:20_000]) if asked else None
     return found.group() if found else None
 
 

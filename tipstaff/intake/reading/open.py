@@ -1,5 +1,7 @@
 """A submission's bytes opened up: mail, mbox, archive, JSON, XML, CSV or text, told by content and not by name."""
 
+from collections.abc import Iterator
+
 import orjson
 
 from tipstaff.intake.message import Hints, Message, Part
@@ -43,6 +45,7 @@ _MAIL_FIELDS = {
     b"importance",
     b"thread-topic",
 }
+_NO_VALUE = frozenset((b"/", b"\r", b"\f"))  # what begins no value: ``http://`` is no field
 _STRONG_FIELDS = {b"received", b"message-id", b"mime-version", b"return-path", b"dkim-signature", b"content-type", b"delivered-to"}
 _WITH_FROM = {b"subject", b"to", b"date"}
 _MBOX = pattern(rb"(?m)^From [^\r\n]{1,200}\d{2}:\d{2}(?::\d{2})?[^\r\n]{1,60}\r?$")
@@ -103,18 +106,38 @@ def looks_like_mail(raw: bytes) -> bool:
         return False
     head = raw[:16_384].lstrip(b"\r\n\t \xef\xbb\xbf")
     first = head.partition(b"\n")[0]
-    if not _FIELD.match(first) and not first.startswith((b"From ", b">From ")):
+    if not _mail_field(first) and not _FIELD.match(first) and not first.startswith((b"From ", b">From ")):
         return False
-    cut = min((at for at in (head.find(b"\n\n"), head.find(b"\n\r\n")) if at >= 0), default=len(head))
     known: set[bytes] = set()
-    for match in _FIELD.finditer(head[:cut]):
-        name = match.group(1).lower()
-        if name in _MAIL_FIELDS and name not in known:
+    for line in _header_lines(head):
+        name = _mail_field(line)
+        if name and name not in known:
             known.add(name)
             strong = not _STRONG_FIELDS.isdisjoint(known) or (b"from" in known and not _WITH_FROM.isdisjoint(known))
             if strong and len(known) >= 2:
                 return True
     return False
+
+
+def _header_lines(head: bytes) -> Iterator[bytes]:
+    """The lines before the first empty one, as far as they are asked for."""
+    at = 0
+    while at <= len(head):
+        end = head.find(b"\n", at)
+        end = len(head) if end < 0 else end
+        if at and (end == at or head[at:end] == b"\r") and end < len(head):
+            return
+        yield head[at:end]
+        at = end + 1
+
+
+def _mail_field(line: bytes) -> bytes:
+    """The name of a field that mail has, in lower case, where ``line`` is one; else b''. As ``_FIELD`` would say."""
+    label, colon, behind = line.partition(b":")
+    name = label.lower()
+    if name not in _MAIL_FIELDS or not colon:
+        return b""
+    return name if behind == b"\r" or behind[:1] not in _NO_VALUE else b""
 
 
 def _document(raw: bytes, hints: Hints, where: str, name: str | None = None) -> Message:

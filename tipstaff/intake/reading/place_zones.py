@@ -102,6 +102,8 @@ def explained(text: str) -> set[str]:
 
 def spelt_out(text: str) -> set[str]:
     """Offsets that the writer gives for an abbreviation of his zone: ``UTC+1``."""
+    if "UTC" not in text and "GMT" not in text:
+        return set()
     return {match.group(1) for match in _SPELT_OUT.finditer(text)}
 
 
