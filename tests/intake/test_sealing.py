@@ -150,3 +150,16 @@ def test_the_quick_question_never_passes_over_a_type(word, between, around):
 
 def test_the_quick_question_spares_most_texts():
     assert not sealing._may_name_it("Report-Type: login-attack\nSource: 192.0.2.7\n" * 50, packaged_words())
+
+
+def test_a_defect_of_a_parser_does_not_take_the_seal_off(monkeypatch) -> None:
+    from tipstaff.intake import read
+    from tipstaff.intake.parsers import xarf
+
+    def fail(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(xarf, "parse", fail)
+    document = '{"xarf_version": "4.2.0", "category": "content", "type": "csam", "source_identifier": "198.51.100.4"}'
+    (draft,) = read.read_submission(document.encode())
+    assert draft.sealed and not draft.subject and not draft.events

@@ -13,6 +13,7 @@ from tipstaff.intake.message import Hints, Message
 from tipstaff.intake.reading.answering import said
 from tipstaff.intake.reading.authentication import authenticated_domains
 from tipstaff.intake.reading.automatic import auto_submitted, null_path, phrase_in, plain_subject
+from tipstaff.intake.reading.feeds.files import table_files
 from tipstaff.intake.reading.indicators import find_addresses, find_domains, find_urls
 from tipstaff.intake.reading.known_zone import use_known_zone
 from tipstaff.intake.reading.mailboxes import sender_of
@@ -142,7 +143,16 @@ def _parsed(message: Message) -> list[ReportDraft]:
             return drafts
     if not problems and _is_ordinary(message):
         return [_draft(message, "mail", Disposition.NOT_A_REPORT)]
-    return [_for_a_person(message, "unknown", *(problems or ["no parser knows this format"]))]
+    return [_for_a_person(message, "unknown", *(problems or [_table_problem(message) or "no parser knows this format"]))]
+
+
+def _table_problem(message: Message) -> str:
+    """Why the table in the message is not read; empty where there is none, or nothing is wrong with it."""
+    try:
+        table_files(message)
+    except ParseError as error:
+        return str(error)
+    return ""
 
 
 def _is_ordinary(message: Message) -> bool:
@@ -268,7 +278,9 @@ def _sealed(message: Message, reason: str) -> list[ReportDraft]:
         if parser.claims(message) >= Confidence.STRUCTURE:
             try:
                 drafts = parser.parse(message)
-            except ParseError:
+            except Exception as error:  # a defect must not take the seal off
+                if not isinstance(error, ParseError):
+                    log.error("reading a sealed structure failed: %s", _place(error))
                 continue
             break
     drafts = [draft for draft in drafts if draft.table is None] or [ReportDraft(format="sealed")]

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tipstaff.intake.reading.open import open_message
 from tipstaff.intake.sources import files
 from tipstaff.intake.spool import Spool
 
@@ -65,6 +66,40 @@ def test_a_maildir_is_its_mails_and_flags_do_not_matter(tmp_path: Path, spool: S
     (folder / "cur" / "1700000001.one:2,S").rename(folder / "cur" / "1700000001.one:2,RS")
     (again,) = files.receive([folder], spool, now=NOW)
     assert {item.id for item in again.items} == {item.id for item in taken.items}
+
+
+def test_a_mail_renamed_while_its_maildir_is_read_is_not_missed(
+    tmp_path: Path, spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "Maildir"
+    for name in ("cur", "new", "tmp"):
+        (folder / name).mkdir(parents=True)
+    for number in range(4):
+        (folder / "new" / f"170000000{number}.m").write_text(MAIL.format(number, number))
+    whole, moves = files._whole, {"1700000001.m": "cur/1700000001.m:2,S", "1700000003.m": None}
+
+    def moving(path: Path) -> bytes:
+        """A reader of mail takes the mail away in the very moment: one is seen and moved, one deleted."""
+        target = moves.pop(path.name, "")
+        if target is None:
+            path.unlink()
+        elif target:
+            path.rename(folder / target)
+        return whole(path)
+
+    monkeypatch.setattr(files, "_whole", moving)
+    (taken,) = files.receive([folder], spool, now=NOW)
+    assert taken.problem is None
+    assert {item.content for item in taken.items} == {MAIL.format(number, number).encode() for number in range(3)}
+
+
+def test_a_letter_that_begins_a_line_with_from_and_a_clock_is_not_cut(tmp_path: Path, spool: Spool) -> None:
+    path = tmp_path / "two.mbox"
+    letter = MAIL.format(1, 1) + "\nFrom 203.0.113.7 we saw logins at 10:15:00.\n\nFrom 08:15:00 on they came in masses.\n"
+    path.write_text(POSTMARK + letter + "\n" + POSTMARK + MAIL.format(2, 2) + "\n")
+    (taken,) = files.receive([path], spool, now=NOW)
+    assert [item.content.decode() for item in taken.items] == [letter, MAIL.format(2, 2)]
+    assert len(open_message(path.read_bytes())) == 2
 
 
 def test_other_files_are_one_submission_each(tmp_path: Path, spool: Spool) -> None:

@@ -13,7 +13,7 @@ from tipstaff.intake.reading.feedback import Fields, feedback_fields, feedback_p
 from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url, registered_domain
 from tipstaff.intake.reading.mailboxes import mailbox
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.received import Hop, hop_time, hops, source_hop
+from tipstaff.intake.reading.received import UNPROVED, Hop, hop_time, hops, is_unproved, source_hop
 from tipstaff.intake.reading.times import Moment, read_time
 from tipstaff.kernel.errors import ParseError
 
@@ -49,6 +49,7 @@ class _Facts:
     ip_in: str = ""
     moment: Moment | None = None
     moment_in: str = ""
+    unproved: bool = False  # the address stands in a trace line that the sender could write
     warnings: list[str] = field(default_factory=list)
 
 
@@ -78,6 +79,7 @@ def parse(message: Message) -> list[ReportDraft]:
     _find_time(facts, fields, message, inner, where)
     draft = _draft(message, fields, inner, part is not None)
     draft.warnings += facts.warnings
+    draft.experimental = facts.unproved
     if draft.disposition is Disposition.REPORT:
         if facts.ip is None:
             draft.needs.append("no source address in the report part, the letter or the trace headers")
@@ -123,6 +125,10 @@ def _find_source(facts: _Facts, fields: Fields, message: Message, inner: Message
     """Source-IP; else the address that the letter names; else the hop that handed the reported mail over."""
     given = fields.first("source-ip").split()
     stated = normal_ip(given[0]) if given else None
+    several = sorted({ip for value in fields.every("source-ip") if (ip := normal_ip(value.partition(" ")[0]))})
+    if len(several) > 1:  # RFC 5965 section 3.2: at most once; which of them sent it, nobody can say
+        facts.warnings.append(f"Source-IP names several addresses: {', '.join(several[:20])}")
+        return
     if stated:
         facts.ip, facts.ip_in = stated, f"{where}: Source-IP"
         return
@@ -135,10 +141,13 @@ def _find_source(facts: _Facts, fields: Fields, message: Message, inner: Message
         facts.ip, facts.ip_in = named, "letter"
     elif hop is not None and hop.from_ip:
         facts.ip, facts.ip_in = hop.from_ip, f"reported mail, {hop.where}"
+        facts.unproved = inner is not None and is_unproved(hop, inner)
     elif inner is not None:
         facts.ip, facts.ip_in = _by_spf(inner)
     if facts.ip:
         facts.warnings.append(f"the report has no Source-IP; the address comes from: {facts.ip_in}")
+    if facts.unproved:
+        facts.warnings.append(UNPROVED)
     _compare(facts, message, hop)
 
 

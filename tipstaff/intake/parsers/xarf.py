@@ -13,6 +13,7 @@ import orjson
 from tipstaff.intake.drafts import Confidence, Disposition, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.indicators import host_of, normal_domain, normal_ip, normal_url
+from tipstaff.intake.reading.repeated_keys import Repeating, may_repeat, with_repeats
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.xarf_legacy import Legacy, examine_legacy, flatten, is_legacy
 from tipstaff.intake.reading.xarf_v4 import Findings, address_of, examine_v4
@@ -43,7 +44,10 @@ _CORE = frozenset(
 )
 _IDENTITY = ("url", "infringing_url", "cve_id", "service", "malware_family", "work_title", "newsgroup", "smtp_from")
 _WORK = {"work_title": "work", "work_identifier": "work_identifier", "rights_holder": "claimant", "work_category": "work_category"}
+_VICTIMS = ("destination_ip", "target_ip", "DestinationIp", "DestinationIP", "TargetIp")  # details that name the attacked side
 _HOSTED = ("vulnerability",)  # categories whose service_port is a port of the accused host
+#: Fields that a document of version 4 has once. Those of versions 1 to 3, whose names vary, are always looked at closely.
+_ONCE = (b"xarf_version", b"source_identifier", b"source_port", b"timestamp", b"category", b"type", b"reporter", b"url")
 _NOT_XARF = Problem("document", "is neither XARF v4 (xarf_version) nor v1–v3 (ReporterInfo and Report)", "send one XARF object")
 
 
@@ -78,6 +82,8 @@ def validate(document: Any) -> list[Problem]:
 
 def examine(document: Any) -> Findings:
     """Problems (they refuse) and doubts (they are told) of a document of any version."""
+    if isinstance(document, Repeating):
+        return Findings(tuple(Problem(name[:200], "stands twice in one object", "write it once") for name in document.twice))
     if isinstance(document, dict):
         if "xarf_version" in document:
             return examine_v4(document)
@@ -86,10 +92,18 @@ def examine(document: Any) -> Findings:
     return Findings((_NOT_XARF,))
 
 
+def loads(content: bytes) -> Any:
+    """The JSON value as ``examine`` wants it: what says a thing twice is marked. ValueError where it is not JSON."""
+    value = orjson.loads(content)
+    count = len(value) if isinstance(value, list) else 1
+    legacy = b'"xarf_version"' not in content
+    return with_repeats(content) if legacy or may_repeat(content, _ONCE, count) else value
+
+
 def read_document(content: bytes) -> tuple[ReportDraft | None, list[Problem]]:
     """The fast path for one JSON document: the draft, or the problems that refuse it."""
     try:
-        document = orjson.loads(content)
+        document = loads(content)
     except ValueError as error:
         return None, [Problem("document", f"is not JSON: {str(error)[:120]}", "send one JSON object in UTF-8")]
     findings = examine(document)
@@ -102,7 +116,21 @@ def draft_of(document: dict, doubts: tuple[Problem, ...] = (), place: str = "") 
     """The draft of a valid document. ``place`` is put before the names of fields in ``found_in``."""
     draft = _draft_v4(document, place) if "xarf_version" in document else _draft_legacy(document, place)
     draft.warnings += [f"doubtful: {doubt}" for doubt in doubts]
+    _doubt_ends(draft, document)
     return draft
+
+
+def _doubt_ends(draft: ReportDraft, document: dict) -> None:
+    """A source that is nothing, or the victim itself: whoever wrote the document mixed something up."""
+    (event,) = draft.events
+    if not (event.ip or event.domain or event.url or event.mailbox):
+        stated = str(document.get("source_identifier") or "")[:60]
+        draft.disposition = Disposition.NEEDS_A_PERSON
+        draft.needs.append(f"the source {stated!r} is no address, domain, URL or mailbox")
+    victim = next((event.details[name] for name in _VICTIMS if isinstance(event.details.get(name), str)), None)
+    if event.ip and victim and normal_ip(victim) == event.ip:
+        draft.experimental = True
+        draft.warnings.append(f"doubtful: it names {event.ip} as the source and as the destination")
 
 
 def _draft_v4(document: dict, place: str) -> ReportDraft:
@@ -302,7 +330,7 @@ def _documents(part: Part) -> Iterator[Any]:
         start = content.find(b"\n{")
         content = content[start + 1 : content.rfind(b"}") + 1] if start >= 0 else content
     try:
-        whole = orjson.loads(content)
+        whole = loads(content)
         found = whole if isinstance(whole, list) else [whole]
     except ValueError as error:
         found = _lines(content, error, part)
@@ -316,7 +344,7 @@ def _lines(content: bytes, error: ValueError, part: Part) -> list[Any]:
     found = []
     for number, line in enumerate(lines, 1):
         try:
-            found.append(orjson.loads(line))
+            found.append(loads(line))
         except ValueError as inner:
             reason, at = (inner, f"line {number}") if number > 1 and found else (error, part.where)
             raise ParseError(

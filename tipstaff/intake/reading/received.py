@@ -12,6 +12,7 @@ from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import Moment, read_time
 
 MAX_HOPS = 60
+UNPROVED = "no server of the recipient's wrote that trace line: whoever sent the mail may have made it up"
 
 _FROM = pattern(r"(?is)^\s*\(?from\s+(.*)$")
 _CLAUSE = pattern(r"(?i)(?:^|[\s)])(by|with|via|id|for)\s")
@@ -157,6 +158,13 @@ def source_hop(message: Message, own_networks: tuple[str, ...] = ()) -> Hop | No
         return ours
     public = [hop for hop in trace if is_global(hop.from_ip)]
     return _border(public, trace)
+
+
+def is_unproved(hop: Hop, message: Message) -> bool:
+    """Whether the recipient's side did not write this hop: a stranger's server did, or the sender made it up."""
+    trace = hops(message)
+    border = _border([one for one in trace if is_global(one.from_ip)], trace)
+    return border is not None and hop.index > border.index and hop.from_ip != border.from_ip
 
 
 def _border(public: list[Hop], trace: list[Hop]) -> Hop | None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from tipstaff.intake.reading.open import looks_like_mail
+from tipstaff.intake.reading.open import begins_mail, looks_like_mail
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.spool import Accepted, Spool, accepted
 from tipstaff.kernel.errors import InputError, Problem
@@ -23,6 +23,7 @@ SOURCE = "files"
 MAX_FILE = 512_000_000  # bytes of one submission
 MAX_MAIL = 64_000_000  # bytes of one mail in an mbox
 MOST, MOST_BYTES = 200, 64 << 20  # submissions and bytes that are made durable together
+RENAMED = 5  # times that a mail of a maildir is looked for again
 UNFINISHED = (".part", ".tmp", ".new", ".filepart", ".crdownload", ".swp")
 MAILDIR = ("cur", "new", "tmp")
 _FROM_LINE = pattern(rb"^From [^\r\n]{1,200}\d{2}:\d{2}(?::\d{2})?[^\r\n]{1,60}\r?\n?$")
@@ -78,11 +79,30 @@ def found_in(path: Path) -> Iterator[Found]:
 
 
 def _maildir(path: Path) -> Iterator[Found]:
-    for folder in ("cur", "new"):
+    """Readers of mail move mails from ``new`` to ``cur`` and rename them meanwhile: what is before the colon of a name stays."""
+    seen: set[str] = set()
+    for folder in ("new", "cur"):  # nothing moves from cur to new: what leaves new before its turn is found in cur
         for mail in sorted((path / folder).iterdir()):
-            if mail.is_file() and not mail.name.startswith("."):
-                unique = mail.name.partition(":")[0]  # flags after the colon change, the name before it does not
-                yield Found(_whole(mail), unique, f"{path.resolve()}/{unique}")
+            unique = mail.name.partition(":")[0]
+            if unique in seen or mail.name.startswith(".") or mail.is_dir():
+                continue
+            seen.add(unique)
+            if (content := _moved(path, unique, mail)) is not None:
+                yield Found(content, unique, f"{path.resolve()}/{unique}")
+
+
+def _moved(maildir: Path, unique: str, mail: Path) -> bytes | None:
+    """The bytes of a mail, also when it was renamed since it was listed; None when it is gone for good."""
+    for _ in range(RENAMED):
+        try:
+            return _whole(mail)
+        except FileNotFoundError:
+            here = (each for folder in ("new", "cur") for each in (maildir / folder).iterdir())
+            found = next((each for each in here if each.name.partition(":")[0] == unique), None)
+            if found is None:
+                return None
+            mail = found
+    raise OSError(f"{unique} is renamed again and again")
 
 
 def _file(path: Path) -> Iterator[Found]:
@@ -128,11 +148,13 @@ def _mbox(path: Path) -> BinaryIO | None:
 
 
 def split_mbox(stream: BinaryIO) -> Iterator[bytes]:
-    """The mails of an mbox: each begins with a ``From `` line after an empty one. ``>From `` stays as it was written."""
+    """The mails of an mbox: each begins with a ``From `` line after an empty one and before a header. ``>From `` stays as it was
+    written."""
     mail: list[bytes] = []
-    size, blank, inside = 0, True, False
-    while line := stream.readline(1 << 20):
-        if blank and line.startswith(b"From ") and _FROM_LINE.match(line):
+    size, blank, inside, after = 0, True, False, b""
+    while line := after or stream.readline(1 << 20):
+        after = b""
+        if blank and line.startswith(b"From ") and _FROM_LINE.match(line) and begins_mail(after := stream.readline(1 << 20)):
             if inside:
                 yield _mail(mail)
             mail, size, inside, blank = [], 0, True, False

@@ -77,7 +77,7 @@ def send(request: HttpRequest) -> HttpResponse:
 
 def _document(body: bytes) -> dict[str, Any]:
     try:
-        document = orjson.loads(body)
+        document = xarf.loads(body)
     except ValueError as error:
         raise Invalid("not-json", Problem("body", str(error)[:200], "send one JSON object in UTF-8"), 400) from error
     if not isinstance(document, dict):

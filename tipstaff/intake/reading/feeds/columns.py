@@ -64,7 +64,12 @@ class Layout:
             self.report_type,
         }
         listed = {*self.time, *self.identity, *self.others.values(), *(rule[0] for rule in self.category_when)}
-        return {name for name in single | listed if name}
+        return {name for name in single | listed | {namesake(self.ip)} if name}
+
+
+def namesake(name: str | None) -> str | None:
+    """How ``separated.normal_header`` calls the second column of that name."""
+    return f"{name}_2" if name else None
 
 
 @dataclass(slots=True)
@@ -113,7 +118,7 @@ def columns_of(rows: Rows, layout: Layout) -> Columns:
     """The events of the rows. A row that names no address, domain, URL or mailbox makes none, and is told."""
     complaints = _Complaints(rows.numbers)
     values = _Values(rows.frame)
-    ip, numbers = _addresses(values.text(layout.ip), complaints, layout.ip)
+    ip, numbers = _addresses(_undisputed(values, layout.ip, complaints), complaints, layout.ip)
     url = _through(values.text(layout.url), normal_url, complaints, f"column {layout.url} holds no URL")
     domain = _domains(values, layout, complaints)
     if url is not None:
@@ -161,6 +166,16 @@ class _Values:
     def joined(self, names: Iterable[str]) -> pl.Series | None:
         found = [series for name in names if (series := self.text(name)) is not None]
         return None if not found else found[0] if len(found) == 1 else pl.select(pl.concat_str(found, separator=" ")).to_series()
+
+
+def _undisputed(values: _Values, name: str | None, complaints: _Complaints) -> pl.Series | None:
+    """The column; without the rows in which a second column of the same name says something else: one of the two is the victim."""
+    text, other = values.text(name), values.text(namesake(name))
+    if text is None or other is None:
+        return text
+    differ = (text != other).fill_null(False).to_numpy()
+    complaints.add(differ, text, f"two columns are called {name} and differ: not read as the accused")
+    return _unless(text, differ)
 
 
 def _addresses(

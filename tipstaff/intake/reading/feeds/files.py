@@ -12,6 +12,7 @@ from tipstaff.intake.reading.feeds.mapping import guess_mapping
 from tipstaff.intake.reading.feeds.separated import DELIMITERS, MOST_COLUMNS, Head, Rows, normal_header, read_head, read_rows
 from tipstaff.intake.reading.open import json_documents
 from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.repeated_keys import Repeating, may_repeat, with_repeats
 from tipstaff.intake.reading.walk import every_part
 from tipstaff.kernel.errors import ParseError
 
@@ -31,6 +32,7 @@ _ADDRESS_WORD = pattern(
 )
 GAP = 3  # empty lines that may stand between the rows of a table in a letter
 _KEPT = "table_files"
+MOST_KEYS = 60  # of the first object: looked for a second time in the text
 MOST_DEPTH = 4  # nested JSON objects that become dotted columns
 
 
@@ -162,7 +164,9 @@ def json_frame(content: bytes, where: str) -> pl.DataFrame | None:
         raise ParseError(where, "the JSON cannot be read", "check that the file is whole") from None
     rows: list[dict[str, str]] = []
     names: dict[str, None] = {}
-    for record in _records(documents):
+    records = _records(documents)
+    _refuse_repeats(content, records, where)
+    for record in records:
         row = _flat(record) if len(record) <= MOST_COLUMNS else {}
         names.update(dict.fromkeys(row))
         if len(record) > MOST_COLUMNS or len(names) > MOST_COLUMNS:
@@ -173,6 +177,17 @@ def json_frame(content: bytes, where: str) -> pl.DataFrame | None:
         return None
     columns = {plain: [row.get(name, "") for row in rows] for name, plain in zip(names, normal_header(names), strict=True)}
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+
+
+def _refuse_repeats(content: bytes, records: list[dict[str, Any]], where: str) -> None:
+    """ParseError where an object has a key twice: which of two addresses is accused, nobody can say."""
+    keys = [key.encode() for key in list(records[0])[:MOST_KEYS] if key.isascii()] if records else []
+    if not may_repeat(content, keys, len(records)):
+        return
+    twice = next((one.twice[0] for one in json_documents(content, with_repeats) if isinstance(one, Repeating)), None)
+    if twice is not None:
+        advice = "write each key once: nobody can say which of the two is meant"
+        raise ParseError(where, f"{twice[:100]!r} stands twice in one object", advice)
 
 
 def _records(documents: list[Any]) -> list[dict[str, Any]]:
@@ -201,5 +216,5 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return value.replace("\0", "")
+        return value.replace("\0", " ")
     return str(value) if isinstance(value, int | float) else orjson.dumps(value).decode()

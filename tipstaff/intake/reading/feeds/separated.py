@@ -92,8 +92,8 @@ def _plain_bytes(content: bytes, charset: str | None) -> bytes:
     if content.startswith(_UTF16) or (len(content) <= 1_000_000 and not content.isascii()):
         content = decode(content, charset).encode("utf-8", "replace")
     content = content.removeprefix(b"\xef\xbb\xbf")
-    if b"\0" in content:
-        content = content.replace(b"\0", b"")
+    if b"\0" in content:  # every second byte: UTF-16 without its mark; a few: torn values, which must not grow together
+        content = content.replace(b"\0", b"" if content.count(b"\0") * 3 > len(content) else b" ")
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return content

@@ -1,0 +1,149 @@
+"""Input from which another address than the accused one could be read: whatever contradicts itself accuses nobody unseen."""
+
+import json
+
+import pytest
+
+from tests.intake.samples import OWN
+from tipstaff.intake.drafts import Disposition, ReportDraft
+from tipstaff.intake.message import Hints
+from tipstaff.intake.parsers import xarf
+from tipstaff.intake.read import read_submission
+
+NEEDS, REPORT = Disposition.NEEDS_A_PERSON, Disposition.REPORT
+TIME = "2026-11-22T08:00:00Z"
+LOGIN = (OWN / "parsers" / "xarf" / "login_attack.json").read_text("utf-8")
+SOURCE = json.loads(LOGIN)["source_identifier"]
+FEEDBACK = """From: loop@example.org
+To: abuse@example.net
+Subject: complaint
+Date: Sun, 22 Nov 2026 09:00:00 +0000
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=feedback-report; boundary=b
+
+--b
+Content-Type: text/plain
+
+A complaint.
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: abuse
+User-Agent: test/1
+Version: 1
+{fields}
+--b
+Content-Type: message/rfc822
+
+{trace}From: seller@example.com
+Subject: buy
+
+buy
+--b--
+"""
+BORDER = "Received: from a.example.com (a.example.com [198.51.100.66]) by mx.example.org; Sun, 22 Nov 2026 08:00:02 +0000\n"
+OLDER = "Received: from c.example.net (c.example.net [203.0.113.7]) by a.example.com; Sun, 22 Nov 2026 07:00:00 +0000\n"
+
+
+def read(content: str | bytes, name: str = "", own: tuple[str, ...] = ()) -> ReportDraft:
+    raw = content.encode() if isinstance(content, str) else content
+    (draft,) = read_submission(raw, Hints(filename=name or None, own_networks=own))
+    return draft
+
+
+def addresses(draft: ReportDraft) -> list[str | None]:
+    return [event.ip for event in draft.events]
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (f"timestamp,ip\n{TIME},203.0.113.1\x001\n", "a.csv"),
+        (f'[{{"timestamp":"{TIME}","ip":"203.0.113.1\\u00001"}}]', "a.json"),
+    ],
+)
+def test_a_torn_address_does_not_grow_together_to_another(content: str, name: str) -> None:
+    draft = read(content, name)
+    assert draft.disposition is NEEDS and not draft.events
+    assert any("no possible address" in warning for warning in draft.warnings)
+
+
+def test_what_is_padded_with_nul_and_utf_16_without_its_mark_are_read() -> None:
+    assert addresses(read(f"timestamp,ip\n{TIME},203.0.113.7\0\0\n", "a.csv")) == ["203.0.113.7"]
+    assert addresses(read(f"timestamp,ip\n{TIME},203.0.113.7\n".encode("utf-16-le"), "a.csv")) == ["203.0.113.7"]
+
+
+def test_two_columns_of_one_name_accuse_only_where_they_agree() -> None:
+    rows = ("198.51.100.20,203.0.113.7", "203.0.113.9,203.0.113.9", "203.0.113.8,")
+    draft = read("timestamp,ip,ip\n" + "".join(f"{TIME},{row}\n" for row in rows), "a.csv")
+    assert addresses(draft) == ["203.0.113.9", "203.0.113.8"]
+    assert any("two columns are called ip" in warning and "row 1:" in warning for warning in draft.warnings)
+
+
+def test_two_columns_of_one_name_in_a_long_table() -> None:
+    rows = "".join(f"{TIME},203.0.113.{number % 200},203.0.113.{number % 200},x\n" for number in range(700))
+    draft = read(f"timestamp,ip,ip,note\n{rows}{TIME},198.51.100.20,203.0.113.7,x\n", "a.csv")
+    assert draft.table is not None and len(draft.table) == 700
+    assert "198.51.100.20" not in draft.table["ip"].to_list()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'[{{"timestamp":"{TIME}","ip":"198.51.100.20","ip":"203.0.113.7"}}]',
+        f'{{"timestamp":"{TIME}","ip":"203.0.113.7"}}\n{{"timestamp":"{TIME}","ip":"198.51.100.20","\\u0069p":"203.0.113.7"}}',
+    ],
+)
+def test_json_that_says_an_address_twice_goes_to_a_person_who_sees_why(content: str) -> None:
+    draft = read(content, "a.json")
+    assert draft.disposition is NEEDS and not draft.events
+    assert any("'ip' stands twice" in need for need in draft.needs)
+
+
+def test_objects_with_keys_of_one_name_at_different_depths_are_no_repetition() -> None:
+    draft = read(f'[{{"timestamp":"{TIME}","ip":"203.0.113.7","geo":{{"ip":"x"}},"peer":{{"ip":"y"}}}}]', "a.json")
+    assert addresses(draft) == ["203.0.113.7"]
+
+
+def test_xarf_that_says_the_source_twice_is_refused_with_the_field_named() -> None:
+    twice = LOGIN.rstrip().removesuffix("}") + ', "source_identifier": "203.0.113.99"}'
+    draft = read(twice)
+    assert draft.disposition is NEEDS and not draft.events
+    assert any("source_identifier: stands twice" in need for need in draft.needs)
+    assert [problem.where for problem in xarf.validate(xarf.loads(twice.encode()))] == ["source_identifier"]
+    assert xarf.read_document(twice.encode())[0] is None
+    assert xarf.validate(xarf.loads(LOGIN.encode())) == []
+
+
+def test_an_older_xarf_that_says_it_twice_below_is_refused_too() -> None:
+    v3 = (OWN / "parsers" / "xarf" / "v3_flat.json").read_text("utf-8")
+    assert xarf.validate(xarf.loads(v3.encode())) == []
+    key = next(name for name in json.loads(v3)["Report"] if name.lower().replace("_", "").startswith("sourceip"))
+    twice = v3.replace(f'"{key}"', f'"{key}": "203.0.113.99", "{key}"', 1)
+    assert [problem.where for problem in xarf.validate(xarf.loads(twice.encode()))] == [f"Report.{key}"]
+
+
+def test_a_source_that_is_the_destination_never_acts_by_itself() -> None:
+    swapped = json.dumps(json.loads(LOGIN) | {"destination_ip": f"::ffff:{SOURCE}"})
+    assert read(swapped).experimental and not read(LOGIN).experimental
+
+
+@pytest.mark.parametrize("source", ["203.0.113.0/24", "0xcb007107", "3405803783"])
+def test_a_source_that_names_nothing_goes_to_a_person(source: str) -> None:
+    draft = read(json.dumps(json.loads(LOGIN) | {"source_identifier": source}))
+    assert draft.disposition is NEEDS and any(source in need for need in draft.needs)
+
+
+def test_a_trace_line_that_the_sender_could_write_never_acts_by_itself() -> None:
+    mail = FEEDBACK.format(fields="", trace=BORDER + OLDER)
+    ours, elsewhere = read(mail, own=("203.0.113.0/24",)), read(mail)
+    assert addresses(ours) == ["203.0.113.7"] and ours.experimental and any("made it up" in one for one in ours.warnings)
+    assert addresses(elsewhere) == ["198.51.100.66"] and not elsewhere.experimental
+    assert not read(FEEDBACK.format(fields="", trace=BORDER), own=("198.51.100.0/24",)).experimental
+
+
+def test_two_sources_of_one_mail_are_none() -> None:
+    draft = read(FEEDBACK.format(fields="Source-IP: 203.0.113.7\nSource-IP: 203.0.113.8", trace=BORDER))
+    assert draft.disposition is NEEDS and not draft.events
+    once = read(FEEDBACK.format(fields="Source-IP: 203.0.113.7\nSource-IP: ::ffff:203.0.113.7", trace=""))
+    assert addresses(once) == ["203.0.113.7"]
