@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connection
@@ -18,13 +19,16 @@ from tests.pipeline.given import NOW, provider
 from tipstaff.evidence.models import Blob
 from tipstaff.evidence.services import Plain, keep
 from tipstaff.intake import services as intake
+from tipstaff.intake.access import is_unjudged, open_evidence
 from tipstaff.intake.models import Submission
 from tipstaff.intake.spool import SUFFIX, Spool, accepted
 from tipstaff.kernel import clock
+from tipstaff.kernel.errors import Refused
 from tipstaff.pipeline import batch, worker
 from tipstaff.reports.models import Event, Report
 
 pytestmark = pytest.mark.django_db
+SEALED = b"From: rita@example.org\nSubject: x\n\nPlaceholder: child sexual abuse material is hosted on 192.0.2.7\n"
 
 
 def complaint(number, address="192.0.2.7"):
@@ -114,6 +118,36 @@ def test_one_culprit_of_a_hundred_goes_to_a_person_and_the_others_on(spool, work
     assert states() == {"parsed": 99, "failed": 1} and Event.objects.count() == 99
     row = Submission.objects.get(state="failed")
     assert row.pk == culprit and "kaputt" in row.reason and row.due_at is not None and row.claimed_by == ""
+
+
+def test_what_cannot_be_filed_shows_what_was_read_and_what_must_go_unseen_goes_unseen(spool, working, monkeypatch):
+    (plain,) = put(spool, 1)
+    unseen = accepted(source="drop", kind="files", content=SEALED, now=NOW, ref="sealed")
+    spool.put([unseen])
+
+    def failing(parsed, context, now):
+        raise RuntimeError("kaputt")
+
+    monkeypatch.setattr(batch, "commit", failing)
+    run_dry(working)
+    assert states() == {"failed": 1, "sealed": 1}
+    failed, sealed = Submission.objects.get(pk=plain.id), Submission.objects.get(pk=unseen.id)
+    assert failed.trace[0]["format"] == "arf" and not is_unjudged(failed)
+    assert sealed.blob.evidence_class == "sealed" and not (sealed.trace or sealed.subject or sealed.sender)
+
+
+def test_what_was_never_read_to_its_end_does_not_open(spool, working, monkeypatch):
+    (item,) = put(spool, 1)
+    monkeypatch.setattr(working.reader, "read", lambda item: 1 / 0)
+    intake.accept(items=[item], now=NOW)
+    row, alice = Submission.objects.get(), SimpleNamespace(username="alice", is_active=True, roles=["analyst"])
+    with pytest.raises(Refused, match="not read yet"):
+        open_evidence(alice, row)  # it waits still
+    run_dry(working)
+    row.refresh_from_db()
+    assert row.state == "failed" and "ZeroDivisionError" in row.reason
+    with pytest.raises(Refused, match="not read yet"):
+        open_evidence(alice, row)
 
 
 def test_a_spool_file_that_the_database_refuses_does_not_stop_the_others(spool, working, monkeypatch):

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from tipstaff.accounts.access import may, require
 from tipstaff.evidence.access import Grant, grant
 from tipstaff.intake.models import Submission
-from tipstaff.kernel.errors import NotFound
+from tipstaff.kernel.errors import NotFound, Refused
 
 SEALED = "sealed"
 
@@ -28,6 +28,11 @@ def submission_for(staff: Any, number: UUID) -> Submission:
         raise NotFound("There is no such submission, or it is not yours to see.") from None
 
 
+def is_unjudged(submission: Submission) -> bool:
+    """Whether nobody knows yet if it must be sealed: it waits to be read, or reading it never came to an end, so left no trace."""
+    return submission.state == "received" or (submission.state == "failed" and not submission.trace)
+
+
 def sealed_for(staff: Any) -> "QuerySet[Submission]":
     """The sealed queue: when, from where, why. Subject and sender are empty by design; evidence does not open."""
     if not may(staff, "see the sealed queue"):
@@ -39,5 +44,7 @@ def open_evidence(staff: Any, submission: Submission) -> Grant:
     """The grant to look at what was received."""
     if submission.state == SEALED:
         raise NotFound("There is no such submission, or it is not yours to see.")
+    if is_unjudged(submission):
+        raise Refused("it was not read yet: until then nobody knows whether it must go unseen to the sealed queue")
     require(staff, "open evidence")
     return grant(blob=submission.blob, actor=staff.username, basis=f"submission:{submission.pk} intake")

@@ -14,7 +14,8 @@ from django.db.models import F
 from tipstaff.consent.models import OptOut
 from tipstaff.intake.drafts import CONNECTED, Disposition
 from tipstaff.kernel import bulk
-from tipstaff.pipeline.columns import Item, Parsed, microseconds
+from tipstaff.kernel.text import storable_document
+from tipstaff.pipeline.columns import Item, Parsed, items_of, microseconds
 from tipstaff.reports.models import Report
 from tipstaff.reports.rules import Action
 
@@ -319,6 +320,11 @@ def _submission_row(parsed: Parsed, items: Sequence[Item], state: str, reason: s
         "" if sealed or first is None else (first.reporter.email or "").lower()[:320],
         now + INTAKE_TIME if state in {"needs_person", "sealed"} else None,
     )
+
+
+def traced(batch: Sequence[Parsed]) -> list[dict[str, Any]]:
+    """The traces of submissions that could not be filed."""
+    return [storable_document(orjson.loads(_json(_trace(item)) or "{}")) for item in items_of(batch)[:20]]
 
 
 def _trace(item: Item) -> dict[str, Any]:

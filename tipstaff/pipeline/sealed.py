@@ -4,7 +4,7 @@ says otherwise; where the policy says so, media are reduced to hash, size and ty
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
+from django.db import connection, transaction
 
 from tipstaff.audit.services import record
 from tipstaff.evidence.models import Blob
@@ -14,6 +14,7 @@ from tipstaff.intake.reading.open import open_message
 from tipstaff.intake.reduction import reduced
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.pipeline.context import Context
+from tipstaff.pipeline.filing import INTAKE_TIME
 from tipstaff.policy.switches import MailedMedia
 
 ACTOR = "system:sealing"
@@ -41,6 +42,16 @@ def seal(batch: Sequence[Parsed], context: Context, now: datetime) -> None:
         now=now,
         submissions=[str(number) for number in sealed],
     )
+
+
+def set_apart(batch: Sequence[Parsed], context: Context, now: datetime) -> None:
+    """The same for submissions that could not be filed: they leave no report, but nobody at the desk sees them either."""
+    with transaction.atomic():
+        Submission.objects.filter(pk__in=[parsed.submission for parsed in batch]).update(
+            state="sealed", reason="sealed before anybody saw it; filing it failed", disposition="", subject="", sender="",
+            trace=[], claimed_by="", claimed_until=None, due_at=now + INTAKE_TIME,
+        )  # fmt: skip
+        seal(batch, context, now)
 
 
 def _reduce(submission: Submission, now: datetime) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -26,7 +27,7 @@ from tipstaff.intake.spool import Accepted, Spool
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import TipstaffError
-from tipstaff.pipeline import batch, context, reattribution, sweeping
+from tipstaff.pipeline import batch, context, filing, reattribution, sealed, sweeping
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.pipeline.filing import INTAKE_TIME
 from tipstaff.pipeline.reading import Reader, Taken
@@ -163,15 +164,31 @@ class Worker:
         found = read_many(blobs=blobs.values(), actor=self.name, now=now(), on_fault=unreadable)
         self.finish([_retaken(submission, content) for blob, content in found for submission in by_blob[blob.pk]])
 
-    def _give_up(self, number: UUID, reason: str) -> None:
+    def _give_up(self, number: UUID, reason: str, trace: list[dict[str, Any]] | None = None) -> None:
         moment = now()
-        intake.fail(submission_id=number, reason=reason, trace=[], due_at=moment + INTAKE_TIME, now=moment)
+        intake.fail(submission_id=number, reason=reason, trace=trace or [], due_at=moment + INTAKE_TIME, now=moment)
+
+    def _hand_over(self, number: UUID, parsed: Sequence[Parsed], reason: str) -> None:
+        """What cannot be filed goes to a person, with what was read; what must go unseen goes unseen all the same."""
+        trace = None
+        try:
+            if any(draft.sealed for one in parsed for draft in one.drafts):
+                assert self.context is not None
+                sealed.set_apart(parsed, self.context, now())
+                return
+            trace = filing.traced(parsed)
+        except LOST:
+            raise
+        except Exception:
+            log.exception("submission %s stays closed", number)
+        self._give_up(number, reason, trace)
 
     def finish(self, taken: Sequence[Taken]) -> None:
         """Parse and commit; a failing batch is halved until its culprit stands alone, and that one goes to a person."""
         if not taken:
             return
         assert self.context is not None
+        parsed: list[Parsed] = []
         try:
             parsed = [self.reader.read(item) for item in taken]
             outcome = batch.commit(parsed, self.context, now())
@@ -186,7 +203,7 @@ class Worker:
                 self.finish(taken[half:])
                 return
             log.exception("submission %s cannot be handled", taken[0].id)
-            self._give_up(taken[0].id, f"handling it failed: {type(error).__name__}: {error}")
+            self._hand_over(taken[0].id, parsed, f"handling it failed: {type(error).__name__}: {error}")
 
 
 def _taken(item: Accepted) -> Taken:
