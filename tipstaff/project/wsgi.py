@@ -2,15 +2,17 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.urls import get_resolver
 
-from tipstaff.project import environment, processes, proxies
+from tipstaff.project import bodies, environment, processes, proxies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tipstaff.project.settings")
 
 # A worker of the web server whose parent was killed would keep the port.
 processes.follow_parent()
-application = proxies.Believing(get_wsgi_application(), environment.networks("proxies"))
+django = get_wsgi_application()
+application = proxies.Believing(bodies.Measured(django, settings.DATA_UPLOAD_MAX_MEMORY_SIZE), environment.networks("proxies"))
 # Every page is imported now: one that cannot be ends the worker with a traceback, not each request with an empty 500.
 _ = get_resolver().url_patterns
