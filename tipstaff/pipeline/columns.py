@@ -43,6 +43,8 @@ EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 #: What both Python and PostgreSQL can say: the years 1 to 9999.
 FIRST_MOMENT = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
 LAST_MOMENT = (datetime.max.replace(tzinfo=UTC) - EPOCH) // MICROSECOND
+AHEAD = timedelta(minutes=90) // MICROSECOND  # that a clock, or summer time, may be wrong by
+WIDEST_ZONE = timedelta(hours=14) // MICROSECOND  # east of Greenwich
 OF_NUMBERS = {"family": pl.UInt8, "hi": pl.UInt64, "lo": pl.UInt64}
 NUMBERS = tuple(OF_NUMBERS)  # of an address
 MOMENTS = ("occurred_at", "earliest", "latest")
@@ -202,8 +204,17 @@ def _storable_column(name: str, dtype: Any) -> pl.Expr:
 
 def bounds(table: pl.DataFrame, received: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The widest interval in which each event happened, in microseconds: its time, what the report bounds, else from 1970 to
-    the moment it was received."""
+    the moment it was received.
+
+    Nothing is reported before it happened. A time after that by more than a clock goes wrong is one of another zone, or of a clock
+    that tells nothing: whoever holds the address then, or now, is not accused by it.
+    """
     exact = table["occurred_at"]
     earliest = pl.select(pl.coalesce(exact, table["earliest"], pl.lit(0))).to_series().to_numpy()
     latest = pl.select(pl.coalesce(exact, table["latest"])).to_series()
-    return earliest, np.where(latest.is_null().to_numpy(), received, latest.fill_null(0).to_numpy())
+    stated = np.where(latest.is_null().to_numpy(), received, latest.fill_null(0).to_numpy())
+    early = exact.is_not_null().to_numpy() & (stated > received + AHEAD)
+    if not early.any():
+        return earliest, stated
+    first = np.where(stated <= received + WIDEST_ZONE, stated - WIDEST_ZONE, 0)
+    return np.where(early, first, earliest), np.where(early, received, stated)
