@@ -12,11 +12,13 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
+
+import psycopg
 
 from tipstaff.kernel.errors import InputError, Problem, Refused
 from tipstaff.kernel.progress import Progress, unseen
@@ -24,13 +26,15 @@ from tipstaff.project import connections, dumps, environment, heads
 from tipstaff.project.postgres import make_state
 
 FORMAT = 1
+ENDS = """SELECT pack, max("offset" + length) FROM evidence_blob WHERE wrapped_key IS NOT NULL AND stored_at <= %s GROUP BY pack"""
 MANIFEST, DUMP, SUMS = "manifest.json", "database.dump", "sums.json"
 TREES = ("evidence", "spool")
 KEYS = ("secret.key", "evidence.key", "tipstaff.toml")
 
 
 def write(file: Path, state: Path, *, now: datetime, keys: bool = True, progress: Progress = unseen) -> dict[str, Any]:
-    """Write a backup of the instance in ``state`` to ``file``, which appears whole or not at all; its manifest.
+    """Write a backup of the instance in ``state`` to ``file``, which appears whole or not at all; its manifest, and under
+    ``lacking`` the packs of evidence that the database speaks of and the store has not.
 
     Without ``keys`` the file tells nothing by itself: evidence stays encrypted, and a restore needs the keys beside it.
     """
@@ -50,14 +54,27 @@ def write(file: Path, state: Path, *, now: datetime, keys: bool = True, progress
         descriptor = _new_file(partial)
         try:
             with os.fdopen(descriptor, "wb") as out:
-                _write_all(out, state, address, Path(scratch) / DUMP, manifest, progress)
+                sums = _write_all(out, state, address, Path(scratch) / DUMP, manifest, progress)
                 out.flush()
                 os.fsync(out.fileno())
             partial.rename(file)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
-    return manifest
+        lacking = [] if environment.get("evidence_store") else _lacking(address, state, sums, now)
+    return manifest | {"lacking": lacking}
+
+
+def _lacking(address: str, state: Path, sums: Mapping[str, str], now: datetime) -> list[str]:
+    """Packs of evidence that the database spoke of at ``now`` and the backup has not, or has not whole."""
+    with psycopg.connect(address) as connection:
+        ends = connection.execute(ENDS, [now]).fetchall()
+    return sorted(pack for pack, end in ends if f"evidence/{pack}" not in sums or _is_short(state / "evidence" / pack, end))
+
+
+def _is_short(pack: Path, end: int) -> bool:
+    """Whether a pack ends before its last piece; one that expired since it was copied is not judged."""
+    return pack.exists() and pack.stat().st_size < end
 
 
 def _new_file(path: Path) -> int:
@@ -66,7 +83,10 @@ def _new_file(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
 
 
-def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest: dict[str, Any], progress: Progress) -> None:
+def _write_all(
+    out: IO[bytes], state: Path, address: str, dumped: Path, manifest: dict[str, Any], progress: Progress
+) -> dict[str, str]:
+    """The sum of each member."""
     sums: dict[str, str] = {}
     with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
         scratch = dumped.with_name(MANIFEST)
@@ -83,6 +103,7 @@ def _write_all(out: IO[bytes], state: Path, address: str, dumped: Path, manifest
                 _add(archive, state / name, name, sums)
         scratch.write_text(json.dumps(sums))
         _add(archive, scratch, SUMS, {})
+    return sums
 
 
 def _add_tree(archive: tarfile.TarFile, state: Path, tree: str, sums: dict[str, str], progress: Progress) -> None:

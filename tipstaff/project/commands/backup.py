@@ -9,16 +9,24 @@ from tipstaff.kernel.clock import now
 from tipstaff.project import backups, environment
 
 PARTLY = 4
+TOLD = 20  # packs that are named
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--keys/--without-keys", default=True, help="Whether the keys that open the evidence go into the file.")
 def backup(file: Path, keys: bool) -> None:
-    """Write database, evidence and spool to one FILE, while the desk works on."""
+    """Write database, evidence and spool to one FILE, while the desk works on.
+
+    Evidence that the database speaks of and the store has not any more is named, and the exit code is 4.
+    """
     with shown() as progress:
         manifest = backups.write(file, environment.state_directory(), now=now(), keys=keys, progress=progress)
     click.echo(f"{file}: {file.stat().st_size / 1e6:.1f} MB, {backups.describe(manifest)}")
+    for pack in manifest["lacking"][:TOLD]:
+        click.echo(f"tipstaff: evidence {pack} is not in the store, or not whole, nor in this backup", err=True)
+    if manifest["lacking"]:
+        raise SystemExit(PARTLY)
 
 
 @click.command()
