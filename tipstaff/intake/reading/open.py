@@ -1,6 +1,7 @@
 """A submission's bytes opened up: mail, mbox, archive, JSON, XML, CSV or text, told by content and not by name."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import orjson
 
@@ -12,6 +13,7 @@ from tipstaff.intake.reading.patterns import pattern
 
 MAX_MESSAGES = 10_000  # messages of one mbox
 _FIELD = pattern(rb"(?m)^([!-9;-~]{1,60}):(?:[ \t]|\r?$|[^\s/])")
+_HEADER = pattern(rb"^>?[!-9;-~]{1,100}[ \t]{0,5}:")
 _MAIL_FIELDS = {
     b"received",
     b"from",
@@ -86,7 +88,11 @@ def _mbox(raw: bytes, hints: Hints, where: str, budget: Budget) -> list[Message]
     starts = [
         m.start()
         for m in _MBOX.finditer(raw)
-        if m.start() == 0 or raw[: m.start()].endswith((b"\n\n", b"\n\r\n"), max(0, m.start() - 3))
+        if m.start() == 0
+        or (
+            raw[: m.start()].endswith((b"\n\n", b"\n\r\n"), max(0, m.start() - 3))
+            and begins_mail(raw[m.end() : m.end() + 1_000].lstrip(b"\r").removeprefix(b"\n"))
+        )
     ]
     found: list[Message] = []
     for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(raw)], strict=True), 1):
@@ -97,6 +103,11 @@ def _mbox(raw: bytes, hints: Hints, where: str, budget: Budget) -> list[Message]
         place = f"{where}{'/' if where else ''}message {number}" if len(starts) > 1 else where
         found.append(read_mail(mail, hints, place, budget))
     return found
+
+
+def begins_mail(line: bytes) -> bool:
+    """Whether what follows a ``From `` line is a header: else a letter says "From 10:15 on …" there."""
+    return _HEADER.match(line) is not None
 
 
 def looks_like_mail(raw: bytes) -> bool:
@@ -182,17 +193,17 @@ def is_json(raw: bytes) -> bool:
         return False
 
 
-def json_documents(content: bytes) -> list:
+def json_documents(content: bytes, loads: Callable[[bytes], Any] = orjson.loads) -> list:
     """The documents of a JSON text: one, the items of a list, or one a line. ValueError where it is none of these."""
     content = content.lstrip(b"\xef\xbb\xbf")
     try:
-        found = orjson.loads(content)
+        found = loads(content)
         return found if isinstance(found, list) else [found]
     except ValueError:
         lines = [line for line in content.split(b"\n") if line.strip()]
         if len(lines) < 2:
             raise
-        return [orjson.loads(line) for line in lines]
+        return [loads(line) for line in lines]
 
 
 def is_csv(sample: bytes) -> bool:
