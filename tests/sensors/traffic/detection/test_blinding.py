@@ -10,6 +10,7 @@ from tests.sensors.traffic.detection.staging import AT, OURS, THEIRS, flows, joi
 from tipstaff.project.bench.flow_stage import Flows, Stage, fours
 from tipstaff.sensors.traffic.detection import contacts as K
 from tipstaff.sensors.traffic.detection import engine, looking, sweeps
+from tipstaff.sensors.traffic.detection.learned import Baselines
 
 RNG = np.random.default_rng(7)
 SYN = {"flags": 2, "packets": 1, "octets": 60}
@@ -101,6 +102,44 @@ def test_forged_sources_hide_no_stranger_who_sweeps_our_space(monkeypatch) -> No
 
     stage = playing("[default]\nscan.in.peers_minute = 100")
     assert ("horizontal_scan", "198.51.100.0/24") in told(stage, map(second, range(12)))
+
+
+def test_what_is_thrown_at_the_blocked_leaves_room_for_listed_peers() -> None:
+    """As many flows as a list of suspects holds come to addresses of a blocked network, before a single one to a listed peer."""
+    stage = playing()
+    stage.detection.watch(listed=[ip_network("203.0.113.0/28")], blocked=[ip_network("2001:db8::/32")])
+    listed = flows(1, OURS[4], fours(np.array([203 << 24 | 113 << 8 | 5])), src_customer=17, packets=4)
+    assert ("listed_peer", "198.51.100.7") in told(stage, (join([forged(9_000, "in"), listed]) for _ in range(2)))
+
+
+def test_in_the_name_of_listed_peers_nobody_is_accused() -> None:
+    """A name server that answers forged questions talks to nobody; a host that asks there does."""
+    stage = playing()
+    stage.detection.watch(listed=[ip_network("203.0.113.0/28")])
+    listed, udp = fours(np.array([203 << 24 | 113 << 8 | 5])), {"protocol": 17, "flags": 0, "packets": 50}
+    forged_questions = flows(1, listed, OURS[4], dst_customer=17, dst_port=53, **udp)
+    answers = flows(1, OURS[4], listed, src_customer=17, src_port=53, dst_port=41_000, **udp)
+    asks = flows(1, OURS[6], listed, src_customer=17, src_port=41_000, dst_port=53, **udp)
+    assert told(stage, (join([forged_questions, answers, asks]) for _ in range(3))) == {("listed_peer", "2001:db8::7")}
+
+
+def test_who_was_seen_for_a_moment_takes_no_room_of_what_is_learned() -> None:
+    learned, day = Baselines(room=4), 86_400
+    for number in range(3):
+        learned.learn(learned.place(f"regular {number}", AT), (8e7, 7000.0), AT)
+        for minute in range(40):
+            learned.learn(learned.place(f"regular {number}", AT + 60 * minute), (8e7, 7000.0), AT + 60 * minute)
+    learned.learn(learned.place("passing", AT), (8e7, 7000.0), AT)
+    assert learned.place("new", AT + day // 2) == -1
+    assert learned.place("new", AT + 2 * day) == 3 and "passing" not in learned.known
+    assert learned.place("another", AT + 4 * day) == 3 and {f"regular {number}" for number in range(3)} < learned.known.keys()
+
+
+def test_a_trickle_from_forged_sources_is_not_learned() -> None:
+    stage, who = playing(rate=1000), in_our_48(4)
+    told(stage, (flows(4, who, THEIRS[4], src_customer=18, **SYN) for _ in range(125)))
+    assert len(stage.detection.follow.by_row) >= 4
+    assert stage.detection.rates.baselines.known == {}
 
 
 def test_of_hundreds_of_scanners_each_is_told() -> None:

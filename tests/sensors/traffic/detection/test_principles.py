@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.sensors.traffic.detection.staging import AT, OURS, THEIRS, flows, join, playing
-from tipstaff.project.bench.flow_stage import fours
+from tipstaff.project.bench.flow_stage import Stage, fours
 from tipstaff.sensors.traffic.detection.detectors import fans
 
 TWO_PORTS = """
@@ -64,15 +64,40 @@ def test_who_holds_a_spoofed_source_is_not_accused(port, told) -> None:
     assert [(one.detector, one.subject.value) for one in found] == told
 
 
-@pytest.mark.parametrize(("lasts", "told"), [(90, 0), (280, 1)])
-def test_what_is_unlike_before_must_last(lasts, told) -> None:
-    """A download of a minute and a half is none; minutes in a row are, and the picture says what is usual."""
-    stage, found = playing(), []
+def taught() -> Stage:
+    """80 Mbit/s are usual for our host; its limit is 400."""
+    stage = playing()
     learned = stage.detection.rates.baselines
     place = learned.place("in address 198.51.100.7", AT - 9 * 86400)
     for day in range(9, 0, -1):
         for minute in range(-30, 30):
             learned.learn(place, (80e6, 7000.0), AT - day * 86400 + minute * 60)
+    return stage
+
+
+@pytest.mark.parametrize("bits", [450e6, 900e6, 1.7e9])
+def test_what_is_unlike_before_is_told_within_two_seconds_of_its_three_minutes(bits) -> None:
+    stage, told = taught(), []
+    for second in range(290):
+        packets = round((bits if second >= 100 else 80e6) / 8 / 1400)
+        made = flows(1, THEIRS[4], OURS[4], dst_customer=17, packets=packets, octets=packets * 1400)
+        told += [second for one in stage.play(AT + second, made) if one.detector == "unusual_traffic"]
+    assert 280 <= told[0] <= 282
+
+
+def test_what_is_unlike_before_is_told_of_records_that_come_once_a_minute() -> None:
+    stage, told = taught(), []
+    for second in range(420):
+        packets = 0 if second % 60 else round((900e6 if second > 100 else 80e6) * 60 / 8 / 1400)
+        made = flows(1, THEIRS[4], OURS[4], dst_customer=17, packets=packets, octets=packets * 1400, lasts=59_000)
+        told += [second for one in stage.play(AT + second, made if packets else None) if one.detector == "unusual_traffic"]
+    assert told and 60 + 180 <= told[0] <= 60 + 180 + 62
+
+
+@pytest.mark.parametrize(("lasts", "told"), [(90, 0), (150, 0), (280, 1)])
+def test_what_is_unlike_before_must_last(lasts, told) -> None:
+    """A download of a minute and a half is none; minutes in a row are, and the picture says what is usual."""
+    stage, found = taught(), []
     for second in range(360):
         bits = 900e6 if 30 <= second < 30 + lasts else 80e6
         packets = round(bits / 8 / 1400)

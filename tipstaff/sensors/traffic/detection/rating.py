@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
-from tipstaff.sensors.traffic.detection import learned, places, tracks
+from tipstaff.sensors.traffic.detection import places, tracks
 from tipstaff.sensors.traffic.detection.detectors import known
-from tipstaff.sensors.traffic.detection.detectors.rates import Rate, Weighed, amount
+from tipstaff.sensors.traffic.detection.detectors.rates import Rate, Weighed
 from tipstaff.sensors.traffic.detection.evidence import Block, flows_of
-from tipstaff.sensors.traffic.detection.findings import Limit
 from tipstaff.sensors.traffic.detection.lasting import Findings
 from tipstaff.sensors.traffic.detection.learned import Baselines
 from tipstaff.sensors.traffic.detection.sightings import Aim, Sighting
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
 from tipstaff.sensors.traffic.detection.tracks import Track, Tracks
+from tipstaff.sensors.traffic.detection.unlike import Unlike
 
 ALMOST = 1 - 1e-5  # what single precision may err by, and more
 SPREAD = 0.5  # a flood of which one host gets more is no carpet
@@ -38,7 +38,6 @@ class Rates:
     waiting: set[int] = field(default_factory=set)  # slots over their limits that have not had their turn
     looked: int = 0  # the second that these are of: who could give way, with how near to a limit, the nearest first
     leaving: list[tuple[float, Track]] = field(default_factory=list)
-    unlike: dict[int, int] = field(default_factory=dict)  # slot: minutes in a row that were unlike before
     own: dict[int, tuple[Track, Applied]] = field(default_factory=dict)  # slot: whose limits these are
     vectors: dict[tuple[int, str, str], tuple[Applied, NDArray[np.float64]]] = field(default_factory=dict)
     of: Thresholds | None = None  # what the limits were made of
@@ -47,6 +46,7 @@ class Rates:
         """Limits in figures, by slot: of each metric, how much of them is lasting, for how long; and since when it is judged."""
         room = len(self.follow.hosts.series.base)
         self.limits, self.release = np.zeros((room, tracks.JUDGED)), np.zeros((room, 1))
+        self.unlike = Unlike(room)
         self.lasts, self.since, self.least = np.zeros(room, np.int64), np.zeros((room, 1), np.int64), np.ones(room)
 
     def candidates(
@@ -115,7 +115,7 @@ class Rates:
 
     def _release(self, track: Track) -> None:
         self.follow.release(track)
-        self.unlike.pop(track.slot, None)
+        self.unlike.forget(track)
         self.waiting.discard(track.slot)
         for metric in range(tracks.JUDGED):
             self.judged.pop((track.slot, metric), None)
@@ -287,63 +287,34 @@ class Rates:
         return self.follow.seconds(track.slot)[times, metric].astype(np.float64)
 
     def learn(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
-        """Compare each track's last minute with what is usual; learn from it where nothing is wrong."""
-        times = np.arange(second - MINUTE, second) % C.LENGTH
+        """Compare each track with what is usual; once a minute, learn from it where nothing is wrong."""
         for track in list(self.follow.by_row.values()):
-            if track.slot % MINUTE != second % MINUTE:  # each has its turn once a minute
+            mine = track.slot % MINUTE == second % MINUTE
+            if not mine and self.unlike.knows(track):
                 continue
             own = thresholds.applied(track.version, track.address, track.length, track.customer)
-            if second - track.since < MINUTE:
-                continue
-            ring = self.follow.seconds(track.slot)[times]
-            means = float(ring[:, C.M_BYTES].mean()) * 8, float(ring[:, C.M_PACKETS].mean())
             name = f"{track.direction} {track.subject.kind} {track.subject.value}"
-            worth = means[0] >= own["watch.learned_bps"] / WORTH or means[1] >= own["watch.learned_pps"] / WORTH
-            place = self.baselines.place(name, second) if worth or name in self.baselines.known else -1
-            if place < 0:
-                continue
-            minutes = self.unlike.get(track.slot, 0) + 1
-            over = list(self._unusual(track, own, place, means, ring, second, minutes))
-            self.unlike[track.slot] = minutes if over else 0
-            if not over and not self._explained(track, findings):
-                self.baselines.learn(place, means, second)
-            elif over and not self._explained_statically(track, findings):
-                known_one = ("unusual_traffic", track.direction, track.subject.kind, track.subject.value) in findings.open
-                if known_one or minutes * MINUTE >= own["timing.learned_seconds"]:
-                    yield over[0]
+            self.unlike.draw(track, self.baselines, self.baselines.known.get(name, -1), own, second)
+            if mine and second - track.since >= MINUTE:
+                self._learn(track, name, own, findings, second)
+        over = self.unlike.look(self.follow, second)
+        for track in over:
+            if not self._explained_statically(track, findings):
+                open_now = ("unusual_traffic", track.direction, track.subject.kind, track.subject.value) in findings.open
+                yield from self.unlike.sightings(track, self.follow, open_now, self._rate(track), second)
+
+    def _learn(self, track: Track, name: str, own: Applied, findings: Findings, second: int) -> None:
+        times = np.arange(second - MINUTE, second) % C.LENGTH
+        ring = self.follow.seconds(track.slot)[times]
+        means = float(ring[:, C.M_BYTES].mean()) * 8, float(ring[:, C.M_PACKETS].mean())
+        worth = means[0] >= own["watch.learned_bps"] / WORTH or means[1] >= own["watch.learned_pps"] / WORTH
+        place = self.baselines.place(name, second) if worth or name in self.baselines.known else -1
+        if place >= 0 and not self.unlike.is_over(track, means) and not self._explained(track, findings):
+            self.baselines.learn(place, means, second)
 
     def _explained_statically(self, track: Track, findings: Findings) -> bool:
         where = track.direction, track.subject.kind, track.subject.value
         return any((name, *where) in findings.open for name in ALL)
-
-    def _unusual(
-        self, track: Track, own: Applied, place: int, means: tuple[float, float], ring: NDArray[np.float32], second: int,
-        minutes: int,
-    ) -> Iterator[Sighting]:  # fmt: skip
-        for metric, (name, unit) in enumerate((("bps", "bit/s"), ("pps", "packets/s"))):
-            factor = own["watch.learned_factor"]
-            known_limit = self.baselines.limit(place, metric, second, factor, own["timing.learned_days"])
-            if known_limit is None:
-                continue
-            usual, drawn = known_limit
-            limit = max(drawn, own[f"watch.learned_{name}"])
-            if means[metric] < limit:
-                continue
-            column = C.M_PACKETS if metric else C.M_BYTES
-            scale = 1.0 if metric else 8.0
-            peak = float(ring[:, column].max()) * scale
-            figures = {f"peak_{name}": peak, f"mean_{name}": means[metric], "usual": usual}
-            who = f"customer {track.subject.value}" if track.level == "customer" else track.subject.value
-            words = f"{who} has {amount(means[metric], unit)} {track.direction}; {amount(usual, unit)} is usual at this hour."
-            shown = Limit(f"mean_{name}", limit, unit, "learned", learned.explain(usual, limit, factor),
-                          own["timing.learned_seconds"])  # fmt: skip
-            aim = Aim(track.version, track.address, track.length, track.customer, track.end)
-            began = second - minutes * MINUTE
-            yield Sighting(
-                "unusual_traffic", "unusual_traffic", track.direction, track.subject, track.customer, began, second - 1, figures,
-                shown, self._rate(track), 0.6, "unlike before, which alone is no abuse", words, aim, 3 * MINUTE,
-                partial(self.follow.series, track, column, second, scale),
-            )  # fmt: skip
 
     def forget(self, findings: Findings, second: int) -> None:
         """Follow nobody who was not near a limit for two minutes and has no finding."""
