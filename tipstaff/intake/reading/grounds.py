@@ -93,7 +93,8 @@ def bearing_of(reading: Reading) -> Bearing:
     bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
     told = [entry for _, entry in accusation.logs if not entry.good] if reading.category_from == FROM_LINES else []
     dated = any(entry.moment is not None for entry in attacks or told)
-    bearing.evident = bool(reading.category) and (dated or (reading.proved and accusation.strength >= SAYS))
+    headed = reading.points >= ENOUGH and any(entry.kind == "table" and not entry.good for _, entry in accusation.logs)
+    bearing.evident = bool(reading.category) and (dated or ((reading.proved or headed) and accusation.strength >= SAYS))
     demands = facts.kinds("complaint")
     bearing.demands = any(not _WEAK.match(phrase) for phrase in demands)
     accused = bool(accusation.accused) and accusation.strength >= SAYS

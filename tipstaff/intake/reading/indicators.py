@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from tipstaff.intake.reading.defanging import DOT_WORD, REFANG_AT, refang
 from tipstaff.intake.reading.patterns import pattern, spans
 
 MAX_TEXT = 1_000_000  # characters that are ever searched
@@ -17,10 +18,13 @@ def _utf8(text: str):
     return pattern(text.encode(), utf8=True)
 
 
-_DOT = r"(?:\.|\s?\[\.\]\s?|\s?\(\.\)\s?|\s?\{\.\}\s?|\s?\[dot\]\s?|\s?\(dot\)\s?|\s?\{dot\}\s?|\[\.|\.\]|\\\.)"
-_V4 = pattern(rf"(?i)\d{{1,3}}(?:{_DOT}\d{{1,3}}){{3,5}}".encode())
+_DOT = r"(?:\.|\s?\[\.\]\s?|\s?\(\.\)\s?|\s?\{\.\}\s?|\s?[\[({]" + DOT_WORD + r"[\])}]\s?|\[\.|\.\]|\\\.)"
+#: The same in a text whose letters beyond ASCII are ``?``; between numbers the word may stand without brackets.
+_V4_DOT = _DOT.replace("точка|点|點|ドット", r"\?{1,5}")[:-1] + r"|\s(?:dot|punkt|punto|point|ponto|kropka|punt)\s)"
+_V4 = pattern(rf"(?i)\d{{1,3}}(?:{_V4_DOT}\d{{1,3}}){{3,5}}".encode())
+_BARE_DOT = pattern(rf"(?i)\s{DOT_WORD}\s")
 _V6 = pattern(rb"(?i)[0-9a-f]{0,4}(?:\[?:\]?[0-9a-f]{0,4}){2,8}(?::\d{1,3}(?:\.\d{1,3}){3}|(?:\.\d{1,3}){3})?")
-_SCHEME = r"(?:h(?:tt|xx|XX|\*\*|tX|xt|__)ps?|f(?:t|x)ps?|sftp)"
+_SCHEME = r"(?:h(?:tt|xx|XX|\*\*|tX|xt|__)ps?|meows?|f(?:t|x)ps?|sftp)"
 _URL = _utf8(
     rf"(?i){_SCHEME}\s?(?:\[:\]//|\[://\]|\(:\)//|\[:\]\[/\]\[/\]|:\\?/\\?/|:\[//\]|\[:\\?/\\?/\]|__|\]:\[//)"
     r"[^\s<>\"'`|^\x00-\x1f\x{3000}-\x{3002}\x{ff08}\x{ff09}\x{ff0c}\x{ff1b}\x{201c}\x{201d}\x{ab}\x{bb}]+"
@@ -33,14 +37,6 @@ _DOMAIN = _utf8(rf"(?:{_LABEL})(?:{_DOT}{_LABEL})+")
 _AT = r"(?:@|\s?\[at\]\s?|\s?\(at\)\s?|\s?\{at\}\s?|\[@\]|\(@\))"
 _MAILBOX = _utf8(rf"(?i)[0-9A-Za-z.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}{_AT}[0-9A-Za-z-]{{1,63}}(?:{_DOT}[0-9A-Za-z-]{{1,63}}){{1,10}}")
 _NETWORK = _utf8(r"(?i)[0-9a-f:.\[\]]{3,60}/\d{1,3}")
-_LITERAL_DOTS = tuple(before + mark + after for mark in ("[.]", "(.)", "{.}") for before in (" ", "") for after in (" ", ""))
-_WORD_DOT = pattern(r"(?i)\s?(?:\[dot\]|\(dot\)|\{dot\}|\[punkt\])\s?")
-_REFANG_HALF = pattern(r"([0-9A-Za-z])(?:\[\.|\.\])([0-9A-Za-z])")
-_REFANG_AT = pattern(r"(?i)\s?(?:\[at\]|\(at\)|\{at\}|\[@\]|\(@\))\s?")
-_REFANG_COLON = pattern(r"\[:\]|\(:\)")
-_REFANG_SLASHES = pattern(r"\[(:?//)\]|\[/\]\[/\]|\[:\\?/\\?/\]|:\\/\\/")
-_REFANG_SCHEME = pattern(r"(?i)\bh(?:xx|\*\*|tx|xt|__)p(s?)\s?(://|__)")
-_REFANG_FTP = pattern(r"(?i)\bfxp(s?)://")
 _DOCUMENTED = (".example", ".test")  # names of examples and tests, read as any other (RFC 2606 section 2)
 #: Endings that are top-level domains and far more often file names.
 _FILE_ENDINGS = frozenset(["zip", "mov", "py", "md", "sh", "pl", "rs", "ps"])
@@ -54,26 +50,6 @@ class Found:
     start: int
     end: int
     as_written: str
-
-
-def refang(text: str) -> str:
-    """``text`` with defanged dots, at signs, colons and schemes as they were (``hxxp://a[.]b`` → ``http://a.b``)."""
-    text = text[:MAX_TEXT]
-    if "[" in text or "(" in text or "{" in text or "\\" in text:
-        text = _REFANG_COLON.sub(":", text)
-        text = _REFANG_SLASHES.sub(lambda m: "://" if ":" in m.group() else "//", text)
-        for mark in _LITERAL_DOTS:
-            text = text.replace(mark, ".")
-        text = text.replace("\\.", ".")
-        text = _WORD_DOT.sub(".", text)
-        text = _REFANG_AT.sub("@", text)
-        text = _REFANG_HALF.sub(r"\1.\2", text)
-    low = text.lower()
-    if "p" not in low:  # no scheme at all
-        return text
-    if "hxx" in low or "h**" in low or "htx" in low or "hxt" in low or "h__" in low:
-        text = _REFANG_SCHEME.sub(r"http\1://", text)
-    return _REFANG_FTP.sub(r"ftp\1://", text) if "fxp" in low else text
 
 
 def normal_ip(text: str | None) -> str | None:
@@ -151,7 +127,7 @@ def _after(text: str, end: int) -> str:
 def _v4(text: str, start: int, end: int) -> Found | None:
     written = text[start:end]
     plain = written.isascii() and written.replace(".", "").isdigit()
-    value = normal_ip(written if plain else refang(written).replace(" ", ""))
+    value = normal_ip(written if plain else refang(_BARE_DOT.sub(".", written)).replace(" ", ""))
     before, after = _before(text, start), _after(text, end)
     if value is None or (before.isalnum() and before.isascii()) or (before in "._-" and before) or _goes_on(after):
         return None
@@ -390,7 +366,7 @@ def find_mailboxes(text: str) -> list[Found]:
         return []
     found: list[Found] = []
     for start, end in spans(_MAILBOX, text, MAX_CANDIDATES):
-        local, _, domain = _REFANG_AT.sub("@", text[start:end]).rpartition("@")
+        local, _, domain = REFANG_AT.sub("@", text[start:end]).rpartition("@")
         host = normal_domain(domain)
         if host and local and not local.startswith("."):
             found.append(Found(f"{local}@{host}", start, end, text[start:end]))

@@ -37,6 +37,7 @@ _COMPLAINING = pattern(
 )
 _OF_HEADERS = pattern(r"(?i)^\W{0,2}received[\s:-]{1,2}(?:header|line|chain|field)")  # ``(per Received header)`` strikes nobody
 _OTHERWISE = POSSESSIVE | {"us", "received", "receiving"}
+_FIELDS = pattern(r"[ \t,;|]{1,3}\"")
 MOST_WORDS = 6  # of a name in brackets: ``(our mail server in Paris)``; what goes on says something else
 
 
@@ -127,6 +128,8 @@ def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Me
             mention.role, mention.strength, mention.cue, mention.points = cell[2], max(cell[3], LIKELY), cell[4], True
             mention.in_table = True
         return
+    if _is_field(letter, start, end):
+        return
     others = [other for other in near if other is not mention]
     left = _before(mention, letter, lines, before, after, others)
     right = _after(mention, letter, after, others)
@@ -147,6 +150,11 @@ def weigh(mention: Mention, letter, lines, before, after, columns, near: list[Me
     ):
         mention.role, mention.strength, mention.cue, mention.inherited = previous.role, previous.strength, previous.cue, True
         mention.points, mention.said_at, mention.in_table = previous.points, previous.said_at, previous.in_table
+
+
+def _is_field(letter: str, start: int, end: int) -> bool:
+    """``"SMTPD" "2026-11-20 08:41:33" "ADDRESS" "RECEIVED: …"``: a field of a log among others, of which no sentence speaks."""
+    return letter[start - 1 : start] == letter[end : end + 1] == '"' and _FIELDS.match(letter[end + 1 : end + 5]) is not None
 
 
 def _before(mention: Mention, letter: str, lines: list[Line], before: list[Hit], after: list[Hit], others: list[Mention]):

@@ -60,7 +60,7 @@ NAMED = {
 }
 _SIDE = {
     **dict.fromkeys(
-        "src source sources attacker attackers offender offending origin originating remote client peer scanner bot quelle quell angreifer attaquant origine origen atacante sorgente sorg orig attaccante bron aanvaller źródło źródłowy źródłowe atakujący origem источник источника атакующий".split(),
+        "src source sources reflector amplifier sender abuser attacker attackers offender offending origin originating remote client peer scanner bot quelle quell angreifer attaquant origine origen atacante sorgente sorg orig attaccante bron aanvaller źródło źródłowy źródłowe atakujący origem источник источника атакующий".split(),
         "src",
     ),
     **dict.fromkeys(
@@ -166,6 +166,8 @@ def _role(cell: str) -> str:
         return NAMED[name]
     if name in _LISTED:
         return "listed"
+    if ":" in name and _role(name.rpartition(":")[2]) == "port":  # ``reflector:port``
+        name = name.rpartition(":")[0].strip()
     words = (
         name.replace("_", " ")
         .replace("-", " ")
