@@ -147,3 +147,15 @@ def test_two_sources_of_one_mail_are_none() -> None:
     assert draft.disposition is NEEDS and not draft.events
     once = read(FEEDBACK.format(fields="Source-IP: 203.0.113.7\nSource-IP: ::ffff:203.0.113.7", trace=""))
     assert addresses(once) == ["203.0.113.7"]
+
+
+def test_a_letter_with_the_headers_of_two_mails_says_which_one_was_not_taken() -> None:
+    head = (
+        "From: rita@example.org\nTo: abuse@example.net\nSubject: Fwd: spam\nDate: Sun, 22 Nov 2026 09:00:00 +0000\n\nTwo:\n"
+    )
+    mail = "\n-----Original message-----\n{0}From: seller@example.com\nSubject: buy\n\nbuy\n"
+    draft = read(head + mail.format(BORDER) + mail.format(BORDER.replace("198.51.100.66", "198.51.100.67")))
+    assert addresses(draft) == ["198.51.100.66"]
+    assert any("begins another mail, handed over by 198.51.100.67" in warning for warning in draft.warnings)
+    once = read(head + mail.format(BORDER) + mail.format(BORDER))
+    assert not any("begins another mail" in warning for warning in once.warnings)

@@ -19,7 +19,7 @@ from tipstaff.intake.reading.loglines import LogLine, may_be_log_line, read_log_
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.mentions import MAX_MENTIONS
 from tipstaff.intake.reading.patterns import pattern
-from tipstaff.intake.reading.received import source_hop
+from tipstaff.intake.reading.received import UNPROVED, is_unproved, source_hop
 from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
 from tipstaff.intake.reading.sections import Line, folded, sections
 
@@ -246,6 +246,12 @@ def _from_headers(reading: Reading) -> None:
         accusation.accused, accusation.strength, accusation.why = [hop.from_ip], SAYS, ""
         reading.spam_source = hop.from_ip
         reading.warnings.append(f"the source was taken from {hop.where} of the headers in the {where}")
+        if facts.pasted_hop is None and is_unproved(hop, facts.message.embedded[0]):
+            reading.warnings.append(UNPROVED)
+        reading.warnings += [
+            f"{facts.where(line.start)} begins another mail, handed over by {further.from_ip}: it is not among the events"
+            for further, line in facts.further_sources
+        ]
         if reading.category is None or reading.category in ("intrusion",):
             reading.category, reading.category_from = "spam", "headers of the offending mail"
 

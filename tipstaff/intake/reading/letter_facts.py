@@ -4,6 +4,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.indicators import find_addresses, find_mailboxes, find_urls, host_of
@@ -22,6 +23,7 @@ from tipstaff.intake.reading.wrapping import unwrapped
 from tipstaff.intake.vocabulary.load import Vocabulary, packaged
 
 MAX_LETTER = 120_000  # characters of a letter that are judged
+MAX_PASTED = 20  # mails whose pasted headers are looked at
 MAX_ATTACHED = 120_000  # characters of attached logs
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # characters of no width, which tear addresses apart
 _UNSEEN_GONE = dict.fromkeys(map(ord, _UNSEEN))
@@ -127,14 +129,27 @@ class Facts:
     @cached_property
     def pasted_hop(self) -> tuple[Hop, Line] | None:
         """Who handed the offending mail over, from headers pasted into the letter, and the line where they begin."""
-        block: list[Line] = []
-        for line in self.lines:
-            if line.zone is Zone.HEADERS:
-                block.append(line)
-            elif block:
-                break
-        if not block:
-            return None
+        blocks = self._pasted_blocks
+        return self._handed_over(blocks[0]) if blocks else None
+
+    @cached_property
+    def further_sources(self) -> list[tuple[Hop, Line]]:
+        """The same of further mails whose headers stand in the letter, where others handed them over."""
+        first = self.pasted_hop[0].from_ip if self.pasted_hop else None
+        found = [one for block in self._pasted_blocks[1:MAX_PASTED] if (one := self._handed_over(block)) is not None]
+        return [one for one in found if one[0].from_ip not in (None, first)]
+
+    @cached_property
+    def _pasted_blocks(self) -> list[list[Line]]:
+        blocks: list[list[Line]] = []
+        for before, line in pairwise([None, *self.lines]):
+            if line is not None and line.zone is Zone.HEADERS:
+                if before is None or before.zone is not Zone.HEADERS:
+                    blocks.append([])
+                blocks[-1].append(line)
+        return blocks
+
+    def _handed_over(self, block: list[Line]) -> tuple[Hop, Line] | None:
         mail = _as_mail(block)
         hop = self._into_reporters_side(mail) or source_hop(mail, self.message.hints.own_networks)
         return (hop, block[0]) if hop is not None else None
