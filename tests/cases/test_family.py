@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.accounts.given import customer, delivered, held, parties, service
-from tests.pipeline.given import CAROL, EMMA, NOW, deliver, event, policy, provider, report
+from tests.pipeline.given import CAROL, EMMA, NOW, colleagues, deliver, event, policy, provider, report
 from tipstaff.cases import rearranging, services
 from tipstaff.cases.models import Case, CaseReport
 from tipstaff.kernel.errors import InputError, Refused
@@ -14,6 +14,12 @@ from tipstaff.reports.models import Event
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(hours=1)
 FRED = "203.0.113.20"
+
+
+@pytest.fixture(autouse=True)
+def people(db):
+    """Alice and Bob work here."""
+    return colleagues()
 
 
 def case(name, **more):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.pipeline.given import CAROL, DAVE, NOW, deliver, event, provider, report
+from tests.pipeline.given import CAROL, DAVE, NOW, colleagues, deliver, event, provider, report
 from tipstaff.cases import rearranging
 from tipstaff.cases.models import Case, JournalEntry
 from tipstaff.cases.services import close, open_by_hand
@@ -13,6 +13,12 @@ from tipstaff.reports.models import Event
 
 pytestmark = pytest.mark.django_db
 LATER = NOW + timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def people(db):
+    """Alice and Bob work here."""
+    return colleagues()
 
 
 def picture():

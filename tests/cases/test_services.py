@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.pipeline.given import CAROL, NOW, deliver, event, provider, report
+from tests.pipeline.given import CAROL, DAVE, NOW, colleagues, deliver, event, provider, report
+from tipstaff.accounts import contracts
 from tipstaff.accounts.models import Contact, Customer, StaffMember
-from tipstaff.cases import services
+from tipstaff.cases import advancing, letters, services
 from tipstaff.cases.models import Case
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.kernel.errors import InputError, NotFound, Refused
@@ -22,9 +23,10 @@ def triage():
     return Case.objects.get()
 
 
-@pytest.fixture
-def alice():
-    return StaffMember.objects.create(username="alice", roles=["analyst"])
+@pytest.fixture(autouse=True)
+def alice(db):
+    """Alice works here, and Bob."""
+    return colleagues()["alice"]
 
 
 def test_classifying_starts_the_customers_clocks_and_tells_the_customer(triage):
@@ -65,6 +67,21 @@ def test_a_contract_lengthens_the_time(triage):
     Customer.objects.filter(pk=triage.customer_id).update(contract={"notice_hours": 96})
     case = services.classify(case=triage.pk, category="scan", by="alice", now=LATER)
     assert case.resolve_due_at == LATER + timedelta(hours=96)
+
+
+@pytest.mark.parametrize(("since", "hours"), [(None, 72), (NOW, 96)])
+def test_a_case_goes_by_the_contract_that_was_in_force_when_it_was_opened(triage, since, hours):
+    terms = {"notice_hours": 96, "notice_roles": ["technical"]}
+    contracts.change(customer=triage.customer_id, terms=terms, reason="a rider", by="bob", now=LATER, from_at=since)
+    for role in ("abuse", "technical"):
+        Contact.objects.create(customer=triage.customer, name=role, email=f"{role}@carol.example", role=role)
+    case = services.classify(case=triage.pk, category="scan", by="alice", now=LATER)
+    assert case.resolve_due_at == LATER + timedelta(hours=hours)
+    assert [to.name for to in letters.customers(case, "reminder")] == (["abuse"] if since is None else ["technical"])
+    deliver(report(event(DAVE)), now=LATER)
+    later = Case.objects.exclude(pk=case.pk).get()
+    contracts.change(customer=later.customer_id, terms=terms, reason="a rider", by="bob", now=LATER - timedelta(minutes=1))
+    assert advancing.locked([case.pk, later.pk])[later.pk].customer.contract == terms, "agreed before that one was opened"
 
 
 def test_taking_reports_an_error_for_each_case_that_cannot_be_taken(triage, alice):
@@ -114,7 +131,7 @@ def test_a_note_is_internal_whatever_is_written(triage):
 
 
 def test_the_journal_of_owners_does_not_repeat_who_acted(triage, alice):
-    bob = StaffMember.objects.create(username="bob", roles=["analyst"])
+    bob = StaffMember.objects.get(username="bob")
     services.take(case_ids=[triage.pk], by=bob, now=LATER)
     services.take(case_ids=[triage.pk], by=alice, now=LATER)
     services.release(case_ids=[triage.pk], by=alice, now=LATER)

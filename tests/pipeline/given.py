@@ -6,6 +6,7 @@ from uuid import uuid4
 import polars as pl
 
 from tests.accounts.given import delivered, held
+from tipstaff.accounts.models import StaffMember
 from tipstaff.evidence.services import Plain, keep
 from tipstaff.intake.drafts import EventDraft, ReportDraft, Reporter
 from tipstaff.intake.models import Submission
@@ -21,8 +22,15 @@ CAROL, DAVE, EMMA = "192.0.2.7", "198.51.100.9", "203.0.113.5"
 
 def policy(pack="default"):
     edition = loading.load_packaged(pack)
-    stored = services.draft(edition=edition, effective_from=BEFORE, by="alice", now=BEFORE, intake_address="abuse@example.net")
-    return services.publish(stored=stored.pk, by="bob", now=BEFORE)
+    to = "abuse@example.net"
+    stored = services.draft(edition=edition, effective_from=BEFORE, by="system:test", now=BEFORE, intake_address=to)
+    return services.publish(stored=stored.pk, by="system:second", now=BEFORE)
+
+
+def colleagues(**roles):
+    """Alice, an analyst, and Bob, a lead, unless others are named: colleagues(alice="analyst")."""
+    given = roles or {"alice": "analyst", "bob": "lead"}
+    return {name: StaffMember.objects.get_or_create(username=name, defaults={"roles": [role]})[0] for name, role in given.items()}
 
 
 def provider(*more, pack="default"):

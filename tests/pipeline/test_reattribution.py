@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from tests.pipeline.given import CAROL, NOW, deliver, event, provider, report
+from tests.pipeline.given import CAROL, NOW, colleagues, deliver, event, provider, report
 from tipstaff.accounts.models import Assignment, Contact, Customer, InventorySource, Service
 from tipstaff.audit.models import Entry
 from tipstaff.cases.models import Case, JournalEntry
@@ -182,6 +182,7 @@ def test_a_person_who_moved_an_event_is_not_overruled():
     provider()
     deliver(report(event(CAROL)), report(event("192.0.2.8"), category="malware"))
     other = Case.objects.get(category="malware")
+    colleagues()
     rearranging.move(event_keys=[Event.objects.get(ip=CAROL).key], to=other.pk, by="alice", now=NOW, reason="one break-in")
     moves_to_dave()
     catch_up()

@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, transaction
 
 from tests.policy.packs import PACKS
+from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.models import Entry
 from tipstaff.kernel.errors import InputError, NotFound, Refused, TipstaffError
 from tipstaff.policy import loading, queries, services
@@ -18,6 +19,13 @@ pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 ADDRESS = "abuse@example.net"
+
+
+@pytest.fixture(autouse=True)
+def people() -> None:
+    """Alice is counsel, Bob a lead, Carol an admin: each may draft and publish; Amy, an analyst, and Gone may not."""
+    for name, role in (("alice", "counsel"), ("bob", "lead"), ("carol", "admin"), ("amy", "analyst"), ("gone", "lead")):
+        StaffMember.objects.create(username=name, roles=[role], is_active=name != "gone")
 
 
 def edition(version: str = "1", pack: str = "default", **aliases: str) -> Edition:

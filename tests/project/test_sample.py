@@ -253,6 +253,8 @@ def test_after_erasing_the_operator_publishes_a_policy_of_their_own(told, owner_
     from tipstaff.policy import loading, services
 
     sample.erase(now=NOW, by="bob")
+    for name in ("carol", "dave"):
+        StaffMember.objects.create(username=name, roles=["lead"])
     stored = services.draft(edition=loading.load_packaged("default"), effective_from=NOW + timedelta(hours=1), by="carol", now=NOW,
                             intake_address="abuse@own.example")  # fmt: skip
     services.publish(stored=stored.pk, by="dave", now=NOW)

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, deliver, event, provider, report
+from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, colleagues, deliver, event, provider, report
 from tipstaff.audit.models import Entry
 from tipstaff.audit.services import record
 from tipstaff.cases import rearranging
@@ -156,6 +156,7 @@ def test_a_hold_on_a_case_follows_it_into_the_one_it_was_merged_with():
     deliver(report(event(CAROL)), report(event("192.0.2.8", at=NOW - timedelta(hours=7)), category="malware"))
     held, into = Case.objects.get(category="malware"), Case.objects.get(category="phishing")
     place_hold(scope=f"case:{held.pk}", reason="court order", by="bob", now=NOW)
+    colleagues()
     rearranging.merge(cases=[held.pk], into=into.pk, by="alice", now=NOW)
     assert survivors() == {CAROL, "192.0.2.8"}
 

@@ -104,12 +104,26 @@ class Customer(models.Model):
     brand = models.TextField(default="")
     language = models.TextField(default="en")
     timezone = models.TextField(default="UTC")
-    contract = models.JSONField(default=dict)  # terms that override the policy's defaults (H10)
+    contract = models.JSONField(default=dict)  # terms that override the policy's defaults (H10): today's, see ContractTerms
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["name"], name="customer_name")]
+
+
+class ContractTerms(models.Model):
+    """What a contract said from a moment on, until the next row's (H10). Rows are added, never changed; see contracts.py."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="contract_terms")
+    terms = models.JSONField()
+    from_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    by = models.TextField()
+    reason = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["customer", "from_at"], name="contractterms_customer")]
 
 
 class Contact(models.Model):

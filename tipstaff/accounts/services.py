@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
-from tipstaff.accounts import checking, tenancies, timeline, upserts
+from tipstaff.accounts import checking, tenancies, timeline, upserts, versions
 from tipstaff.accounts.inventory import AssignmentChange, AssignmentFact, Inventory
-from tipstaff.accounts.models import Assignment, Customer, InventorySource, InventoryVersion, Service
+from tipstaff.accounts.models import Assignment, Customer, InventorySource, Service
 from tipstaff.accounts.nesting import Stranger, loops, strangers
 from tipstaff.accounts.tenancies import ASSIGNMENTS, NAMES
 from tipstaff.accounts.timeline import Span, Tenancy
@@ -64,7 +64,7 @@ def _taking_in(source: InventorySource, dry_run: bool) -> Iterator[None]:
     kept = False
     try:
         with transaction.atomic():
-            _lock()
+            versions.lock()
             if is_new:
                 source.save()
             yield
@@ -274,7 +274,7 @@ def correct_assignment(
     start: datetime | None = None, end: datetime | None = None, withdrawn: bool = False,
 ) -> Changes:  # fmt: skip
     """State a known assignment anew with another service or period (None: as it was), or withdraw it altogether."""
-    _lock()
+    versions.lock()
     prefix = _prefix_of(number)
     before = tenancies.known_at(ASSIGNMENTS, [prefix])
     wrong = next(row for row in before if row.number == number)
@@ -319,19 +319,9 @@ def _heard(source: InventorySource, word: datetime | None, now: datetime, proble
     source.save(update_fields=["last_word_at", "last_ok_at", "last_error"])
 
 
-def _lock() -> None:
-    """One writer at a time: two deliveries of the same prefix must see each other's rows."""
-    InventoryVersion.objects.bulk_create([InventoryVersion(pk=1)], ignore_conflicts=True)
-    InventoryVersion.objects.select_for_update().get(pk=1)
-
-
 def _close(changes: Changes, subject: str, action: str, by: str, now: datetime, reason: str = "") -> None:
     """Bump the version and write the record, where anything changed."""
     if not changes:
         return
-    with connection.cursor() as cursor:
-        # The transaction's number keeps two histories apart that both count from one, such as a restored backup's.
-        statement = """UPDATE accounts_inventoryversion SET at = %s,
-            number = greatest(number + 1, pg_current_xact_id()::text::bigint << 16) WHERE id = 1"""
-        cursor.execute(statement, [now])
+    versions.grown(now)
     record(by=by, action=action, subject=subject, now=now, reason=reason, **changes.summary())

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 
+from tipstaff.accounts import contracts
 from tipstaff.accounts.inventory import (
     CONTACT_FIELDS,
     CUSTOMER_FIELDS,
@@ -32,6 +33,7 @@ def customers(facts: Sequence[CustomerFact], source: InventorySource | None, now
     known = Customer.objects.filter(external_id__in=[fact.external_id for fact in facts])
     rows = {str(row.external_id): row for row in known}
     fresh, changed = [], set()
+    terms = {external_id: row.contract for external_id, row in rows.items()}
     for fact in facts:
         row = rows.get(fact.external_id)
         if row is None:
@@ -48,6 +50,8 @@ def customers(facts: Sequence[CustomerFact], source: InventorySource | None, now
     Customer.objects.bulk_update(
         [rows[external_id] for external_id in (changed | moved)], [*CUSTOMER_FIELDS, "parent"], batch_size=BATCH
     )
+    agreed = [(rows[one], before) for one, before in terms.items() if rows[one].contract != before]
+    contracts.stated(agreed, by=f"source:{source.name}" if source else "system:accounts", now=now)
     return Count(len(fresh), len((changed | moved) - new))
 
 

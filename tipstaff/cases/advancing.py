@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django.db.models.base import ModelState
 
+from tipstaff.accounts import contracts
 from tipstaff.accounts.models import Customer, Service
 from tipstaff.cases import dues, effects, knowing, writing
 from tipstaff.cases.facts import Facts
@@ -41,8 +42,9 @@ _OF_CASE = (
 )  # fmt: skip
 _OF_CUSTOMER = ("id", "contract", "protected_class", "parent_id")
 _OF_SERVICE = ("id", "protected_class")
+_CUSTOMERS = ", ".join(contracts.AT_OPENING if name == "contract" else f"u.{name}" for name in _OF_CUSTOMER)
 _LOCK = f"""
-    SELECT {", ".join(f"c.{name}" for name in _OF_CASE)}, {", ".join(f"u.{name}" for name in _OF_CUSTOMER)},
+    SELECT {", ".join(f"c.{name}" for name in _OF_CASE)}, {_CUSTOMERS},
         {", ".join(f"s.{name}" for name in _OF_SERVICE)}
     FROM cases_case c JOIN accounts_customer u ON u.id = c.customer_id LEFT JOIN accounts_service s ON s.id = c.service_id
     WHERE c.id = ANY(%s::bigint[]) ORDER BY c.id FOR NO KEY UPDATE OF c

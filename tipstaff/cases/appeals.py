@@ -27,7 +27,7 @@ def file(*, case: int, grounds: str, by: str, now: datetime, measure: int | None
     found = locked(case)
     if found.ticketed_at is None:
         raise Refused(f"case {found.pk} has not been put to the customer")
-    contact = people.contact_of(by)
+    contact = people.speaker(by)
     if contact is not None and contact.customer_id not in {found.customer_id, found.customer.parent_id}:
         raise Refused("this contact belongs to another customer")
     about = Measure.objects.filter(pk=measure, case=found).first() if measure else None

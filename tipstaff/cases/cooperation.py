@@ -41,7 +41,7 @@ def answer(*, cooperation: int, text: str, by: str, now: datetime) -> Cooperatio
     if row is None:
         raise NotFound(f"there is no request {cooperation}")
     case = locked(row.case_id)
-    contact = people.contact_of(by)
+    contact = people.speaker(by)
     if contact is not None and contact.customer_id not in {case.customer_id, case.customer.parent_id}:
         raise Refused("this contact belongs to another customer")
     if row.answered_at is not None:

@@ -31,7 +31,7 @@ def forward_to_client(
     ``name`` may be any name that the reseller uses; who the end user is stays the reseller's to say.
     """
     parent = locked(case)
-    contact = people.contact_of(by)
+    contact = people.speaker(by)
     if contact is not None and contact.customer_id != parent.customer_id:
         raise Refused("this contact belongs to another customer")
     if contact is not None and Case.objects.filter(opened_by=by, opened_at__gt=now - WITHIN).count() >= MOST:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
-from tipstaff.accounts import reachability
+from tipstaff.accounts import contracts, reachability
 from tipstaff.accounts.models import Contact
 from tipstaff.cases import people
 from tipstaff.cases.journal import journal, owe
@@ -51,7 +51,7 @@ def resellers(case: Case) -> list[Addressee]:
 
 
 def _roles(case: Case, kind: str) -> frozenset[str]:
-    named = case.customer.contract.get("notice_roles")
+    named = contracts.in_force(case.customer, case.opened_at).get("notice_roles")
     roles = {str(role) for role in named} if isinstance(named, list) and named else {"abuse"}
     return frozenset(roles | ({"administrative"} if kind in SERIOUS else set()))
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from tipstaff.cases import letters, notices
+from tipstaff.cases import letters, notices, people
 from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.letters import reporters_to_tell
 from tipstaff.cases.models import Case, JournalEntry
@@ -19,6 +19,7 @@ from tipstaff.correspondence.letters import Addressee, Audience, Letter, compose
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.kernel.errors import InputError, Problem, Refused
 from tipstaff.policy import queries as policy
+from tipstaff.policy.edition import Role
 from tipstaff.reports.models import Report
 
 __all__ = ["To", "preview", "reporters_to_tell", "take_back", "write"]
@@ -39,6 +40,7 @@ def write(*, case: int, audience: str, text: str, by: str, now: datetime, wait: 
 
     Refused where nobody can be told; InputError for an empty text or an audience that is neither.
     """
+    people.require(by, Role.ANALYST)
     to, text = _audience(audience), _checked(text)
     found = locked(case)
     sent = []
@@ -65,6 +67,7 @@ def preview(*, case: Case, audience: str, text: str, now: datetime) -> tuple[Let
 @transaction.atomic
 def take_back(*, messages: list[int], by: str, now: datetime) -> None:
     """Undo a message before it leaves. Refused where one is on its way already; then none is taken back."""
+    people.require(by, Role.ANALYST)
     for number in messages:
         found = outbox.withdraw(message=number, by=by, now=now, reason="taken back before it left")
         kind, _, case = found.reference.partition(":")
@@ -96,10 +99,10 @@ def _people(case: Case, to: To) -> list[tuple[Addressee, dict[str, Any]]]:
         if person is None:
             raise Refused("the customer has no contact that mail reaches; add one on the customer's page")
         return [(person, {})]
-    people = reporters_to_tell(case.pk)
-    if not people:
+    reporters = reporters_to_tell(case.pk)
+    if not reporters:
         raise Refused("no reporter of this case is authenticated and has an address; nothing can be sent to them")
-    return [(Addressee(Audience.REPORTER, row.email, row.name), {"subject": _subject(case.pk, row.pk)}) for row in people]
+    return [(Addressee(Audience.REPORTER, row.email, row.name), {"subject": _subject(case.pk, row.pk)}) for row in reporters]
 
 
 def _subject(case: int, reporter: int) -> str:

@@ -55,6 +55,14 @@ def require_person(by: str, wanted: Role) -> str:
     return require(by, wanted)
 
 
+def speaker(by: str) -> Contact | None:
+    """For what a customer says: the contact; None for the desk that writes it down, whose role is asked, and for a program."""
+    contact = contact_of(by)
+    if contact is None:
+        require(by, Role.ANALYST)
+    return contact
+
+
 def contact_of(by: str) -> Contact | None:
     """The contact behind 'contact:7'; None for anybody else. Raises NotFound for one that does not exist."""
     if not is_contact(by):

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from tipstaff.audit.services import record
-from tipstaff.cases import wrong
+from tipstaff.cases import people, wrong
 from tipstaff.cases.advancing import Act, advance_many
 from tipstaff.cases.grouping import group_key
 from tipstaff.cases.journal import journal, locked
@@ -17,6 +17,7 @@ from tipstaff.cases.models_time import RUNNING
 from tipstaff.cases.states import RUNS, Event, State, family
 from tipstaff.cases.undoing import put_back
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
+from tipstaff.policy.edition import Role
 
 KEPT = ("state", "outcome", "accepting", "waiting_on", "events", "reports", "reporters", "merged_into_id")
 STANDING = ("state", "outcome", "accepting", "waiting_on")  # put back together with the moments
@@ -26,6 +27,7 @@ TIMES = ("closed_at", "next_due_at", "first_event_at", "last_event_at")
 @transaction.atomic
 def merge(*, cases: Sequence[int], into: int, by: str, now: datetime, reason: str = "") -> CaseChange:
     """Carry everything of ``cases`` into one. All must be open and of one customer (a wrong merge accuses the wrong one)."""
+    people.require(by, Role.ANALYST)
     _hold([into, *cases])
     target = _open(into)
     others = [_open(number) for number in sorted(set(cases) - {target.pk})]
@@ -71,6 +73,7 @@ def merge(*, cases: Sequence[int], into: int, by: str, now: datetime, reason: st
 @transaction.atomic
 def split(*, case: int, event_keys: Sequence[UUID], by: str, now: datetime, reason: str) -> tuple[Case, CaseChange]:
     """Set some events of a case apart in a case of their own. New events go on joining the old one."""
+    people.require(by, Role.ANALYST)
     source = _open(case)
     _reasoned(reason)
     change = CaseChange.objects.create(kind="split", by=by, at=now, reason=reason, before=_snapshot([source]))
@@ -106,6 +109,7 @@ def split(*, case: int, event_keys: Sequence[UUID], by: str, now: datetime, reas
 @transaction.atomic
 def move(*, event_keys: Sequence[UUID], to: int, by: str, now: datetime, reason: str) -> CaseChange:
     """Carry events to another open case, also of another customer: a person has decided whose they are."""
+    people.require(by, Role.ANALYST)
     _reasoned(reason)
     _hold([to, *_cases_of(event_keys)])
     target = _open(to)
@@ -134,6 +138,7 @@ def move(*, event_keys: Sequence[UUID], to: int, by: str, now: datetime, reason:
 @transaction.atomic
 def undo(*, change: int, by: str, now: datetime) -> CaseChange:
     """Take a change back: every event returns to where it was, and closed cases are what they were."""
+    people.require(by, Role.ANALYST)
     found = CaseChange.objects.select_for_update().filter(pk=change).first()
     if found is None:
         raise NotFound(f"there is no change {change}")

@@ -1,4 +1,4 @@
-"""What people (and the sweep) do to cases. Every act writes the journal in the same transaction."""
+"""What people (and the sweep) do to cases. Every act asks the role and writes the journal in the same transaction."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from tipstaff.cases.states import Event
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy import deadlines
 from tipstaff.policy import queries as policy
-from tipstaff.policy.edition import Edition
+from tipstaff.policy.edition import Edition, Role
 
 FACTS = ("harmed_party", "surface", "mode", "medium", "third_party_rule", "jurisdiction", "statute", "actor", "fault")
 #: How a person may end a case, and the event that the table decides by.
@@ -43,6 +43,7 @@ def _open(number: int) -> Case:
 @transaction.atomic
 def take(*, case_ids: Sequence[int], by: StaffMember, now: datetime) -> dict[int, str]:
     """Make ``by`` the owner. Returns what went wrong, by case number."""
+    people.require(by.username, Role.ANALYST)
     errors = {}
     for number in case_ids:
         try:
@@ -68,6 +69,7 @@ def take(*, case_ids: Sequence[int], by: StaffMember, now: datetime) -> dict[int
 @transaction.atomic
 def release(*, case_ids: Sequence[int], by: StaffMember, now: datetime) -> None:
     """Undo a take: nobody owns the cases."""
+    people.require(by.username, Role.ANALYST)
     for case in Case.objects.select_for_update().filter(pk__in=case_ids, owner=by):
         case.owner = None
         case.save(update_fields=["owner"])
@@ -77,6 +79,7 @@ def release(*, case_ids: Sequence[int], by: StaffMember, now: datetime) -> None:
 @transaction.atomic
 def note(*, case: int, text: str, by: str, now: datetime) -> JournalEntry:
     """An internal note. It is internal by construction: nothing sends a journal entry of kind note."""
+    people.require(by, Role.ANALYST)
     if not text.strip():
         raise InputError(Problem("text", "the note is empty", "write something, or leave it"))
     return journal(case=locked(case), kind="note", text=text.strip(), by=by, now=now, internal=True)
@@ -85,6 +88,7 @@ def note(*, case: int, text: str, by: str, now: datetime) -> JournalEntry:
 @transaction.atomic
 def set_facts(*, case: int, facts: Mapping[str, str], by: str, now: datetime) -> Case:
     """Record typed facts; values must be those that the pinned edition lists."""
+    people.require(by, Role.ANALYST)
     found = _open(case)
     edition = policy.compiled(found.edition)
     problems = []
@@ -121,6 +125,7 @@ def classify(
 
     Refused while a fact that the policy requires before a ticket is missing. Another category regroups the case.
     """
+    people.require(by, Role.ANALYST)
     found = _open(case)
     edition = policy.compiled(found.edition)
     entry = edition.categories.get(category)
@@ -184,6 +189,7 @@ def _ticket(case: Case, edition: Edition, by: str, now: datetime) -> None:
 @transaction.atomic
 def close(*, case: int, outcome: str, reason: str, by: str, now: datetime) -> Case:
     """End the case. Late events still join it; newer ones open a linked case."""
+    people.require(by, Role.ANALYST)
     if outcome not in OUTCOMES:
         raise InputError(Problem("outcome", f"{outcome!r} is no outcome", "one of " + ", ".join(OUTCOMES)))
     if not reason.strip():
@@ -200,6 +206,7 @@ def close(*, case: int, outcome: str, reason: str, by: str, now: datetime) -> Ca
 @transaction.atomic
 def reopen(*, case: int, by: str, now: datetime) -> Case:
     """Undo one's own closing, within seconds. Later, newer events or a person open a linked case instead."""
+    people.require(by, Role.ANALYST)
     found = locked(case)
     last = found.journal.filter(kind="state").order_by("-at", "-id").first()
     if found.closed_at is None or last is None or last.actor != by or now - last.at > UNDO_TIME:
@@ -224,6 +231,7 @@ def open_by_hand(
     brand: str = "",
 ) -> Case:
     """A case from a call or a letter: it opens in TRIAGE with what was said as its first note."""
+    people.require(by, Role.ANALYST)
     in_force = policy.edition_in_force(brand, now)
     if in_force is None:
         raise Refused("no published policy edition is in force; publish one first")
@@ -267,6 +275,7 @@ def open_by_hand(
 @transaction.atomic
 def relate(*, case: int, other: int, by: str, now: datetime) -> None:
     """Link two cases that belong together without being one."""
+    people.require(by, Role.ANALYST)
     first, second = locked(case), locked(other)
     if first.pk == second.pk:
         raise InputError(Problem("other", "is the same case"))

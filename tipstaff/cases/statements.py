@@ -128,7 +128,7 @@ def _row(kind: str, case: Case, by: str, now: datetime, via: str, author: str, *
     long = [name for name, value in said.items() if len(value) > MOST]
     if long:
         raise InputError([Problem(name, f"is longer than {MOST} characters", "shorten it, or attach it") for name in long])
-    contact = people.contact_of(by)
+    contact = people.speaker(by)
     if contact is not None and contact.customer_id not in _answering(case):
         raise Refused("this contact belongs to another customer")
     values = {name: value.strip() for name, value in said.items()}

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.cases.resolving import HOUR, Desk
-from tipstaff.accounts import staff
+from tipstaff.accounts import contracts, staff
 from tipstaff.accounts.models import Customer
 from tipstaff.cases import resolution, restriction, retests, statements
 from tipstaff.cases.backtesting.backtest import as_json, backtest
@@ -201,7 +201,15 @@ def test_people_may_decide_what_they_could_decide_then() -> None:
 
 def test_what_is_taken_as_it_is_today_is_said() -> None:
     desk = lived(WILL, silent)
-    assert as_json(run(desk, edition(WILL)))["assumed"][1].startswith("terms of contracts are those of today: none has one")
+    assumed = as_json(run(desk, edition(WILL)))["assumed"]
+    assert assumed[1] == "terms of contracts are those in force when a case was opened" and len(assumed) == 2
     Customer.objects.filter(pk=desk.case.customer_id).update(contract={"notice_hours": 96})
     said = next(line for line in lines(run(desk, edition(WILL))) if "contracts" in line)
     assert "roles are those that people held then" in said and "1 of these cases" in said
+
+
+def test_a_contract_that_was_changed_since_changes_nothing_of_what_was() -> None:
+    desk = lived(WILL, silent)
+    contracts.change(customer=desk.case.customer_id, terms={"notice_hours": 96}, reason="a rider", by="bob", now=desk.now)
+    result = run(desk, edition(WILL))
+    assert (result.cases, result.differences, result.own_terms) == (1, [], 0)

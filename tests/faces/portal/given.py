@@ -166,6 +166,7 @@ def world(now: datetime, pack: str = "default") -> World:
     reported(given.CAROL, now - 2 * H, by=NEEDLES["second reporter"])
     for case in Case.objects.select_related("customer"):
         made.cases[str(case.customer.external_id)] = case
+    given.colleagues(**{"alicia-needle": "analyst"})
     for case in made.cases.values():
         if case.state == "TRIAGE":
             services.classify(case=case.pk, category=case.category, by="alicia-needle", now=now - 2 * H, ticket=True)

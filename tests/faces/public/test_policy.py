@@ -35,10 +35,10 @@ def newer(provider) -> StoredEdition:
     edition = loading.from_content(loading.canonical(edition))
     now = clock_now()
     stored = services.draft(
-        edition=edition, effective_from=now + timedelta(hours=1), by="alice", now=now, intake_address="abuse@example.net"
+        edition=edition, effective_from=now + timedelta(hours=1), by="system:test", now=now, intake_address="abuse@example.net"
     )
     cache.clear()
-    return services.publish(stored=stored.pk, by="bob", now=now)
+    return services.publish(stored=stored.pk, by="system:second", now=now)
 
 
 def name_of() -> str:
@@ -52,7 +52,7 @@ def test_nothing_is_published_without_an_edition(client):
 
 
 def test_a_draft_is_not_shown(client):
-    services.draft(edition=loading.load_packaged("default"), effective_from=BEFORE, by="alice", now=BEFORE)
+    services.draft(edition=loading.load_packaged("default"), effective_from=BEFORE, by="system:test", now=BEFORE)
     stored = StoredEdition.objects.get()
     assert client.get("/policy/").status_code == 404
     assert client.get(f"/policy/{stored.name}/").status_code == 404

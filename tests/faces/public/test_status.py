@@ -22,6 +22,12 @@ from tipstaff.reports.models import Reporter
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def people(db):
+    """Alice and Bob work here."""
+    return given.colleagues()
+
+
 @pytest.fixture
 def token(client, provider) -> str:
     return sent(client).url.rstrip("/").rpartition("/")[2]

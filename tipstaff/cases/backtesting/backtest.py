@@ -40,14 +40,14 @@ class Backtest:
     against: dict[str, int] = field(default_factory=dict)  # pinned editions and how many cases each had
     differences: list[Difference] = field(default_factory=list)
     over_limit: tuple[int, int] = (0, 0)  # customers over the limit of strikes: then, under the draft
-    own_terms: int = 0  # cases of customers whose contract, as it is today, has a time of its own
+    own_terms: int = 0  # cases with a time from their customer's contract as it is today: no history of it is kept
 
     @property
     def assumed(self) -> list[str]:
         """What is taken as it is today, since nothing tells how it was; and what is taken as it was."""
-        words = ["roles are those that people held then"]
-        terms = f"{self.own_terms} of these cases have a time from their customer's contract" if self.own_terms else "none has one"
-        return [*words, f"terms of contracts are those of today: {terms}"]
+        words = ["roles are those that people held then", "terms of contracts are those in force when a case was opened"]
+        today = f"those of today where no history of a contract is kept: so {self.own_terms} of these cases have their time"
+        return [*words, today] if self.own_terms else words
 
     @property
     def totals(self) -> dict[Sort, int]:
@@ -88,7 +88,7 @@ def _run(edition: Edition, since: datetime, now: datetime, brand: str, most: int
         progress("Living through the cases", start, len(numbers))
         for one, name in _compared(_cases(numbers[start : start + AT_ONCE]), edition, now, pinned, changed):
             result.against[name] = result.against.get(name, 0) + 1
-            result.own_terms += one.past.contract is not None
+            result.own_terms += one.past.contract is not None and one.past.terms_of_today
             strikes.append((one.past.customer, one.then, one.draft))
             if one.sorts:
                 result.differences.append(one)

@@ -81,6 +81,7 @@ class Past:
     fault: str = ""
     by_hand_only: str = ""
     contract: timedelta | None = None
+    terms_of_today: bool = True  # no history of the contract is kept
     earlier_breach_at: datetime | None = None  # an earlier case of this kind was resolved
     continues_at: datetime | None = None  # when the case that it continues was resolved
     parent: tuple[str, datetime, timedelta | None] | None = None  # its parent's kind, ticket and contract

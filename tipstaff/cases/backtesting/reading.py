@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db import connection
 
-from tipstaff.accounts.models import Contact
+from tipstaff.accounts import contracts
+from tipstaff.accounts.models import Contact, ContractTerms
 from tipstaff.audit.models import Entry
 from tipstaff.cases import knowing, suggesting
 from tipstaff.cases.backtesting.past import Happening, Kind, Past, Told
@@ -54,6 +55,7 @@ class _Known:
     earlier: dict[int, datetime] = field(default_factory=dict)
     seen: dict[int, list[tuple[datetime, datetime]]] = field(default_factory=dict)
     latest: dict[int, suggesting.Sighting] = field(default_factory=dict)
+    agreed: dict[int, list[ContractTerms]] = field(default_factory=dict)  # by customer
 
     def of(self, name: str, case: int) -> list[Any]:
         return self.rows[name].get(case, [])
@@ -69,7 +71,17 @@ _ROWS: Mapping[str, tuple[Any, str]] = {
 def pasts(cases: Sequence[Case], editions: Mapping[int, Edition]) -> list[Past]:
     """Each case's past. ``cases`` come with customer, service and parent; ``editions`` by the id of the pinned one."""
     known = _load(cases)
+    _terms_of_then(cases, known)
     return [_past(case, editions[case.edition_id], known) for case in cases]
+
+
+def _terms_of_then(cases: Sequence[Case], known: _Known) -> None:
+    """Each case, and its parent, goes by what its customer's contract said when it was opened, as it did then."""
+    pairs = [one for case in cases for one in (case, case.parent) if one is not None]
+    known.agreed = contracts.histories(one.customer_id for one in pairs)
+    for one in pairs:
+        if rows := known.agreed.get(one.customer_id):
+            one.customer.contract = contracts.at(rows, one.opened_at)
 
 
 def not_replayed(numbers: Sequence[int]) -> set[int]:
@@ -205,7 +217,8 @@ def _past(case: Case, edition: Edition, known: _Known) -> Past:
         happenings=tuple(sorted(_happenings(case, known), key=lambda one: (one.at, one.kind))),
         told=Told(after, known.unreachable.get(case.customer_id, ())), fault=case.fault,
         facts=frozenset(name for name in FACTS if getattr(case, name)), by_hand_only=knowing.by_hand_only(case),
-        contract=contract_time(case.customer.contract), earlier_breach_at=known.earlier.get(case.pk),
+        contract=contract_time(case.customer.contract), terms_of_today=case.customer_id not in known.agreed,
+        earlier_breach_at=known.earlier.get(case.pk),
         continues_at=known.continues.get(case.pk),
         parent=(parent.category, parent.ticketed_at, contract_time(parent.customer.contract))
         if parent is not None and parent.ticketed_at else None,

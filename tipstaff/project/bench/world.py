@@ -107,5 +107,6 @@ def _policy() -> None:
     from tipstaff.policy import loading, services
 
     edition: Any = loading.load_packaged("default")
-    stored = services.draft(edition=edition, effective_from=LONG_AGO, by="alice", now=START, intake_address="abuse@example.net")
-    services.publish(stored=stored.pk, by="bob", now=START)
+    to = "abuse@example.net"
+    stored = services.draft(edition=edition, effective_from=LONG_AGO, by="system:bench", now=START, intake_address=to)
+    services.publish(stored=stored.pk, by="system:bench-second", now=START)

@@ -6,12 +6,14 @@ from typing import Any
 from django.http import HttpResponse
 
 from tipstaff.accounts import lookups as accounts
+from tipstaff.accounts.contracts import ROLES
 from tipstaff.accounts.models import Acceptance, Customer
 from tipstaff.cases import queries, refusals
 from tipstaff.cases.access import visible_to
 from tipstaff.cases.models import RefusalMatch
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
+from tipstaff.faces.desk.views import contracts
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 
@@ -45,6 +47,7 @@ def customer(request: DeskRequest, number: int) -> HttpResponse:
         "contacts": accounts.contacts_of(found.pk), "services": list(found.services.order_by("name")[:200]),
         "open_cases": list(cases.filter(closed_at__isnull=True).order_by("next_due_at", "id")[:CASES]),
         "closed_cases": list(cases.filter(closed_at__isnull=False).order_by("-opened_at", "-id")[:CASES]),
+        "agreed": contracts.shown(found, now), "roles_of_contacts": ROLES,
         "acceptances": list(Acceptance.objects.filter(customer=found).order_by("-accepted_at")[:20]),
         "children": list(found.children.order_by("name")[:50]),
         "caught": list(RefusalMatch.objects.filter(customer=found, decision="").select_related("refusal")[:5]),
