@@ -1,6 +1,7 @@
 """Bodies over HTTP as machines send them, in chunks or cut off, and headers through a proxy, on the real web server."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -30,14 +31,19 @@ application = Believing(Measured(page, 1000), (ip_network("127.0.0.1/32"),))
 """
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     """granian, as `tipstaff up` runs it, on a free port; and what the application took."""
     place = tmp_path_factory.mktemp("web")
     (place / "page.py").write_text(APPLICATION)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "page:application"]
     known = os.environ | {"PYTHONPATH": f"{place}{os.pathsep}{ROOT}"}
     with subprocess.Popen(words, cwd=place, env=known, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
@@ -48,14 +54,39 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path
             running.terminate()
 
 
-def ask(port: int, request: bytes, *, cut: bool = False) -> tuple[bytes, bytes]:
+def ask(port: int, request: bytes, *, cut: bool = False, source: str = "127.0.0.1") -> tuple[bytes, bytes]:
     """The status line and the body of the answer; ``cut``: we say that nothing more comes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(source, 0)) as connection:
         connection.sendall(request)
         if cut:
             connection.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: connection.recv(65_536), b""))
     return answer.partition(b"\r\n")[0], answer.partition(b"\r\n\r\n")[2]
+
+
+NGINX = """daemon off; worker_processes 1; pid {place}/pid; error_log {place}/error.log;
+events {{ worker_connections 64; }}
+http {{ access_log off; client_body_temp_path {place}/b; proxy_temp_path {place}/p; fastcgi_temp_path {place}/f;
+  uwsgi_temp_path {place}/u; scgi_temp_path {place}/s;
+  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://127.0.0.1:{to};
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; }} }} }}
+"""
+SPELT = (b"X_Forwarded_For", b"X-Forwarded_For", b"X_Forwarded-For", b"X-Forwarded-For")
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_behind_nginx_nobody_writes_their_own_address_however_they_spell_it(server: tuple[int, Path], tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "nginx.conf").write_text(NGINX.format(place=tmp_path, port=port, to=server[0]))
+    words = ["nginx", "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "error.log")]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        try:
+            assert wait_until(lambda: answers("127.0.0.1", port), 60)
+            head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            seen = {name: ask(port, head + name + b": 203.0.113.66\r\n\r\n", source="127.0.0.2") for name in SPELT}
+        finally:
+            running.terminate()
+    assert seen == dict.fromkeys(SPELT, (b"HTTP/1.1 200 OK", b"127.0.0.2 "))
 
 
 def test_a_body_in_chunks_is_taken_whole(server: tuple[int, Path]) -> None:

@@ -203,7 +203,11 @@ def shadow_mode() -> Iterator[Finding]:
 
 
 def proxies() -> Iterator[Finding]:
-    if environment.get("public_url").startswith("https://") and not environment.networks("proxies"):
+    named = environment.networks("proxies")
+    if named:
+        advice = "they must drop header names with underscores (X_Forwarded_For): nginx does, others when told"
+        yield Finding(OK, "proxies", f"believed: {', '.join(map(str, named))}", advice)
+    elif environment.get("public_url").startswith("https://"):
         text = "people come through a proxy that is not named: to the limits on guessing and sending all of them are one address"
         yield Finding(WARN, "proxies", text, "name its address in TIPSTAFF_PROXIES, and have it add to X-Forwarded-For")
 
