@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from tipstaff.kernel.errors import InputError, Problem, TipstaffError
-from tipstaff.project import connections, environment, roles
+from tipstaff.project import connections, environment, migrating, roles
 
 
 def setup_django(*, role: str = "app") -> None:
@@ -25,7 +25,8 @@ def migrate(*, verbosity: int = 1) -> None:
 
     # run_syncdb makes the tables of an app whose first migration is not written yet; with all written it does nothing.
     try:
-        call_command("migrate", interactive=False, run_syncdb=True, verbosity=verbosity)
+        with migrating.adding_quickly():
+            call_command("migrate", interactive=False, run_syncdb=True, verbosity=verbosity)
     except DatabaseError as error:
         if "permission denied" not in str(error):
             raise
