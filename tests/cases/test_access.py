@@ -88,7 +88,7 @@ ENOUGH = {**dict.fromkeys(SERVICES, roles.WORKERS), **dict.fromkeys((editions.dr
                                                                     roles.ACTS["publish policy"])}  # fmt: skip
 #: What these call to be sure of the role; asked before anything is written.
 ASKING = (
-    "require", "speaker(", "access.author(", "_may_review(", "_person(", "roles(by)", "rule(", "_ruled(", "_say(", "_row(", "_ask(",
+    "people.require", "speaker(", "access.author(", "_may_review(", "_person(", "roles(by)", "rule(", "_ruled(", "_say(", "_row(", "_ask(",
     "row.reviewer", "by != row.by", "own closing",
 )  # fmt: skip
 #: Parts of services: what they are given was decided by a person whose role was asked, by the clock, or by enforcement.
