@@ -24,6 +24,7 @@ from tipstaff.evidence.services import read_many
 from tipstaff.intake import services as intake
 from tipstaff.intake.models import Submission
 from tipstaff.intake.spool import Accepted, Spool
+from tipstaff.intake.warming import warm
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import TipstaffError
@@ -54,6 +55,7 @@ class Worker:
         self.loaded_at = self.swept_at = self.expired_at = self.began_at = now()
         self.submissions = self.events = 0
         self.step_size = MOST
+        self.is_warm = False
         self.interrupted = False  # the database went away: what was in hand is claimed, but nobody goes on with it
 
     def run(self, stop: threading.Event) -> None:
@@ -70,7 +72,14 @@ class Worker:
                 self.interrupted = True
                 busy, pause = False, min(pause * 2, 5)
             if not busy:
+                self._warm_up()
                 stop.wait(pause)
+
+    def _warm_up(self) -> None:
+        """Nothing waits: what reading builds on first use is built now, so that the first letter need not wait for it."""
+        if self.context is not None and not self.is_warm:
+            self.is_warm = True
+            warm(self.reader.vocabulary)
 
     def step(self) -> bool:
         """One look at the spool and at waiting rows; True when there was work."""

@@ -55,6 +55,7 @@ class Meter:
 
     cluster: Any
     beside: Sequence[psutil.Process] = ()  # our programs that work with this one, as workers do
+    takes_part: bool = True  # False where this process only looks on until the others are done
     began: float = field(default_factory=time.perf_counter)
     cpu: float = 0.0
     wall: float = 0.0
@@ -63,7 +64,7 @@ class Meter:
         self._at = self._cpu()
 
     def _cpu(self) -> float:
-        own = sum(os.times()[:4])
+        own = sum(os.times()[:4]) if self.takes_part else 0.0
         server = psutil.Process(self.cluster.server.pid)
         return (
             own
