@@ -93,6 +93,14 @@ def test_a_mail_renamed_while_its_maildir_is_read_is_not_missed(
     assert {item.content for item in taken.items} == {MAIL.format(number, number).encode() for number in range(3)}
 
 
+def test_standard_input_is_filed_as_asked_and_an_mbox_is_its_mails(spool: Spool) -> None:
+    taken = files.receive_stream(io.BytesIO(mbox(3)), spool, filename="old.mbox", now=NOW, source="archive")
+    assert [item.filename for item in taken.items] == ["old.mbox#1", "old.mbox#2", "old.mbox#3"]
+    assert {item.source for item in taken.items} == {"archive"} and len(contents(spool)) == 3
+    (one,) = files.receive_stream(io.BytesIO(MAIL.encode()), spool, filename="a.eml", now=NOW).items
+    assert (one.filename, one.source, one.content) == ("a.eml", "files", MAIL.encode())
+
+
 def test_a_letter_that_begins_a_line_with_from_and_a_clock_is_not_cut(tmp_path: Path, spool: Spool) -> None:
     path = tmp_path / "two.mbox"
     letter = MAIL.format(1, 1) + "\nFrom 203.0.113.7 we saw logins at 10:15:00.\n\nFrom 08:15:00 on they came in masses.\n"

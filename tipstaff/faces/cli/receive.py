@@ -57,7 +57,7 @@ def receive(paths: tuple[Path, ...], wait: bool, as_json: bool, source: str, nam
 def _take(paths: Sequence[Path], spool: Spool, source: str, name: str) -> Iterable[files.Taken]:
     named = list(files.files_under(path for path in paths if str(path) != "-"))
     if any(str(path) == "-" for path in paths):
-        yield files.receive_stream(sys.stdin.buffer, spool, filename=name, now=now())
+        yield files.receive_stream(sys.stdin.buffer, spool, filename=name, now=now(), source=source)
     with click.progressbar(named, file=sys.stderr, hidden=not sys.stderr.isatty(), label="Receiving") as shown:
         yield from files.receive(shown, spool, source=source, now=now())
 

@@ -6,6 +6,7 @@ file is its path, its time of change and its bytes: received twice, it is one su
 
 import gzip
 import hashlib
+import io
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -135,8 +136,7 @@ def _mbox(path: Path) -> BinaryIO | None:
         packed = raw.read(3) == b"\x1f\x8b\x08"
     stream: BinaryIO = gzip.open(path, "rb") if packed else path.open("rb")  # type: ignore[assignment]  # noqa: SIM115 - the caller closes it
     try:
-        first = stream.readline(400)
-        if _FROM_LINE.match(first) and looks_like_mail(stream.read(4000)):
+        if _is_mbox(stream):
             stream.seek(0)
             return stream
     except (OSError, EOFError, zlib.error):
@@ -145,6 +145,10 @@ def _mbox(path: Path) -> BinaryIO | None:
             raise
     stream.close()
     return None
+
+
+def _is_mbox(stream: BinaryIO) -> bool:
+    return bool(_FROM_LINE.match(stream.readline(400))) and looks_like_mail(stream.read(4000))
 
 
 def split_mbox(stream: BinaryIO) -> Iterator[bytes]:
@@ -215,14 +219,17 @@ def _put(group: Sequence[Accepted], spool: Spool) -> Sequence[Accepted]:
     return group
 
 
-def receive_stream(stream: BinaryIO, spool: Spool, *, filename: str, now: datetime) -> Taken:
+def receive_stream(stream: BinaryIO, spool: Spool, *, filename: str, now: datetime, source: str = SOURCE) -> Taken:
     """Standard input as a submission; an mbox as its mails."""
     content = stream.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
         return Taken("-", problem=Problem("standard input", f"is longer than {MAX_FILE} bytes", "send it as a file, in parts"))
-    item = accepted(source=SOURCE, kind=SOURCE, content=content, now=now, filename=filename)
-    _put([item], spool)
-    return Taken("-", (item,))
+    named = [(content, filename)]
+    if _is_mbox(io.BytesIO(content)):
+        named = [(mail, f"{filename}#{number}") for number, mail in enumerate(split_mbox(io.BytesIO(content)), 1)]
+    items = [accepted(source=source, kind=SOURCE, content=mail, now=now, filename=name) for mail, name in named]
+    _put(items, spool)
+    return Taken("-", tuple(items))
 
 
 def sweep_folder(folder: Path, spool: Spool, *, source: str, settled_before: datetime, now: datetime) -> list[Taken]:
