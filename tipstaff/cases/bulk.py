@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import orjson
 import polars as pl
 from django.db import connection
@@ -21,7 +20,7 @@ from tipstaff.cases.grouping import Fate, Group, Known, Placement, place_all
 from tipstaff.cases.opening import Beginning, Evidence, begin
 from tipstaff.cases.refreshing import MOMENT, REFRESH, SHARES, refresh
 from tipstaff.cases.states import Duty
-from tipstaff.kernel import bulk
+from tipstaff.kernel import arrays, bulk
 from tipstaff.policy import deadlines
 from tipstaff.policy.edition import Edition
 
@@ -109,42 +108,43 @@ def known_cases(keys: Sequence[str]) -> pl.DataFrame:
 
     ``noticed_at`` is when the customer of an open ticket was last told, null where nobody was.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""SELECT {_SEEN}, c.merged_into_id FROM unnest(%s::uuid[]) WITH ORDINALITY AS w(key, place)
-                JOIN cases_case c ON c.group_key = w.key""",  # noqa: S608 - fixed words
-            [bulk.array_literal(keys)],
+    columns = arrays.rows(  # whole columns come back at a third of the cost of rows
+        f"""SELECT {", ".join(f"array_agg({what})" for what in (*_SEEN, "c.merged_into_id"))}
+            FROM unnest(%s) WITH ORDINALITY AS w(key, place) JOIN cases_case c ON c.group_key = w.key""",  # noqa: S608
+        [arrays.array(pl.Series(keys, dtype=pl.String), "uuid")],
+    )[0]
+    found = _seen([column or [] for column in columns], {"merged": pl.Int64})
+    merged = found.filter(pl.col("merged").is_not_null())
+    found = found.filter(pl.col("merged").is_null()).drop("merged")
+    if len(merged):
+        went = arrays.rows(
+            f"""WITH RECURSIVE went AS (
+                   SELECT w.place, c.id, c.merged_into_id FROM unnest(%s, %s) AS w(place, id) JOIN cases_case c ON c.id = w.id
+                   UNION SELECT w.place, c.id, c.merged_into_id FROM went w JOIN cases_case c ON c.id = w.merged_into_id)
+               SELECT {", ".join(_SEEN)} FROM went w JOIN cases_case c ON c.id = w.id WHERE w.merged_into_id IS NULL""",  # noqa: S608
+            [arrays.array(merged[name], "int8") for name in ("place", "merged")],
         )
-        rows = cursor.fetchall()
-        merged = [(row[0], row[-1]) for row in rows if row[-1] is not None]
-        rows = [row[:-1] for row in rows if row[-1] is None]
-        if merged:
-            cursor.execute(
-                f"""WITH RECURSIVE went AS (
-                       SELECT w.place, c.id, c.merged_into_id FROM unnest(%s::int[], %s::bigint[]) AS w(place, id)
-                       JOIN cases_case c ON c.id = w.id
-                       UNION SELECT w.place, c.id, c.merged_into_id FROM went w JOIN cases_case c ON c.id = w.merged_into_id)
-                   SELECT {_SEEN} FROM went w JOIN cases_case c ON c.id = w.id WHERE w.merged_into_id IS NULL""",  # noqa: S608
-                [list(column) for column in zip(*merged, strict=True)],
-            )
-            rows = list(dict.fromkeys([*rows, *cursor.fetchall()]))
-    places, *columns = list(zip(*rows, strict=True)) or [()] * len(KNOWN)
-    names = pl.Series("group_key", keys, dtype=pl.String)
-    found = pl.DataFrame([pl.Series(name, column, dtype=_SEEN_AS[name]) for name, column in zip(_SEEN_AS, columns, strict=True)])
+        found = pl.concat([found, _seen(list(zip(*went, strict=True)) or [()] * len(_SEEN_AS))]).unique(maintain_order=True)
     return found.select(
-        names.gather(np.array(places, np.int64) - 1) if places else names.clear(),
+        pl.Series("group_key", keys, dtype=pl.String).gather(found["place"] - 1).alias("group_key"),
         *[pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") if kind == MOMENT else name
           for name, kind in KNOWN.items() if name != "group_key"],
     )  # fmt: skip
 
 
+def _seen(columns: Sequence[Sequence[Any]], more: Mapping[str, Any] | None = None) -> pl.DataFrame:
+    kinds = {**_SEEN_AS, **(more or {})}
+    return pl.DataFrame([pl.Series(name, column, dtype=kinds[name]) for name, column in zip(kinds, columns, strict=True)])
+
+
 #: What is asked of a known case. Moments come as µs since 1970, which cost a third of what time stamps cost to read.
 _MICROS = "(extract(epoch FROM {}) * 1000000)::bigint"
-_SEEN = ", ".join(
-    ("w.place", "c.id", "c.accepting", _MICROS.format("c.closed_at"), _MICROS.format("c.window_until"),
-     "CASE WHEN c.closed_at IS NULL AND c.ticketed_at IS NOT NULL THEN " + _MICROS.format("c.noticed_at") + " END")
+_SEEN = (
+    "w.place", "c.id", "c.accepting", _MICROS.format("c.closed_at"), _MICROS.format("c.window_until"),
+    "CASE WHEN c.closed_at IS NULL AND c.ticketed_at IS NOT NULL THEN " + _MICROS.format("c.noticed_at") + " END",
 )  # fmt: skip
 _SEEN_AS = {
+    "place": pl.Int64,
     "case_id": pl.Int64, "accepting": pl.Boolean, "closed_at": pl.Int64, "window_until": pl.Int64, "noticed_at": pl.Int64,
 }  # fmt: skip
 

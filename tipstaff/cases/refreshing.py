@@ -10,7 +10,7 @@ from django.db import connection
 
 from tipstaff.cases import openings, writing
 from tipstaff.cases.states import Duty
-from tipstaff.kernel import bulk
+from tipstaff.kernel import arrays, bulk
 from tipstaff.kernel.errors import TipstaffError
 
 MOMENT = pl.Datetime("us", "UTC")
@@ -24,6 +24,7 @@ REFRESH: dict[str, Any] = {
     "until": MOMENT,
 }
 SHARES: dict[str, Any] = {"case_id": pl.Int64, "report_id": pl.Int64, "reporter_id": pl.Int64, "events": pl.Int64}
+MANY, LAST_REPORTS = 500, 3  # cases from which on it pays to look at what a reporter's last reports speak of, and how many of them
 CASE_REPORT = {"case_id": "int8", "report_id": "int8", "reporter_id": "int8", "events": "int4", "at": "timestamptz"}
 
 
@@ -52,25 +53,24 @@ def refresh(cases: pl.DataFrame, shares: pl.DataFrame, now: datetime, late: Abst
 def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> set[int]:
     """Write the refreshment; returns which of the cases are closed."""
     fresh = [reporters.get(case, 0) for case in cases["case_id"].to_list()] if reporters else [0] * len(cases)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """WITH refreshed AS (
-                   UPDATE cases_case c SET events = c.events + g.events, reports = c.reports + g.reports,
-                       reporters = c.reporters + g.reporters, first_event_at = least(c.first_event_at, g.first_at),
-                       last_event_at = greatest(c.last_event_at, g.last_at), refreshed_at = %s,
-                       window_until = CASE WHEN c.closed_at IS NULL THEN greatest(c.window_until, g.until) ELSE c.window_until END
-                   FROM unnest(%s::bigint[], %s::int[], %s::int[], %s::int[], %s::timestamptz[], %s::timestamptz[],
-                               %s::timestamptz[]) AS g(id, events, reports, reporters, first_at, last_at, until)
-                   WHERE c.id = g.id RETURNING c.id, c.closed_at, c.state, g.last_at)
-               SELECT id, closed_at IS NOT NULL, last_at FROM refreshed WHERE closed_at IS NOT NULL OR state = 'RECONNECTED'""",
-            [
-                now,
-                *[bulk.array_of(cases[name]) for name in ("case_id", "events", "reports")],
-                bulk.array_literal(list(map(str, fresh))),
-                *[bulk.array_of(cases[name]) for name in ("first_at", "last_at", "until")],
-            ],
-        )
-        rows = cursor.fetchall()
+    counts = [arrays.array(cases[name], "int4") for name in ("events", "reports")]
+    rows = arrays.rows(
+        """WITH refreshed AS (
+               UPDATE cases_case c SET events = c.events + g.events, reports = c.reports + g.reports,
+                   reporters = c.reporters + g.reporters, first_event_at = least(c.first_event_at, g.first_at),
+                   last_event_at = greatest(c.last_event_at, g.last_at), refreshed_at = %s,
+                   window_until = CASE WHEN c.closed_at IS NULL THEN greatest(c.window_until, g.until) ELSE c.window_until END
+               FROM unnest(%s, %s, %s, %s, %s, %s, %s) AS g(id, events, reports, reporters, first_at, last_at, until)
+               WHERE c.id = g.id RETURNING c.id, c.closed_at, c.state, g.last_at)
+           SELECT id, closed_at IS NOT NULL, last_at FROM refreshed WHERE closed_at IS NOT NULL OR state = 'RECONNECTED'""",
+        [
+            now,
+            arrays.array(cases["case_id"], "int8"),
+            *counts,
+            arrays.array(pl.Series(fresh, dtype=pl.Int32), "int4"),
+            *[arrays.array(cases[name], "timestamptz") for name in ("first_at", "last_at", "until")],
+        ],
+    )
     openings.repeats_in_probation({case: last_at for case, closed, last_at in rows if not closed and last_at}, now)
     return {case for case, closed, _ in rows if closed}
 
@@ -78,15 +78,30 @@ def _update(cases: pl.DataFrame, reporters: dict[int, int], now: datetime) -> se
 def _fresh_reporters(cases: pl.Series, shares: pl.DataFrame) -> dict[int, int]:
     """How many reporters are new to each of these cases; who reports again mostly did so lately, so the newest are asked first."""
     pairs = shares.filter(pl.col("case_id").is_in(cases.implode())).select("case_id", "reporter_id").unique()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT p.case_id, count(*) FROM unnest(%s::bigint[], %s::bigint[]) AS p(case_id, reporter_id)
+    if len(pairs) > MANY and pairs["reporter_id"].n_unique() == 1:
+        pairs = pairs.filter(~pl.col("case_id").is_in(_lately(pairs["reporter_id"][0])))
+    if not len(pairs):
+        return {}
+    return dict(
+        arrays.rows(
+            """SELECT p.case_id, count(*) FROM unnest(%s, %s) AS p(case_id, reporter_id)
                WHERE (SELECT r.reporter_id FROM cases_casereport r WHERE r.case_id = p.case_id AND r.reporter_id = p.reporter_id
                       ORDER BY r.report_id DESC LIMIT 1) IS NULL
                GROUP BY 1""",
-            [bulk.array_of(pairs["case_id"]), bulk.array_of(pairs["reporter_id"])],
+            [arrays.array(pairs[name], "int8") for name in ("case_id", "reporter_id")],
         )
-        return dict(cursor.fetchall())
+    )
+
+
+def _lately(reporter: int) -> list[int]:
+    """The cases that this reporter's last reports speak of: most of those that a feed's next delivery speaks of."""
+    last = [row[0] for row in arrays.rows(
+        "SELECT id FROM reports_report WHERE reporter_id = %s ORDER BY received_at DESC LIMIT %s", [reporter, LAST_REPORTS]
+    )]  # fmt: skip
+    found = arrays.rows(
+        "SELECT array_agg(case_id) FROM cases_casereport WHERE report_id = ANY(%s) AND reporter_id = %s", [last, reporter]
+    )
+    return list(set(found[0][0] or ()))
 
 
 def _follow(shares: pl.DataFrame, now: datetime) -> None:

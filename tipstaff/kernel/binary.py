@@ -36,13 +36,13 @@ def rows(frame: pl.DataFrame, types: Mapping[str, str]) -> tuple[list[str], byte
     type of each column.
     """
     fields = {name: ENCODERS[types[name]](frame[name]) for name in frame.columns}
-    wide = [name for name, field in fields.items() if _width(field) > WIDEST and not _is_even(field)]
+    wide = [name for name, field in fields.items() if _width(field) > WIDEST and not is_even(field)]
     narrow = [name for name in fields if name not in wide]
     whole, size = _records([fields[name] for name in narrow], len(fields))
     if wide:
         ends = np.cumsum(size)
         heads = [whole[begin:end] for begin, end in zip((ends - size).tolist(), ends.tolist(), strict=True)]
-        whole = b"".join(chain.from_iterable(zip(heads, *[_values(fields[name]) for name in wide], strict=True)))
+        whole = b"".join(chain.from_iterable(zip(heads, *[values(fields[name]) for name in wide], strict=True)))
     return narrow + wide, SIGNATURE + whole + TRAILER
 
 
@@ -50,7 +50,8 @@ def _width(field: Field) -> int:
     return max(0, int(field.length.max()))
 
 
-def _is_even(field: Field) -> bool:
+def is_even(field: Field) -> bool:
+    """Whether every row is as wide as the others."""
     return int(field.length.min()) == _width(field)
 
 
@@ -66,7 +67,7 @@ def _records(fields: Sequence[Field], count: int) -> tuple[bytes, NDArray[np.int
         if not width:
             continue
         values = block[f"value{place}"]
-        if _is_even(field):
+        if is_even(field):
             values[:] = field.content.view(values.dtype)
             continue
         inside = np.arange(width) < field.length[:, None]
@@ -91,7 +92,16 @@ def _layout(widths: Sequence[int]) -> np.dtype[Any]:
     return np.dtype(parts)
 
 
-def _values(field: Field) -> list[bytes]:
+def even(field: Field) -> bytes:
+    """Length and content of each row, all rows of one width (``is_even``)."""
+    width = _width(field)
+    block = np.empty(len(field.length), [("length", ">i4"), ("value", WORDS.get(width, f"V{width}"))])
+    block["length"] = width
+    block["value"] = field.content.view(block.dtype["value"])
+    return block.tobytes()
+
+
+def values(field: Field) -> list[bytes]:
     """Length and content of each row as bytes."""
     prefixes = field.length.astype(">i4").tobytes()
     real = np.maximum(field.length, 0)

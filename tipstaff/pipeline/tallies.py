@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 from django.db import connection
 
-from tipstaff.kernel import bulk
+from tipstaff.kernel import arrays
 
 
 def add(events: pl.DataFrame, now: datetime) -> None:
@@ -50,18 +51,17 @@ def _write(counts: pl.DataFrame, day: date) -> None:
     """
     if not len(counts):
         return
-    numbers = {name: bulk.array_of(counts[name]) for name in ("customer", "service", "action", "events")}
-    with connection.cursor() as cursor:
-        cursor.execute(_RAISE, numbers | {"day": day, "category": bulk.quoted_array_of(counts["category"])})
-        raised = {place - 1 for (place,) in cursor.fetchall()}
-        if len(raised) == len(counts):
-            return
-        fresh = counts.filter(~pl.int_range(pl.len()).is_in(sorted(raised)))
-        numbers = {name: bulk.array_of(fresh[name]) for name in numbers}
-        cursor.execute(_COUNT, numbers | {"day": day, "category": bulk.quoted_array_of(fresh["category"])})
+    raised = {place - 1 for (place,) in arrays.rows(_RAISE, _counted(counts, day))}
+    if len(raised) < len(counts):
+        arrays.rows(_COUNT, _counted(counts.filter(~pl.int_range(pl.len()).is_in(sorted(raised))), day))
 
 
-_COUNTS = """unnest(%(customer)s::int[], %(service)s::int[], %(category)s::text[], %(action)s::smallint[], %(events)s::int[])"""
+def _counted(counts: pl.DataFrame, day: date) -> dict[str, Any]:
+    return {"day": day} | {name: arrays.array(counts[name], kind) for name, kind in _KINDS.items()}
+
+
+_KINDS = {"customer": "int4", "service": "int4", "category": "text", "action": "int2", "events": "int4"}
+_COUNTS = "unnest(%(customer)s, %(service)s, %(category)s, %(action)s, %(events)s)"
 _RAISE = f"""
     UPDATE reports_tally t SET events = t.events + u.n FROM {_COUNTS} WITH ORDINALITY AS u(c, s, g, a, n, place)
     WHERE t.customer_id = u.c AND t.category = u.g AND t.day = %(day)s AND t.service_id = u.s AND t.action = u.a RETURNING u.place

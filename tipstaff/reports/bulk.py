@@ -8,7 +8,7 @@ import polars as pl
 from django.db import connection
 from numpy.typing import NDArray
 
-from tipstaff.kernel import bulk
+from tipstaff.kernel import arrays, bulk
 from tipstaff.reports.models import Reporter
 
 WRITER_LOCK = 7_114_001  # advisory: one batch at a time looks and writes, so identities hold across partitions
@@ -67,12 +67,12 @@ def _look_up(part: str, keys: pl.Series) -> NDArray[np.bool_]:
     with connection.cursor() as cursor:
         # The planner would hash the whole table; the keys are sorted, so the index answers from a few hot pages.
         cursor.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off")
-        cursor.execute(  # the places as one text: a redelivered feed is known to the last row
+        ((told,),) = arrays.rows(  # the places as one text: a redelivered feed is known to the last row
             f"""SELECT string_agg(k.place::text, ' ')
-                FROM unnest(%s::uuid[]) WITH ORDINALITY AS k(key, place) JOIN "{part}" e ON e.key = k.key""",  # noqa: S608
-            [bulk.array_of(keys)],
+                FROM unnest(%s) WITH ORDINALITY AS k(key, place) JOIN "{part}" e ON e.key = k.key""",  # noqa: S608
+            [arrays.array(keys, "uuid")],
         )
-        places = np.fromstring(cursor.fetchone()[0] or "", np.int64, sep=" ")
+        places = np.fromstring(told or "", np.int64, sep=" ")
         cursor.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; SET LOCAL enable_seqscan = on")
     found[places - 1] = True
     return found
