@@ -18,8 +18,14 @@ from tipstaff.sensors.traffic.detection.learned import Baselines
 from tipstaff.sensors.traffic.detection.sightings import Aim, Sighting
 from tipstaff.sensors.traffic.detection.thresholds import Applied
 from tipstaff.sensors.traffic.detection.tracks import Track, Tracks
+from tipstaff.sensors.traffic.series import LONG
 
-MINUTE, NOW, WHOLE, AGAIN = 60, 10, 120, 10  # seconds: of a mean; just now; of all that is looked at; between looks once it is open
+MINUTE, NOW, WHOLE, AGAIN = (
+    LONG,
+    10,
+    120,
+    10,
+)  # seconds: of a mean; just now; of all that is looked at; between looks once it is open
 NAMES = (("bps", "bit/s", 8.0, C.M_BYTES), ("pps", "packets/s", 1.0, C.M_PACKETS))
 
 
@@ -75,7 +81,7 @@ class Unlike:
         slots = np.flatnonzero(np.isfinite(self.limits).any(1))
         if not len(slots):
             return []
-        means = _means(follow, slots, second, MINUTE)
+        means = follow.long[slots, : len(NAMES)] / MINUTE
         over = slots[(means >= self.limits[slots]).any(1)].tolist()
         for slot in over:
             self.last[slot] = second
@@ -86,7 +92,7 @@ class Unlike:
         return [self.drawn[slot].track for slot in over]
 
     def _start(self, follow: Tracks, slot: int, second: int) -> int:
-        """The first of the latest seconds that are all over; records that come late are spread over the seconds that they tell of."""
+        """The first of the latest seconds that are all over; late records are spread over the seconds that they tell of."""
         times = np.arange(second - 1, second - 1 - MINUTE, -1) % C.LENGTH
         over = (follow.seconds(slot)[times][:, : len(NAMES)] >= self.limits[slot]).any(1)
         return second - max(1, int(np.argmin(np.append(over, False))))
