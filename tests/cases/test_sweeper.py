@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cases.resolving import HOUR, Desk
-from tests.pipeline.given import NOW, colleagues
+from tests.pipeline.given import NOW
 from tipstaff.cases import advancing, statements, sweeper
 from tipstaff.cases.dues import Start
 from tipstaff.cases.models import Case, Clock, JournalEntry, Notice
@@ -233,7 +233,6 @@ def test_answers_and_the_sweeper_race_without_deadlock_or_loss(database_url, tmp
 
     from tipstaff.kernel.clock import now
 
-    colleagues()
     cases = many(120, now())
     worker = start(database_url, tmp_path, batch=40)
     assert worker.stdout.readline() == "up\n"
