@@ -8,7 +8,7 @@ from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.accusation import accuse, is_private
 from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading, events_of
-from tipstaff.intake.reading.doubts import ORDINARY_MAIL, contradiction, must_be_seen
+from tipstaff.intake.reading.doubts import ORDINARY_MAIL, asks_something, contradiction, must_be_seen
 from tipstaff.intake.reading.elimination import settle
 from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
@@ -43,7 +43,6 @@ _MASKED = pattern(
     r"(?i)\b\d{1,3}\.\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3}|\?{1,3})|\b\d{1,3}\.\d{1,3}\.(?:x{1,3}|\*{1,3})\.(?:x{1,3}|\*{1,3})"
 )
 _MASKS = (".x", ".X", ".*", ".?")  # one of them stands in whatever _MASKED finds
-_ASKS = pattern(r"\?(?:[\s)\"'!?.]|$)|[？]")
 _NUMBERS = pattern(r"\b\d{1,3}(?:\.\d{1,3}){3,4}\b")
 
 
@@ -341,7 +340,7 @@ def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tup
         return Disposition.NEEDS_A_PERSON, ["an address is named, but not what is complained of"]
     if reading.category is None:
         return Disposition.NEEDS_A_PERSON, ["the kind of abuse is not clear from the text"]
-    asks = bool(_ASKS.search(reading.facts.own_words))
+    asks = asks_something(reading.facts.own_words)
     plain_link = any(event.url for event in events) and not any(
         link.defanged or link.why == HOSTED or link.why.startswith("named in")
         for link in reading.links

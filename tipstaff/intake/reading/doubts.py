@@ -57,6 +57,19 @@ def contradiction(reading: Reading) -> str:
     return ""
 
 
+_ASKS = pattern(r"\?(?:[\s)\"'!?.]|$)|[？]")
+#: A request in the form of a question: ``could you have it removed?``
+_POLITE = pattern(
+    r"(?i)(?:\b(?:remove\pL?|tak\pL{1,3} (?:\pL+ ){0,2}down|clos\pL{1,3}|delet\pL+|block\pL*|stop\pL*|shut|suspend\pL*|disabl\pL+|entfern\pL+|lösch\pL+|sperr\pL+|abschalt\pL*|abstell\pL*|stoppen|unterbind\pL*|retirer|supprimer|fermer|bloquer|arrêter|cesser|retirar\pL*|eliminar\pL*|cerrar\pL*|bloquear\pL*|borrar\pL*|parar|quitar\pL*|"
+    r"rimuover\pL*|eliminar\pL*|chiuder\pL*|bloccar\pL*|fermar\pL*|toglier\pL*|verwijder\pL*|sluiten|blokkeren|ingrijpen|usunąć|zamknąć|zablokować|wyłączyć|remover\pL*|fechar|apagar|удалить|закрыть|заблокировать|убрать|остановить)\b|删除|关闭|封禁|停止|削除|遮断)[^.!?\n]{0,60}[?？]"
+)
+
+
+def asks_something(words: str) -> bool:
+    """Whether a question stands in the letter that is no request to act."""
+    return bool(_ASKS.search(_POLITE.sub(".", words)))
+
+
 # ---- what is set aside
 
 #: Mailboxes that machines and departments send ordinary mail from.

@@ -11,6 +11,8 @@ from itertools import pairwise
 
 from tipstaff.intake.reading.accusation import is_private
 from tipstaff.intake.reading.complaint_events import Reading
+from tipstaff.intake.reading.indicators import find_addresses
+from tipstaff.intake.reading.link_grounds import CONTENT
 from tipstaff.intake.reading.mentions import LIST_GAP, Mention
 from tipstaff.intake.reading.owners import FROM_YOU, YOUR_LIST, is_item
 from tipstaff.intake.reading.patterns import pattern
@@ -36,12 +38,13 @@ def settle(reading: Reading) -> None:
     """Accuses what is left where nobody is accused yet; ``keep_proved`` has run."""
     accusation = reading.accusation
     _set_own_apart(reading)
+    _take_labelled(reading)
     if accusation.accused or accusation.why.startswith(_FINAL) or not _complains(reading):
         return
     left = _left(reading)
     if not left or len({one.ip for one in left}) > MAX_LEFT or not _is_one_group(reading, left):
         return
-    if not (_is_yours(reading, left[0]) or _is_directed(reading, left) or _is_other_side(reading, left)):
+    if not any(ties(reading, left) for ties in (_is_yours, _is_directed, _is_other_side, _serves, _is_logged, _is_actors)):
         return
     accusation.accused = list(dict.fromkeys(one.ip for one in left))
     accusation.strength, accusation.why = max(accusation.strength, LIKELY), ""
@@ -130,9 +133,18 @@ def _sentence(reading: Reading, one: Mention) -> str:
     return lead[stop:]
 
 
-def _is_yours(reading: Reading, one: Mention) -> bool:
+def _paragraph(reading: Reading, one: Mention) -> str:
+    """What stands above a list as far as its paragraph goes: whose its items are is often said in the sentence before the last."""
+    text = reading.facts.text
+    lead = text[max(0, one.found.start - 2 * _REACH) : one.found.start].rstrip(" \n\t*•-–·>\"'([")
+    return lead[lead.rfind("\n\n") + 1 :]
+
+
+def _is_yours(reading: Reading, left: list[Mention]) -> bool:
     """Whether the sentence before the address speaks of the reader's network as where it comes from."""
-    lead = _sentence(reading, one)
+    one = left[0]
+    listed = len(left) > 1 and is_item(one.line.text[:200])
+    lead = _paragraph(reading, one) if listed and not find_addresses(_paragraph(reading, one)) else _sentence(reading, one)
     yours = FROM_YOU.search(lead) or YOUR_LIST.search(lead)
     behind = reading.facts.text[one.found.end : one.found.end + 60].partition("\n")[0]
     own = _OURS.search(lead[-40:]) is not None
@@ -144,6 +156,76 @@ def _is_directed(reading: Reading, left: list[Mention]) -> bool:
     if not all(one.role is Role.ACCUSED and one.strength >= LIKELY and one.cue in DIRECTED for one in left):
         return False
     return _OURS.search(_sentence(reading, left[0])[-30:]) is None
+
+
+def _is_actors(reading: Reading, left: list[Mention]) -> bool:
+    """Whether the sentence calls the one address that of who did it: ``the sender's number was ADDRESS``."""
+    if len({one.ip for one in left}) != 1:
+        return False
+    lead = _sentence(reading, left[0])
+    return _ACTOR.search(lead) is not None and _OURS.search(lead[-40:]) is None
+
+
+_ACTOR = pattern(
+    r"(?i)\b(?:sender|poster|visitor|caller|commenter|intruder|thief|culprit|perpetrator|hacker|attacker|scammer|fraudster|spammer|harasser|stalker|bot|robot|crawler|script kiddie|absender|besucher|anrufer|täter|angreifer|hacker|betrüger|eindringling|expéditeur|visiteur|auteur|pirate|escroc|harceleur|attaquant|"
+    r"remitente|visitante|atacante|estafador|acosador|intruso|autor|mittente|visitatore|truffatore|aggressore|autore|afzender|bezoeker|dader|aanvaller|oplichter|indringer|nadawc\pL+|sprawc\pL+|napastnik\pL*|oszust\pL*|włamywacz\pL*|remetente|burlão|invasor|агрессор\pL*|отправител\pL+|злоумышленник\pL*|взломщик\pL*|мошенник\pL*|хакер\pL*|бот\pL?)(?:'?s)?\b[^.!?\n]{0,80}$"
+    r"|(?:发件人|攻击者|黑客|骗子|访客|机器人|犯人|送信者|攻撃者|投稿者|ボット)[^。\n]{0,40}$"
+)
+
+
+def _serves(reading: Reading, left: list[Mention]) -> bool:
+    """Whether the letter accuses links and calls the address a host's: ``Host = ADDRESS`` beside what it serves."""
+    if reading.category not in CONTENT or not any(link.verdict == "accused" for link in reading.links):
+        return False
+    text = reading.facts.text
+    return all(one.role in (None, Role.ACCUSED) and _LABELLED.search(text[one.line.start : one.found.start]) for one in left)
+
+
+#: ``Host = ``, ``IP of the site: ``, ``site IP ``: names the machine that serves.
+_LABELLED = pattern(
+    r"(?i)(?:\b(?:hosts?|ips?|ip[ -]?(?:address|addr|adresse|adres)|servers?|address|adresse|adres|serveur|hébergement|servidor|dirección|indirizzo|serwer|endereço|сервер\pL?|адрес\pL?|хост|хостинг)\b|地址|服务器|アドレス|サーバ)"
+    r"(?:\s(?:of|von|du|de la|del|della|van|сайта|strony|do|da|the|this|that|dieser|site|seite|page|domain|website|\d{1,3}(?:-\d{1,3})?)){0,4}\s?(?:\([^)\n]{0,20}\)\s?)?[:=：→>-]{0,3}\s{0,3}$"
+)
+
+
+def _take_labelled(reading: Reading) -> None:
+    """``IP of 1-4: A   IP of 5: B``: where A is accused and B stands behind the same label, both are."""
+    accusation, text = reading.accusation, reading.facts.text
+    known = {
+        (one.cue, one.line.number)
+        for one in accusation.mentions
+        if one.ip in accusation.accused and one.cue and _has_label(text, one)
+    }
+    told = {one.ip for one in accusation.mentions if one.role in (Role.VICTIM, Role.OTHER) and one.strength >= LIKELY}
+    for one in accusation.mentions if known else ():
+        alike = (one.cue, one.line.number) in known and one.role is Role.ACCUSED and _has_label(text, one)
+        if alike and one.ip not in told and one.ip not in accusation.accused and not is_private(one.ip):
+            accusation.accused.append(one.ip)
+
+
+def _has_label(text: str, one: Mention) -> bool:
+    return text[max(0, one.found.start - 3) : one.found.start].rstrip()[-1:] in (":", "=", "：")
+
+
+def _is_logged(reading: Reading, left: list[Mention]) -> bool:
+    """Whether the one address stands in several lines of a log, each with its time in front, as a field of its own."""
+    lines = {one.line.number: one for one in left}
+    if len({one.ip for one in left}) != 1 or len(lines) < 2:
+        return False
+    text = reading.facts.text
+    return all(
+        one.line.may_log
+        and _CLOCKED.search(text[one.line.start : one.found.start])
+        and text[one.found.start - 1 : one.found.start] in _OPENS
+        and text[one.found.end : one.found.end + 1] in _CLOSES
+        and _OURS.search(one.line.text) is None
+        for one in lines.values()
+    )
+
+
+_CLOCKED = pattern(r"\d{1,2}:\d{2}:\d{2}")
+_OPENS = frozenset("\"'[(<")
+_CLOSES = frozenset("\"'])>")
 
 
 def _is_other_side(reading: Reading, left: list[Mention]) -> bool:

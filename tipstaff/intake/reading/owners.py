@@ -100,7 +100,10 @@ def by_owner(mention: "Mention", letter: str) -> None:
     if _ELSEWHERE.match(behind):
         mention.role, mention.strength, mention.cue, mention.points = Role.OTHER, SAYS, "somebody else's", True
         return
-    if _LOGGED_ON.search(lead) or _MY_SITE.search(letter[max(0, start - 120) : start]):
+    site = _MY_SITE.search(letter[max(0, start - 120) : start])
+    if site is not None and _ACCORDING.search(letter[max(0, start - 140) : max(0, start - 120) + site.start()]):
+        site = None
+    if site is not None or _LOGGED_ON.search(lead):
         mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, "the writer's own machine", True
         return
     if _OWN_LIST.search(letter[max(mention.line.start, start - 110) : start]):
