@@ -72,11 +72,11 @@ class Contacts:
         self.fans = tuple(new_fans(count) for count in rows)
         self.marks: NDArray[np.int64] = np.full((4, 2, 3), 1 << 40, np.int64)
         self.least: NDArray[np.float64] = np.full((4, 2, 2), np.inf)  # limits below which no open finding goes on either
+        self.release = 1.0  # the least share of a limit above which an open finding goes on
         self.told = [0] * 4  # the row of each concern that had its turn last
         self.watched: dict[tuple[int, int, int], int] = {}  # whose answers are counted, since when
-        self.jobs = Jobs(
-            np.zeros((CHUNK + 1, 2), np.int64), np.zeros((AT_ONCE + 2, 3), np.int64), np.zeros(AT_ONCE + 2, np.uint64)
-        )  # fmt: skip
+        ends = AT_ONCE + 2
+        self.jobs = Jobs(np.zeros((CHUNK + 1, 2), np.int64), np.zeros((ends, 3), np.int64), np.zeros(ends, np.uint64))
 
 
 def new_fans(rows: int) -> Fans:

@@ -11,7 +11,7 @@ from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.loads import kernel
 from tipstaff.sensors.traffic.detection import contacts as K
 from tipstaff.sensors.traffic.detection.detectors import brute_force, horizontal_scan, mail_burst, vertical_scan
-from tipstaff.sensors.traffic.detection.detectors.fans import LEAST_SAMPLED, Fan, Judged, Window, linear
+from tipstaff.sensors.traffic.detection.detectors.fans import ANSWERED, LEAST_SAMPLED, Fan, Judged, Window, linear
 from tipstaff.sensors.traffic.detection.findings import Limit, Subject
 from tipstaff.sensors.traffic.detection.sightings import Aim, Flows, Mask, Sighting, in_turn
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
@@ -53,27 +53,33 @@ def age_rows(rows, places, second):
         K.age(rows, place, second)
 
 
-def may_be_over(fans: K.Fans, places: NDArray[np.int64], least: NDArray[np.float64], concern: int) -> NDArray[np.bool_]:
+def may_be_over(
+    fans: K.Fans, places: NDArray[np.int64], least: NDArray[np.float64], concern: int, release: float
+) -> NDArray[np.bool_]:
     """Which rows a detector could find over a limit, if everybody had the least that anybody has: nearly all are far below.
 
-    The detectors' own conditions in their widest form; see ``fans.first_over``.
+    The detectors' own conditions in their widest form; see ``fans.first_over``, ``fans.unanswered`` and ``brute_force.judge``.
     """
-    distinct, about = fans.rows[places, K.DISTINCT], fans.rows[places, K.ABOUT]
+    distinct, about, told = (fans.rows[places, word] for word in (K.DISTINCT, K.ABOUT, K.ANSWERED))
     inward = (fans.rows[places, K.KEY] & np.uint64(1)).astype(np.int64)
     rate = np.maximum((about & np.uint64(K.LOW)).astype(float), 1.0)
     found = np.zeros(len(places), bool)
     for window, word in enumerate((K.SHORT, K.LONG)):
         count = fans.rows[places, word]
         attempts = ((count & np.uint64(K.LOW)) + (count >> np.uint64(32))).astype(float)
+        young, old = (told >> np.uint64(32 * window + 16 * half) & np.uint64(0xFFFF) for half in (0, 1))
+        answered = (young + old).astype(float)
         if concern == K.LOGIN:
-            found |= surely(attempts, rate, attempts * rate) >= least[inward, window]
+            followed = (attempts * brute_force.FOLLOWED <= answered) & (answered <= attempts * brute_force.LONGEST)
+            found |= ((rate <= 1) | followed) & (surely(attempts, rate, attempts * rate) >= least[inward, window])
             continue
+        probing = (attempts >= ANSWERED * release * (attempts + 2 * answered)) | (concern != K.PROBE)
         for table, shift in ((PEERS, 16 * window), (PORTS, 32 + 16 * window)):
             seen = table[np.minimum(distinct >> np.uint64(shift) & np.uint64(0xFFFF), len(table) - 1).astype(np.int64)]
             repeated = np.maximum(attempts - seen, 0.0)
             probable = np.maximum(seen, np.minimum(attempts**2 / (2 * (repeated + 1.64 * np.sqrt(repeated) + 2.7)), seen * rate))
             counts = (inward == 0) | (table is PORTS)  # by how many strangers one of ours was tried says nothing
-            found |= counts & (surely(seen, rate, np.where(rate <= 1, seen, probable)) >= least[inward, window])
+            found |= probing & counts & (surely(seen, rate, np.where(rate <= 1, seen, probable)) >= least[inward, window])
     return found
 
 
@@ -98,7 +104,7 @@ def sightings(
         age_rows(fans.rows, places, second)
         if concern == K.PROBE:
             _watch(contacts, fans, places, second, watch)
-        places = places[may_be_over(fans, places, contacts.least[concern], concern)]
+        places = places[may_be_over(fans, places, contacts.least[concern], concern, contacts.release)]
         turn = int(np.searchsorted(places, contacts.told[concern], "right"))
         rows = np.roll(places, -turn)[:MOST_LOOKED].tolist()
         waiting.append(_of_concern(contacts, concern, rows, thresholds, open_keys, second))
@@ -176,7 +182,7 @@ LIMITS = {
 
 def mark(contacts: K.Contacts, thresholds: Thresholds) -> None:
     """From which counts on rows are looked at: half of the least limit that anybody has, so that open findings stay in view."""
-    release = min(thresholds.least("timing.release"), 1.0)
+    release = contacts.release = min(thresholds.least("timing.release"), 1.0)
     for concern, ways in LIMITS.items():
         for end, names in enumerate(ways):
             for window, length in enumerate(("minute", "hour")):

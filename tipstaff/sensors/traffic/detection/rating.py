@@ -24,6 +24,7 @@ SPREAD = 0.5  # a flood of which one host gets more is no carpet
 MINUTE, WORTH = 60, 10  # of the floor of learned limits: who never has so much takes no room of who has
 FOR_SUMS = 256  # tracks that hosts do not take
 REFILLED, STARTED, SPREADS = 8, 300, 8  # in a second: refilled from flows at hand, newly followed, sums looked into
+REPLACED = 100  # in a second, of each table: followed instead of others, so that a storm of newcomers leaves time for a judgement
 
 
 @dataclass
@@ -59,13 +60,15 @@ class Rates:
         ):  # fmt: skip
             count = min(int(listed.counted[0]), len(listed.rows))
             listed.counted[0] = 0
+            replaced = 0
             for one in self._unfollowed(table, rows, listed.rows[:count], thresholds, second):
                 who, customer = None, max(one.customer, 0)
                 if len(self.follow.free) <= (FOR_SUMS if table == tracks.HOST else 0):
-                    who = self._make_room(table, one, findings, thresholds, second)
+                    who = self._make_room(table, one, findings, thresholds, second) if replaced < REPLACED else None
                     if who is None:
                         self.follow.refused += 1
                         continue
+                    replaced += 1
                 track = self.follow.start(table, one.row, customer, second, who)
                 if track is not None and track.since == second and len(fresh) < REFILLED:
                     fresh.append(track)

@@ -1,6 +1,6 @@
 """Subjects that the detection follows second by second, and what their seconds say. See ``counting.follow`` for how they fill."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import numpy as np
@@ -83,7 +83,8 @@ class Tracks:
         rows = self.rows(table)
         series.clear(self.hosts.series, slot)
         rows[row, C.MOMENT] |= np.uint64((slot + 1) << C.TRACK_BIT)
-        track = replace(who or self.known_as(table, row, customer, second), slot=slot)
+        who = who or self.known_as(table, row, customer, second)
+        track = Track(slot, table, row, who.end, who.subject, who.version, who.address, who.length, customer, second)
         self.by_row[table, row] = self.by_subject[track.direction, track.subject.kind, track.subject.value] = track
         self.last_hot[slot] = second
         self.at[slot], self.table[slot], self.unrolled[slot] = track, table, -1
@@ -93,8 +94,8 @@ class Tracks:
     def known_as(self, table: int, row: int, customer: int, second: int) -> Track:
         """Who a row is about, without a place of its own."""
         key = int(self.rows(table)[row, C.KEY])
-        six = self.hosts.table.six[row] if table == HOST else np.zeros(2, np.uint64)
-        subject, version, address, length = subject_of(key, (int(six[0]), int(six[1])))
+        hi, lo = self.hosts.table.six[row].tolist() if key >> 63 and table == HOST else (0, 0)
+        subject, version, address, length = subject_of(key, (hi, lo))
         return Track(-1, table, row, key & 1, subject, version, address, length, customer, second)
 
     def release(self, track: Track) -> None:
