@@ -47,6 +47,7 @@ class Hints:
     own_networks: tuple[str, ...] = ()  # our prefixes, where known: they tell the accused from the victim
     zone: str | None = None  # the known reporter's usual time zone, IANA name
     seal_cleared: bool = False  # two people said that it was sealed by mistake (intake.clearance)
+    defects: tuple[str, ...] = ()  # what the source knows to be wrong with the bytes, in words
     vocabulary: "Vocabulary | None" = field(default=None, compare=False, repr=False)  # the operator's, else the package's
 
 

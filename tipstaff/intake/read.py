@@ -47,6 +47,7 @@ def read_submission(raw: bytes, hints: Hints | None = None, vocabulary: Vocabula
     drafts: list[ReportDraft] = []
     hints = hints or Hints(vocabulary=vocabulary)
     for message in open_message(raw, hints if hints.vocabulary is vocabulary else replace(hints, vocabulary=vocabulary)):
+        message.defects += [defect for defect in hints.defects if defect not in message.defects]
         try:
             drafts += read_message(message, vocabulary)
         except Exception as error:  # a defect of ours must cost one report's automation, never the report

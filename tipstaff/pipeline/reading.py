@@ -109,5 +109,13 @@ class Reader:
             own_networks=self.networks,
             zone=known.get("zone"),
             seal_cleared=is_cleared(item.envelope),
+            defects=_cut(item.envelope),
             vocabulary=self.vocabulary,
         )
+
+
+def _cut(envelope: dict[str, Any]) -> tuple[str, ...]:
+    """That a source took only the beginning of a mail, as a mailbox does above its ``max_bytes``."""
+    if not envelope.get("cut_off_at"):
+        return ()
+    return (f"it was cut at {envelope['cut_off_at']} of {envelope.get('size', 'more')} bytes: raise max_bytes of its source",)
