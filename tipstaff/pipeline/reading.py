@@ -18,6 +18,7 @@ from tipstaff.intake.vocabulary.load import Vocabulary
 from tipstaff.pipeline.columns import Parsed
 
 _MESSAGE_ID = re2.compile(rb"(?im)^message-id:[ \t]*(?:\r?\n[ \t]+)?<?([^<>\s]{3,250})>?[ \t]*\r?$")
+MOST_PREFIXES = 20_000  # of ours that reading knows
 _HEADER = 65_536  # bytes at most
 _NAME, _NEWLINE = b"message-id:", ord("\n")
 
@@ -80,7 +81,9 @@ class Reader:
 
     def renew(self, now: datetime) -> None:
         self.sources = dict(Source.objects.values_list("name", "settings"))
-        self.networks = tuple(str(prefix) for prefix in OwnPrefix.objects.values_list("prefix", flat=True)[:1000])
+        own = OwnPrefix.objects.order_by("prefix").values_list("prefix", flat=True)[: MOST_PREFIXES + 1]
+        # All of them or none: with a part of them, addresses of ours would pass for strangers'.
+        self.networks = tuple(map(str, own)) if len(own) <= MOST_PREFIXES else ()
         self.vocabulary = vocabulary()
 
     def read(self, item: InHand) -> Parsed:
