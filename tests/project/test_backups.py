@@ -26,6 +26,8 @@ pytestmark = pytest.mark.slow
 SESSION = "INSERT INTO django_session VALUES ('alice', 'on duty', now())"
 UNSEALED = "SELECT count(*) FROM audit_entry e WHERE NOT EXISTS (SELECT FROM audit_seal s WHERE s.entry_id = e.id)"
 ENTRY = "INSERT INTO audit_entry (at, actor, action, subject, reason, detail) VALUES (now(), 'alice', 'a', 's', 'r', '{}')"
+BLOB = """INSERT INTO evidence_blob (sha256, size, media_type, evidence_class, pack, "offset", length, wrapped_key, stored_at)
+    VALUES ('a', 1, '', 'mail', '2026/11/a.pack', 0, 6000, 'key', now())"""
 
 
 def tipstaff(state: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -46,6 +48,7 @@ def work(state: Path) -> None:
     with psycopg.connect(connections.embedded_url(state, connections.APP)) as connection:
         connection.execute(SESSION)
         connection.execute(ENTRY)
+        connection.execute(BLOB)
     for name, content in (("evidence/2026/11/a.pack", b"sealed" * 1000), ("spool/b.msg.broken", b"{}\nReceived: x")):
         (state / name).parent.mkdir(parents=True, exist_ok=True)
         (state / name).write_bytes(content)
@@ -178,6 +181,21 @@ def test_a_backup_of_a_stopped_instance_without_keys(worked: tuple[Instance, Pat
         names = archive.getnames()
     assert "database.dump" in names and "evidence.key" not in names and "secret.key" not in names
     assert not (worked[0].state / "postgres" / "postmaster.pid").exists()
+
+
+@pytest.mark.parametrize("left", [None, 5999])
+def test_a_backup_names_the_evidence_that_it_lacks(worked: tuple[Instance, Path], open_place: Path, left: int | None) -> None:
+    pack, file = worked[0].state / "evidence" / "2026" / "11" / "a.pack", open_place / f"lacking-{left}.backup"
+    whole = pack.read_bytes()
+    try:
+        pack.unlink()
+        if left:
+            pack.write_bytes(whole[:left])
+        made = tipstaff(worked[0].state, "backup", str(file))
+    finally:
+        pack.write_bytes(whole)
+    assert made.returncode == 4 and "evidence 2026/11/a.pack is not in the store, or not whole" in made.stderr
+    backups.check(file)  # what there is, is kept all the same
 
 
 def test_an_older_database_is_refused_then_carried_over(open_place: Path) -> None:
