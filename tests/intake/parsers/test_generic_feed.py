@@ -35,6 +35,11 @@ ROWS += b"03/07/2026;12:00:00;192.0.2.1;80;bot net;x;198.51.100.1\n"
 ROWS += b"04/01/2026;12:00:00;192.0.2.2;;KNOCKING;;\n"
 
 
+def test_the_line_that_tells_excel_the_delimiter_is_no_header() -> None:
+    draft = parsed(b"\xef\xbb\xbfsep=;\r\ntimestamp;ip\r\n2026-11-22T08:00:00Z;192.0.2.7\r\n")
+    assert [(event.ip, event.row) for event in draft.events] == [("192.0.2.7", 1)]
+
+
 def parsed(raw: bytes, name: str = "list.csv", zone: str | None = None) -> ReportDraft:
     (draft,) = generic_feed.parse(open_message(raw, Hints(filename=name, zone=zone))[0])
     return draft

@@ -24,6 +24,7 @@ FEW = 500  # rows up to which every column of every row is kept
 _BLOCK = 512 * 1024  # bytes looked at together
 _NAME = re.compile(r"[^a-z0-9.]+")
 _NEWLINES = re.compile(rb"\n+")
+_TELLS_DELIMITER = re.compile(r"(?i)\ufeff?\"?sep=.\"?[,;\t ]*$")  # what Excel writes above a table
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -111,7 +112,7 @@ def _header_line(text: bytes) -> tuple[str | None, int]:
         following = min(end + 1, len(text))
         if line.startswith("#"):
             commented = (line.lstrip("# "), following)
-        elif line.strip():
+        elif line.strip() and not _TELLS_DELIMITER.match(line):
             return commented if commented and _is_header_of(commented[0], line) else (line, following)
         start = following
     return None, 0
