@@ -9,7 +9,7 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tipstaff.kernel import bulk
+from tipstaff.kernel import binary, bulk
 
 TYPES = {
     "a": "uuid",
@@ -63,3 +63,13 @@ def test_nothing_is_nothing(table):
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM binary_rows")
         assert cursor.fetchone()[0] == 0
+
+
+def test_a_long_frame_goes_over_in_pieces(table, monkeypatch):
+    monkeypatch.setattr(binary, "PIECE", 2)
+    texts = ["", "x" * 70, None, "y", "z" * 200, "ä", None]
+    frame = pl.DataFrame({"c": range(7), "d": [None, None, 1, 2, None, 3, 4], "g": texts}, schema={n: SCHEMA[n] for n in "cdg"})
+    bulk.copy_binary("binary_rows", frame, TYPES)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT c, d, g FROM binary_rows ORDER BY c")
+        assert cursor.fetchall() == list(frame.iter_rows())

@@ -34,12 +34,13 @@ def copy_binary(table: str, frame: pl.DataFrame, types: Mapping[str, str]) -> No
     """COPY a frame in the binary format: for the tables where every microsecond counts. ``types``: see kernel.binary."""
     if not len(frame):
         return
-    columns, content = binary.rows(frame, types)
+    columns, pieces = binary.stream(frame, types)
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.wrap_database_errors, native().cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(content)
+        for piece in pieces:
+            copy.write(piece)
 
 
 def allocate(table: str, count: int) -> list[int]:
