@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from tipstaff.intake.reading.charsets import decode
+
 if TYPE_CHECKING:
     from tipstaff.intake.vocabulary.load import Vocabulary
 
@@ -67,8 +69,6 @@ class Part:
     @kept
     def text(self) -> str:
         """The content as text (NUL removed, newlines as \\n), decoded by its charset, then by a guess; never fails."""
-        from tipstaff.intake.reading.charsets import decode
-
         return decode(self.content, self.charset)
 
     @kept

@@ -200,7 +200,8 @@ def auto_reply_reason(message: Message) -> str | None:
         for header in ("precedence", "preference")
     ):
         return "its Precedence is that of an automatic answer"
-    said = begins_with("auto_reply", plain_subject(message)) or begins_with("auto_reply", fold(message.header("subject")))
+    plain, whole = plain_subject(message), fold(message.header("subject"))
+    said = begins_with("auto_reply", plain) or (begins_with("auto_reply", whole) if whole != plain else None)
     if said:
         return f"its subject begins {said!r}"
     return _acknowledgement(message)

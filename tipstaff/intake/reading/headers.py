@@ -91,7 +91,8 @@ def _store(block: HeaderBlock, name: str, pieces: list[bytes]) -> None:
     if len(value) > MAX_VALUE:
         value = value[:MAX_VALUE]
         _note(block, f"header {name[:40]} longer than {MAX_VALUE} bytes was cut")
-    block.fields.append((name, decode_value(value, block)))
+    plain = b"=?" not in value and b"\0" not in value and value.isascii()
+    block.fields.append((name, value.decode("ascii") if plain else decode_value(value, block)))
 
 
 def decode_value(value: bytes, block: HeaderBlock | None = None) -> str:

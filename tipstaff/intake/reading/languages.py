@@ -26,7 +26,7 @@ DAY_FIRST = frozenset(("de", "fr", "es", "it", "nl", "pl", "pt", "ru"))
 
 def language_of(text: str) -> str | None:
     """'en', 'de' … or None where the text says too little."""
-    sample = fold(text[:6_000])
+    sample = fold(text)[:6_000]  # the whole letter is folded already
     if not sample.isascii():
         if len(_KANA.findall(sample)) > 3:
             return "ja"

@@ -56,8 +56,9 @@ def _leave_out_what_the_report_says(event: EventDraft, draft: ReportDraft) -> No
 def reporter_of(fields, message: Message) -> Reporter:
     """The reporter that the report names (Reported-From); the letter's sender only where it names none."""
     written = fields.get("Reported-From")
-    boxes = find_mailboxes(written) or find_mailboxes(message.header("From"))
-    name = written[: boxes[0].start].strip(" \"'<>(") if boxes and find_mailboxes(written) else ""
+    named = find_mailboxes(written)
+    boxes = named or find_mailboxes(message.header("From"))
+    name = written[: named[0].start].strip(" \"'<>(") if named else ""
     return Reporter(
         name or None, boxes[0].value.lower() if boxes else None, fields.get("Reporter-Organisation", "Organization") or None
     )

@@ -79,11 +79,7 @@ def _find_reports(message: Message) -> list[Found]:
             or not _HINT.search(part.text[:HEAD])
         ):
             continue
-        number = 0
-        for fields in _mappings(part.text):
-            if not is_report(fields):
-                continue
-            number += 1
+        for number, fields in enumerate(_reports(part.text), 1):
             mark = tuple(fields.pairs)
             if mark not in seen:
                 seen.add(mark)
@@ -96,12 +92,10 @@ def mentions(message: Message, word: str) -> bool:
     return any(word in part.head for part in message.parts)
 
 
-def _mappings(text: str) -> list[Fields]:
-    found = read_mappings(text)
-    if any(is_report(fields) for fields in found):
-        return found
-    start = _BEGIN.search(text)  # the report is written into a letter
-    return read_mappings(text[start.start() :]) if start and start.start() else found
+def _reports(text: str) -> list[Fields]:
+    found = list(filter(is_report, read_mappings(text)))
+    start = None if found else _BEGIN.search(text)  # the report is written into a letter
+    return list(filter(is_report, read_mappings(text[start.start() :]))) if start and start.start() else found
 
 
 def is_report(fields: Fields) -> bool:
