@@ -18,6 +18,7 @@ from tipstaff.project.commands.running import free_port
 from tipstaff.project.processes import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 300.0  # seconds for what a machine that others load must do; what happens sooner is seen at once
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Instance:
             )
         return self
 
-    def ready(self, timeout: float = 60) -> "Instance":
+    def ready(self, timeout: float = PATIENCE) -> "Instance":
         # An instance that was killed a moment ago may still answer on the same port: wait for this one's own word.
         def happened() -> bool:
             return ("web        up" in self.said() and self.answers()) or self.supervisor.poll() is not None
@@ -88,9 +89,9 @@ class Instance:
         """Ask for a clean end; the exit code."""
         if self.supervisor.poll() is None:
             self.supervisor.send_signal(signal.SIGTERM)
-        return self.supervisor.wait(60)
+        return self.supervisor.wait(PATIENCE)
 
-    def gone(self, timeout: float = 15) -> bool:
+    def gone(self, timeout: float = PATIENCE) -> bool:
         return wait_until(lambda: not self.processes(), timeout)
 
     def kill_everything(self) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.project.instances import ROOT, Instance
+from tests.project.instances import PATIENCE, ROOT, Instance
 from tipstaff.project.processes import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parent death signals are Linux's")]
@@ -36,7 +36,7 @@ def fresh(open_place: Path, request: pytest.FixtureRequest) -> Iterator[Instance
 
 
 def living(instance: Instance, name: str) -> int:
-    assert wait_until(lambda: psutil.pid_exists(instance.children()[name] or 0), 60), instance.said()
+    assert wait_until(lambda: psutil.pid_exists(instance.children()[name] or 0), PATIENCE), instance.said()
     pid = instance.children()[name]
     assert pid is not None
     return pid
@@ -47,7 +47,7 @@ def back(instance: Instance, name: str, old: int) -> bool:
         new = instance.children().get(name)
         return new not in (None, old) and psutil.pid_exists(new) and instance.answers()
 
-    return wait_until(happened, 60)
+    return wait_until(happened, PATIENCE)
 
 
 def test_status_names_every_child_with_a_living_process(running: Instance) -> None:
@@ -131,7 +131,7 @@ def test_it_starts_again_right_after_a_kill(fresh: Instance) -> None:
 def test_a_stop_is_clean(fresh: Instance, sent: signal.Signals) -> None:
     fresh.start().ready()
     fresh.supervisor.send_signal(sent)
-    assert fresh.supervisor.wait(30) == 0
+    assert fresh.supervisor.wait(PATIENCE) == 0
     assert fresh.gone(1)
     assert "killed" not in fresh.said() and "database   stopped" in fresh.said()
     assert "database system is shut down" in (fresh.state / "log" / "postgres.log").read_text()
@@ -175,7 +175,7 @@ def test_a_demo_tells_its_address_and_erases_itself(open_place: Path) -> None:
     demo = Instance(open_place / "demo")
     try:
         demo.start("demo", "--port", str(demo.port)).ready(240)  # the sample is a month of mail
-        assert wait_until(lambda: f"Open http://127.0.0.1:{demo.port}/" in demo.said(), 60), demo.said()
+        assert wait_until(lambda: f"Open http://127.0.0.1:{demo.port}/" in demo.said(), PATIENCE), demo.said()
         assert "sample is loaded" in demo.said() and "ign in as" in demo.said()
         places = [Path(child.cwd()).parent for child in psutil.Process(demo.supervisor.pid).children()]
         state = next(place for place in places if place.name.startswith("tipstaff-demo-"))

@@ -78,7 +78,7 @@ class Host:
         out = self.stack.enter_context((self.state / f"{what}.log").open("wb"))
         command = [sys.executable, "-m", "tipstaff.project.cli", "run", what]
         part = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=out, stderr=out, start_new_session=True)
-        self.stack.callback(part.wait, 20)
+        self.stack.callback(part.wait, 300)
         self.stack.callback(part.terminate)
         return part
 
@@ -136,12 +136,12 @@ def test_two_webs_and_two_workers_share_a_database(cluster: Cluster, open_place:
         workers = [host.run("worker") for host in hosts]
         for host in hosts:
             host.run("web")
-        assert wait_until(lambda: ask(cluster, DONE) > 0, 60, step=0.02), [host.said() for host in hosts]
+        assert wait_until(lambda: ask(cluster, DONE) > 0, 300, step=0.02), [host.said() for host in hosts]
         workers[0].send_signal(signal.SIGKILL)  # one host's worker dies amid its work, and is started again
         workers[0].wait()
         hosts[0].run("worker")
-        assert wait_until(lambda: all(host.answers() for host in hosts), 60), [host.said() for host in hosts]
-        assert wait_until(lambda: ask(cluster, DONE) == MAILS, 120, step=0.3), [host.said() for host in hosts]
+        assert wait_until(lambda: all(host.answers() for host in hosts), 300), [host.said() for host in hosts]
+        assert wait_until(lambda: ask(cluster, DONE) == MAILS, 300, step=0.3), [host.said() for host in hosts]
         assert ask(cluster, "SELECT count(*) FROM reports_report") == MAILS
         assert ask(cluster, "SELECT count(DISTINCT submission_id) FROM reports_report") == MAILS
         assert ask(cluster, "SELECT count(*) FROM reports_event") == ask(cluster, "SELECT count(DISTINCT key) FROM reports_event")

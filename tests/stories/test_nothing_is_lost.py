@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.project.conftest import open_place  # noqa: F401 - a fixture
-from tests.project.instances import ROOT, Instance
+from tests.project.instances import PATIENCE, ROOT, Instance
 from tests.stories.pouring import Books, Poured, pour
 from tipstaff.project.connections import APP, OWNER
 from tipstaff.project.postgres import Cluster, make_state
@@ -46,14 +46,14 @@ def instance(place: Path) -> Iterator[Instance]:
     found.kill_everything()
 
 
-def settled(books: Books, state: Path, seconds: float = 120) -> bool:
+def settled(books: Books, state: Path, seconds: float = PATIENCE) -> bool:
     """Whether the spool became empty and every submission was read."""
     return wait_until(lambda: spooled(state) == 0 and books.waiting() == 0, seconds, step=0.2)
 
 
 def test_mail_pours_in_while_parts_are_killed_at_random(instance: Instance) -> None:
     instance.start().ready()
-    assert wait_until(lambda: listens(instance.smtp_port), 60), instance.said()
+    assert wait_until(lambda: listens(instance.smtp_port), PATIENCE), instance.said()
     poured, chance, killed = Poured(), random.Random(), []
     ends = time.monotonic() + POURING
     senders = pour(instance.smtp_port, poured, lambda: time.monotonic() > ends)
@@ -65,7 +65,7 @@ def test_mail_pours_in_while_parts_are_killed_at_random(instance: Instance) -> N
             os.kill(pid, signal.SIGKILL)
             killed.append(name)
     for sender in senders:
-        sender.join(60)
+        sender.join(PATIENCE)
     assert set(killed) == set(KILLED) and len(killed) >= 8, killed
     assert len(poured.accepted) > 200, (len(poured.accepted), instance.said())
     books = Books(Cluster(instance.state))
@@ -106,10 +106,10 @@ class Parts:
         part = subprocess.Popen(
             command, env=self.environment, cwd=ROOT, stdout=out, stderr=out, start_new_session=True, preexec_fn=limit
         )
-        self.stack.callback(part.wait, 20)
+        self.stack.callback(part.wait, PATIENCE)
         self.stack.callback(part.terminate)
         if what == "intake":
-            assert wait_until(lambda: listens(self.port), 60), self.said()
+            assert wait_until(lambda: listens(self.port), PATIENCE), self.said()
         return part
 
     def said(self) -> str:

@@ -149,7 +149,7 @@ def test_mailboxes_and_drop_folders_are_read_once(instance: Instance) -> None:
             books = Books(Cluster(instance.state))
             wanted = 150 + 60 + 30
             count = "SELECT count(*) FROM intake_submission"
-            assert wait_until(lambda: books.ask(count)[0][0] >= wanted, 120, step=0.3), (books.ask(count), instance.said())
+            assert wait_until(lambda: books.ask(count)[0][0] >= wanted, 300, step=0.3), (books.ask(count), instance.said())
             assert settled(books, instance.state), instance.said()
             time.sleep(3)  # another look at mailbox and folder must bring nothing
             subjects = [row[0] for row in books.ask("SELECT subject FROM intake_submission")]
