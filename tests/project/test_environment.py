@@ -86,3 +86,10 @@ def test_memory_follows_the_machine(tmp_path: Path, monkeypatch, gigabytes: int)
     found = memory.postgres_settings(tmp_path)
     shared = int(found["shared_buffers"].removesuffix("MB"))
     assert 128 <= shared <= min(4096, gigabytes * 1024 // 4)
+
+
+def test_children_give_memory_back_unless_somebody_said_otherwise(monkeypatch) -> None:
+    monkeypatch.delenv("_RJEM_MALLOC_CONF", raising=False)
+    assert environment.for_children()["_RJEM_MALLOC_CONF"].endswith("muzzy_decay_ms:0")
+    monkeypatch.setenv("_RJEM_MALLOC_CONF", "narenas:1")
+    assert environment.for_children()["_RJEM_MALLOC_CONF"] == "narenas:1"
