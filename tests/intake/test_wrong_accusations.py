@@ -115,6 +115,20 @@ def test_xarf_that_says_the_source_twice_is_refused_with_the_field_named() -> No
     assert xarf.validate(xarf.loads(LOGIN.encode())) == []
 
 
+@pytest.mark.parametrize(
+    "again", ['"source_identifier" : "203.0.113.99"', '"source\\u005fidentifier":"203.0.113.99"', '"x":{"y":1, "y" :2}']
+)
+def test_no_way_of_writing_hides_that_a_key_stands_twice(again: str) -> None:
+    document = json.dumps(json.loads(LOGIN)).removesuffix("}") + f", {again}" + "}"
+    assert any("stands twice" in problem.what for problem in xarf.validate(xarf.loads(document.encode())))
+
+
+@pytest.mark.parametrize("text", ['he said "x": y', 'a \\ " : b', '{"type": "x", "type": "y"}'])
+def test_a_text_that_looks_like_keys_repeats_none(text: str) -> None:
+    document = json.dumps(json.loads(LOGIN) | {"description": text}).encode()
+    assert xarf.validate(xarf.loads(document)) == [] and xarf.loads(document) == json.loads(document)
+
+
 def test_an_older_xarf_that_says_it_twice_below_is_refused_too() -> None:
     v3 = (OWN / "parsers" / "xarf" / "v3_flat.json").read_text("utf-8")
     assert xarf.validate(xarf.loads(v3.encode())) == []
@@ -150,9 +164,7 @@ def test_two_sources_of_one_mail_are_none() -> None:
 
 
 def test_a_letter_with_the_headers_of_two_mails_says_which_one_was_not_taken() -> None:
-    head = (
-        "From: rita@example.org\nTo: abuse@example.net\nSubject: Fwd: spam\nDate: Sun, 22 Nov 2026 09:00:00 +0000\n\nTwo:\n"
-    )
+    head = "From: rita@example.org\nTo: abuse@example.net\nSubject: Fwd: spam\nDate: Sun, 22 Nov 2026 09:00:00 +0000\n\nTwo:\n"
     mail = "\n-----Original message-----\n{0}From: seller@example.com\nSubject: buy\n\nbuy\n"
     draft = read(head + mail.format(BORDER) + mail.format(BORDER.replace("198.51.100.66", "198.51.100.67")))
     assert addresses(draft) == ["198.51.100.66"]

@@ -13,7 +13,7 @@ import orjson
 from tipstaff.intake.drafts import Confidence, Disposition, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.indicators import host_of, normal_domain, normal_ip, normal_url
-from tipstaff.intake.reading.repeated_keys import Repeating, may_repeat, with_repeats
+from tipstaff.intake.reading.repeated_keys import Repeating, may_say_more, with_repeats
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.xarf_legacy import Legacy, examine_legacy, flatten, is_legacy
 from tipstaff.intake.reading.xarf_v4 import Findings, address_of, examine_v4
@@ -44,10 +44,8 @@ _CORE = frozenset(
 )
 _IDENTITY = ("url", "infringing_url", "cve_id", "service", "malware_family", "work_title", "newsgroup", "smtp_from")
 _WORK = {"work_title": "work", "work_identifier": "work_identifier", "rights_holder": "claimant", "work_category": "work_category"}
-_VICTIMS = ("destination_ip", "target_ip", "DestinationIp", "DestinationIP", "TargetIp")  # details that name the attacked side
+_VICTIMS = frozenset(("destination_ip", "target_ip", "DestinationIp", "DestinationIP", "TargetIp"))  # details of the attacked side
 _HOSTED = ("vulnerability",)  # categories whose service_port is a port of the accused host
-#: Fields that a document of version 4 has once. Those of versions 1 to 3, whose names vary, are always looked at closely.
-_ONCE = (b"xarf_version", b"source_identifier", b"source_port", b"timestamp", b"category", b"type", b"reporter", b"url")
 _NOT_XARF = Problem("document", "is neither XARF v4 (xarf_version) nor v1–v3 (ReporterInfo and Report)", "send one XARF object")
 
 
@@ -95,9 +93,7 @@ def examine(document: Any) -> Findings:
 def loads(content: bytes) -> Any:
     """The JSON value as ``examine`` wants it: what says a thing twice is marked. ValueError where it is not JSON."""
     value = orjson.loads(content)
-    count = len(value) if isinstance(value, list) else 1
-    legacy = b'"xarf_version"' not in content
-    return with_repeats(content) if legacy or may_repeat(content, _ONCE, count) else value
+    return with_repeats(content) if may_say_more(content, value) else value
 
 
 def read_document(content: bytes) -> tuple[ReportDraft | None, list[Problem]]:
@@ -127,8 +123,9 @@ def _doubt_ends(draft: ReportDraft, document: dict) -> None:
         stated = str(document.get("source_identifier") or "")[:60]
         draft.disposition = Disposition.NEEDS_A_PERSON
         draft.needs.append(f"the source {stated!r} is no address, domain, URL or mailbox")
-    victim = next((event.details[name] for name in _VICTIMS if isinstance(event.details.get(name), str)), None)
-    if event.ip and victim and normal_ip(victim) == event.ip:
+    if event.ip is None or _VICTIMS.isdisjoint(event.details):
+        return
+    if event.ip in {address_of(victim) for name in _VICTIMS if isinstance(victim := event.details.get(name), str)}:
         draft.experimental = True
         draft.warnings.append(f"doubtful: it names {event.ip} as the source and as the destination")
 

@@ -2,10 +2,12 @@
 on it. Looking closely costs much more than reading, so only a text that may hold such a thing is looked at. Pure."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 MOST = 20  # names that are kept
+_APART = re.compile(rb'"[ \t\r\n]+:')  # a key whose colon stands apart
 
 
 class Repeating(dict[str, Any]):
@@ -19,6 +21,23 @@ def may_repeat(content: bytes, keys: Iterable[bytes], objects: int) -> bool:
     if b"\\u00" in content:  # a key may be written so
         return True
     return any(content.count(b'"%b":' % key) + content.count(b'"%b" ' % key) > objects for key in keys)
+
+
+def may_say_more(content: bytes, value: Any) -> bool:
+    """Whether the text may hold more keys than ``value``, which was read from it, has. Sees every key; for single documents."""
+    return content.count(b'":') != _keys_in(value) or _APART.search(content) is not None
+
+
+def _keys_in(value: Any) -> int:
+    total = 0
+    if value.__class__ is dict:
+        total, value = len(value), value.values()
+    elif value.__class__ is not list:
+        return 0
+    for one in value:
+        if one.__class__ is dict or one.__class__ is list:
+            total += _keys_in(one)
+    return total
 
 
 def with_repeats(content: bytes) -> Any:
