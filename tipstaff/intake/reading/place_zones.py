@@ -60,7 +60,7 @@ _LOCAL = r"(?:local |locale |legal |legale |oficial |ufficiale |standard |solare
 _FORMS = (
     pattern(rf"(?i)\b({_PLACE}) (?:local |standard |summer |winter |official )?(?:time|zeit|ortszeit|tijd)\b"),
     pattern(
-        rf"(?i)\b(?:heure|heures|hora|horas|horário|ora|orario|tijd) {_LOCAL}(?:of |de |di |del |do |da |van |a )?({_PLACE})\b"
+        rf"(?i)\b(?:heure|heures|hora|horas|horário|ora|orario|tijd|ortszeit|local time) {_LOCAL}(?:in |of |de |di |del |do |da |van |a )?({_PLACE})\b"
     ),
     pattern(rf"(?i)\bczasu? ({_PLACE})"),
     pattern(rf"(?i)({_PLACE}) (?:времени|время)|по ({_PLACE})(?:[^\pL]|$)"),  # RE2's \b knows ASCII only

@@ -113,8 +113,10 @@ _STATED = pattern(
 )
 #: ``All times Pacific.``: these names are words of every day, so they count only right behind what they speak of.
 _AMERICAN = pattern(
-    r"(?i)\b(?:times?|timestamps?|clocks?|logs?)\s(?:(?:are|is|shown|given|in|all)\s){0,3}((?:us\s)?(?:eastern|central|mountain|pacific)(?:\s(?:standard|daylight))?(?:\stime)?)\s?(?:[.,;:)\n]|$)"
+    r"(?i)\b(?:times?|timestamps?|clocks?|logs?)\s(?:(?:on|of|in) (?:the|our|my|this) [\pL-]{2,20}\s)?(?:(?:are|is|shown|given|in|all|set|to|runs|on)\s){0,3}((?:us\s)?(?:eastern|central|mountain|pacific)(?:\s(?:standard|daylight))?(?:\stime)?)\s?(?:[.,;:)\n]|$)"
 )
+#: The one offset that a letter names, behind no clock: ``(mail server X, UTC+1)``, ``时间均为UTC+8``.
+_APART = pattern(r"(?:^|[^\d\s]\s?)(UTC\s?[+-]\s?\d{1,2}(?::\d{2})?)(?:[^\d:]|$)")
 #: A zone that stands before the only kind of time: ``北京时间 2026年…``, ``Moscow time: …``, ``Timezone: America/Sao_Paulo``.
 _BEFORE = pattern(
     r"(?i)(北京时间|北京時間|日本時間|по московскому времени|московское время|heure de paris|ora italiana|hora peninsular|hora de madrid|hora de brasília|"
@@ -157,6 +159,8 @@ def stated_zone(text: str) -> str | None:
         zones |= places_named(text) if named else set()
     if not zones:
         zones = {_plain_zone(zone) for zone in spelt_out(text)}
+    if not zones and "UTC" in text:
+        zones = {_plain_zone(match.group(1)) for match in _APART.finditer(text)}
     return zones.pop() if len(zones) == 1 else None
 
 
