@@ -149,3 +149,17 @@ def test_as_few_samples_open_a_scan_as_statistics_allow() -> None:
     """Of k samples that repeat none there are at least k² / 5.4 distinct ones; see docs/traffic.md."""
     assert [fans.at_least(k, k, 1000) >= 120 for k in (25, 26)] == [False, True]
     assert [fans.at_least(k, k, 1000) >= 400 for k in (46, 47)] == [False, True]
+
+
+@pytest.mark.parametrize(("population", "least", "most"), [(60_000, 0.95, 1.0), (70, 0.0, 0.01)])
+def test_of_sampled_scans_of_ports_nearly_all_are_told_and_of_few_ports_none(population, least, most) -> None:
+    """50 ports a second at 1 in 1000: 75 samples in 25 minutes tell 200 ports from 70, for 95 of 100 hosts and more."""
+    stage, rng, hosts = playing(rate=1000), np.random.default_rng(3), 200
+    who, found = fours((100 << 24) + np.arange(hosts)), set()
+    for sample in range(75):
+        made = flows(
+            hosts, who, THEIRS[4], src_customer=17, flags=2, packets=1, octets=44, dst_port=1 + rng.integers(0, population, hosts)
+        )
+        told = stage.play(AT + 20 * sample, made, already_sampled=True)
+        found |= {one.subject.value for one in told if one.detector == "vertical_scan"}
+    assert least * hosts <= len(found) <= most * hosts
