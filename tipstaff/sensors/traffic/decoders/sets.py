@@ -9,7 +9,17 @@ from numba import uint32, uint64
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders import sessions as S
 from tipstaff.sensors.traffic.decoders import templates as T
-from tipstaff.sensors.traffic.decoders.fields import FRAME, KINDS, PACKET, all_zero, measure, take_field, take_packet, take_varying
+from tipstaff.sensors.traffic.decoders.fields import (
+    FRAME,
+    KINDS,
+    PACKET,
+    all_zero,
+    measure,
+    take_field,
+    take_packet,
+    take_plain,
+    take_varying,
+)
 from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, load16, load32
 from tipstaff.sensors.traffic.decoders.netflow5 import clamp
 
@@ -183,7 +193,7 @@ def decode_sets(
             if kind & KINDS == FRAME or kind & KINDS == PACKET:
                 for k in range(count):
                     take_packet(buf, q + where + k * size, width, kind & KINDS, narrow, wide, pos + k)
-            else:
+            elif not take_plain(buf, q + where, size, count, width, kind, into, exported, uptime, narrow, wide, pos):
                 take_field(buf, q + where, size, count, width, kind, into, exported, uptime, narrow, wide, pos)
         pos += finish(head, row, session, exported, shift, at[i], rates, known, narrow, wide, pos, count)
     return np.int64(last), pos
@@ -192,22 +202,26 @@ def decode_sets(
 @inlined
 def blank(head, absent, session, narrow, wide, pos, count):
     """Clear the rows that the template does not state, and set what is the same for the whole set."""
+    begin, behind = uint64(pos), uint64(pos + count)
     for f in range(head[T_ABSENT], head[T_ABSENT_END]):
         clear = np.int64(absent[f])
         if clear >= W:
-            for k in range(pos, pos + count):
-                wide[clear - W, k] = 0
+            clear_wide = wide[clear - W]
+            for k in range(begin, behind):
+                clear_wide[k] = 0
         else:
-            for k in range(pos, pos + count):
-                narrow[clear, k] = 0
+            clear_narrow = narrow[clear]
+            for k in range(begin, behind):
+                clear_narrow[k] = 0
     family, stated = uint32(head[T_FAMILY]), uint32(head[T_STATED])
-    for k in range(pos, pos + count):
-        narrow[SESSION, k] = session
-        narrow[FAMILY, k] = family
-        narrow[PRESENT, k] = stated
+    of_session, families, present, rates = narrow[SESSION], narrow[FAMILY], narrow[PRESENT], narrow[RATE]
+    for k in range(begin, behind):
+        of_session[k] = session
+        families[k] = family
+        present[k] = stated
     if head[T_FLAGS] & HAS_RATE == 0:
-        for k in range(pos, pos + count):
-            narrow[RATE, k] = 0
+        for k in range(begin, behind):
+            rates[k] = 0
     if head[T_FLAGS] & HAS_IPV6:
         for row in range(SRC_HI, DST_HI + 4):
             for k in range(pos, pos + count):
@@ -231,30 +245,33 @@ def sampler_rate(row, session, sampler, rates, known):
 def finish(head, row, session, exported, shift, received, rates, known, narrow, wide, pos, count):
     """What takes a second look: sampling, times, mapped addresses, reverse directions. How many flows that made."""
     flags = head[T_FLAGS]
-    seen, rate = uint64(0), uint32(row[CONFIGURED])
+    begin, behind, unscaled = uint64(pos), uint64(pos + count), 0
+    seen, rate, of_flow, samplers = uint64(0), uint32(row[CONFIGURED]), narrow[RATE], wide[SAMPLER]
     if flags & HAS_SAMPLER:
-        for k in range(pos, pos + count):
-            if wide[SAMPLER, k] != seen:  # one after the other mostly the same
-                seen = wide[SAMPLER, k]
+        for k in range(begin, behind):
+            if samplers[k] != seen:  # one after the other mostly the same
+                seen = samplers[k]
                 rate = sampler_rate(row, session, seen, rates, known)
-            if narrow[RATE, k] == 0:
-                narrow[RATE, k] = rate
+            if of_flow[k] == 0:
+                of_flow[k] = rate
+            unscaled += of_flow[k] == 0
     else:
         rate = uint32(row[DEFAULT])
-        for k in range(pos, pos + count):
-            if narrow[RATE, k] == 0:
-                narrow[RATE, k] = rate
-    if rate == 0 or flags & HAS_SAMPLER:
-        for k in range(pos, pos + count):
-            row[UNSCALED] += 1 if narrow[RATE, k] == 0 else 0
+        for k in range(begin, behind):
+            of_flow[k] = rate if of_flow[k] == 0 else of_flow[k]
+        if rate == 0:
+            for k in range(begin, behind):
+                unscaled += of_flow[k] == 0
+    row[UNSCALED] += unscaled
+    starts, ends, marks = wide[START], wide[END], narrow[MARKS]
     if flags & UNTIMED:
-        for k in range(pos, pos + count):
-            wide[START, k] = wide[END, k] = uint64(received if received > 0 else exported)
+        for k in range(begin, behind):
+            starts[k] = ends[k] = uint64(received if received > 0 else exported)
     else:
-        for k in range(pos, pos + count):
-            start, end, mark = clamp(np.int64(wide[START, k]), np.int64(wide[END, k]), exported + shift, shift)
-            wide[START, k], wide[END, k] = uint64(max(start, 0)), uint64(max(end, 0))
-            narrow[MARKS, k] |= mark
+        for k in range(begin, behind):
+            start, end, mark = clamp(np.int64(starts[k]), np.int64(ends[k]), exported + shift, shift)
+            starts[k], ends[k] = uint64(max(start, 0)), uint64(max(end, 0))
+            marks[k] |= mark
     if flags & HAS_IPV6:
         for k in range(pos, pos + count):
             if narrow[FAMILY, k] == 6:
