@@ -5,7 +5,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, deliver, event, feed, provider, report, submission
+from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, colleagues, deliver, event, feed, provider, report, submission
 from tipstaff.cases import arrivals
 from tipstaff.cases.models import Case, CaseReport, JournalEntry, Notice
 from tipstaff.intake.drafts import Disposition
@@ -85,6 +85,7 @@ def test_late_events_join_a_closed_case_and_newer_ones_open_a_linked_one():
     from tipstaff.cases.services import close
 
     provider()
+    colleagues()
     deliver(report(event(CAROL)))
     case = Case.objects.get()
     close(case=case.pk, outcome="RESOLVED", reason="page removed", by="alice", now=NOW)
