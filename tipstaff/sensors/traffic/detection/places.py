@@ -4,7 +4,6 @@ Of a sampled exporter a single packet may stand for half a limit, and sources ar
 to whoever is near now, and what is seen again and again stays.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,23 +25,21 @@ LEARNING = 0.9  # what is worth most that is near to nothing but what is worth l
 
 
 def furthest_first(
-    follow: Tracks, those: Sequence[Track], limits: NDArray[np.float64], least: NDArray[np.float64], second: int
+    follow: Tracks, free: NDArray[np.bool_], limits: NDArray[np.float64], least: NDArray[np.float64], second: int, most: int
 ) -> list[tuple[float, Track]]:
-    """Each with its worth, the least worth last; who is followed for less than SETTLED is none of them.
+    """Those that are worth least, at most so many, each with its worth, the least worth last; who is followed for less than
+    SETTLED is none of them.
 
-    ``limits``, ``least``: by slot, see ``worth_of``. Sums are those up to the second before the last, as told then.
+    ``free``, ``limits``, ``least``: by slot: who may go at all; see ``worth_of``. Sums are those up to the second before the
+    last, as told then.
     """
-    those = [one for one in those if second - one.since >= SETTLED]
-    if not those:
-        return []
-    slots = np.array([one.slot for one in those])
-    ages = second - np.array([one.since for one in those])
-    worth = np.zeros(len(those))
+    slots = np.flatnonzero(free & (follow.table >= 0) & (second - follow.since >= SETTLED))
+    ages, worth = second - follow.since[slots], np.zeros(len(slots))
     for seconds, sums in ((SHORTLY, follow.shortly), (LONG, follow.long)):
         rates = sums[slots] / np.clip(ages - 1, 1, seconds)[:, None]
         worth = np.maximum(worth, worth_of(rates, limits[slots], least[slots]))
-    order = np.argsort(-worth, kind="stable")
-    return [(float(worth[number]), those[number]) for number in order]
+    order = np.lexsort((-ages, -worth))[-most:].tolist()
+    return [(float(worth[number]), track) for number in order if (track := follow.at[slots[number]]) is not None]
 
 
 def worth_of(rates: NDArray[np.float64], limits: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ SPREAD = 0.5  # a flood of which one host gets more is no carpet
 MINUTE, WORTH = 60, 10  # of the floor of learned limits: who never has so much takes no room of who has
 FOR_SUMS = 256  # tracks that hosts do not take
 REFILLED, STARTED, SPREADS = 8, 300, 8  # in a second: refilled from flows at hand, newly followed, sums looked into
-REPLACED = 100  # in a second, of each table: followed instead of others, so that a storm of newcomers leaves time for a judgement
+REPLACED = 64  # in a second, of each table: followed instead of others, so that a storm of newcomers leaves time for a judgement
 
 
 @dataclass
@@ -98,7 +98,8 @@ class Rates:
         """Follow no longer whoever is furthest from any limit, if that is further than the newcomer; who that is, None for none."""
         if self.looked != second:  # once a second, as nobody comes closer meanwhile
             self.looked = second
-            self.leaving = places.furthest_first(self.follow, self._free_to_go(findings), self.limits, self.least, second)
+            free = self._free_to_go(findings)
+            self.leaving = places.furthest_first(self.follow, free, self.limits, self.least, second, 2 * REPLACED)
         if not self.leaving or self.leaving[-1][0] >= newcomer.most:
             return None
         who = self.follow.known_as(table, newcomer.row, max(newcomer.customer, 0), second)
@@ -111,10 +112,14 @@ class Rates:
                 return who
         return None
 
-    def _free_to_go(self, findings: Findings) -> list[Track]:
-        """Those without an open finding."""
-        held = {key[1:] for key in findings.open if key[0] in (*ALL, "unusual_traffic")}
-        return [one for one in self.follow.by_row.values() if (one.direction, one.subject.kind, one.subject.value) not in held]
+    def _free_to_go(self, findings: Findings) -> NDArray[np.bool_]:
+        """By slot, who has no open finding."""
+        free = np.ones(len(self.limits), bool)
+        for name, direction, kind, value in findings.open:
+            track = self.follow.by_subject.get((direction, kind, value))
+            if track is not None and (name in ALL or name == "unusual_traffic"):
+                free[track.slot] = False
+        return free
 
     def _release(self, track: Track) -> None:
         self.follow.release(track)
@@ -291,9 +296,9 @@ class Rates:
 
     def learn(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
         """Compare each track with what is usual; once a minute, learn from it where nothing is wrong."""
-        for track in list(self.follow.by_row.values()):
-            mine = track.slot % MINUTE == second % MINUTE
-            if not mine and self.unlike.knows(track):
+        for slot in np.flatnonzero(self.follow.table >= 0).tolist():
+            mine, track = slot % MINUTE == second % MINUTE, self.follow.at[slot]
+            if track is None or (not mine and self.unlike.knows(track)):
                 continue
             own = thresholds.applied(track.version, track.address, track.length, track.customer)
             name = f"{track.direction} {track.subject.kind} {track.subject.value}"

@@ -62,8 +62,9 @@ class Tracks:
         room = self.hosts.ring.shape[1]
         self.free = list(range(room - 1, -1, -1))
         self.at: list[Track | None] = [None] * room
-        #: By slot: which table its row is of, -1 for none; its seconds' greatest by metric; bytes, packets, samples of all of them.
+        #: By slot: which table its row is of, -1 for none; since when; its greatest second by metric; all bytes, packets, samples.
         self.table: NDArray[np.int8] = np.full(room, -1, np.int8)
+        self.since: NDArray[np.int64] = np.zeros(room, np.int64)
         self.greatest, self.totals = np.zeros((room, JUDGED)), np.zeros((room, 3))
         #: By slot and metric, the sums of the last SHORTLY and LONG seconds.
         self.shortly, self.long = np.zeros((room, JUDGED)), np.zeros((room, JUDGED))
@@ -87,7 +88,7 @@ class Tracks:
         track = Track(slot, table, row, who.end, who.subject, who.version, who.address, who.length, customer, second)
         self.by_row[table, row] = self.by_subject[track.direction, track.subject.kind, track.subject.value] = track
         self.last_hot[slot] = second
-        self.at[slot], self.table[slot], self.unrolled[slot] = track, table, -1
+        self.at[slot], self.table[slot], self.since[slot], self.unrolled[slot] = track, table, second, -1
         self.fresh.append(track)
         return track
 
