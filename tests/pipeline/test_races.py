@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.pipeline.given import CAROL, NOW, deliver, event, feed, provider, report, submission
+from tests.pipeline.given import CAROL, NOW, colleagues, deliver, event, feed, provider, report, submission
 from tests.pipeline.test_batch import again
 from tipstaff.cases import refreshing as cases
 from tipstaff.cases.models import Case
@@ -19,6 +19,7 @@ LATER = NOW + timedelta(hours=1)
 
 def test_a_case_closed_between_the_look_and_the_writing_does_not_swallow_new_events(monkeypatch):
     provider()
+    colleagues()
     deliver(report(event(CAROL)))
     first, update, turns = Case.objects.get(), cases._update, []
 
@@ -45,6 +46,7 @@ def test_a_batch_that_is_always_overtaken_gives_up_loudly(monkeypatch):
 
 def test_late_events_join_the_closed_case_even_while_a_newer_one_is_open():
     provider()
+    colleagues()
     deliver(report(event(CAROL)))
     old = Case.objects.get()
     close(case=old.pk, outcome="RESOLVED", reason="page removed", by="alice", now=NOW)
