@@ -88,8 +88,8 @@ ENOUGH = {**dict.fromkeys(SERVICES, roles.WORKERS), **dict.fromkeys((editions.dr
                                                                     roles.ACTS["publish policy"])}  # fmt: skip
 #: What these call to be sure of the role; asked before anything is written.
 ASKING = (
-    "people.require", "speaker(", "access.author(", "_may_review(", "_person(", "roles(by)", "rule(", "_ruled(", "_say(", "_row(", "_ask(",
-    "row.reviewer", "by != row.by", "own closing",
+    "people.require", "speaker(", "access.author(", "_may_review(", "_person(", "roles(by)", "rule(", "_ruled(", "_say(", "_row(",
+    "_ask(", "row.reviewer", "by != row.by", "own closing",
 )  # fmt: skip
 #: Parts of services: what they are given was decided by a person whose role was asked, by the clock, or by enforcement.
 INNER = {
@@ -142,7 +142,7 @@ def state_of_things() -> list[Any]:
 
 def writers(package: ModuleType) -> dict[str, Callable[..., Any]]:
     """Every function of the package that says who and when, by module and name."""
-    found = {}
+    found: dict[str, Callable[..., Any]] = {}
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if "migrations" in module.name:
             continue
