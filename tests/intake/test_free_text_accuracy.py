@@ -21,7 +21,7 @@ Subject: intrusion attempt
 On 2026-11-12 at 14:03:22 the host 192.0.2.62 tried to break into our mail server.
 """
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "free_text"
-HALVES = ("known", "held_out", "rounds", "letters", "average", "everyday", "weekday", "ordinary")
+HALVES = ("known", "held_out", "rounds", "letters", "average", "everyday", "weekday", "workday", "ordinary")
 MOST_UNDECIDED = {
     "known": 0.10,
     "held_out": 0.10,
@@ -30,6 +30,7 @@ MOST_UNDECIDED = {
     "average": 0.11,
     "everyday": 0.12,
     "weekday": 0.04,
+    "workday": 0.05,
     "ordinary": 0.0,
 }  # of decidable
 MOST_WRONG_DETAILS = {
@@ -40,6 +41,7 @@ MOST_WRONG_DETAILS = {
     "average": 0.20,
     "everyday": 0.13,
     "weekday": 0.17,
+    "workday": 0.07,
     "ordinary": 0.0,
 }  # of decided letters: time, port, link or category
 

@@ -45,6 +45,8 @@ def test_what_is_left_is_accused(subject, body):
         ("hacked", OWN_SITE),
         ("spam", "Bounces of spam come from innocent bystanders such as 203.0.113.9, so please leave it be."),
         ("Angriff", "Wir haben einen Angriff gesehen. 203.0.113.9 ist nicht der Angreifer."),
+        ("spam", "The spam itself came from 203.0.113.9, which is another provider whom we have told."),
+        ("botnet", "Infizierte Systeme melden sich hier. Das Sinkhole hat die Adresse 203.0.113.9, Port 80/tcp."),
         ("ataque", "Hubo un ataque. 203.0.113.9 no tiene nada que ver con esto."),
     ],
 )  # fmt: skip
@@ -81,3 +83,27 @@ def test_numbers_in_a_sentence_of_another_script_are_no_address():
 def test_days_are_told_from_that_of_the_mail(words, at):
     reference = read_time("2026-11-21 09:00:00 UTC").at
     assert find_today(words, zone=None, reference=reference).moment.at.isoformat() == at
+
+
+TABLE = """Systeme aus Ihrem Netz haben unser Sinkhole kontaktiert:
+
+Zeit (UTC)            IP-Adresse        Quellport
+2026-11-21 05:14:26   203.0.113.9       49233
+2026-11-21 05:15:26   203.0.113.9       49234
+
+Unser Sinkhole mit der Adresse 198.51.100.3 wartet auf Port 80.
+"""
+
+
+def test_a_sentence_below_a_table_is_no_row_of_it():
+    assert read("Infizierte Systeme", TABLE) == (Disposition.REPORT, {"203.0.113.9"})
+
+
+def test_words_inside_a_link_say_nothing_of_the_letter():
+    body = "Compré una bicicleta en https://bicis.example/oferta y nunca llegó: es una estafa. Está en sus servidores."
+    assert read("Tienda falsa, me estafaron", body)[0] is not Disposition.NOT_A_REPORT
+
+
+def test_who_cannot_leave_a_mailing_list_complains_of_spam():
+    body = "На почту приходит реклама займов с сервера 203.0.113.9. Отписаться невозможно. Остановите рассылку."
+    assert read("Спам с вашего сервера", body)[0] is not Disposition.NOT_A_REPORT

@@ -1,5 +1,6 @@
 """Our way to RE2 answers as the library's own does, whatever the script."""
 
+import pytest
 import re2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +34,16 @@ def test_bytes_matches_are_the_librarys(content: bytes) -> None:
         ours, theirs = pattern(written), re2.compile(written, options)
         for one, other in zip(ours.finditer(content), theirs.finditer(content), strict=True):
             assert same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("с вашего сервера 1", True), ("ваш сервер.", True), ("your ip", True), ("your ipx", False), ("yourip", False)],
+)
+def test_words_of_any_script_end_where_they_end(text: str, found: bool) -> None:
+    """RE2 knows boundaries of ASCII words alone; a pattern that ends in ``)\\b`` holds for the others too."""
+    assert bool(pattern(r"(?i)\b(?:your|ваш\pL{0,3})\s(?:ip|сервер\pL?)\b").search(text)) is found
+    assert pattern(r"(ip|é)\)\b").search("é)x") is not None
 
 
 def same(one, other) -> bool:

@@ -56,3 +56,18 @@ def test_words_of_every_day_are_no_zones():
     # "est" (is), "met" (with) and "cat" are abbreviations of zones only in capitals.
     assert stated_zone("vers 10 heures, puis que la même adresse est revenue") is None
     assert stated_zone("times: the cat met us") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "zone"),
+    [
+        ("Время московское (UTC+3):", "+0300"),
+        ("Uhrzeiten in MEZ, also UTC+1:", "+0100"),
+        ("heures en CET, donc UTC +1", "+0100"),
+        ("times are Dutch time (UTC+2)", "+0200"),
+        ("Время московское (UTC+5)", None),
+        ("it's UTC, our clocks are CET", None),
+    ],
+)
+def test_a_place_and_its_offset_are_one_zone_and_what_disagrees_is_none(text, zone):
+    assert stated_zone(text) == zone

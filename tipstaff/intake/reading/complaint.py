@@ -281,7 +281,8 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
     )
     mailing = facts.kinds("mailing")
     listed = bool(facts.message.header("list-unsubscribe") or facts.message.header("list-id"))
-    if (listed and not solid) or (mailing and not complaint):
+    complains = complaint or (reading.category and reading.accusation.candidates and not listed and speaks_of_yours(facts))
+    if (listed and not solid) or (mailing and not complains):
         if listed and (complaint or reading.category) and reading.accusation.candidates and not mailing:
             return Disposition.NEEDS_A_PERSON, ["it came through a mailing list"]
         return Disposition.NOT_A_REPORT, ["a newsletter or mailing list"]

@@ -32,6 +32,17 @@ _CLEARS = pattern(
     r"невинов\pL+|невинн\pL+|не имеет (?:к этому )?отношения|не при ч[её]м|не (?:надо |нужно )?блокир\pL+|не трога\pL+)\b|"
     r"无辜|无关|不是(?:攻击|来源|元凶)|请(?:不要|勿)(?:封|阻)|没有问题|無関係|関係ありません|無実|遮断しないで|ブロックしないで|問題ありません"
 )
+#: ``A, which is another provider``: said of the address itself.
+_OTHERS = pattern(
+    r"(?i)^[\s)\]\"',;(–-]{0,4}(?:(?:which|that|this|it|and that|and) (?:is|belongs to|sits (?:at|with)|is (?:run|operated|hosted) by|is (?:at|with|in))|(?:das|der|die|dies) (?:ist|gehört zu|gehört|liegt bei|steht bei)|qui (?:est|appartient à|relève d[e']|se trouve chez)|"
+    r"que (?:es(?:tá en)?|pertenece a|é|pertence a|está n?[ao]?)|che (?:è|appartiene a|sta presso|si trova presso)|(?:dat|die|dit) (?:is|hoort bij|staat bij|valt onder)|(?:który|która|które|to) (?:jest|należy do)|(?:это|котор\pL+|он|она) (?:принадлежит |относится к )?)\s?"
+    r"(?:at |with |of |einem |eines |bei |chez |de |van |od |w |u )?(?:(?:some|an)?other|a different|somebody else's|someone else's|(?:ein(?:em|es|e)? )?ander\pL+|(?:un |d')?(?:e )?autre|otr[oa]|(?:un )?altr[oa]|un'altra|een ander\pL?|inn\pL+|(?:um |uma )?outr[oa]|друг\pL+)\s"
+    r"(?:\pL+ )?(?:provider|isp|operator|network|host\pL*|company|carrier|anbieter|betreiber|netz\pL*|firma|hébergeur|fournisseur|opérateur|réseau|proveedor|operador|red|fornitore|operatore|rete|aanbieder|netwerk|dostaw\pL+|sie[cć]\pL*|provedor|fornecedor|rede|провайдер\pL*|оператор\pL*|сет\pL+|хостинг\pL*)"
+)
+#: ``the sinkhole has the address A``: what listens is the writer's, and whoever comes to it is accused.
+_LISTENS = pattern(
+    r"(?i)\b(?:sinkholes?|honey-?pots?|honey-?nets?|spam-?traps?|spamfallen?|darknet|network telescope|sensor(?:s|en|es|i)?|trampa|piège|trappola|pułapk\pL+|armadilha)\b[^.!?\n]{0,30}?(?:\s(?:has|have|is|at|on|listens|uses|hat|ist|lautet|unter|mit|a|est|à|sur|tiene|es|en|ha|è|con|su|heeft|op|met|ma|jest|pod|tem|é|em|no)\s|[:=(]\s?)(?:(?:the|die|der|l'|la|el|il|het|o|a|an|on|ip|address|adresse|dirección|indirizzo|adres|endereço|server)[\s:-]*){0,4}$"
+)
 _INTO = pattern(
     r"(?i)\b(?:innocent (?:\pL+ ){0,2}|bystanders? |unbeteiligte\pL* |unschuldige\pL* |victimes? (?:innocentes? )?|(?:tiers )?innocents? |inocentes? |innocenti |onschuldige |niewinn\pL+ |невинн\pL+ |apart from |aside from |with the exception of |nothing to do with |not about |not (?:from|by|via) |"
     r"es geht nicht um |nicht (?:um|von|durch) |mit ausnahme (?:von|der) |abgesehen von |pas (?:de|par|depuis) |à l'exception de |no (?:de|desde|por) |excepto |salvo |a excepción de |non (?:da|dal|dall') ?|tranne |ad eccezione di |"
@@ -54,7 +65,13 @@ def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
         taken = _INTO.search(letter[max(one.found.end, following - _BEFORE) : following])
         if taken is not None:  # what leads to the next address speaks of that one
             following = max(one.found.end, following - _BEFORE) + taken.start()
-        if _INTO.search(lead) or _CLEARS.search(_said_of(letter, one.found.end, following)):
+        if _LISTENS.search(lead):
+            one.role, one.strength, one.cue, one.points = Role.VICTIM, SAYS, "what listens is the writer's", True
+        elif (
+            _INTO.search(lead)
+            or _OTHERS.match(letter[one.found.end : one.found.end + _BEHIND])
+            or _CLEARS.search(_said_of(letter, one.found.end, following))
+        ):
             one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, CLEARED, True
 
 

@@ -173,7 +173,7 @@ def _mailing_points(facts: Facts) -> float:
 
 def speaks_of_yours(facts: Facts) -> bool:
     """Whether the writer speaks of the reader's own addresses: such mail is not set aside unseen."""
-    return bool(_OWNED.search(facts.own_words))
+    return bool(_OWNED.search(facts.own_words) or _OWNED.search(facts.subject))
 
 
 def keep_proved(reading: Reading) -> None:

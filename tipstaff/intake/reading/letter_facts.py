@@ -34,6 +34,16 @@ _REPORT_TIME = pattern(
 )
 
 
+_IN_PROSE = frozenset(("ordinary", "mailing", "resolved"))  # kinds of phrases that say nothing inside the name of a page
+
+
+def _is_in_link(text: str, position: int) -> bool:
+    """``oferta`` in ``https://shop.example/oferta``."""
+    start = max(text.rfind(edge, max(0, position - 300), position) for edge in ' \n\t<("')
+    before = text[start + 1 : position]
+    return "://" in before or before.lower().startswith("www.") or ("/" in before and "." in before.partition("/")[0])
+
+
 @dataclass
 class Facts:
     """The letter and what was found in it by form alone."""
@@ -54,7 +64,7 @@ class Facts:
         """The distinct phrases of a kind in the writer's own words and the subject."""
         found = {hit.phrase for hit in self.subject_hits if hit.value.kind == kind}
         for hit in self.hits:
-            if hit.value.kind != kind or hit.phrase in found:
+            if hit.value.kind != kind or hit.phrase in found or (kind in _IN_PROSE and _is_in_link(self.text, hit.start)):
                 continue
             if not own_words or self.line_at(hit.start).zone in (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT):
                 found.add(hit.phrase)

@@ -132,7 +132,7 @@ def _bounded(text: str) -> str:
 
     ``\b(?:a|é|ваш\pL*)\b`` would find neither the second nor the third. The end of such a word is left open.
     """
-    out, at = [], 0
+    out, at, text = [], 0, _closed(text)
     while (start := text.find("\\b", at)) >= 0:
         out.append(text[at:start])
         behind = text[start + 2 :]
@@ -151,6 +151,26 @@ def _bounded(text: str) -> str:
             out.append("" if before.isalpha() and not before.isascii() else "\\b")
             at = start + 2
     return "".join(out) + text[at:]
+
+
+def _closed(text: str) -> str:
+    r"""``(?:a|é)\b``, which no ``\b`` opens: the end of the word goes to each alternative, where it is one of ASCII letters."""
+    at = 0
+    while (end := text.find(")\\b", at)) >= 0:
+        opened: list[int] = []
+        start, at = -1, end + 3
+        for place, c, _ in () if text[:end].isascii() else _syntax(text[: end + 1]):
+            if c == "(":
+                opened.append(place)
+            elif c == ")" and opened:
+                start = opened.pop()
+                start = start if place == end else -1
+        mark = "(?:" if text.startswith("(?:", start) else "("
+        plain = start >= 0 and not text[start:end].isascii() and not text.startswith("\\b", start - 2)
+        if plain and (mark == "(?:" or text[start + 1] != "?"):
+            inner = "|".join(f"{one}{_end(one)}" for one in _alternatives(text[start + len(mark) : end]))
+            text, at = f"{text[:start]}{mark}{inner}){text[end + 3 :]}", start + len(mark) + len(inner) + 1
+    return text
 
 
 def _begin(alternative: str) -> str:

@@ -1,6 +1,10 @@
 # ruff: noqa: E501 - patterns and lists of words read better whole
 """Zones told by a place: ``heure de Paris``, ``Dutch time``, ``czas warszawski``, ``so that's GMT``. Names are IANA's (tz database)."""
 
+from datetime import datetime
+from functools import cache
+from zoneinfo import ZoneInfo
+
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import fold
 
@@ -69,7 +73,7 @@ _FORMS = (
 )
 #: ``so that's GMT``, ``clocks here are CET``, ``NZDT, +13``: the writer explains which zone his clocks keep.
 _EXPLAINED = pattern(
-    r"(?i)\b(?:that's|that is|it's|it is|this is|these are|they are|here are|we are on|we're on|set to|runs? on|das ist|also|c'est|donc|es decir|cioè|dus|czyli|ou seja|то есть)\s(?:in\s|on\s)?(UTC|GMT|CEST|CET|MESZ|MEZ|WEST|WET|EEST|EET|MSK|JST|BST|NZDT|NZST|AEDT|AEST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|[+-]\d{4})\b"
+    r"(?i)\b(?:that's|that is|it's|it is|this is|these are|they are|here are|we are on|we're on|set to|runs? on|das ist|also|c'est|donc|es decir|cioè|dus|czyli|ou seja|то есть)\s(?:in\s|on\s)?((?:UTC|GMT)\s?[+-]\s?\d{1,2}(?::?[0-5]\d)?|UTC|GMT|CEST|CET|MESZ|MEZ|WEST|WET|EEST|EET|MSK|JST|BST|NZDT|NZST|AEDT|AEST|EST|EDT|CST|CDT|MST|MDT|PST|PDT|[+-]\d{4})\b"
 )
 #: ``WAT = UTC+1``: an abbreviation that the writer spells out.
 _SPELT_OUT = pattern(r"\b[A-Z]{2,5}\s?(?:=|is|ist)\s?((?:UTC|GMT)\s?[+-]\s?\d{1,2}(?::?[0-5]\d)?)(?:[^\d:]|$)")
@@ -105,6 +109,21 @@ def spelt_out(text: str) -> set[str]:
     if "UTC" not in text and "GMT" not in text:
         return set()
     return {match.group(1) for match in _SPELT_OUT.finditer(text)}
+
+
+def agreed(zones: set[str]) -> set[str]:
+    """A place and its offset, as in ``Moscow time (UTC+3)``, are one zone: the offset, where the place ever keeps it."""
+    places, offsets = {zone for zone in zones if "/" in zone}, {zone for zone in zones if "/" not in zone}
+    if not places or len(offsets) != 1:
+        return zones
+    said = {"UTC": "+0000"}.get(*offsets, *offsets)
+    return offsets if all(said in _offsets(place) for place in places) else zones
+
+
+@cache
+def _offsets(place: str) -> frozenset[str]:
+    """The offsets that a place keeps in winter and in summer, as ``+0300``."""
+    return frozenset(datetime(2026, month, 1, tzinfo=ZoneInfo(place)).strftime("%z") for month in (1, 7))
 
 
 def is_over(text: str, end: int) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from tipstaff.intake.reading.languages import DAY_FIRST
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import fold
-from tipstaff.intake.reading.place_zones import explained, is_over, may_name_place, places_named, spelt_out
+from tipstaff.intake.reading.place_zones import agreed, explained, is_over, may_name_place, places_named, spelt_out
 from tipstaff.intake.reading.times import Moment, read_time
 
 MAX_TEXT = 200_000
@@ -151,7 +151,7 @@ def stated_zone(text: str) -> str | None:
     zones = {_plain_zone(match.group(1)) for form in forms for match in form.finditer(text) if not is_over(text, match.end(1))}
     zones |= {_plain_zone(zone) for zone in explained(text)}
     zones.discard("")
-    zones = {_EQUAL.get(zone, zone) for zone in zones}
+    zones = agreed({_EQUAL.get(zone, zone) for zone in zones})
     if not zones and ("--utc" in text or "Time:" in text):
         zones = {match.group(1) or "UTC" for match in _OF_A_TOOL.finditer(text)}
     if not zones and (named or "/" in text or not text.isascii()):

@@ -5,6 +5,7 @@ from bisect import bisect_right
 from collections.abc import Set as AbstractSet
 from itertools import accumulate
 
+from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import MAX_TEXT, fold
 from tipstaff.intake.reading.sections import Line
 
@@ -159,6 +160,9 @@ def heading_of(text: str) -> Heading | None:
     return None
 
 
+_INNER_CAPITAL = pattern(r"(\p{Ll})(\p{Lu})")
+
+
 def _role(cell: str) -> str:
     """What a column holds, by its name: as a whole, else by a word for the side and one for the thing (``Port src``)."""
     name = fold(cell.strip(" \"'`*:()[]<>")).strip()
@@ -184,6 +188,8 @@ def _role(cell: str) -> str:
             return "sport" if side == "src" else "dport"
         if _HOST_WORDS.intersection(words) or len(words) == 1:
             return side
+    if _INNER_CAPITAL.search(cell):  # ``TimeCreated``
+        return _role(_INNER_CAPITAL.sub(r"\1 \2", cell))
     if not words or len(words) > 3 or any(NAMED.get(word, "time") != "time" for word in words[1:]):
         return ""
     if NAMED.get(words[0]) == "time" or (words[0] in ("last", "latest") and len(words) > 1):

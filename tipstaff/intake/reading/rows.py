@@ -87,6 +87,11 @@ def _is_rule(text: str) -> bool:
     return not any(c.isalnum() for c in text)
 
 
+def _is_sentence(text: str) -> bool:
+    """What is written below a table, rather than a row of it."""
+    return text.rstrip().endswith((".", "!", "?", ":")) and sum(word.isalpha() for word in text.split()) >= 4
+
+
 def _row(text: str, heading: Heading, zone: str | None, reference: datetime | None) -> LogLine | None:
     style, roles = heading
     cells = split(text.strip(), style)
@@ -96,7 +101,7 @@ def _row(text: str, heading: Heading, zone: str | None, reference: datetime | No
         at = roles.index("time")
         cells = [*cells[:at], f"{cells[at]} {cells[at + 1]}", *cells[at + 2 :]]
     if len(cells) != len(roles):
-        return _by_sockets(text, roles, zone, reference)
+        return None if _is_sentence(text) else _by_sockets(text, roles, zone, reference)
     fields: dict[str, str] = {}
     for role, cell in zip(roles, cells, strict=True):
         if role:

@@ -39,6 +39,12 @@ def test_what_was_written_is_read(rows: list[list[str]], delimiter: str, newline
     assert found.frame.rows() == [tuple(value.strip() for value in row) for row in rows]
 
 
+def test_empty_lines_within_a_quoted_value_are_kept() -> None:
+    head = read_head(b'a,b\n"1","x\n\n\ny"\n\n\n2,z\n')
+    assert head is not None
+    assert read_rows(head, ["a", "b"]).frame.rows() == [("1", "x\n\n\ny"), ("2", "z")]
+
+
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_the_fast_way_and_the_careful_way_agree(data: st.DataObject, monkeypatch: pytest.MonkeyPatch) -> None:

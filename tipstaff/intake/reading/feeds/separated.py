@@ -276,10 +276,12 @@ def _is_open(line: str, delimiter: str) -> bool:
 
 
 def _lines(text: bytes, start: int, end: int) -> Iterator[str]:
-    """The lines that hold anything."""
+    """The lines; empty ones that follow one another as one, of as many newlines as stand between them."""
     while start < end:
         if text[start] == 10:
-            start = _NEWLINES.match(text, start).end()  # type: ignore[union-attr]
+            behind = min(end, _NEWLINES.match(text, start).end())  # type: ignore[union-attr]
+            yield "\n" * (behind - start - 1)  # a quoted value may hold them
+            start = behind
             continue
         newline = text.find(b"\n", start, end)
         newline = end if newline < 0 else newline
