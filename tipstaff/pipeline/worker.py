@@ -22,7 +22,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, close_old
 from tipstaff.evidence.models import Blob
 from tipstaff.evidence.services import read_many
 from tipstaff.intake import services as intake
-from tipstaff.intake.models import Submission
+from tipstaff.intake.models import Source, Submission
 from tipstaff.intake.spool import Accepted, Spool
 from tipstaff.intake.warming import warm
 from tipstaff.kernel import heartbeat
@@ -41,6 +41,7 @@ MOST_BYTES = 64 << 20
 RELOAD = 5.0  # seconds between looks at rules and inventory
 SWEEP = 60.0
 EXPIRE = 3600.0
+LETTERS = ("smtp", "lmtp", "imap", "form")  # kinds of sources that people write by
 LOST = (OperationalError, InterfaceError)
 ALONE, GIVEN_UP = 2, 4  # tries after which a submission is handled by itself, and after which a person looks
 
@@ -56,7 +57,7 @@ class Worker:
         self.loaded_at = self.swept_at = self.expired_at = self.began_at = now()
         self.submissions = self.events = 0
         self.step_size = MOST
-        self.is_warm = False
+        self.is_warm = self.letters_come = False
         self.interrupted = False  # the database went away: what was in hand is claimed, but nobody goes on with it
 
     def run(self, stop: threading.Event) -> None:
@@ -77,8 +78,11 @@ class Worker:
                 stop.wait(pause)
 
     def _warm_up(self) -> None:
-        """Nothing waits: what reading builds on first use is built now, so that the first letter need not wait for it."""
-        if self.context is not None and not self.is_warm:
+        """Nothing waits: what reading builds on first use is built now, so that no letter need wait for it.
+
+        Only where letters come at all: it takes 50 MB, which a worker of feeds can do without.
+        """
+        if self.letters_come and not self.is_warm:
             self.is_warm = True
             warm(self.reader.vocabulary)
 
@@ -102,6 +106,7 @@ class Worker:
             if before is None or before.version != self.context.version:
                 reattribution.catch_up(self.context, moment)
             self.reader.renew(moment)
+            self.letters_come = self.letters_come or Source.objects.filter(kind__in=LETTERS).exists()
             line = f"{self.submissions} submissions, {self.events} events since {self.began_at:%H:%M}"
             heartbeat.beat(name="worker", line=line, now=moment, started_at=self.began_at)
         if (moment - self.swept_at).total_seconds() > SWEEP:

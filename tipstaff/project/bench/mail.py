@@ -19,6 +19,7 @@ def run(*, rows: int = 20_000, workers: int = 2, seed: int = 1) -> dict[str, Any
 
         from tipstaff.cases.models import Case
         from tipstaff.intake.models import Submission
+        from tipstaff.intake.services import ensure_source
         from tipstaff.intake.spool import Spool, accepted
         from tipstaff.kernel.clock import now
 
@@ -26,6 +27,7 @@ def run(*, rows: int = 20_000, workers: int = 2, seed: int = 1) -> dict[str, Any
         spool = Spool(settings.SPOOL)
         addresses = [str(ip) for ip in addresses_of(table, rows, np.random.default_rng(seed))]
         spool.put([accepted(source="smtp", kind="smtp", content=mail, now=now()) for mail in mails.make(addresses, rows, seed)])
+        ensure_source(name="smtp", kind="smtp", now=now())  # as on a desk that was written to before
         with ExitStack() as stack:
             turn = stack.enter_context((spool.directory / ".lock").open("w"))
             fcntl.flock(turn, fcntl.LOCK_EX)  # who has it empties the spool: nobody, until the workers stand ready
