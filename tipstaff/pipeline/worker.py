@@ -67,12 +67,12 @@ class Worker:
             try:
                 close_old_connections()
                 busy = self.step()
-                pause = IDLE
+                pause = 0.0 if busy else min(max(SOON, pause * 2), IDLE)
             except LOST as error:
                 log.warning("database away, retrying: %s", error)
                 connection.close()
                 self.interrupted = True
-                busy, pause = False, min(pause * 2, 5)
+                busy, pause = False, min(max(IDLE, pause) * 2, 5)
             if not busy:
                 self._warm_up()
                 stop.wait(pause)
