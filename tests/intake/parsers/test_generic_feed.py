@@ -141,6 +141,15 @@ def test_rows_that_name_nobody_go_to_a_person() -> None:
     assert any("row 2" in line for line in draft.warnings)
 
 
+def test_who_of_two_is_the_controller_a_person_says_or_a_mapping() -> None:
+    """``src_ip`` of a row about a controller is its bot: to accuse that one of being the controller would be wrong."""
+    rows = b"time,src_ip,dst_ip,category\n2026-11-01T00:00:00Z,192.0.2.7,198.51.100.9,%s\n"
+    draft = parsed(rows % b"c2")
+    assert draft.disposition is Disposition.NEEDS_A_PERSON and "controller" in draft.needs[0]
+    assert parsed(rows % b"scanner").disposition is Disposition.REPORT
+    assert parsed(b"time,ip,category\n2026-11-01T00:00:00Z,192.0.2.7,c2\n").disposition is Disposition.REPORT
+
+
 @pytest.mark.parametrize(
     ("letter", "zone"),
     [

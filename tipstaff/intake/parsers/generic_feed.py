@@ -79,10 +79,22 @@ def _draft(file: TableFile, mapping: Mapping, message: Message) -> ReportDraft:
     draft.category_from = "structure" if draft.category else None
     if mapping.guessed and mapping.layout.port in PORTS_OF_SERVICES and "victim_port" not in mapping.layout.others:
         _forget_attacked_ports(draft)
+    if mapping.guessed and draft.format != "intelmq" and "victim_ip" in mapping.layout.others and _names_controllers(draft):
+        draft.needs.append(
+            "rows about a controller (c2) name who called and who was called, and the columns do not say which of them it is: "
+            "give the source a mapping"
+        )
+        draft.disposition = Disposition.NEEDS_A_PERSON
     if not draft.events and (draft.table is None or not len(draft.table)):
         draft.needs.append("no row names an address, domain or URL that could be accused")
         draft.disposition = Disposition.NEEDS_A_PERSON
     return draft
+
+
+def _names_controllers(draft: ReportDraft) -> bool:
+    if draft.table is not None and "category" in draft.table.columns:
+        return bool((draft.table["category"] == "c2").any())
+    return draft.category == "c2" or any(event.category == "c2" for event in draft.events)
 
 
 def _format(file: TableFile) -> str:
