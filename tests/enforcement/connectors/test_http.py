@@ -35,7 +35,7 @@ def bed(one_bed: FrontBed) -> Iterator[FrontBed]:
     one_bed.theirs.clear()
     one_bed.let_others_block()
     one_bed.reload_wholly()
-    assert all(one_bed.status(host, "/") == 200 for host in (HOST, "example.com"))
+    assert wait_until(lambda: all(one_bed.status(host, "/") == 200 for host in (HOST, "example.com")), 60)
 
 
 class FrontContract(ConnectorContract):
@@ -131,9 +131,11 @@ def web(bed: FrontBed) -> Http:
 
 def blocked(bed: FrontBed, web: Http, *texts: str, scope: str = "url") -> None:
     for number, text in enumerate(texts, 1):
-        wanted = order(number, "url_block", scope, text)
+        wanted, before = order(number, "url_block", scope, text), bed.workers()
         web.apply(wanted)
         assert wait_until(lambda wanted=wanted: web.verify(Receipt(wanted)).state is State.IN_PLACE, 60), bed.said()
+        if bed.workers() != before:  # it was reloaded: those of before go on answering for a moment
+            bed.wait_until_gone(before)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +252,8 @@ def test_a_front_that_was_made_anew_gets_its_blocks_again(bed: FrontBed, web: Ht
     blocked(bed, web, f"https://{HOST}/login")
     for name in (BLOCKS, "server.conf"):
         (bed.directory / name).unlink()
-    bed.reload()
-    assert wait_until(lambda: bed.status(HOST, "/login") == 200, 60)
+    bed.reload_wholly()
+    assert bed.status(HOST, "/login") == 200
     assert web.actual() == frozenset()
     assert web.verify(Receipt(order(1, "url_block", "url", f"https://{HOST}/login"))).state is State.ABSENT
     blocked(bed, web, f"https://{HOST}/login")

@@ -86,11 +86,21 @@ class FrontBed:
         self.program.child.send_signal(signal.SIGHUP)
 
     def reload_wholly(self) -> None:
-        """Until no worker of before is left: those go on answering for a moment."""
+        """Until no worker of before is left: those go on answering for a moment.
+
+        Twice: the first may only have ended what an earlier signal, not yet answered, began with the files of then.
+        """
+        for _ in range(2):
+            before = self.workers()
+            self.reload()
+            self.wait_until_gone(before)
+
+    def workers(self) -> list[psutil.Process]:
         assert self.program.child is not None
-        before = psutil.Process(self.program.child.pid).children()
-        self.reload()
-        assert wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in before), 60), (
+        return psutil.Process(self.program.child.pid).children()
+
+    def wait_until_gone(self, workers: list[psutil.Process]) -> None:
+        assert wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in workers), 60), (
             self.said()
         )
 
