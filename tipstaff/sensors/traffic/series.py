@@ -197,12 +197,8 @@ def sum_up(series, used, second, greatest, totals, shortly, long):
             seen_all += float64(seen)
         for part in (recent, late):
             part[0], part[1], part[2], part[3] = octets_all - part[0], packets_all - part[1], syn_all - part[2], udp_all - part[3]
-            part[4], part[5], part[6], part[7] = (
-                icmp_all - part[4],
-                fragments_all - part[5],
-                much_all - part[6],
-                many_all - part[7],
-            )
+            part[4], part[5] = icmp_all - part[4], fragments_all - part[5]
+            part[6], part[7] = much_all - part[6], many_all - part[7]
             for metric in range(8):
                 part[metric] /= GRAINS
         most[0], most[1], most[2], most[3] = octets_most / GRAINS, packets_most / GRAINS, syn_most / GRAINS, udp_most / GRAINS

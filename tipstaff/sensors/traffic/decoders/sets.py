@@ -103,28 +103,9 @@ def find_plans(found, first, last, sessions, keys, plans, options):
 
 @kernel
 def decode_sets(
-    buf,
-    off,
-    found,
-    first,
-    last,
-    sessions,
-    state,
-    at,
-    tolerance,
-    units,
-    heads,
-    steps,
-    absent,
-    sizes,
-    places,
-    widths,
-    rates,
-    known,
-    narrow,
-    wide,
-    pos,
-):
+    buf, off, found, first, last, sessions, state, at, tolerance, units, heads, steps, absent, sizes, places, widths, rates, known,
+    narrow, wide, pos,
+):  # fmt: skip
     """Decode listed sets from ``first`` on; returns (next set, next column) and stops early when the columns are full.
 
     ``units`` counts each datagram's decoded records. ``known``, ``rates``: the sampler index (session << 33 | id) and
@@ -147,56 +128,64 @@ def decode_sets(
         shift = at[i] - exported if at[i] > 0 and tolerance > 0 and abs(at[i] - exported) > tolerance else 0
         q, left = found[j, OFFSET], found[j, LENGTH]
         double = 2 if head[T_FLAGS] & BIFLOW else 1
-        if head[T_FLAGS] & VARIES:
-            # At least one byte a field, so that many records at most; what can never fit is not tried.
-            most = double * (left // max(head[T_SIZES_END] - head[T_SIZES], 1) + 1)
-            if most > room:
-                row[WHY + WHY_RECORD] += 1
-                continue
-            if pos + most > room:
-                return np.int64(j), pos
-            begun, end = pos, q + left
-            while q < end:
-                after = measure(buf, q, end, sizes, head[T_SIZES], head[T_SIZES_END], places, widths)
-                if after < 0:
-                    break
-                if after == q:
-                    break
-                blank(head, absent, session, narrow, wide, pos, 1)
-                for f in range(head[T_FIRST], head[T_LAST]):
-                    take_varying(buf, places, widths, steps[f], exported, uptime, narrow, wide, pos)
-                pos += finish(head, row, session, exported, shift, at[i], rates, known, narrow, wide, pos, 1)
-                units[i] += 1
-                row[DECODED] += 1
-                row[RECEIVED] += 1
-                q = after
-            if end - q >= 4 and not all_zero(buf, q, end):
-                row[WHY + WHY_RECORD] += 1
-            if row[COUNTS] == 0:
-                pos = begun
-            continue
-        size = np.int64(head[T_LENGTH])
-        count = left // size
-        if pos + count * double > room and count * double <= room:
-            return np.int64(j), pos
-        if count == 0 or count * double > room:
+        varies, size = head[T_FLAGS] & VARIES, np.int64(head[T_LENGTH])
+        # Where lengths vary: at least one byte a field, so that many records at most; what can never fit is not tried.
+        most = left // max(head[T_SIZES_END] - head[T_SIZES], 1) + 1 if varies else left // size
+        if most == 0 or double * most > room:
             row[WHY + WHY_RECORD] += 1
             continue
-        units[i] += count
-        row[DECODED] += count
-        row[RECEIVED] += count
-        if row[COUNTS] == 0:
+        if pos + double * most > room:
+            return np.int64(j), pos
+        if varies:
+            pos = take_uneven(
+                buf, q, q + left, head, steps, absent, sizes, places, widths, rates, known, session, row, units, i, exported,
+                uptime, shift, at[i], narrow, wide, pos,
+            )  # fmt: skip
             continue
-        blank(head, absent, session, narrow, wide, pos, count)
-        for f in range(head[T_FIRST], head[T_LAST]):
-            where, width, kind, into = steps[f, 0], steps[f, 1], steps[f, 2], steps[f, 3]
-            if kind & KINDS == FRAME or kind & KINDS == PACKET:
-                for k in range(count):
-                    take_packet(buf, q + where + k * size, width, kind & KINDS, narrow, wide, pos + k)
-            elif not take_plain(buf, q + where, size, count, width, kind, into, exported, uptime, narrow, wide, pos):
-                take_field(buf, q + where, size, count, width, kind, into, exported, uptime, narrow, wide, pos)
-        pos += finish(head, row, session, exported, shift, at[i], rates, known, narrow, wide, pos, count)
+        units[i] += most
+        row[DECODED] += most
+        row[RECEIVED] += most
+        if row[COUNTS] != 0:
+            take_even(buf, q, size, most, head, steps, absent, session, exported, uptime, narrow, wide, pos)
+            pos += finish(head, row, session, exported, shift, at[i], rates, known, narrow, wide, pos, most)
     return np.int64(last), pos
+
+
+@inlined
+def take_uneven(
+    buf, q, end, head, steps, absent, sizes, places, widths, rates, known, session, row, units, i, exported, uptime, shift,
+    received, narrow, wide, pos,
+):  # fmt: skip
+    """Records whose fields tell their own lengths, until one does not fit; the next column."""
+    begun = pos
+    while q < end:
+        after = measure(buf, q, end, sizes, head[T_SIZES], head[T_SIZES_END], places, widths)
+        if after <= q:
+            break
+        blank(head, absent, session, narrow, wide, pos, 1)
+        for f in range(head[T_FIRST], head[T_LAST]):
+            take_varying(buf, places, widths, steps[f], exported, uptime, narrow, wide, pos)
+        pos += finish(head, row, session, exported, shift, received, rates, known, narrow, wide, pos, 1)
+        units[i] += 1
+        row[DECODED] += 1
+        row[RECEIVED] += 1
+        q = after
+    if end - q >= 4 and not all_zero(buf, q, end):
+        row[WHY + WHY_RECORD] += 1
+    return begun if row[COUNTS] == 0 else pos
+
+
+@inlined
+def take_even(buf, q, size, count, head, steps, absent, session, exported, uptime, narrow, wide, pos):
+    """Records of one ``size``, field by field over all of them."""
+    blank(head, absent, session, narrow, wide, pos, count)
+    for f in range(head[T_FIRST], head[T_LAST]):
+        where, width, kind, into = steps[f, 0], steps[f, 1], steps[f, 2], steps[f, 3]
+        if kind & KINDS == FRAME or kind & KINDS == PACKET:
+            for k in range(count):
+                take_packet(buf, q + where + k * size, width, kind & KINDS, narrow, wide, pos + k)
+        elif not take_plain(buf, q + where, size, count, width, kind, into, exported, uptime, narrow, wide, pos):
+            take_field(buf, q + where, size, count, width, kind, into, exported, uptime, narrow, wide, pos)
 
 
 @inlined
