@@ -69,7 +69,9 @@ def _tables(connection: psycopg.Connection) -> Iterator[Finding]:
         return
     count = _value(connection, "SELECT count(*) FROM django_migrations")
     waiting = _waiting_migrations()
-    if waiting:
+    if newer := _newer():
+        yield Finding(FAIL, "tables", newer, "parts of this version refuse to start")
+    elif waiting:
         yield Finding(FAIL, "tables", f"{waiting} migrations are not applied", "run `tipstaff db migrate`")
     else:
         yield Finding(OK, "tables", f"current, {count} migrations")
@@ -92,6 +94,15 @@ def _record(connection: psycopg.Connection) -> Iterator[Finding]:
         yield Finding(WARN, "record", text, "a worker seals them; does one run? `tipstaff audit seal` does it now")
     else:
         yield Finding(OK, "record", f"{count} entries wait for their seals" if count else "every entry is sealed")
+
+
+def _newer() -> str:
+    from django.db import connection
+    from django.db.migrations.loader import MigrationLoader
+
+    from tipstaff.project.database import newer_than_ours
+
+    return newer_than_ours(MigrationLoader(connection))
 
 
 def _waiting_migrations() -> int:

@@ -54,6 +54,11 @@ def grant(connection: psycopg.Connection, app: str = APP) -> None:
     row = connection.execute("SELECT current_user = %s", [app]).fetchone()
     if row and row[0]:
         return
+    with connection.transaction():  # nobody sees what is given before it is narrowed, nor does it stay when we are killed
+        _give(connection, app)
+
+
+def _give(connection: psycopg.Connection, app: str) -> None:
     role = sql.Identifier(app)
     for statement in (
         "GRANT USAGE ON SCHEMA public TO {app}",
