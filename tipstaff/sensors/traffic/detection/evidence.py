@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.decoders import layout as L
+from tipstaff.sensors.traffic.decoders.loads import kernel
 from tipstaff.sensors.traffic.detection.findings import MOST_FLOWS, MOST_TOP
 from tipstaff.sensors.traffic.detection.sightings import Aim, Flows
 from tipstaff.sensors.traffic.records import address_text, flow_of
@@ -53,7 +54,7 @@ def flows_of(blocks: Sequence[Block], aim: Aim) -> Flows:
     found: list[Flows] = []
     count = 0
     for narrow, wide, customers, rows in blocks:
-        places = np.flatnonzero(_at_end(narrow, wide, customers, rows, aim))[: MOST - count]
+        places = _at_end(narrow, wide, customers, rows, aim, MOST - count)
         if len(places):
             part = Flows(narrow[:, places], wide[:, places])
             if aim.keep is not None:
@@ -67,21 +68,34 @@ def flows_of(blocks: Sequence[Block], aim: Aim) -> Flows:
 
 
 def _at_end(
-    narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], rows: int, aim: Aim
-) -> NDArray[np.bool_]:
-    """Which columns have the subject at that end."""
-    if not aim.length:
-        return customers[aim.end, :rows] == aim.customer
-    family = narrow[L.FAMILY, :rows] == aim.version
-    if aim.version == 4:
-        shift = np.uint32(32 - aim.length)
-        return family & (narrow[L.DST if aim.end else L.SRC, :rows] >> shift == np.uint32(aim.address >> (32 - aim.length)))
-    row = L.DST_HI if aim.end else L.SRC_HI
-    if aim.length <= 64:
-        high = np.uint64(aim.address >> (128 - aim.length))
-        return family & (wide[row, :rows] >> np.uint64(64 - aim.length) == high)
-    hi, lo = np.uint64(aim.address >> 64), np.uint64(aim.address & (1 << 64) - 1)
-    return family & (wide[row, :rows] == hi) & (wide[row + 1, :rows] == lo)
+    narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], rows: int, aim: Aim, most: int
+) -> NDArray[np.int64]:
+    """The first columns that have the subject at that end, at most so many."""
+    bits, found = 32 if aim.version == 4 else 128, np.empty(most, np.int64)
+    mask = (1 << bits) - (1 << bits - aim.length)
+    whole = [np.uint64(part) for one in (aim.address, mask) for part in (one >> 64, one & (1 << 64) - 1)]
+    version = aim.version if aim.length else 0
+    return found[: find_columns(narrow, wide, customers, rows, aim.end, version, aim.customer, *whole, found)]
+
+
+@kernel
+def find_columns(narrow, wide, customers, rows, end, version, customer, hi, lo, mask_hi, mask_lo, found):
+    """List columns of a customer (``version`` 0), or of addresses that are (hi, lo) under a mask; how many were found."""
+    four, whose, count = narrow[L.DST if end else L.SRC], customers[end], 0
+    his, los = wide[L.DST_HI if end else L.SRC_HI], wide[L.DST_LO if end else L.SRC_LO]
+    for i in range(rows):
+        if version == 0:
+            fits = whose[i] == customer
+        elif version == 4:
+            fits = (np.uint64(four[i]) & mask_lo == lo) & (narrow[L.FAMILY, i] == 4)
+        else:
+            fits = (narrow[L.FAMILY, i] == 6) & (his[i] & mask_hi == hi) & (los[i] & mask_lo == lo)
+        if fits:
+            if count == len(found):
+                break
+            found[count] = i
+            count += 1
+    return count
 
 
 def scaled(flows: Flows) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from tipstaff.sensors.traffic.detection.findings import MOST_SERIES, Finding, finding_id
+from tipstaff.sensors.traffic.detection.findings import MOST_SERIES, Finding, Written, finding_id
 from tipstaff.sensors.traffic.detection.sightings import Sighting
 
 Key = tuple[str, str, str, str]
@@ -23,6 +23,11 @@ class Open:
     next_write: int
     step: int = FIRST_UPDATE
     series: dict[float, float] = field(default_factory=dict)
+    written: Written = field(default_factory=Written)
+
+    def text(self) -> str:
+        """Its JSON as of now."""
+        return self.written.text_of(self.finding)
 
 
 @dataclass(frozen=True)

@@ -296,9 +296,10 @@ class Rates:
 
     def learn(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
         """Compare each track with what is usual; once a minute, learn from it where nothing is wrong."""
-        for slot in np.flatnonzero(self.follow.table >= 0).tolist():
-            mine, track = slot % MINUTE == second % MINUTE, self.follow.at[slot]
-            if track is None or (not mine and self.unlike.knows(track)):
+        turns = np.arange(len(self.lasts)) % MINUTE == second % MINUTE
+        for slot in np.flatnonzero((self.follow.table >= 0) & (turns | ~self.unlike.known)).tolist():
+            mine, track = bool(turns[slot]), self.follow.at[slot]
+            if track is None:
                 continue
             own = thresholds.applied(track.version, track.address, track.length, track.customer)
             name = f"{track.direction} {track.subject.kind} {track.subject.value}"
@@ -335,9 +336,9 @@ class Rates:
 
     def ended(self, direction: str, kind: str, value: str, second: int) -> None:
         """A finding ended: seconds up to now were judged, and open no other one."""
-        for track in self.follow.by_row.values():
-            if (track.direction, track.subject.kind, track.subject.value) == (direction, kind, value):
-                self.judged |= {(track.slot, metric): second for metric in range(tracks.JUDGED)}
+        track = self.follow.by_subject.get((direction, kind, value))
+        if track is not None:
+            self.judged |= {(track.slot, metric): second for metric in range(tracks.JUDGED)}
 
 
 METRICS_OF = {one.name: [other.metric for other in known.RATES if other.name == one.name] for one in known.RATES}

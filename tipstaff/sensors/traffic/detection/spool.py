@@ -29,7 +29,7 @@ class Spool:
         self.state = directory.parent / "detection.state"
         self.waiting: deque[tuple[str, str]] = deque()
         self.lost = self.written = self.number = 0
-        self.latest_state: str | None = None
+        self.latest_state: dict[str, Any] | None = None
         self._wake = threading.Condition()
         self._stop = False
         self._thread: threading.Thread | None = None
@@ -52,9 +52,8 @@ class Spool:
 
     def remember(self, state: dict[str, Any]) -> None:
         """What is open, for the next start; the latest replaces what was not written yet. Written after the documents before it."""
-        text = json.dumps(state)
         with self._wake:
-            self.latest_state = text
+            self.latest_state = state
             self._wake.notify()
 
     def _run(self) -> None:
@@ -73,7 +72,7 @@ class Spool:
                         return
                     self._wake.wait(RETRY)
 
-    def _write(self, documents: list[tuple[str, str]], state: str | None) -> bool:
+    def _write(self, documents: list[tuple[str, str]], state: dict[str, Any] | None) -> bool:
         try:
             for name, text in documents:
                 self._whole(self.directory / name, text)
@@ -82,7 +81,7 @@ class Spool:
                     if self.waiting and self.waiting[0][0] == name:
                         self.waiting.popleft()
             if state is not None:
-                self._whole(self.state, state)
+                self._whole(self.state, json.dumps(state))
         except OSError as error:
             log.warning("cannot write findings into %s: %s", self.directory, error)
             return False

@@ -49,10 +49,7 @@ class Unlike:
 
     def __post_init__(self) -> None:
         self.limits: NDArray[np.float64] = np.full((self.room, len(NAMES)), np.inf)
-
-    def knows(self, track: Track) -> bool:
-        """Whether limits were drawn for it already."""
-        return track.slot in self.drawn and self.drawn[track.slot].track is track
+        self.known: NDArray[np.bool_] = np.zeros(self.room, bool)  # by slot: whether limits were drawn for who is followed there
 
     def draw(self, track: Track, baselines: Baselines, place: int, own: Applied, second: int) -> None:
         """Its limits of this hour; none where too little is known. ``place``: where the baselines keep it, -1 for nowhere."""
@@ -63,12 +60,12 @@ class Unlike:
                 known = baselines.limit(place, metric, second, own["watch.learned_factor"], own["timing.learned_days"])
             if known is not None:
                 found[metric] = known[0], max(known[1], own[f"watch.learned_{name}"])
-        self.drawn[track.slot] = Drawn(track, own, found)
+        self.drawn[track.slot], self.known[track.slot] = Drawn(track, own, found), True
         self.limits[track.slot] = [found[metric][1] / NAMES[metric][2] if metric in found else np.inf for metric in range(2)]
 
     def forget(self, track: Track) -> None:
         """It is followed no longer."""
-        self.limits[track.slot] = np.inf
+        self.limits[track.slot], self.known[track.slot] = np.inf, False
         for held in (self.drawn, self.since, self.last):
             held.pop(track.slot, None)
 
