@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from tipstaff.accounts import contracts
 from tipstaff.accounts.inventory import CustomerFact, Inventory
@@ -56,6 +58,25 @@ def test_what_was_agreed_earlier_is_put_in_where_it_belongs(carol: Customer) -> 
     assert InventoryVersion.objects.get().number > before, "whoever opens cases reads the contracts again"
     change(carol, {"notice_hours": 12}, at=NOW + DAY, from_at=NOW)
     assert hours(carol, NOW - DAY, NOW) == [48, 12], "of two that begin together the later word counts"
+
+
+def test_terms_since_before_the_history_began_hold_on_past_its_beginning_which_nobody_stated(carol: Customer) -> None:
+    long_ago = NOW - 900 * DAY
+    change(carol, {"notice_hours": 96}, from_at=long_ago)
+    assert hours(carol, long_ago - DAY, long_ago, carol.created_at - DAY, carol.created_at, NOW) == [96] * 5
+    change(carol, {"notice_hours": 72}, at=NOW + DAY, from_at=long_ago)
+    assert hours(carol, long_ago, carol.created_at, NOW, NOW + DAY) == [72] * 4, "whoever mends it mends all of it"
+    assert carol.contract == {"notice_hours": 72}
+    change(carol, {"notice_hours": 48}, at=NOW + 2 * DAY, from_at=long_ago - DAY)
+    assert hours(carol, long_ago - DAY, long_ago, NOW) == [48, 72, 72], "until what was stated for later"
+
+
+def test_a_change_and_an_inventory_wait_for_one_another_in_the_same_order(carol: Customer) -> None:
+    """Else each would hold what the other waits for, and PostgreSQL would throw one of them away."""
+    with CaptureQueriesContext(connection) as asked:
+        change(carol, {"notice_hours": 96})
+    locked = [one["sql"] for one in asked.captured_queries if "FOR UPDATE" in one["sql"]]
+    assert ["inventoryversion" in one for one in locked[:2]] == [True, False] and "accounts_customer" in locked[1]
 
 
 @pytest.mark.parametrize(("terms", "words"), [

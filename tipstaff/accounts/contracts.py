@@ -11,16 +11,16 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from tipstaff.accounts import versions
 from tipstaff.accounts.access import require_named
 from tipstaff.accounts.models import ContractTerms, Customer
-from tipstaff.accounts.versions import grown
 from tipstaff.audit.services import record
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 
 ACT = "edit a customer"
 ROLES = ("abuse", "technical", "billing", "administrative")  # of contacts
 LONGEST_HOURS = 24 * 366
-BEFORE = "as it stood when its history began"
+BEFORE, TAKEN_BY = "as it stood when its history began", "system:accounts"
 #: The terms of ``u`` that were in force at the opening of ``c``, in SQL; those of the row where there is no history.
 AT_OPENING = """coalesce((SELECT t.terms FROM accounts_contractterms t WHERE t.customer_id = u.id
     ORDER BY t.from_at <= c.opened_at DESC, CASE WHEN t.from_at <= c.opened_at THEN t.from_at END DESC, t.from_at, t.id DESC
@@ -52,17 +52,26 @@ def change(
         problems.append(Problem("from", "lies in the future", "enter it when it begins"))
     if problems:
         raise InputError(problems)
+    versions.lock()  # before the customer, in the order of inventories
     found = Customer.objects.select_for_update().filter(pk=customer).first()
     if found is None:
         raise NotFound(f"there is no customer {customer}")
     begin(found, now=now)
-    row = ContractTerms.objects.create(
-        customer=found, terms=dict(terms), from_at=from_at or now, recorded_at=now, by=by, reason=reason.strip()[:2000]
-    )
+    said = {"customer": found, "terms": dict(terms), "recorded_at": now, "by": by, "reason": reason.strip()[:2000]}
+    row = ContractTerms.objects.create(from_at=from_at or now, **said)
+    _instead_of_what_was_taken(row, said)
     Customer.objects.filter(pk=customer).update(contract=in_force(found, now))
     record(by=by, action="customer.contract", subject=f"customer:{customer}", reason=reason.strip(), now=now, terms=row.pk)
-    grown(now)
+    versions.grown(now)
     return row
+
+
+def _instead_of_what_was_taken(row: ContractTerms, said: dict[str, Any]) -> None:
+    """Terms since a day before the history began hold on through its beginning: nobody stated what was taken for it then."""
+    rows = ContractTerms.objects.filter(customer=row.customer_id, from_at__gt=row.from_at)
+    taken = rows.filter(by=TAKEN_BY, reason=BEFORE).first()
+    if taken is not None and not rows.filter(from_at__lt=taken.from_at).exists():
+        ContractTerms.objects.create(from_at=taken.from_at, **said)
 
 
 def _problems(terms: Mapping[str, Any]) -> Iterable[Problem]:
@@ -84,7 +93,7 @@ def _problems(terms: Mapping[str, Any]) -> Iterable[Problem]:
 def begin(customer: Customer, *, now: datetime) -> None:
     """What is known so far becomes the oldest row, before the first change."""
     if not ContractTerms.objects.filter(customer=customer).exists():
-        kept = {"recorded_at": now, "by": "system:accounts", "reason": BEFORE}
+        kept = {"recorded_at": now, "by": TAKEN_BY, "reason": BEFORE}
         ContractTerms.objects.create(customer=customer, terms=customer.contract, from_at=customer.created_at, **kept)
 
 
@@ -95,7 +104,7 @@ def stated(changed: Sequence[tuple[Customer, dict[str, Any]]], *, by: str, now: 
     for customer, before in changed:
         if customer.pk not in known:
             rows.append(ContractTerms(customer=customer, terms=before, from_at=customer.created_at, recorded_at=now,
-                                      by="system:accounts", reason=BEFORE))  # fmt: skip
+                                      by=TAKEN_BY, reason=BEFORE))  # fmt: skip
         rows.append(ContractTerms(customer=customer, terms=customer.contract, from_at=now, recorded_at=now, by=by,
                                   reason="as the inventory says"))  # fmt: skip
     ContractTerms.objects.bulk_create(rows, batch_size=1000)

@@ -1,9 +1,12 @@
 """The customer's page: what the contract says beside the policy, what it said when, and the form that changes it."""
 
+from datetime import timedelta
+
 import pytest
 
 from tipstaff.accounts.models import ContractTerms
 from tipstaff.audit.models import Entry
+from tipstaff.kernel.clock import now as clock_now
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +35,9 @@ def test_a_lead_changes_the_contract_and_the_page_keeps_what_was_in_force_when(d
     assert "the rider of June" in shown and "as it stood when its history began" in shown and "Other terms…" in shown
     customer.refresh_from_db()
     assert customer.contract == {"notice_hours": 96, "no_automation": True}
+    day = f"{(clock_now() - timedelta(days=1)):%Y-%m-%d}"
+    told = bob.post(place, {"notice_hours": "48", "reason": "agreed the day before", "from": day}, follow=True).content.decode()
+    assert "in force today is: 96 hours of notice" in told and "The contract says: 48" not in told
 
 
 def test_without_terms_of_its_own_a_customer_has_those_of_the_policy(desk, alice):

@@ -48,11 +48,17 @@ def change(request: DeskRequest, number: int) -> HttpResponse:
         terms["no_automation"] = True
     if roles := given.getlist("notice_roles"):
         terms["notice_roles"] = roles
-    contracts.change(
+    now = clock_now()
+    row = contracts.change(
         customer=number, terms=terms, reason=given.get("reason", ""), from_at=_since(given.get("from", "").strip()),
-        by=request.user.get_username(), now=clock_now(),
+        by=request.user.get_username(), now=now,
     )  # fmt: skip
-    messages.success(request, f"The contract says: {words(terms)}. Cases that were opened before keep what was in force then.")
+    standing = contracts.in_force(row.customer, now)
+    if standing == terms:
+        messages.success(request, f"The contract says: {words(terms)}. Cases that were opened before keep what was in force then.")
+    else:
+        said = f"Kept, until what begins later; in force today is: {words(standing)}. For now on, leave the day empty."
+        messages.warning(request, said)
     return redirect(f"/customers/{number}/#contract")
 
 
