@@ -131,6 +131,22 @@ def test_who_is_somebody_else_is_left_alone_until_more_of_him_is_the_same(entry:
     assert [again.by_what for again in catching.catch(now=LATER + 2 * HOUR)] == [["number", "mail"]]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_who_is_somebody_else_is_caught_by_a_second_address_of_the_same_kind(entry: Refusal, kept: bool) -> None:
+    entry.identities.append(refusals.digest("carol@home.example"))
+    entry.save()
+    sister = customer("Carol’s sister", "c-900", "abuse@carol.example")
+    (row,) = catching.catch(now=LATER)
+    refusals.settle(match=row.pk, decision="another", reason="they share a mailbox", by="bob", now=LATER)
+    from_billing("s-2", sister, LATER + HOUR)
+    assert catching.catch(now=LATER + HOUR) == [], "an order more says nothing more of who it is"
+    if not kept:  # caught before the digests were kept: the kinds tell
+        RefusalMatch.objects.update(identities=[])
+    Contact.objects.create(customer=sister, email="Carol@home.example")
+    assert [again.by_what for again in catching.catch(now=LATER + 2 * HOUR)] == ([["mail"]] if kept else [])
+    assert "carol" not in " ".join(RefusalMatch.objects.latest("pk").identities), "no name is kept, only digests"
+
+
 def test_a_lifted_or_ended_entry_catches_nobody(entry: Refusal) -> None:
     customer("Another Name", "c-900", "abuse@carol.example")
     assert catching.catch(now=NOW + refusals.LASTS) == []

@@ -196,7 +196,7 @@ def test_it_goes_into_an_empty_instance_only(told):
 @pytest.fixture
 def owner_erases(told, monkeypatch):
     """In the product the owner deletes what is append-only, on a connection of its own; here all is one transaction."""
-    tables, known = "enforcement_orderentry, enforcement_credit", connection.settings_dict
+    tables, known = "enforcement_orderentry, enforcement_credit, accounts_contractterms", connection.settings_dict
     place = {"host": str(known["HOST"]), "port": int(known["PORT"]) if known["PORT"] else None}
     address = connections.url(user=connections.OWNER, database=str(known["NAME"]), password=str(known["PASSWORD"]), **place)
     with psycopg.connect(address, autocommit=True) as owner:

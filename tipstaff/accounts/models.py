@@ -115,7 +115,7 @@ class Customer(models.Model):
 class ContractTerms(models.Model):
     """What a contract said from a moment on, until the next row's (H10). Rows are added, never changed; see contracts.py."""
 
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="contract_terms")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="contract_terms")
     terms = models.JSONField()
     from_at = models.DateTimeField()
     recorded_at = models.DateTimeField()

@@ -1,7 +1,9 @@
 """Orders of those whom the provider does not serve again: caught when a service appears, whoever brought it in (A14).
 
 Nothing is stopped by it: a name may be somebody else's. The match is a row, the record and a warning, and a lead decides.
-A decision covers what the customer had then: what he orders later is caught anew, once, unless he is somebody else.
+A decision covers what the customer had then: what he orders later is caught anew, once. Of whom a lead said that he is
+somebody else, later orders raise nothing, so that nobody is suspected with each order for a name that he shares: not before
+another of his names, numbers or addresses is on the list.
 """
 
 from collections.abc import Iterable
@@ -20,6 +22,7 @@ EVERY = timedelta(seconds=30)  # between looks while the inventory keeps changin
 KINDS = ("name", "number", "mail")
 
 Begun = dict[int, datetime | None]  # service → when it began, None where nobody knows
+Same = set[tuple[str, str]]  # kind and digest of what is the same
 
 
 @transaction.atomic
@@ -72,16 +75,23 @@ def _begun(services: Begun, since: datetime | None) -> Begun:
     return {pk: began for pk, began in services.items() if since is None or (began is not None and began > since)}
 
 
-def _is_new(what: set[str], past: list[RefusalMatch], services: Begun) -> bool:
+def _is_new(what: Same, past: list[RefusalMatch], services: Begun) -> bool:
     """Whether there is a service that no decision covers, by somebody of whom nobody has said that he is not the same."""
     if any(not row.decision for row in past):
         return False
-    if past and past[-1].decision == "another" and what <= set(past[-1].by_what):
+    if past and past[-1].decision == "another" and not _is_more(what, past[-1]):
         return False
     covered: dict[str, str] = {}
     for row in past:
         covered |= row.services
     return any(_is_later(began, covered.get(str(pk))) for pk, began in services.items())
+
+
+def _is_more(what: Same, known: RefusalMatch) -> bool:
+    """Whether something is the same that was not when a lead said that it is somebody else."""
+    if known.identities:
+        return any(digest not in known.identities for _, digest in what)
+    return any(kind not in known.by_what for kind, _ in what)
 
 
 def _is_later(began: datetime | None, known: str | None) -> bool:
@@ -93,21 +103,24 @@ def _is_later(began: datetime | None, known: str | None) -> bool:
 
 def _matches(
     rows: Iterable[tuple[int, str, str | None]], few: bool, index: dict[str, list[Refusal]]
-) -> dict[tuple[int, int], set[str]]:
+) -> dict[tuple[int, int], Same]:
     """(entry, customer) → what of them is the same."""
     known = {pk: (name, number or "") for pk, name, number in rows}
     mails = Contact.objects.filter(customer__in=list(known)) if few else Contact.objects.all()
     told = [(pk, kind, text) for pk, both in known.items() for kind, text in zip(KINDS, both, strict=False)]
     told += [(pk, "mail", email) for pk, email in mails.exclude(email="").values_list("customer", "email") if pk in known]
-    found: dict[tuple[int, int], set[str]] = {}
+    found: dict[tuple[int, int], Same] = {}
     for pk, kind, text in told:
-        for entry in index.get(refusals.digest(text), ()) if text.strip() else ():
-            found.setdefault((entry.pk, pk), set()).add(kind)
+        digest = refusals.digest(text) if text.strip() else ""
+        for entry in index.get(digest, ()):
+            found.setdefault((entry.pk, pk), set()).add((kind, digest))
     return found
 
 
-def _keep(entry: Refusal, customer: int, what: set[str], now: datetime) -> list[RefusalMatch]:
-    given = {"by_what": [kind for kind in KINDS if kind in what], "at": now, "services": refusals.had(customer, now)}
+def _keep(entry: Refusal, customer: int, what: Same, now: datetime) -> list[RefusalMatch]:
+    kinds, digests = {kind for kind, _ in what}, sorted({digest for _, digest in what})
+    given = {"by_what": [kind for kind in KINDS if kind in kinds], "identities": digests, "at": now}
+    given["services"] = refusals.had(customer, now)
     row, is_new = RefusalMatch.objects.get_or_create(refusal=entry, customer_id=customer, decision="", defaults=given)
     if not is_new:
         return []

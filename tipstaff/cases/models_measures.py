@@ -152,6 +152,7 @@ class RefusalMatch(models.Model):
     refusal = models.ForeignKey(Refusal, on_delete=models.PROTECT, related_name="matches")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
     by_what = ArrayField(models.TextField())  # name, number, mail: what is the same
+    identities = ArrayField(models.TextField(), default=list)  # the digests that were the same; empty: caught before they were kept
     at = models.DateTimeField()
     decision = models.TextField(default="")  # refused, another, served; empty: nobody has looked
     reason = models.TextField(default="")

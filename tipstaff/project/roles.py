@@ -11,7 +11,7 @@ from tipstaff.project.connections import APP, OWNER
 
 # SQL patterns (LIKE) of tables that the application may only add to and read.
 APPEND_ONLY = ("audit\\_%", "evidence\\_opening%", "enforcement\\_orderentry%", "enforcement\\_credit%", "consent\\_permituse%",
-               "pipeline\\_shadowreport%")  # fmt: skip
+               "pipeline\\_shadowreport%", "accounts\\_contractterms%")  # fmt: skip
 
 _TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -295,6 +295,10 @@ def _erase_inventory(customers) -> None:  # type: ignore[no-untyped-def]
     SignInLink.objects.filter(email__in=addresses).delete()
     Contact.objects.filter(customer__in=customers).delete()
     AddressToConfirm.objects.filter(customer__in=customers).delete()
+    with as_owner() as owner:
+        owner.execute(
+            "DELETE FROM accounts_contractterms WHERE customer_id = ANY(%s)", [list(customers.values_list("pk", flat=True))]
+        )
     customers.update(parent=None)
     customers.delete()
     ledgers.delete()
