@@ -72,6 +72,8 @@ def test_every_clause_has_a_permanent_address(client, provider):
     assert answer.url == f"/policy/{name_of()}/#clause-3.1"
     assert client.get(f"/policy/{name_of()}/99.9/").status_code == 404
     assert client.get("/policy/nothing/0/").status_code == 404
+    for odd in ("%00/%00/", "%00/%00/changes/", "%00/%00/3.1/"):
+        assert client.get(f"/policy/{odd}").status_code == 404
 
 
 def test_editions_and_their_differences_word_by_word(client, newer):

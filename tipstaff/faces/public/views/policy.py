@@ -108,6 +108,8 @@ def changes(request: HttpRequest, pack: str, version: str) -> HttpResponse:
 
 
 def _found(name: str) -> PolicyPage | None:
+    if "\x00" in name:  # which PostgreSQL's text does not hold
+        return None
     try:
         found = queries.page("", clock_now(), name)
     except NotFound:
