@@ -21,6 +21,7 @@ SFLOW = 105  # the kind of sFlow 5; NetFlow and IPFIX use their version number
 
 NEAR = 1 << 16  # sequence distances in datagrams beyond this are a restart, not loss or reordering
 NEAR_RECORDS = 1 << 22  # the same where records are counted
+MOST_BYTES = 65535  # of a datagram; a file may hold more
 IDLE_MS = 30 * 60_000  # a session silent for so long may be forgotten
 
 
@@ -124,7 +125,7 @@ def open_datagrams(buf, off, lens, n, source, port, at, keys, index, state, coun
     for i in range(n):
         sessions[i] = -1
         o, length = off[i], lens[i]
-        if length < 0:
+        if length < 0 or length > MOST_BYTES:
             refused[LONG] += 1
             continue
         if length < 16:

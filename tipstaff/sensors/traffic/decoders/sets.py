@@ -129,8 +129,7 @@ def decode_sets(
         q, left = found[j, OFFSET], found[j, LENGTH]
         double = 2 if head[T_FLAGS] & BIFLOW else 1
         varies, size = head[T_FLAGS] & VARIES, np.int64(head[T_LENGTH])
-        # Where lengths vary: at least one byte a field, so that many records at most; what can never fit is not tried.
-        most = left // max(head[T_SIZES_END] - head[T_SIZES], 1) + 1 if varies else left // size
+        most = left // max(size, 1)  # what can never fit is not tried
         if most == 0 or double * most > room:
             row[WHY + WHY_RECORD] += 1
             continue

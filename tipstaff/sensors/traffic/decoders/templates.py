@@ -27,7 +27,7 @@ from tipstaff.sensors.traffic.decoders.elements import (
 
 VARIABLE = 65535
 MOST_FIELDS = 512
-# Columns of a plan's head.
+# Columns of a plan's head. LENGTH: bytes of a record, of the shortest one where they vary.
 LENGTH, FIRST, LAST, STATED, ABSENT_FIRST, ABSENT_LAST, FLAGS, FAMILY, SIZES_FIRST, SIZES_LAST = range(10)
 HEAD = 10
 # FLAGS of a plan.
@@ -201,7 +201,7 @@ def compiled(template: Template) -> tuple[list[int], list[tuple[int, int, int, i
     flags |= VARIES if template.varies else 0
     flags |= IS_OPTIONS if template.options else 0
     family = 6 if numbers & {27, 28} and not numbers & {8, 12} else 4 if numbers & {8, 12} else 0
-    head = [template.length, 0, 0, stated, 0, 0, flags, family, 0, 0]
+    head = [template.least, 0, 0, stated, 0, 0, flags, family, 0, 0]
     return head, steps, _absent(steps), [one.size for one in template.fields] if template.varies else []
 
 
