@@ -1,6 +1,7 @@
 """Reads for the intake screens: what waits for a person, and how the ways in are doing."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -32,6 +33,7 @@ class Health:
     today: int
     tone: str
     word: str
+    owed: str = ""  # mails that a mailbox's server does not hand out
 
     @property
     def minutes(self) -> int:
@@ -102,7 +104,26 @@ def _health(source: Source, today: int, now: datetime) -> Health:
     late = now - last - source.expected_every if source.expected_every else timedelta(0)
     if late > timedelta(0):
         return Health(source, today, "warn", f"{_spelt(late)} late")
+    if waiting := owed(source):
+        told = "; ".join(f"{mailbox}: {text}" for mailbox, text in waiting.items())
+        return Health(source, today, "warn", "mail not handed out", told)
     return Health(source, today, "good", "fresh" if source.last_received_at else "nothing yet")
+
+
+def owed(source: Source) -> dict[str, str]:
+    """For each mailbox of the source what its server did not hand out, in words; it is asked again and again."""
+    told = {}
+    for mailbox, kept in source.cursor.items():
+        mails = kept.get("owed") if isinstance(kept, dict) else None
+        if mails:
+            uid, first = min(mails.items(), key=lambda one: str(one[1]["since"]))
+            again = min(str(one["again"]) for one in mails.values())
+            number = f"{len(mails)} mail{'s' if len(mails) > 1 else ''}"
+            told[mailbox] = (
+                f"{number} not handed out by the server since {first['since'][:16].replace('T', ' ')} UTC "
+                f"(UID {uid}: {first['why']}), asked for again at {again[11:16]} UTC"
+            )
+    return told
 
 
 def _spelt(late: timedelta) -> str:
@@ -110,10 +131,16 @@ def _spelt(late: timedelta) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // 1440} d"
 
 
-def known_contents(*, source: int, digests: Sequence[bytes]) -> set[bytes]:
-    """Of these SHA-256 digests, those whose bytes this source has submitted already."""
-    rows = Submission.objects.filter(source=source, blob__sha256__in=list(digests)).values_list("blob__sha256", flat=True)
-    return {bytes(digest) for digest in rows}
+def known_contents(*, source: int, mailbox: str, digests: Collection[bytes], numbering: str) -> "Counter[bytes]":
+    """How many mails of the mailbox were submitted with bytes of these SHA-256 digests, under references that begin otherwise."""
+    rows = Submission.objects.filter(source=source, blob__sha256__in=list(digests), envelope__mailbox=mailbox)
+    known = rows.exclude(source_ref__startswith=numbering).values_list("blob__sha256", flat=True)
+    return Counter(bytes(digest) for digest in known)
+
+
+def submitted(ids: Sequence[UUID]) -> set[UUID]:
+    """Of these ids those that submissions have."""
+    return set(Submission.objects.filter(pk__in=list(ids)).values_list("pk", flat=True))
 
 
 def take_turn(name: str) -> bool:

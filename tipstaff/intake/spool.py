@@ -153,6 +153,10 @@ class Spool:
             with suppress(FileNotFoundError):
                 os.unlink(f"{place}/{item.id}{SUFFIX}")  # noqa: PTH108 - a third of what a Path costs, for every mail
 
+    def holds(self, number: UUID) -> bool:
+        """Whether that submission waits here."""
+        return (self.directory / f"{number}{SUFFIX}").exists()
+
     def count(self) -> int:
         with os.scandir(self.directory) as entries:
             return sum(entry.name.endswith(SUFFIX) for entry in entries)

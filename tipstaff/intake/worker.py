@@ -5,11 +5,11 @@ The listeners need no database, so they accept into the spool while it is away; 
 
 import logging
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
@@ -17,7 +17,8 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from tipstaff.attribution import elsewhere
 from tipstaff.intake import queries
 from tipstaff.intake.models import Source
-from tipstaff.intake.sources import files, imap, pulls, registries, services, smtp
+from tipstaff.intake.sources import files, imap, imap_reading, pulls, registries, services, smtp
+from tipstaff.intake.sources.imap_login import LOST
 from tipstaff.intake.spool import Spool
 from tipstaff.kernel import heartbeat
 from tipstaff.kernel.clock import now
@@ -182,10 +183,10 @@ class Reader:
     def __init__(self, source: Source, mailbox: str, intake: Intake) -> None:
         self.source, self.intake, self.ended = source, intake, threading.Event()
         self.label = f"imap {source.name}/{mailbox}"
-        self.mailbox = imap.Mailbox(source.name, source.settings, mailbox, lambda digests: self._known(digests))
+        self.mailbox = imap.Mailbox(source.name, source.settings, mailbox, self._known, queries.submitted, self.stopped)
 
-    def _known(self, digests: Any) -> set[bytes]:
-        return queries.known_contents(source=self.source.pk, digests=digests)
+    def _known(self, digests: Collection[bytes], numbering: str) -> Counter[bytes]:
+        return queries.known_contents(source=self.source.pk, mailbox=self.mailbox.name, digests=digests, numbering=numbering)
 
     def stopped(self) -> bool:
         return self.ended.is_set() or self.intake.stop.is_set()
@@ -201,7 +202,7 @@ class Reader:
             except AWAY as error:
                 log.warning("%s: database away, retrying: %s", self.label, error)
                 connection.close()
-            except (TipstaffError, *imap.LOST) as error:
+            except (TipstaffError, *LOST) as error:
                 self._failed(str(error))
             except Exception as error:
                 log.exception("%s failed", self.label)
@@ -221,16 +222,17 @@ class Reader:
         if self.mailbox.client is None:
             self.mailbox.open()
         kept = Source.objects.values_list("cursor", flat=True).get(pk=self.source.pk)
-        position = imap.Position.of(kept.get(self.mailbox.name))
-        came = imap.read(self.mailbox, self.intake.spool, position, self._save, now=now())
+        position = imap_reading.Position.of(kept.get(self.mailbox.name))
+        came = imap_reading.read(self.mailbox, self.intake.spool, position, self._save, now=now())
         services.worked(source=self.source.pk, now=now())
-        self.intake.board.say(self.label, f"read {now():%H:%M:%S} UTC, {came} new")
+        owed = queries.owed(Source.objects.get(pk=self.source.pk)).get(self.mailbox.name)
+        self.intake.board.say(self.label, f"read {now():%H:%M:%S} UTC, {came} new{f'; {owed}' if owed else ''}")
         if self.mailbox.can_idle:
             self.mailbox.wait(WATCH, self.stopped)
         else:
             self._sleep(float(self.source.settings.get("poll_every", POLL)))
 
-    def _save(self, position: imap.Position) -> None:
+    def _save(self, position: imap_reading.Position) -> None:
         services.advance(source=self.source.pk, part=self.mailbox.name, position=position.as_json())
 
     def _failed(self, error: str) -> None:

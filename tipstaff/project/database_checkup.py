@@ -22,7 +22,7 @@ def database() -> Iterator[Finding]:
         yield _unreachable(error)
         return
     with connection:
-        for check in (_version, _safety, _clock, _tables, _rights, _owner, _record):
+        for check in (_version, _safety, _clock, _tables, _rights, _owner, _record, _sources):
             yield from check(connection)
 
 
@@ -94,6 +94,31 @@ def _record(connection: psycopg.Connection) -> Iterator[Finding]:
         yield Finding(WARN, "record", text, "a worker seals them; does one run? `tipstaff audit seal` does it now")
     else:
         yield Finding(OK, "record", f"{count} entries wait for their seals" if count else "every entry is sealed")
+
+
+def _sources(connection: psycopg.Connection) -> Iterator[Finding]:
+    if not _waiting_migrations():
+        yield from sources()
+
+
+def sources() -> Iterator[Finding]:
+    """Every way in that is late, fails, or has a mail that it cannot hand out."""
+    from tipstaff.intake import queries
+
+    moment = now()
+    found = queries.health(now=moment, midnight=moment.replace(hour=0, minute=0, second=0, microsecond=0))
+    bad = [one for one in found if one.tone in ("warn", "bad")]
+    for one in bad:
+        text = f"{one.source.name}: {one.owed or one.word}" + (f": {one.source.last_error}" if one.word == "failing" else "")
+        yield Finding(WARN, "sources", text, _advice(one.owed, one.source.name))
+    if found and not bad:
+        yield Finding(OK, "sources", f"{len(found)}, none late or failing")
+
+
+def _advice(owed: str, name: str) -> str:
+    if owed:
+        return "open the mail with a mail program: a copy of it in the mailbox is taken; deleting it ends the asking"
+    return f"`tipstaff source test {name}` tries it"
 
 
 def _newer() -> str:

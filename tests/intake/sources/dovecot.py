@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -93,12 +94,21 @@ class Dovecot:
         client.login(user, "s3cret")
         return client
 
-    def deliver(self, *mails: bytes, mailbox: str = "INBOX", user: str = "desk") -> None:
+    def renumber(self, user: str, validity: int) -> None:
+        """Give the INBOX another UIDVALIDITY and its mails new numbers from 1 on, as a rebuilt or restored server does."""
+        root = self.base / "mail" / user
+        for stale in root.glob("dovecot.index*"):
+            stale.unlink()
+        (root / "dovecot-uidlist").write_text(f"3 V{validity} N1\n")
+        account = root.stat()
+        os.chown(root / "dovecot-uidlist", account.st_uid, account.st_gid)
+
+    def deliver(self, *mails: bytes, mailbox: str = "INBOX", user: str = "desk", at: datetime | None = None) -> None:
         with self.client(user) as client:
             if not client.folder_exists(mailbox):
                 client.create_folder(mailbox)
             for mail in mails:
-                client.append(mailbox, mail)
+                client.append(mailbox, mail, msg_time=at)
 
 
 @contextmanager

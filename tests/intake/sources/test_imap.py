@@ -1,88 +1,17 @@
 """Reading mailboxes, against a real Dovecot."""
 
-import hashlib
-import shutil
-import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.intake.sources import dovecot
-from tipstaff.intake.sources import imap
-from tipstaff.intake.spool import Spool
+from tests.intake.sources.reading_desk import Desk, mail
+from tipstaff.intake.sources import imap, imap_login, imap_reading
 from tipstaff.kernel.errors import InputError
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(dovecot.MISSING), reason=dovecot.MISSING)]
-NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[dovecot.Dovecot]:
-    base = Path(tempfile.mkdtemp(prefix="tipstaff-dovecot-", dir="/tmp"))
-    base.chmod(0o755)
-    try:
-        with dovecot.running(base) as running:
-            yield running
-    finally:
-        shutil.rmtree(base, ignore_errors=True)
-
-
-@pytest.fixture(autouse=True)
-def password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TIPSTAFF_SECRET_IMAP", "s3cret")
-
-
-@pytest.fixture
-def user(request: pytest.FixtureRequest) -> str:
-    return f"u{abs(hash(request.node.name)) % 10**9}"
-
-
-class Desk:
-    """A reader with its spool and the position it keeps, as the worker does it."""
-
-    def __init__(self, server: dovecot.Dovecot, directory: Path, user: str, **settings: Any) -> None:
-        self.server, self.user = server, user
-        self.spool = Spool(directory / "spool")
-        self.position: imap.Position | None = None
-        self.mailbox = imap.Mailbox("mail", server.settings(user=user, **settings), known=self.known)
-
-    def known(self, digests) -> set[bytes]:
-        have = {hashlib.sha256(item.content).digest() for item in self.spool.read(self.spool.waiting())}
-        return have & set(digests)
-
-    def read(self) -> int:
-        if self.mailbox.client is None:
-            self.mailbox.open()
-        return imap.read(self.mailbox, self.spool, self.position, self.keep, now=NOW)
-
-    def keep(self, position: imap.Position) -> None:
-        self.position = imap.Position.of(position.as_json())
-
-    def subjects(self) -> list[str]:
-        items = self.spool.read(self.spool.waiting())
-        return sorted(item.content.split(b"Subject: ")[1].split(b"\r\n")[0].decode() for item in items)
-
-    def left(self, mailbox: str = "INBOX") -> int:
-        with self.server.client(self.user) as client:
-            return int(client.select_folder(mailbox, readonly=True)[b"EXISTS"])
-
-
-@pytest.fixture
-def desk(server: dovecot.Dovecot, tmp_path: Path, user: str) -> Iterator[Desk]:
-    found = Desk(server, tmp_path, user)
-    yield found
-    found.mailbox.close()
-
-
-def mail(number: int, extra: str = "") -> bytes:
-    return (
-        f"From: rita@example.org\r\nTo: abuse@example.net\r\nSubject: m{number:03}\r\n\r\nSpam from 192.0.2.7. {extra}\r\n".encode()
-    )
 
 
 def test_new_mail_is_taken_once_and_nothing_changes_in_the_mailbox(desk: Desk) -> None:
@@ -121,7 +50,7 @@ def test_killed_before_the_position_was_kept_nothing_is_taken_twice(desk: Desk) 
     desk.server.deliver(*map(mail, range(60)), user=desk.user)
     kept, calls = desk.keep, []
 
-    def killed(position: imap.Position) -> None:
+    def killed(position: imap_reading.Position) -> None:
         calls.append(position)
         if len(calls) == 2:
             raise KeyboardInterrupt
@@ -213,10 +142,10 @@ def test_a_wrong_password_and_a_missing_mailbox_are_named(
     server: dovecot.Dovecot, tmp_path: Path, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = imap.Mailbox("mail", server.settings(user=user), "No/Such")
-    with pytest.raises(imap.MailboxFailed, match="No/Such"):
+    with pytest.raises(imap_login.MailboxFailed, match="No/Such"):
         missing.open()
     monkeypatch.setenv("TIPSTAFF_SECRET_IMAP", "wrong")
-    with pytest.raises(imap.MailboxFailed, match=r"refuses the login.*check user and password"):
+    with pytest.raises(imap_login.MailboxFailed, match=r"refuses the login.*check user and password"):
         Desk(server, tmp_path, user).read()
     monkeypatch.delenv("TIPSTAFF_SECRET_IMAP")
     with pytest.raises(InputError, match="TIPSTAFF_SECRET_IMAP is not set"):
@@ -246,10 +175,10 @@ def test_oauth2_with_a_token_and_with_a_refresh_token(
     with pytest.raises(InputError, match=r"without a token.*renew the refresh token"):
         imap.Mailbox("mail", server.settings(oauth2=ways[1])).open()
     monkeypatch.setenv("TIPSTAFF_SECRET_TOKEN", "stolen")
-    with pytest.raises(imap.MailboxFailed, match="refuses the login"):
+    with pytest.raises(imap_login.MailboxFailed, match="refuses the login"):
         imap.Mailbox("mail", server.settings(oauth2=ways[0])).open()
 
 
 def test_a_server_that_is_away_is_named() -> None:
-    with pytest.raises(imap.MailboxFailed, match=r"127\.0\.0\.1:1 of mail cannot be reached"):
+    with pytest.raises(imap_login.MailboxFailed, match=r"127\.0\.0\.1:1 of mail cannot be reached"):
         imap.Mailbox("mail", {"host": "127.0.0.1", "port": 1, "tls": "none", "user": "x"}).open()

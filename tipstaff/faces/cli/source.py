@@ -12,7 +12,7 @@ import orjson
 
 from tipstaff.intake import queries
 from tipstaff.intake.models import Source
-from tipstaff.intake.sources import catalogue, imap, pulls, services
+from tipstaff.intake.sources import catalogue, imap, imap_login, imap_reading, pulls, services
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
 
@@ -36,7 +36,7 @@ def list_(as_json: bool) -> None:
         _json(rows)
         return
     for row in rows:
-        error = f"  {row['last_error']}" if row["health"] == "failing" else ""
+        error = f"  {row['last_error']}" if row["health"] == "failing" else f"  {row['owed']}" if row["owed"] else ""
         last = row["last_received_at"] or "never"
         click.echo(f"{row['name']:<24} {row['kind']:<6} {row['health']:<12} {row['today']:>6} today  {last}{error}")
     if not rows:
@@ -116,9 +116,9 @@ def _try_mailbox(found: Source, name: str) -> str:
     mailbox = imap.Mailbox(found.name, found.settings, name)
     try:
         mailbox.open()
-        waiting = len(mailbox.news(imap.Position.of(found.cursor.get(name))))
-    except imap.LOST as error:
-        raise imap.MailboxFailed(f"{found.settings['host']}: {error}") from error
+        waiting = imap_reading.waiting(mailbox, imap_reading.Position.of(found.cursor.get(name)))
+    except imap_login.LOST as error:
+        raise imap_login.MailboxFailed(f"{found.settings['host']}: {error}") from error
     finally:
         mailbox.close()
     return f"{name}: {waiting} to take"
@@ -157,7 +157,7 @@ def _row(one: queries.Health) -> dict[str, Any]:
     return {
         "name": found.name, "kind": found.kind, "health": one.word, "today": one.today, "enabled": found.enabled,
         "last_received_at": _time(found.last_received_at), "last_ok_at": _time(found.last_ok_at),
-        "last_error": found.last_error, "due_at": _time(found.due_at), "settings": found.settings,
+        "last_error": found.last_error, "owed": one.owed, "due_at": _time(found.due_at), "settings": found.settings,
     }  # fmt: skip
 
 

@@ -1,55 +1,68 @@
-"""Mailboxes read over IMAP (RFC 9051, 3501): nothing in them changes unless the operator wants mails moved.
+"""Mailboxes on an IMAP server (RFC 9051, 3501): nothing in them changes unless the operator wants mails moved.
 
 A mail is known by mailbox, UIDVALIDITY and UID, which also make the id of its submission: read again after a crash, it is
-the same one. The position is kept at the source, per mailbox, after the spool has the mails.
+the same one. What is read when, and what becomes of a mail that the server does not hand out: ``imap_reading``.
 """
 
-import hashlib
-import logging
-import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+from uuid import UUID
 
 from imapclient import IMAPClient
-from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.exceptions import IMAPClientAbortError
 
-from tipstaff.intake.sources import guarded
-from tipstaff.intake.sources.credentials import credential
-from tipstaff.intake.spool import Accepted, Spool, accepted
-from tipstaff.kernel.errors import InputError, Problem, TipstaffError
+from tipstaff.intake.sources.imap_login import LOST, TIMEOUT, MailboxFailed, connect, end
+from tipstaff.intake.spool import Accepted, accepted
+from tipstaff.kernel.ids import derived_id
 
-log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
 KIND = "imap"
-FIRST = 50  # mails of a mailbox that is seen for the first time
-AT_ONCE = 25  # mails of one FETCH
 MAX_BYTES = 50_000_000
-TIMEOUT = 60
-LOST = (IMAPClientError, OSError, EOFError)
-#: Of these bytes' digests, those that this source has submitted already.
-Known = Callable[[Sequence[bytes]], set[bytes]]
+SLACK = 1 << 20  # a server's other literals (names, header fields) are below this
+WINDOW = 50_000  # UIDs of one answer; imaplib reads no line of more than a million bytes
+#: What is known of these digests: how many mails of this mailbox with those bytes were submitted under other numberings than that
+#: whose references begin so.
+Known = Callable[[Collection[bytes], str], Counter[bytes]]
+#: Of these submissions, those that the database has.
+Taken = Callable[[Sequence[UUID]], set[UUID]]
+#: What the library stumbles over in an answer that RFC 9051 does not know, such as a wrong count of bytes.
+GARBLED = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
-class MailboxFailed(TipstaffError):
-    """The server did not do what was asked; the text says which, and what it said."""
+class Garbled(IMAPClientAbortError):
+    """The server's answer cannot be read; what follows on this connection cannot either."""
+
+
+def asking(method: Callable[P, R]) -> Callable[P, R]:
+    """A question to the server: it raises one of ``LOST``, whatever comes back."""
+
+    @wraps(method)
+    def ask(*args: P.args, **named: P.kwargs) -> R:
+        try:
+            return method(*args, **named)
+        except GARBLED as error:
+            raise Garbled(f"its answer cannot be read ({type(error).__name__}: {error})") from error
+
+    return ask
 
 
 @dataclass(frozen=True)
-class Position:
-    """How far a mailbox was read: UIDs ``first`` to ``uid`` under ``validity``; ``newest`` is the latest internal date."""
+class Mail:
+    """One mail that the server handed out."""
 
-    validity: int
     uid: int
-    first: int = 0
-    newest: str = ""
+    date: datetime | None  # when the server received it
+    content: bytes
+    size: int  # as the server tells it; more than the content where that was cut
 
-    @classmethod
-    def of(cls, kept: Mapping[str, Any] | None) -> "Position | None":
-        return cls(kept["validity"], kept["uid"], kept.get("first", 0), kept.get("newest", "")) if kept else None
-
-    def as_json(self) -> dict[str, Any]:
-        return {"validity": self.validity, "uid": self.uid, "first": self.first, "newest": self.newest}
+    @property
+    def is_cut(self) -> bool:
+        return self.size > len(self.content)
 
 
 @dataclass
@@ -59,204 +72,182 @@ class Mailbox:
     source: str
     settings: Mapping[str, Any]
     name: str = "INBOX"
-    known: Known = field(default=lambda digests: set())
+    known: Known = field(default=lambda digests, numbering: Counter())
+    taken: Taken = field(default=lambda ids: set())
+    stopped: Callable[[], bool] = field(default=lambda: False)
+    timeout: float = TIMEOUT
     client: IMAPClient | None = None
     validity: int = 0
-    next_uid: int = 1  # when the mailbox was opened
+    next_uid: int = 0  # when the mailbox was opened; 0: the server does not say
+    count: int = 0  # mails, when it was opened
+
+    @property
+    def most(self) -> int:
+        """Bytes of one mail that are taken."""
+        return int(self.settings.get("max_bytes", MAX_BYTES))
+
+    @property
+    def connection(self) -> IMAPClient:
+        if self.client is None:
+            raise MailboxFailed(f"mailbox {self.name!r} of {self.source} is not open")
+        return self.client
 
     def open(self) -> None:
         """Connect, log in and select, read-only unless mails are to be moved."""
         self.close()
-        client = connect(self.source, self.settings)
+        self.client = connect(self.source, self.settings, longest=self.most + SLACK, timeout=self.timeout)
         try:
-            answer = client.select_folder(self.name, readonly=not self.settings.get("move_to"))
+            self._select()
         except LOST as error:
-            client.shutdown()
+            self.drop()
             raise MailboxFailed(f"mailbox {self.name!r} of {self.source} cannot be opened: {error}") from error
-        self.client, self.validity = client, int(answer[b"UIDVALIDITY"])
-        self.next_uid = int(answer.get(b"UIDNEXT", 1))
+
+    @asking
+    def _select(self) -> None:
+        answer = self.connection.select_folder(self.name, readonly=not self.settings.get("move_to"))
+        self.validity, self.next_uid = int(answer[b"UIDVALIDITY"]), int(answer.get(b"UIDNEXT", 0))
+        self.count = int(answer[b"EXISTS"])
+
+    def reopen(self) -> None:
+        """What the connection knows of the mailbox may be old, or the connection broken."""
+        self.drop()
+        self.open()
 
     def close(self) -> None:
         if self.client is not None:
+            client, self.client = self.client, None
             try:
-                self.client.logout()
-            except LOST:
-                self.client.shutdown()
-            self.client = None
+                client.logout()
+            except (*LOST, *GARBLED):
+                end(client)
+
+    def drop(self) -> None:
+        """End the connection without asking the server for anything more."""
+        if self.client is not None:
+            client, self.client = self.client, None
+            end(client)
 
     @property
     def can_idle(self) -> bool:
         return self.client is not None and self.settings.get("idle", True) and self.client.has_capability("IDLE")
 
+    @asking
     def wait(self, seconds: float, stopped: Callable[[], bool]) -> bool:
         """Wait in IDLE (RFC 2177) until the server tells of something; True when it did."""
-        assert self.client is not None
-        self.client.idle()
+        client = self.connection
+        client.idle()
         told: list[Any] = []
         try:
             left = seconds
             while left > 0 and not told and not stopped():
-                told = [line for line in self.client.idle_check(timeout=min(1.0, left)) if line[0] != b"OK"]
+                told = [line for line in client.idle_check(timeout=min(1.0, left)) if line[0] != b"OK"]
                 left -= 1
         finally:
-            self.client.idle_done()
+            client.idle_done()
         return bool(told)
 
-    def news(self, position: Position | None) -> list[int]:
-        """UIDs to fetch, in order."""
-        assert self.client is not None
-        self.client.noop()  # lets the server tell what arrived since
-        if position is None:
-            every = sorted(self.client.search("ALL"))
-            return every[-int(self.settings.get("first", FIRST)) :] if int(self.settings.get("first", FIRST)) else []
-        if position.validity != self.validity:
-            return self._renumbered(position)
+    def look(self) -> None:
+        """Let the server tell what arrived since."""
+        self.connection.noop()
+
+    @asking
+    def every(self) -> list[int]:
+        """All UIDs, in order. From the last mails to the first: what is expunged meanwhile shifts numbers that were asked for."""
+        found: set[int] = set()
+        for last in range(self.count, 0, -WINDOW):
+            found |= set(self.connection.search([f"{max(1, last - WINDOW + 1)}:{last}"]))
+        return sorted(found)
+
+    @asking
+    def last(self, number: int) -> list[int]:
+        """The UIDs of the last so many mails."""
+        chosen = min(number, self.count)
+        return sorted(self.connection.search([f"{self.count - chosen + 1}:{self.count}"])) if chosen else []
+
+    @asking
+    def after(self, uid: int) -> list[int]:
+        """The UIDs above that one."""
+        if self.next_uid - uid > WINDOW:
+            return [one for one in self.every() if one > uid]
         # 'N:*' names the last mail even when its UID is below N (RFC 9051 9, seq-range).
-        return sorted(uid for uid in self.client.search(["UID", f"{position.uid + 1}:*"]) if uid > position.uid)
+        return sorted(one for one in self.connection.search(["UID", f"{uid + 1}:*"]) if one > uid)
 
-    def _renumbered(self, position: Position) -> list[int]:
-        """After a change of UIDVALIDITY the numbers say nothing: mails not older than the newest one read."""
-        assert self.client is not None
-        log.warning("mailbox %s of %s was renumbered by its server (UIDVALIDITY)", self.name, self.source)
-        if not position.newest:
-            return sorted(self.client.search("ALL"))
-        since = datetime.fromisoformat(position.newest) - timedelta(days=1)  # SINCE knows whole days, in the server's zone
-        recent = self.client.search(["SINCE", since.date()])
-        return sorted(self.client.search(["UID", f"{min(recent)}:*"])) if recent else []
+    @asking
+    def since(self, day: date) -> set[int]:
+        """The UIDs of mails that the server received on that day or later, in its own zone."""
+        return set(self.connection.search(["SINCE", day]))
 
-    def start(self, position: Position | None) -> Position:
-        """Where reading goes on: as kept, or at the beginning of this numbering."""
-        if position is not None and position.validity == self.validity:
-            return position
-        return Position(self.validity, 0, self.next_uid, position.newest if position else "")
+    @asking
+    def holds(self, uid: int) -> bool:
+        """Whether the mail is still there."""
+        return uid in self.connection.search(["UID", str(uid)])
 
-    def fetch(self, uids: Sequence[int], now: datetime) -> list[tuple[int, datetime | None, Accepted]]:
-        """The mails of these UIDs that are still there, with their internal dates; those over the cap are cut off."""
-        assert self.client is not None
-        most = int(self.settings.get("max_bytes", MAX_BYTES))
-        found = self.client.fetch(uids, ["INTERNALDATE", "RFC822.SIZE", f"BODY.PEEK[]<0.{most}>"])
+    @asking
+    def dates(self, uids: Sequence[int]) -> list[datetime]:
+        """When the server received these, as far as it says so."""
+        found = self.connection.fetch(uids, ["INTERNALDATE"]) if uids else {}
+        return [parts[b"INTERNALDATE"] for parts in found.values() if parts.get(b"INTERNALDATE")]
+
+    @asking
+    def sizes(self, uids: Sequence[int]) -> dict[int, int]:
+        """Bytes that these will bring, as the server tells it."""
+        found = self.connection.fetch(uids, ["RFC822.SIZE"])
+        return {uid: min(int(parts[b"RFC822.SIZE"]), self.most) for uid, parts in found.items() if b"RFC822.SIZE" in parts}
+
+    @asking
+    def fetch(self, uids: Sequence[int]) -> list[Mail]:
+        """The mails of these UIDs whose bytes the server hands out, in order; those over the cap are cut off."""
+        found = self.connection.fetch(uids, ["INTERNALDATE", "RFC822.SIZE", f"BODY.PEEK[]<0.{self.most}>"])
         mails = []
         for uid, parts in sorted(found.items()):
             content = next((value for key, value in parts.items() if key.startswith(b"BODY[]")), None)
-            if content is None:
+            size = int(parts.get(b"RFC822.SIZE", 0))
+            if not isinstance(content, bytes) or (size and not content):
                 continue
-            size = int(parts.get(b"RFC822.SIZE", len(content)))
-            extra: dict[str, Any] = {"cut_off_at": most, "size": size} if size > most else {}
-            ref = f"{self.name}/{self.validity}/{uid}"
-            item = accepted(source=self.source, kind=KIND, content=content, now=now, ref=ref, mailbox=self.name, uid=uid, **extra)
-            mails.append((uid, parts.get(b"INTERNALDATE"), item))
+            content = self._whole(uid, content, size)
+            mails.append(Mail(uid, parts.get(b"INTERNALDATE"), content, size if len(content) >= self.most else len(content)))
         return mails
 
+    def _whole(self, uid: int, content: bytes, size: int) -> bytes:
+        """A server may tell a wrong size, or count its bytes wrongly: where they differ, what follows is asked for."""
+        while len(content) < self.most and len(content) != size:
+            answer = self.connection.fetch([uid], [f"BODY.PEEK[]<{len(content)}.{self.most - len(content)}>"]).get(uid, {})
+            more = next((value for key, value in answer.items() if key.startswith(b"BODY[]")), None)
+            if not more:
+                break
+            content += more
+        return content[: self.most]
+
+    def accepted(self, mail: Mail, numbering: str, now: datetime) -> Accepted:
+        """The mail as the spool takes it."""
+        extra: dict[str, Any] = {"cut_off_at": self.most, "size": mail.size} if mail.is_cut else {}
+        ref = f"{numbering}{mail.uid}"
+        return accepted(
+            source=self.source, kind=KIND, content=mail.content, now=now, ref=ref, mailbox=self.name, uid=mail.uid, **extra
+        )
+
+    def id_of(self, numbering: str, uid: int) -> UUID:
+        """The id that this mail's submission has, once there is one."""
+        return derived_id(self.source, f"{numbering}{uid}")
+
+    @asking
+    def waiting_to_move(self, first: int, last: int) -> list[int]:
+        """Of the mails of these UIDs those that are still here; without MOVE and UIDPLUS what was copied is merely marked."""
+        inside = self.connection.search(["UID", f"{first}:{last}", "UNDELETED"])
+        return sorted(uid for uid in inside if first <= uid <= last)
+
+    @asking
     def move(self, uids: Iterable[int]) -> None:
-        """Move what the spool has (RFC 6851, else copy and expunge just these)."""
-        assert self.client is not None
-        chosen, target = list(uids), str(self.settings["move_to"])
+        """Move mails to the operator's folder (RFC 6851, else copy and expunge just these)."""
+        client, chosen, target = self.connection, list(uids), str(self.settings["move_to"])
         if not chosen:
             return
-        if not self.client.folder_exists(target):
-            self.client.create_folder(target)
-        if self.client.has_capability("MOVE"):
-            self.client.move(chosen, target)
+        if not client.folder_exists(target):
+            client.create_folder(target)
+        if client.has_capability("MOVE"):
+            client.move(chosen, target)
             return
-        self.client.copy(chosen, target)
-        self.client.delete_messages(chosen)
-        if self.client.has_capability("UIDPLUS"):
-            self.client.uid_expunge(chosen)
-
-
-def read(mailbox: Mailbox, spool: Spool, position: Position | None, save: Callable[[Position], None], *, now: datetime) -> int:
-    """Take everything new into the spool, then note the position, then move; how many mails came. Mailbox is open."""
-    renumbered = position is not None and position.validity != mailbox.validity
-    uids, at = mailbox.news(position), mailbox.start(position)
-    came = 0
-    for start in range(0, len(uids), AT_ONCE):
-        some = uids[start : start + AT_ONCE]
-        mails = mailbox.fetch(some, now)
-        items = [item for _, _, item in mails]
-        if renumbered:
-            items = _unknown(items, mailbox.known)
-        spool.put(items)
-        came += len(items)
-        dates = [date.astimezone(UTC).isoformat() for _, date, _ in mails if date]
-        at = Position(mailbox.validity, some[-1], min(at.first, some[0]), max([at.newest, *dates]))
-        save(at)
-    if not uids and (position is None or renumbered):
-        save(Position(mailbox.validity, max(at.first - 1, 0), at.first, at.newest))
-    if mailbox.settings.get("move_to"):
-        _move_read(mailbox, at)
-    return came
-
-
-def _unknown(items: Sequence[Accepted], known: Known) -> list[Accepted]:
-    """Without those whose bytes this source has submitted under their old number."""
-    digests = [hashlib.sha256(item.content).digest() for item in items]
-    have = known(digests)
-    return [item for item, digest in zip(items, digests, strict=True) if digest not in have]
-
-
-def _move_read(mailbox: Mailbox, at: Position) -> None:
-    """Also what an earlier run took but was killed before moving."""
-    assert mailbox.client is not None
-    if at.uid and at.first <= at.uid:
-        inside = mailbox.client.search(["UID", f"{at.first}:{at.uid}"])
-        mailbox.move(uid for uid in inside if at.first <= uid <= at.uid)
-
-
-def connect(source: str, settings: Mapping[str, Any]) -> IMAPClient:
-    """A connection that is logged in. Raises MailboxFailed or InputError, each naming the setting."""
-    host, tls = str(settings["host"]), str(settings.get("tls", "tls"))
-    port = int(settings.get("port", 993 if tls == "tls" else 143))
-    context = ssl.create_default_context(cafile=settings.get("ca_file"))
-    try:
-        client = IMAPClient(host, port=port, ssl=tls == "tls", ssl_context=context if tls == "tls" else None, timeout=TIMEOUT)
-        if tls == "starttls":
-            client.starttls(context)
-    except LOST as error:
-        raise MailboxFailed(f"{host}:{port} of {source} cannot be reached: {error}") from error
-    try:
-        _log_in(client, source, settings)
-    except BaseException:
-        client.shutdown()
-        raise
-    return client
-
-
-def _log_in(client: IMAPClient, source: str, settings: Mapping[str, Any]) -> None:
-    user, where = str(settings["user"]), f"source {source}"
-    try:
-        if oauth := settings.get("oauth2"):
-            client.oauth2_login(user, access_token(oauth, where=where))
-        else:
-            client.login(user, credential(settings["password"], where=f"{where}: password"))
-    except LoginError as error:
-        raise MailboxFailed(
-            f"{settings['host']} refuses the login of {user}: {error}; check user and password of {source}"
-        ) from error
-    except LOST as error:
-        raise MailboxFailed(f"{settings['host']} ended the login of {user}: {error}") from error
-
-
-def access_token(oauth: Mapping[str, Any], *, where: str) -> str:
-    """The token of the environment (``token``), or a fresh one for the refresh token (RFC 6749 section 6)."""
-    if "token" in oauth:
-        return credential(oauth["token"], where=f"{where}: oauth2.token")
-    form = {
-        "grant_type": "refresh_token",
-        "refresh_token": credential(oauth["refresh_token"], where=f"{where}: oauth2.refresh_token"),
-        "client_id": str(oauth.get("client_id", "")),
-    }
-    if "client_secret" in oauth:
-        form["client_secret"] = credential(oauth["client_secret"], where=f"{where}: oauth2.client_secret")
-    if "scope" in oauth:
-        form["scope"] = str(oauth["scope"])
-    with guarded.client(allow_private=bool(oauth.get("allow_private"))) as client:
-        try:
-            answer = client.post(str(oauth["token_url"]), data=form)
-            token = answer.json().get("access_token", "") if answer.is_success else ""
-        except (ValueError, guarded.httpx.HTTPError) as error:
-            raise MailboxFailed(f"{oauth['token_url']} gives no token: {error}") from error
-    if not token:
-        problem = Problem(f"{where}: oauth2", f"{oauth['token_url']} answered {answer.status_code} without a token",
-                          "renew the refresh token")  # fmt: skip
-        raise InputError(problem)
-    return str(token)
+        client.copy(chosen, target)
+        client.delete_messages(chosen)
+        if client.has_capability("UIDPLUS"):
+            client.uid_expunge(chosen)
