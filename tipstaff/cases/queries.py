@@ -156,6 +156,7 @@ def _counted(now: datetime) -> dict[str, Any]:
         customer=Count("pk", filter=Q(waiting_on="customer")),
         reporter=Count("pk", filter=Q(waiting_on="reporter")),
         unowned=Count("pk", filter=Q(owner__isnull=True)),
+        us_unowned=Count("pk", filter=Q(waiting_on="us", owner__isnull=True)),
         person=Count("pk", filter=~Q(needs_person="")),
     )
     first = is_open.filter(next_due_at__isnull=False).order_by("next_due_at", "id").values_list("next_due_at", "pk")

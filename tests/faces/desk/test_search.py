@@ -119,7 +119,8 @@ def test_customers_by_page_and_by_name(desk, alice) -> None:
 
 def test_home_counts_what_the_queue_lists(desk, alice) -> None:
     counts = alice.get("/").context["counts"]
-    for key, query in (("past", "due=past"), ("soon", "due=soon"), ("us", "turn=us"), ("reporter", "turn=reporter")):
+    for key, query in (("past", "due=past"), ("soon", "due=soon"), ("us", "turn=us"), ("us_unowned", "turn=us&owner=none"),
+                       ("reporter", "turn=reporter")):  # fmt: skip
         listed = sum(len(cases) for _, cases in alice.get(f"/queue/?{query}").context["groups"])
         assert counts[key] == listed, key
 

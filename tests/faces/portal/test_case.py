@@ -50,6 +50,16 @@ def test_acknowledging_is_no_admission_and_moves_the_case(world, door):
     assert (said.kind, said.via, said.author, said.contact) == ("acknowledgement", "portal", "Carol Meyer", world.contacts["carol"])
 
 
+def test_once_the_time_is_over_the_page_says_so_and_still_takes_the_plan(world, door):
+    client, base = door
+    over = world.now - timedelta(hours=1)
+    assert "Your time for a plan ended on" not in client.get(base).content.decode()
+    Case.objects.filter(pk=world.cases["carol"].pk).update(ack_due_at=over, resolve_due_at=over, next_due_at=over)
+    page = client.get(base).content.decode()
+    assert "Your time for a plan ended on" in page and "You send a plan, or tell us that it is fixed, before" not in page
+    assert f'action="{base}plan/"' in page
+
+
 def test_a_plan_says_cause_fix_prevention_and_by_when_in_the_customers_zone(world, door):
     client, base = door
     empty = client.post(f"{base}plan/", {"cause": "An old plug-in."})

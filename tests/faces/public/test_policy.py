@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.pipeline.given import BEFORE, deliver, event, report
 from tipstaff.cases.models import Case
-from tipstaff.faces.public.figures import COLUMNS, HIDDEN, SMALL, suppressed
+from tipstaff.faces.public.figures import COLUMNS, HIDDEN, SMALL, summed, suppressed
 from tipstaff.faces.public.templatetags.public import clause_text
 from tipstaff.faces.public.views import policy
 from tipstaff.kernel.clock import now as clock_now
@@ -145,6 +145,12 @@ def test_no_small_count_is_shown_nor_can_be_worked_out(grid):
     for before, after in lines:
         hidden = [count for count, seen in zip(before, after, strict=True) if seen == HIDDEN]
         assert len(hidden) != 1 or not any(seen > 0 for seen in after)
+
+
+def test_a_sum_never_says_that_there_was_nothing_where_something_is_hidden():
+    assert summed([HIDDEN, HIDDEN, 0]) == HIDDEN
+    assert summed([0, 0]) == 0
+    assert summed([HIDDEN, 7, 8]) == 15
 
 
 def test_security_txt_only_where_a_contact_is_named(client, settings):

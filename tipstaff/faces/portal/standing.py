@@ -178,7 +178,9 @@ def _next_steps(standing: Standing) -> Iterator[tuple[str, datetime | None]]:
     if state in (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.EMERGENCY_BLOCK):
         if standing.to_acknowledge:
             yield "You acknowledge before {moment}.", case.ack_due_at
-        if not standing.planned and case.resolve_due_at:
+        if not standing.planned and case.resolve_due_at and case.resolve_due_at <= standing.now:
+            yield "Your time for a plan ended on {moment}. Send it now, or tell us that it is fixed.", case.resolve_due_at
+        elif not standing.planned and case.resolve_due_at:
             yield "You send a plan, or tell us that it is fixed, before {moment}.", case.resolve_due_at
         elif not standing.planned:
             yield "You send a plan, or tell us that it is fixed.", None

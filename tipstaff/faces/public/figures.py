@@ -55,8 +55,14 @@ def tables(titles: dict[str, str], now: datetime) -> list[Table]:
 
 def _table(name: str, rows: Sequence[tuple[str, tuple[int, ...]]]) -> Table:
     shown = suppressed(rows)
-    sums = tuple(sum(counts[place] for _, counts in shown if counts[place] != HIDDEN) for place in range(len(COLUMNS)))
+    sums = tuple(summed([counts[place] for _, counts in shown]) for place in range(len(COLUMNS)))
     return Table(name, _BY[name][0], tuple(shown), sums)
+
+
+def summed(column: Sequence[int]) -> int:
+    """Of what is shown; HIDDEN where all that there was is hidden: no sum may say that there was nothing."""
+    seen = sum(count for count in column if count != HIDDEN)
+    return HIDDEN if not seen and HIDDEN in column else seen
 
 
 def _counted(name: str, now: datetime) -> list[tuple[str, tuple[int, ...]]]:

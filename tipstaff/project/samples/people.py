@@ -195,7 +195,7 @@ def settings_of_the_desk(now: datetime) -> None:
             "digest",
             {"source": [mails.FEED, mails.CERT], "category": ["open_relay", "vulnerable"]},
         ),
-        ("Sample: copyright needs a person", "ask_person", {"category": ["trademark"]}),
+        ("Sample: trademarks need a person", "ask_person", {"category": ["trademark"]}),
     )
     for place, (name, action, conditions) in enumerate(rows):
         Rule.objects.create(

@@ -42,7 +42,7 @@ def listing(request: DeskRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "screen": "outbox",
         "now": now,
-        "rows": [_row(row) for row in found.rows],
+        "rows": sorted(map(_row, found.rows), key=lambda row: row["at"], reverse=True),  # written in another order than sent
         "after": found.after,
         "state": state,
         "text": text,

@@ -153,8 +153,9 @@ def _ribbon(case: Case, stand: standing.Standing, here: Here) -> dict[str, Any]:
     wide = [span for span in drawn.spans if span.width >= 6]
     labels = [(round((span.start + span.end) / 2, 2), names.get(span.kind, "us")) for span in wide]
     done = {2: case.acknowledged_at}
+    known = {1: case.ticketed_at, 2: case.ack_due_at}  # where the picture has one mark for two steps of one moment
     shown = [
-        {"mark": mark, "name": name, "did": done.get(place), "then": place > 3}
+        {"mark": mark, "at": mark.at or known.get(place), "name": name, "did": done.get(place), "then": place > 3}
         for place, (mark, name) in enumerate(zip(drawn.marks, _names(stand), strict=True))
         if place < 4 or mark.at
     ]

@@ -23,10 +23,14 @@ def _tables(code: str) -> list[figures.Table]:
     return figures.tables(titles, now)
 
 
+def _written(counts: tuple[int, ...]) -> list[str]:
+    return [figures.written(count) for count in counts]
+
+
 @require_safe
 def transparency(request: HttpRequest) -> HttpResponse:
     shown = [
-        (table, [(name, [figures.written(count) for count in counts]) for name, counts in table.rows], table.sums)
+        (table, [(name, _written(counts)) for name, counts in table.rows], _written(table.sums))
         for table in _tables(words.chosen(request))
     ]
     context = {"tables": shown, "columns": figures.COLUMNS, "small": figures.SMALL, "screen": "figures"}
