@@ -41,6 +41,7 @@ LONGEST_SLEEP, SHORTEST_SLEEP = 0.020, 0.001  # seconds between looks at the soc
 COST = 2500  # bytes of the receive buffer that the system counts for a datagram
 LOOK, TELL, HAND_OVER = 0.5, 1.0, 1.0  # seconds between looks at files, reports, and publications
 FORGET = 600.0
+TOGETHER = 32_768  # flows that may wait, within their second, to be counted together: after each sleep all caches are cold
 STAGES = ("receive", "decode", "attribute", "count", "detect", "hand over")
 
 
@@ -117,6 +118,7 @@ class Receiver:
     prefixes: PrefixTable = field(default_factory=nothing)
     pos: int = 0
     settled: int = 0
+    arrived: int = 0  # the second that columns behind those came in
     flows: int = 0
     published: float = 0.0
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
@@ -135,19 +137,21 @@ class Receiver:
         directory = Path(self.settings.directory)
         self.files = {name: Watched(directory / name) for name in READERS}
 
-    def step(self, moment: int) -> int:
-        """Receive and treat what waits; ``moment`` is now in ms. How many datagrams there were."""
+    def step(self, moment: int, waiting: int = 0) -> int:
+        """Receive and treat what waits; ``moment`` is now in ms. How many datagrams there were.
+        ``waiting``: so many flows may be counted later, together with more of their second; see ``turn``."""
         total = 0
         for number in range(len(self.inlet.sockets)):
             began = time.thread_time()
             batch = self.inlet.receive(number, moment)
-            between = time.thread_time()
-            self.seconds["receive"] += between - began
+            self.seconds["receive"] += time.thread_time() - began
             if batch.n:
-                before = self._later()
+                self.turn(moment)
+                between, before = time.thread_time(), self._later()
                 self.pos = self.decoder.decode(batch, self, self.pos)
                 self.seconds["decode"] += time.thread_time() - between - (self._later() - before)
-                self._settle(self.pos, moment)
+                if self.pos - self.settled > waiting:
+                    self._settle(self.pos)
                 total += batch.n
         return total
 
@@ -155,8 +159,8 @@ class Receiver:
         """Seconds spent after decoding, also in the middle of it when the columns were full."""
         return sum(self.seconds[stage] for stage in STAGES[2:])
 
-    def _settle(self, count: int, moment: int) -> None:
-        """Attribute and count the columns that were decoded since the last time."""
+    def _settle(self, count: int) -> None:
+        """Attribute and count the columns that were decoded since the last time, all of one second."""
         if count == self.settled:
             return
         began = time.thread_time()
@@ -168,19 +172,20 @@ class Receiver:
         )  # fmt: skip
         between = time.thread_time()
         self.seconds["attribute"] += between - began
-        self.turn(moment)
-        before = time.thread_time()
-        count_hosts(c.narrow, c.wide, self.customers, self.settled, count, self.hosts, moment // 1000)
+        count_hosts(c.narrow, c.wide, self.customers, self.settled, count, self.hosts, self.arrived)
         after = time.thread_time()
-        self.seconds["count"] += after - before
-        self.detection.note(c.narrow, c.wide, self.customers, self.settled, count, moment // 1000)
+        self.seconds["count"] += after - between
+        self.detection.note(c.narrow, c.wide, self.customers, self.settled, count, self.arrived)
         self.seconds["detect"] += time.thread_time() - after
         self.flows += count - self.settled
         self.settled = count
 
     def turn(self, moment: int) -> None:
-        """Let the detection judge the second that is over, also when nothing came in it."""
+        """Let the detection judge the second that is over, also when nothing came in it; what came in it is counted first."""
         second = moment // 1000
+        if second != self.arrived:
+            self._settle(self.pos)
+            self.arrived = second
         if second > self.detection.second:
             began = time.thread_time()
             self.detection.turn(
@@ -191,12 +196,12 @@ class Receiver:
 
     def full(self, rows: int) -> int:
         """The columns are full: settle them and go on in the next slot."""
-        self._settle(rows, int(now().timestamp() * 1000))
         self.hand_over(rows)
         return 0
 
     def hand_over(self, rows: int) -> None:
         """Publish the slot; without a free one, the flows in it are lost to the archive, and counted."""
+        self._settle(rows)
         began = time.thread_time()
         self.pos = self.settled = 0
         self.published = time.monotonic()
@@ -215,7 +220,8 @@ class Receiver:
         self.seconds["hand over"] += time.thread_time() - began
 
     def look(self) -> None:
-        """Take over what the operator changed, once it has been read."""
+        """Take over what the operator changed, once it has been read; what came before is counted as things were."""
+        self._settle(self.pos)
         for name, read in READERS.items():
             self.files[name].look(read)
         if (table := self.files["prefixes.npz"].take()) is not None:
@@ -318,7 +324,7 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
     room = receiver.inlet.buffer_bytes
     while not stop.is_set():
         began = time.monotonic()
-        got = receiver.step(int(now().timestamp() * 1000))
+        got = receiver.step(int(now().timestamp() * 1000), TOGETHER)
         receiver.turn(int(now().timestamp() * 1000))
         if began - looked > LOOK:
             receiver.look()

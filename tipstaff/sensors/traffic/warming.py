@@ -10,6 +10,8 @@ from tipstaff.sensors.traffic.decoders.decoder import Decoder, gather
 from tipstaff.sensors.traffic.decoders.layout import Columns
 from tipstaff.sensors.traffic.decoders.sessions import EXPORTER
 from tipstaff.sensors.traffic.detection.engine import Detection
+from tipstaff.sensors.traffic.detection.evidence import flows_of
+from tipstaff.sensors.traffic.detection.sightings import Aim
 from tipstaff.sensors.traffic.prefixes import attribute, name_exporters, nothing
 from tipstaff.sensors.traffic.sockets import Inlet
 
@@ -59,6 +61,7 @@ def warm() -> None:
         count_hosts(c.narrow, c.wide, customers, 0, 4, hosts, second)
         detection.note(c.narrow, c.wide, customers, 0, 4, second)
     detection.follow.seconds(0)
+    flows_of([(c.narrow, c.wide, customers, 4)], Aim(4, 0, 32, 0, 0))
     detection.watched.plan[:] = 1  # what only some operators have watched
     hosts.watched.counted[0] = 1
     detection.note(c.narrow, c.wide, customers, 0, 4, 4)
