@@ -130,7 +130,7 @@ def test_a_value_in_a_sentence_is_never_markup():
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("code", "wanted"), [("de", "Was uns gemeldet wurde"), ("fr", "La suite"), ("es", "Lo que nos avisaron"),
+@pytest.mark.parametrize(("code", "wanted"), [("de", "Was uns gemeldet wurde"), ("fr", "La suite"), ("es", "De qué nos avisaron"),
                                               ("nl", "Hoe het verdergaat")])  # fmt: skip
 def test_a_case_is_read_in_the_browsers_language_and_says_so(world, code, wanted):
     answer = Client(headers={"accept-language": code}).get(world.link("carol"))
