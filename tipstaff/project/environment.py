@@ -42,7 +42,7 @@ OPTIONS = (
     Option("security_contact", "", "mail address or URL for /.well-known/security.txt; empty: none is published"),
     Option("allowed_hosts", "", "more host names the web answers to, separated by commas"),
     Option("proxies", "", "addresses of the proxies before the web server, whose X-Forwarded-For is believed, with commas"),
-    Option("web_threads", "4", "blocking threads of the web server"),
+    Option("web_threads", "4", "threads of the web server that make pages, each with a connection to the database"),
     Option("workers", "1", "pipeline workers that `tipstaff up` starts"),
     Option("smtp_listen", "127.0.0.1:8725", "where the mail intake listens; `off` for none"),
     Option("lmtp_listen", "off", "where the mail intake takes LMTP: HOST:PORT, a path of a Unix socket, or `off`"),

@@ -74,9 +74,11 @@ def run_loop(name: str) -> None:
 
 
 def serve_web() -> None:
-    """Serve HTTP with granian: blocking threads, each with a persistent database connection."""
+    """Serve HTTP with granian, whose threads wait for bodies; those that make pages are our own (turns.py)."""
     from granian import Granian
     from granian.constants import Interfaces
+
+    from tipstaff.project.bodies import WAITING
 
     listening = environment.address("listen")
     if listening is None:
@@ -87,7 +89,7 @@ def serve_web() -> None:
         address=listening[0],
         port=listening[1],
         interface=Interfaces.WSGI,
-        blocking_threads=environment.number("web_threads"),
+        blocking_threads=WAITING + environment.number("web_threads"),
         websockets=False,
         log_access=False,
         respawn_failed_workers=False,  # the server ends with its worker: who watches it sees that, and starts it again
