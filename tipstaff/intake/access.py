@@ -1,5 +1,6 @@
 """Which submissions a person may see. What is sealed is seen by two named roles only, and never opened (B17)."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -29,8 +30,29 @@ def submission_for(staff: Any, number: UUID) -> Submission:
 
 
 def is_unjudged(submission: Submission) -> bool:
-    """Whether nobody knows yet if it must be sealed: it waits to be read, or reading it never came to an end, so left no trace."""
-    return submission.state == "received" or (submission.state == "failed" and not submission.trace)
+    """Whether nobody knows yet if it must be sealed: it waits to be read, or reading it never came to an end, so left no trace. What a
+    person decided about it unread changes nothing in that."""
+    untold = submission.state == "failed" or (submission.state == "set_aside" and submission.decided_by)
+    return submission.state == "received" or bool(untold and not submission.trace)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What of a submission may be shown in a list: nothing that its sender wrote before it is known whether it must go unseen."""
+
+    name: str
+    sender: str
+    reason: str
+    is_judged: bool = True
+
+
+def shown(submission: Submission) -> Shown:
+    """Its subject, sender and reason, or neutral words while it is unjudged."""
+    if is_unjudged(submission):
+        return Shown(
+            "(not read yet)", "", submission.reason.partition(":")[0], False
+        )  # behind the colon an error may quote the letter
+    return Shown(submission.subject or "(no subject)", submission.sender, submission.reason)
 
 
 def sealed_for(staff: Any) -> "QuerySet[Submission]":

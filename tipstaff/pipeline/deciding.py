@@ -10,6 +10,7 @@ from tipstaff.accounts.models import Service
 from tipstaff.cases import services as cases
 from tipstaff.cases.models import Case
 from tipstaff.intake import services as intake
+from tipstaff.intake.access import is_unjudged
 from tipstaff.intake.models import Submission
 from tipstaff.kernel.errors import InputError, Problem, Refused
 from tipstaff.kernel.ids import new_id
@@ -30,6 +31,8 @@ def assign(
     received = Submission.objects.select_for_update().select_related("source").get(pk=submission)
     if received.state not in {"needs_person", "failed"}:
         raise Refused(f"this submission is {received.state or 'sealed'} already; nothing was changed")
+    if is_unjudged(received):
+        raise Refused("it was never read to its end, so it may have to go unseen: read it again, or set it aside")
     if service is None:
         service = _only_service(customer)
     reported = _reports(received, category, now)

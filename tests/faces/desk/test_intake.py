@@ -7,7 +7,7 @@ from tipstaff.cases.models import Case
 from tipstaff.evidence.models import Opening
 from tipstaff.faces.desk import jobs
 from tipstaff.faces.desk.models import BulkJob
-from tipstaff.intake.models import Correction
+from tipstaff.intake.models import Correction, Source
 from tipstaff.reports.models import Event
 
 
@@ -121,3 +121,34 @@ def test_one_wrong_line_and_nothing_is_opened(desk, alice) -> None:
     assert answer.status_code == 422 and not Case.objects.filter(opened_by="alice").exists()
     assert "line 2" in text and "line 3" in text and "line 4" in text and "no zone" in text
     assert "nonsense" in text  # what was typed is still there
+
+
+def test_nothing_that_a_sender_wrote_is_shown_before_it_is_judged(desk, alice) -> None:
+    """Neither of what waits to be read, nor of what reading failed on: whether it must go unseen is not known."""
+    rows = [
+        factory.submission(
+            desk, b"Subject: hidden-subject\n\nhidden-text", subject=subject, sender=sender, state=state,
+            at=desk.now, reason="handling it failed: KeyError: 'hidden-file.jpg'", trace=[],
+        )
+        for state, subject, sender in (("received", "hidden-subject", "hidden@sender.example"), ("failed", "", ""))
+    ]  # fmt: skip
+    factory.Submission.objects.filter(pk__in=[row.pk for row in rows]).update(filename="hidden-file.jpg")
+    addresses = ["/", "/intake/?view=received", "/intake/?view=unparsed", "/intake/?view=all", "/search/?q=hidden"]
+    pages = {address: alice.get(address).content.decode() for address in [*addresses, *(f"/intake/{row.pk}/" for row in rows)]}
+    assert "(not read yet)" in pages["/intake/?view=received"] and "handling it failed" in pages["/intake/?view=unparsed"]
+    assert not [address for address, text in pages.items() if "hidden-" in text or "hidden@" in text]
+    answer = alice.post(f"/intake/{rows[1].pk}/assign/", {"customer": "larkfield", "category": "spam"})
+    assert answer.status_code == 409 and "never read to its end" in answer.content.decode()
+    alice.post(f"/intake/{rows[1].pk}/decide/", {"action": "aside"})
+    rows[1].refresh_from_db()
+    text = alice.get(f"/intake/{rows[1].pk}/").content.decode()
+    assert rows[1].state == "set_aside" and "not read yet" in text and "hidden-" not in text
+    assert alice.get(f"/intake/{rows[1].pk}/raw/").status_code == 409
+
+
+def test_the_sources_page_names_mail_that_a_server_does_not_hand_out(desk, alice) -> None:
+    owed = {"7": {"since": "2026-11-02T12:00:00+00:00", "tries": 3, "again": "2026-11-02T12:05:00+00:00", "why": "SERVERBUG"}}
+    Source.objects.create(name="box", kind="imap", cursor={"INBOX": {"validity": 1, "uid": 9, "owed": owed}}, created_at=desk.now)
+    text = alice.get("/settings/").content.decode()
+    assert "1 mail not handed out by the server since 2026-11-02 12:00 UTC (UID 7: SERVERBUG)" in text
+    assert "mail not handed out" in alice.get("/").content.decode()

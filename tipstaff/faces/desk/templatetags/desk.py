@@ -13,6 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from tipstaff.faces.desk import ribbon, words
+from tipstaff.intake import access
+from tipstaff.intake.access import Shown
+from tipstaff.intake.models import Submission
 from tipstaff.policy import categories
 
 register = template.Library()
@@ -142,6 +145,12 @@ def actor(name: str) -> str:
 @register.filter
 def told(text: str) -> str:
     return words.told(text)
+
+
+@register.filter
+def shown(submission: Submission) -> Shown:
+    """What a list may say of it: neutral words until it is judged."""
+    return access.shown(submission)
 
 
 @register.filter

@@ -18,7 +18,7 @@ from tipstaff.faces.desk import jobs, lines, showing
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.intake import queries, services
-from tipstaff.intake.access import open_evidence, submission_for, visible_to
+from tipstaff.intake.access import open_evidence, shown, submission_for, visible_to
 from tipstaff.intake.models import Submission
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
@@ -152,7 +152,7 @@ def decide(request: DeskRequest, number: UUID) -> HttpResponse:
         raise InputError(Problem("action", "is not known", "one of " + ", ".join(DECIDED)))
     reason = request.POST.get("reason", "").strip()[:500] or reason or "not a report"
     services.decide(submission=chosen, state=state, reason=reason, by=request.user.get_username(), now=clock_now())
-    messages.success(request, f"{chosen.subject or 'The submission'}: {reason}.")
+    messages.success(request, f"{shown(chosen).name}: {reason}.")
     return _onward(request, chosen)
 
 
