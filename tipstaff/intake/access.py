@@ -30,7 +30,7 @@ def submission_for(staff: Any, number: UUID) -> Submission:
 
 
 def is_unjudged(submission: Submission) -> bool:
-    """Whether nobody knows yet if it must be sealed: it waits to be read, or reading it never came to an end, so left no trace. What a
+    """Whether nobody knows yet if it must be sealed: it waits to be read, or reading it never ended, so left no trace. What a
     person decided about it unread changes nothing in that."""
     untold = submission.state == "failed" or (submission.state == "set_aside" and submission.decided_by)
     return submission.state == "received" or bool(untold and not submission.trace)
