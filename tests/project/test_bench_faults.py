@@ -11,10 +11,12 @@ import pytest
 
 from tests.enforcement import given as orders_given
 from tests.pipeline.given import CAROL, deliver, event, provider, report
+from tipstaff.cases import measures
 from tipstaff.cases.models import Case, Clock, JournalEntry
 from tipstaff.enforcement.connectors.journal import Journal
 from tipstaff.enforcement.models import Order
 from tipstaff.enforcement.rails import Bounds
+from tipstaff.kernel import clock
 from tipstaff.project.bench import faults_orders
 from tipstaff.project.bench.faults_books import Books
 from tipstaff.project.bench.faults_load import Poured, fact
@@ -109,3 +111,17 @@ def test_what_stands_at_the_peer_without_an_order_or_an_order_without_it_is_coun
     for place in peer._standing():
         peer._write("lift", place, order.tag)
     assert wrong(faults_orders.examine(endpoint, [*decided, "203.0.113.99"])) == {"not_in_place": 1, "decisions_lost": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_decision_without_an_order_is_counted_unless_its_own_time_ran_out_first(tmp_path) -> None:
+    carol, _ = orders_given.inventory()
+    endpoint = orders_given.journal(tmp_path)
+    moment = clock.now()
+    row = orders_given.measure(orders_given.case(carol), expires_at=moment + timedelta(seconds=5))
+    decided = [orders_given.CAROL]
+    assert measures.expire(now=moment) == 0 and wrong(faults_orders.examine(endpoint, decided)) == {"decisions_without_order": 1}
+    assert measures.expire(now=moment + timedelta(seconds=9)) == 1
+    assert wrong(faults_orders.examine(endpoint, decided)) == {"ran_out_before_ordered": 1}
+    type(row).objects.update(expires_at=moment + timedelta(hours=1))
+    assert wrong(faults_orders.examine(endpoint, decided)) == {"decisions_without_order": 1}, "it was ended before its time"

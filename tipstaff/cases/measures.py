@@ -13,6 +13,7 @@ from tipstaff.cases.states import Event
 from tipstaff.kernel.errors import NotFound, Refused
 
 NOTHING_STANDS = "nothing stands any more"
+NEVER_ORDERED = "its time was over before it was ordered"
 STANDING = ("decided", "ordered", "in_force", "lifting")
 
 
@@ -163,8 +164,17 @@ def expire(*, now: datetime, most: int = 1000) -> int:
     Measure.objects.filter(pk__in=[row.pk for row in rows]).update(
         state="lifting", lift_asked_at=now, lift_by="system:clock", lift_reason="its time is over"
     )
-    never = Measure.objects.filter(state="decided", expires_at__lte=now)
-    gone = list(never.values_list("case_id", flat=True))
-    never.update(state="lifted", lifted_at=now, lift_by="system:clock", lift_reason="its time was over before it was ordered")
-    advance_many([Act(case, Event.LIFTED) for case in dict.fromkeys(gone)], by="system:clock", now=now)
+    gone = _never_ordered(now, most)
+    Measure.objects.filter(pk__in=gone).update(state="lifted", lifted_at=now, lift_by="system:clock", lift_reason=NEVER_ORDERED)
+    advance_many([Act(case, Event.LIFTED) for case in dict.fromkeys(gone.values())], by="system:clock", now=now)
     return len(rows) + len(gone)
+
+
+def _never_ordered(now: datetime, most: int) -> dict[int, int]:
+    """Decided measures whose time is over, and their cases, all locked; what somebody works on at this moment is left for later."""
+    over = Q(measures__state="decided", measures__expires_at__lte=now)
+    numbers = Case.objects.filter(over).order_by("pk").values_list("pk", flat=True).distinct()[:most]
+    cases = Case.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=list(numbers)).order_by("pk")
+    held = list(cases.values_list("pk", flat=True))
+    rows = Measure.objects.select_for_update(skip_locked=True).filter(case__in=held, state="decided", expires_at__lte=now)
+    return dict(rows.order_by("pk").values_list("pk", "case_id"))

@@ -168,7 +168,7 @@ class _Run:
 
         verdict = verifying.verify()
         wrong_orders = faults_orders.examine(endpoint, decided)
-        figures = {name: wrong_orders.pop(name) for name in ("drifted",)}
+        figures = {name: wrong_orders.pop(name) for name in ("drifted", "ran_out_before_ordered")}
         counts = {
             "lost": books.lost() | {f"under_way_{name}": many for name, many in left.items() if name not in ("clocks", "orders")},
             "doubled": books.doubled(),

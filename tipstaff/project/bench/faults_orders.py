@@ -134,8 +134,9 @@ def unsettled() -> int:
 
 def examine(endpoint: Any, decided: list[str]) -> dict[str, int]:
     """What the rows say against what the peer itself says; everything that should not be, by its name."""
-    from django.db.models import Count
+    from django.db.models import Count, F
 
+    from tipstaff.cases.measures import NEVER_ORDERED
     from tipstaff.cases.models_measures import Measure
     from tipstaff.enforcement import endpoints, switches
     from tipstaff.enforcement.models import Order, OrderEntry
@@ -147,6 +148,9 @@ def examine(endpoint: Any, decided: list[str]) -> dict[str, int]:
     twice = Measure.objects.annotate(many=Count("orders")).filter(many__gt=1).count()
     steps = OrderEntry.objects.filter(order__endpoint=endpoint, kind__in=STEPS).exclude(order__entries__kind__in=DRIFTS)
     repeated = sum(many - 1 for *_, many in steps.values_list("order", "kind").annotate(many=Count("pk")) if many > 1)
+    unordered = Measure.objects.filter(target__in=decided, orders__isnull=True)
+    over = {"state": "lifted", "lift_by": "system:clock", "expires_at__lte": F("lifted_at"), "lift_reason": NEVER_ORDERED}
+    ran_out = unordered.filter(**over).count()  # the part that orders was dead for as long as the block was to stand
     targets = Counter(Measure.objects.filter(target__in=decided).values_list("target", flat=True))
     return {
         **_at_the_router(endpoint, rows.filter(state="verified")),
@@ -157,7 +161,8 @@ def examine(endpoint: Any, decided: list[str]) -> dict[str, int]:
         "steps_done_twice": repeated,
         "acted_unapproved": rows.filter(begun_at__isnull=False, approved_by="").count(),
         "decisions_lost": len(set(decided) - targets.keys()),
-        "decisions_without_order": Measure.objects.filter(target__in=decided, orders__isnull=True).count(),
+        "decisions_without_order": unordered.count() - ran_out,
+        "ran_out_before_ordered": ran_out,
         "drifted": OrderEntry.objects.filter(order__endpoint=endpoint, kind__in=DRIFTS).values("order").distinct().count(),
         "failed": rows.filter(state="failed").exclude(problem="its time is over").count(),
     }
