@@ -23,6 +23,7 @@ from tipstaff.intake.reading.feedback import feedback_part
 from tipstaff.intake.reading.indicators import find_addresses, find_urls
 from tipstaff.intake.reading.letters import own_words
 from tipstaff.intake.reading.mailboxes import addresses_of, sender_of
+from tipstaff.intake.reading.marks import AGGREGATE, STRUCTURE
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import fold
 
@@ -92,7 +93,7 @@ def _dmarc(message: Message) -> Verdict | None:
     """Aggregate reports of DMARC (RFC 7489) and TLS reports (RFC 8460): about our own domains, accusing nobody."""
     if any(part.content_type in _TLS_TYPES for part in message.parts) or declared_report(message) == "tlsrpt":
         return Verdict(Disposition.NOT_A_REPORT, "a report on TLS sessions (RFC 8460)", "tls-report")
-    found = any(_is_aggregate(part.content[:24_000]) for part in message.parts)
+    found = message.may_say(*AGGREGATE) and any(_is_aggregate(part.content[:24_000]) for part in message.parts)
     if found or (message.kind == "mail" and _DMARC_SUBJECT.search(message.header("subject"))):
         return Verdict(Disposition.AUTH_FAILURE, "an aggregate report of DMARC (RFC 7489)", "dmarc-aggregate")
     return None
@@ -111,6 +112,8 @@ def _structured(message: Message) -> Verdict | None:
 
 
 def _shows_structure(message: Message) -> bool:
+    if not message.may_say(*STRUCTURE):
+        return False
     starts = (part.content[:20_000] for part in message.parts)
     return any(marker in start for start in starts for marker in _STRUCTURE)
 

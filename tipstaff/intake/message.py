@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from tipstaff.intake.reading.charsets import decode
+from tipstaff.intake.reading.charsets import MAX_TEXT, decode, is_ascii_based
 
 if TYPE_CHECKING:
     from tipstaff.intake.vocabulary.load import Vocabulary
@@ -65,10 +65,13 @@ class Part:
     attachment: bool = False
     depth: int = 0  # message/rfc822 levels above it
     headers: dict[str, str] = field(default_factory=dict)  # the part's own, lower-case names
+    plain: bool = False  # its bytes stand in the mail just so, and are ASCII without ESC, NUL and bare CR
 
     @kept
     def text(self) -> str:
         """The content as text (NUL removed, newlines as \\n), decoded by its charset, then by a guess; never fails."""
+        if self.plain and is_ascii_based(self.charset) and len(self.content) <= MAX_TEXT:
+            return self.content.replace(b"\r", b"").decode("ascii")
         return decode(self.content, self.charset)
 
     @kept
@@ -89,6 +92,7 @@ class Message:
     hints: Hints = field(default_factory=Hints)
     defects: list[str] = field(default_factory=list)  # caps hit, broken encodings: in words, for a person
     where: str = ""
+    source: Part | None = None  # the part of the message around it that it was opened from
 
     def header(self, name: str, default: str = "") -> str:
         """The first header of that name (any case), else ``default``."""
@@ -119,6 +123,17 @@ class Message:
         from tipstaff.intake.reading.phrases import fold
 
         return fold(self.letter)
+
+    @kept
+    def said(self) -> frozenset[str] | None:
+        """Which of the words that rule questions out may stand anywhere in this mail (``survey``); None: any of them."""
+        from tipstaff.intake.reading.survey import survey
+
+        return survey(self)
+
+    def may_say(self, *words: str) -> bool:
+        """Whether one of these words of the survey may stand in it: False is certain, True asks for a closer look."""
+        return self.said is None or not self.said.isdisjoint(words)
 
     def once(self, find: Callable[["Message"], Answer]) -> Answer:
         """What ``find`` answers about this message, asked only the first time: several parsers ask the same."""

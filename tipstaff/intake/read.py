@@ -1,7 +1,7 @@
 """From bytes to report drafts: open, seal, tell what it is, parse by the surest claim, classify, say why a person must look."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -13,10 +13,12 @@ from tipstaff.intake.message import Hints, Message
 from tipstaff.intake.reading.answering import said
 from tipstaff.intake.reading.authentication import authenticated_domains
 from tipstaff.intake.reading.automatic import auto_submitted, null_path, phrase_in, plain_subject
+from tipstaff.intake.reading.charsets import TORN
 from tipstaff.intake.reading.feeds.files import table_files
 from tipstaff.intake.reading.indicators import find_addresses, find_domains, find_urls
 from tipstaff.intake.reading.known_zone import use_known_zone
 from tipstaff.intake.reading.mailboxes import sender_of
+from tipstaff.intake.reading.marks import FORMATS, NOT_IN_MAIL
 from tipstaff.intake.reading.open import open_message
 from tipstaff.intake.reading.returned import returned
 from tipstaff.intake.reading.times import read_time
@@ -36,6 +38,8 @@ MAX_CARRIED = 50  # attached complaints of one mail that are read
 #: Parsers whose ``reads_prose`` is true never claim more than LIKELY, and asking them costs most.
 PROSE = tuple(parser for parser in PARSERS if getattr(parser, "reads_prose", False))
 STRUCTURED = tuple(parser for parser in PARSERS if parser not in PROSE)
+#: Who is asked about a mail: each with the words without which it claims nothing; None: always.
+OF_MAIL = tuple((parser, FORMATS.get(parser.name)) for parser in STRUCTURED if parser.name not in NOT_IN_MAIL)
 
 
 def read_submission(raw: bytes, hints: Hints | None = None, vocabulary: Vocabulary | None = None) -> list[ReportDraft]:
@@ -119,7 +123,15 @@ def _has_structure(message: Message) -> bool:
 
 
 def _structured_claims(message: Message) -> list[tuple[Confidence, ModuleType]]:
-    return [(claim, parser) for parser in STRUCTURED if (claim := parser.claims(message)) > Confidence.NONE]
+    return [(claim, parser) for parser in _asked(message) if (claim := parser.claims(message)) > Confidence.NONE]
+
+
+def _asked(message: Message) -> Iterable[ModuleType]:
+    """The parsers of structure that may claim the message."""
+    if message.kind != "mail":
+        return STRUCTURED
+    said = message.said
+    return [parser for parser, words in OF_MAIL if said is None or words is None or not said.isdisjoint(words)]
 
 
 def _use_zone(message: Message, profile: Profile | None) -> None:
@@ -175,6 +187,12 @@ def claimants(message: Message) -> Iterator[ModuleType]:
     yield from (parser for _, parser in sorted(waiting, key=lambda pair: -pair[0]))
 
 
+def _is_torn(message: Message) -> bool:
+    """Whether a text of the mail has an address with NUL in it, which no parser can read."""
+    texts = (part for part in message.parts if b"\0" in part.content and part.content_type.startswith(("text/", "message/")))
+    return message.kind == "mail" and any(TORN in part.text for part in texts)
+
+
 def _finished(draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary) -> ReportDraft:
     """Reporter and dates from the headers where the parser left them open, the category, and whether a person must look."""
     _complete(draft, message)
@@ -185,6 +203,8 @@ def _finished(draft: ReportDraft, message: Message, profile: Profile | None, voc
             draft.needs.append("no address, domain or URL was found")
         elif not _has_category(draft):
             draft.warnings.append("its category is not known; a person must choose it")
+    if _is_torn(message):
+        draft.needs.append("what may be an address in it is torn by NUL bytes; nobody can say which address it was")
     if draft.needs and draft.disposition is Disposition.REPORT:
         draft.disposition = Disposition.NEEDS_A_PERSON
     if draft.disposition is Disposition.NEEDS_A_PERSON and not draft.needs:

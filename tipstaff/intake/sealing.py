@@ -6,6 +6,7 @@ words in eleven languages. Reasons never repeat what the message says.
 """
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -26,6 +27,8 @@ LONGEST = 300  # characters of a phrase
 LONG = 500  # characters of a text that is worth being looked for in another
 AROUND = 160  # characters before a hit in which a policy's words excuse it
 AFTER = 80
+
+TYPE, WORDS = "sealing: type", frozenset(("sealing: plain", "sealing: about", "sealing: act"))  # what the survey says of them
 
 _TYPE = pattern(
     r"(?i)[\"']?(?:type|report[-_ ]?type|category|reporttype|report_class|classification|violation[-_ ]?type|incident[-_ ]?type|schema-url|feedback-type|reason)[\"']?\s*[:=]\s*[\"']?([A-Za-z][\w /.:-]{2,80})"
@@ -80,10 +83,13 @@ def packaged_words() -> SealingWords:
 def must_seal(message: Message, vocabulary: Vocabulary | None = None, words: SealingWords | None = None) -> str | None:
     """Why this message goes to the sealed queue, or None. The reason names the ground, not the content."""
     vocabulary, words = vocabulary or packaged(), words or packaged_words()
-    if _by_structure(message, words):
+    said = message.said if words is packaged_words() else None
+    if (said is None or TYPE in said) and _by_structure(message, words):
         return "its structure declares a report of child sexual abuse material"
     if _by_sender(message, vocabulary):
         return "its sender belongs to a hotline network"
+    if said is not None and "sealing: plain" not in said and not {"sealing: about", "sealing: act"} <= said:
+        return None
     bulk = bool(message.header("List-Unsubscribe") or message.header("List-Id"))
     searched = _Searched()
     for text, place in _texts(message):
@@ -122,6 +128,18 @@ class _Searched:
 _ASCII_LETTERS = bytes(b for b in range(128) if chr(b).isalnum())
 _NO_LETTERS = bytes(sorted(set(range(256)) - set(_ASCII_LETTERS)))
 _LOWER = bytes(ord(chr(b).lower()) if b < 128 else b for b in range(256))
+
+
+def may_name_type(text: str) -> bool:
+    """Whether any run of the text could be one of the packaged types."""
+    return _may_name_it(text, packaged_words())
+
+
+def word_kinds(words: SealingWords) -> Iterator[tuple[bytes, str]]:
+    """For the survey: the words of ASCII as they stand in ``blanked`` text, and the kind of each. No policy's words: they excuse."""
+    for text, values in words.phrases.in_ascii():
+        for kind in {value[0] for value in values} - {"allowed"}:
+            yield text, f"sealing: {kind}"
 
 
 def _may_name_it(text: str, words: SealingWords) -> bool:

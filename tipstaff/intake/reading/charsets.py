@@ -62,7 +62,7 @@ def decode(content: bytes, charset: str | None) -> str:
     A byte order mark wins, then the declared charset, then UTF-8, then the likeliest of the usual eight-bit and CJK charsets.
     """
     content = content[:MAX_TEXT]
-    if content.isascii() and b"\x1b" not in content and _is_ascii_based(charset):
+    if content.isascii() and b"\x1b" not in content and is_ascii_based(charset):
         return _tidy(_plain_ends(content).decode("ascii"))
     for bom, name in _BOMS:
         if content.startswith(bom):
@@ -72,6 +72,13 @@ def decode(content: bytes, charset: str | None) -> str:
         if text is not None:
             return _tidy(text)
     return _tidy(_guess(content))
+
+
+def is_plain(content: bytes) -> bool:
+    """Whether these bytes are ASCII that no charset of mail shifts, and their lines end with CRLF or LF."""
+    return (
+        content.isascii() and b"\x1b" not in content and b"\0" not in content and not (b"\r" in content and _LONE.search(content))
+    )
 
 
 @lru_cache(maxsize=256)
@@ -89,7 +96,8 @@ def known_charset(charset: str | None) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _is_ascii_based(charset: str | None) -> bool:
+def is_ascii_based(charset: str | None) -> bool:
+    """Whether ASCII bytes without ESC are themselves in this charset."""
     name = known_charset(charset) or "utf-8"
     return not name.startswith(("utf-16", "utf-32", "utf-7", "hz", "iso2022", "cp037", "cp500", "cp1140", "cp273"))
 

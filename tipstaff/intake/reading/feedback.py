@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from tipstaff.intake.message import Message, Part
 from tipstaff.intake.reading.headers import read_headers
+from tipstaff.intake.reading.marks import FEEDBACK
 
 _TYPES = {"message/feedback-report", "message/feedback_report", "application/feedback-report"}
 
@@ -27,7 +28,7 @@ def feedback_part(message: Message) -> Part | None:
     for part in message.parts:
         if part.content_type in _TYPES:
             return part
-    for part in message.parts:
+    for part in message.parts if message.may_say(FEEDBACK) else ():
         if (
             part.content_type in ("text/plain", "application/octet-stream")
             and b"eedback-" in part.content[:2_000]
@@ -46,7 +47,7 @@ def feedback_fields(part: Part) -> Fields:
     """The part's fields; empty lines between them are passed over."""
     lines = part.content[:200_000].replace(b"\r\n", b"\n").split(b"\n")
     found = Fields()
-    for key, value in read_headers(b"\n".join([line for line in lines if line.strip()])).fields:
+    for key, value in read_headers(b"\n".join([line for line in lines if line.strip()]), part.plain).fields:
         values = found.values.setdefault(key.lower(), [])
         if len(values) < 1_000:
             values.append(value)

@@ -4,7 +4,7 @@ import binascii
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from tipstaff.intake.reading.charsets import decode
+from tipstaff.intake.reading.charsets import decode, without_nul
 from tipstaff.intake.reading.patterns import pattern
 
 MAX_HEADERS = 1_000  # header lines of one part
@@ -16,6 +16,8 @@ SHORT = 120  # characters of a value with parameters up to which it is remembere
 
 _WORD = pattern(rb"=\?([^?\s]{1,75})\?([bBqQ])\?([^?]*)\?=")
 _BLANK = frozenset((b" ", b"\t"))
+_INDENT = frozenset((" ", "\t"))
+_WHITE = " \t\n\r\x0b\f"  # what ``bytes.strip`` takes off
 _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n"
 
@@ -44,8 +46,13 @@ def split_head(raw: bytes) -> tuple[bytes, bytes]:
     return raw[: at - 1 if raw[at - 1 : at] == b"\r" else at], raw[at + 3 :]
 
 
-def read_headers(head: bytes) -> HeaderBlock:
-    """The fields of a header block. A line that is no field ends nothing: it is noted and passed over."""
+def read_headers(head: bytes, plain: bool = False) -> HeaderBlock:
+    """The fields of a header block. A line that is no field ends nothing: it is noted and passed over.
+
+    ``plain``: ``is_plain`` is known to be true of it, as of nearly all.
+    """
+    if plain and len(head) < MAX_VALUE and b"=?" not in head and head.count(b"\n") < MAX_HEADERS:
+        return _read_plain(head)
     block = HeaderBlock()
     if len(head) > MAX_HEADER_BLOCK:
         head = head[:MAX_HEADER_BLOCK]
@@ -68,6 +75,40 @@ def read_headers(head: bytes) -> HeaderBlock:
         name, pieces = following, [rest]
     _store(block, name, pieces)
     return block
+
+
+def _read_plain(head: bytes) -> HeaderBlock:
+    """The same of ASCII without encoded words that is too short for any cap."""
+    block = HeaderBlock()
+    fields, pieces = block.fields, []
+    for line in head.replace(b"\r", b"").decode("ascii").split("\n"):
+        if line[:1] in _INDENT:
+            if fields:
+                pieces.append(line)
+            continue
+        label, colon, rest = line.partition(":")
+        name = _text_name(label) if colon and len(label) < 2 * MAX_NAME else None
+        if name is not None:
+            if pieces:
+                _go_on(fields, pieces)
+                pieces = []
+            fields.append((name, rest.strip(_WHITE)))
+        elif line.strip(_WHITE) and not line.startswith(("From ", ">From ")):
+            _note(block, "a header line without a name was passed over")
+    if pieces:
+        _go_on(fields, pieces)
+    return block
+
+
+def _go_on(fields: list[tuple[str, str]], pieces: list[str]) -> None:
+    """The last field with the lines that continue it."""
+    name, value = fields[-1]
+    fields[-1] = (name, " ".join([value, *[piece.strip(_WHITE) for piece in pieces]]).strip(_WHITE))
+
+
+@lru_cache(maxsize=4_096)
+def _text_name(label: str) -> str | None:
+    return _name(label.encode())
 
 
 @lru_cache(maxsize=4_096)
@@ -98,7 +139,7 @@ def _store(block: HeaderBlock, name: str, pieces: list[bytes]) -> None:
 def decode_value(value: bytes, block: HeaderBlock | None = None) -> str:
     """One value as text: encoded words (RFC 2047) decoded, raw eight-bit bytes guessed, NUL removed."""
     if b"=?" not in value:
-        return value.decode("ascii").replace("\0", "") if value.isascii() else decode(value, None)
+        return without_nul(value.decode("ascii")) if value.isascii() else decode(value, None)
     out: list[str] = []
     run: list[tuple[str, bytes]] = []
     position = 0
@@ -150,8 +191,9 @@ def parameters(value: str) -> tuple[str, dict[str, str]]:
     if not value:
         return "", {}
     if len(value) > SHORT or "boundary" in value:
-        return _parameters(value[:MAX_VALUE])
-    main, found = _usual_parameters(value)
+        main, found = _recent_parameters(value[:MAX_VALUE])
+    else:
+        main, found = _usual_parameters(value)
     return main, found.copy()
 
 
@@ -175,6 +217,7 @@ def _parameters(value: str) -> tuple[str, dict[str, str]]:
 
 
 _usual_parameters = lru_cache(maxsize=1_024)(_parameters)  # ``text/plain; charset=utf-8``: a few dozen make up nearly all
+_recent_parameters = lru_cache(maxsize=8)(_parameters)  # a mail's own type is asked for several times
 
 
 def _split_parameters(text: str) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tipstaff.intake.message import Hints, Message, Part
 from tipstaff.intake.reading.archives import Budget, is_archive, members
+from tipstaff.intake.reading.charsets import is_plain
 from tipstaff.intake.reading.headers import loose_base64, parameters, read_headers, split_head
 from tipstaff.intake.reading.smime import signed_content
 
@@ -27,6 +28,7 @@ class _Walk:
 
     hints: Hints
     budget: Budget
+    plain: bool = False  # what is being taken apart is ``is_plain``, and no transfer encoding was undone
     parts: int = 0
     defects: list[str] = field(default_factory=list)
 
@@ -37,7 +39,7 @@ class _Walk:
 
 def read_mail(raw: bytes, hints: Hints, where: str = "", budget: Budget | None = None) -> Message:
     """The mail in ``raw`` (RFC 5322, RFC 2045 to 2049). Never fails: what cannot be read stands in ``defects``."""
-    walk = _Walk(hints, budget or Budget())
+    walk = _Walk(hints, budget or Budget(), is_plain(raw))
     message = _message(raw, walk, where, 0, 0)
     message.defects = walk.defects
     return message
@@ -45,7 +47,7 @@ def read_mail(raw: bytes, hints: Hints, where: str = "", budget: Budget | None =
 
 def _message(raw: bytes, walk: _Walk, where: str, depth: int, nesting: int) -> Message:
     head, body = split_head(raw)
-    block = read_headers(head)
+    block = read_headers(head, walk.plain)
     for defect in block.defects:
         walk.note(defect)
     message = Message(kind="mail", raw=raw, headers=block.fields, hints=walk.hints, where=where)
@@ -93,7 +95,7 @@ def _multipart(content_type, given, body, walk, message, prefix, number, depth, 
             walk.note(f"more than {MAX_PARTS} parts; the rest was left out")
             break
         head, content = split_head(piece)
-        block = read_headers(head)
+        block = read_headers(head, walk.plain)
         own = {key.lower(): value for key, value in reversed(block.fields)}
         if default:
             own.setdefault("content-type", default)
@@ -147,9 +149,12 @@ def _leaf(content_type, given, own, body, walk, message, where, depth, nesting) 
     walk.parts += 1
     disposition, more = parameters(own.get("content-disposition", ""))
     filename = (more.get("filename") or given.get("name") or "")[:255] or None
-    content = _transfer_decoded(body, own.get("content-transfer-encoding", ""), walk, where)
+    encoding = own.get("content-transfer-encoding", "")
+    content = _transfer_decoded(body, encoding, walk, where) if encoding else body
     attachment = disposition == "attachment" or (bool(filename) and len(message.parts) > 0)
-    part = Part(content_type, content, where, filename, given.get("charset"), attachment, depth, own)
+    part = Part(
+        content_type, content, where, filename, given.get("charset"), attachment, depth, own, walk.plain and content is body
+    )
     message.parts.append(part)
     if content_type in _MESSAGE_TYPES or _is_mail_file(part) or content_type in _HEADERS_TYPES:
         _embed(part, walk, message, depth, nesting)
@@ -171,7 +176,10 @@ def _embed(part: Part, walk: _Walk, message: Message, depth: int, nesting: int) 
         walk.note(f"messages nested deeper than {MAX_NESTING} levels were not opened")
         return
     content = part.content.lstrip(b"\r\n") if part.content[:2] in (b"\r\n", b"\n\n") or part.content[:1] == b"\n" else part.content
-    message.embedded.append(_message(content, walk, part.where, depth + 1, nesting + 2))
+    plain, walk.plain = walk.plain, part.plain
+    inner = _message(content, walk, part.where, depth + 1, nesting + 2)
+    inner.source, walk.plain = part, plain
+    message.embedded.append(inner)
 
 
 def _open_signed(part: Part, walk: _Walk, message: Message, depth: int, nesting: int) -> None:
@@ -184,7 +192,9 @@ def _open_signed(part: Part, walk: _Walk, message: Message, depth: int, nesting:
         return
     head, body = split_head(content)
     own = {key.lower(): value for key, value in reversed(read_headers(head).fields)}
+    plain, walk.plain = walk.plain, False  # it stands in the wrapper, perhaps in pieces
     _entity(own, body, walk, message, f"{part.where}.", "1", depth, nesting + 1)
+    walk.plain = plain
 
 
 def _unpack(part: Part, walk: _Walk, message: Message, depth: int, nesting: int) -> None:

@@ -130,18 +130,34 @@ class PhraseIndex:
             if text.startswith(phrase.text, start):
                 yield phrase, start, end
 
+    def in_ascii(self) -> Iterator[tuple[bytes, list[Any]]]:
+        """What each phrase of ASCII cannot be in a text without, as it stands there once it is ``blanked``, and its values."""
+        for phrase in self._phrases:
+            if phrase.text.isascii():
+                yield _between(phrase)[1], [entry[-1] for entry in phrase.entries]
+
     @cached_property
     def _between_blanks(self) -> tuple[BytesAhoCorasick | None, list[tuple[_Phrase, int]]]:
         """The ASCII phrases with blanks where a word must begin or end, and where each begins behind its match's begin."""
         phrases, patterns = [], []
         for phrase in self._phrases:
             if phrase.text.isascii():
-                before, behind = phrase.starts_spaced and phrase.must_begin, phrase.ends_spaced and phrase.must_end
-                core = phrase.text.encode().translate(_BLANKED)
-                patterns.append(b"%b%b%b" % (b" " * before, core, b" " * behind))
+                before, text = _between(phrase)
+                patterns.append(text)
                 phrases.append((phrase, before - 1))
         kind = Implementation.DFA if len(patterns) <= FEW else None
         return (BytesAhoCorasick(patterns, matchkind=MatchKind.Standard, implementation=kind) if patterns else None), phrases
+
+
+def _between(phrase: _Phrase) -> tuple[bool, bytes]:
+    """Whether a word must begin with the phrase, and the phrase with blanks where one must begin or end."""
+    before, behind = phrase.starts_spaced and phrase.must_begin, phrase.ends_spaced and phrase.must_end
+    return before, b"%b%b%b" % (b" " * before, phrase.text.encode().translate(_BLANKED), b" " * behind)
+
+
+def blanked(text: bytes) -> bytes:
+    """ASCII in lower case with a blank for whatever is in no word, and one around: where ``in_ascii`` finds its phrases."""
+    return b" %b " % text.translate(_LOW_BLANKED)
 
 
 @lru_cache(maxsize=12)
@@ -174,6 +190,8 @@ def _is_spaced(c: str) -> bool:
 _WORDS = frozenset(c for c in map(chr, range(0xE00)) if c.isalnum()) | {"_"}
 #: ASCII with a blank for everything that is in no word.
 _BLANKED = bytes(byte if chr(byte) in _WORDS else 32 for byte in range(256))
+#: The same of ``fold``ed text.
+_LOW_BLANKED = _SAME_ASCII.translate(_BLANKED)
 
 
 def _goes_on_right(text: str, end: int) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from tipstaff.intake.drafts import EventDraft
 from tipstaff.intake.message import HEAD, Message, Part
 from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url
+from tipstaff.intake.reading.marks import X_ARF
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.plain_yaml import Fields, read_mappings
 from tipstaff.intake.reading.times import read_time
@@ -70,6 +71,8 @@ def find_reports(message: Message) -> list[Found]:
 
 def _find_reports(message: Message) -> list[Found]:
     found: list[Found] = []
+    if not message.may_say(*X_ARF):
+        return found
     seen: set[tuple] = set()
     for part in message.parts:
         if (
@@ -89,7 +92,7 @@ def _find_reports(message: Message) -> list[Found]:
 
 def mentions(message: Message, word: str) -> bool:
     """Whether any text part says ``word`` (lower case) near its beginning: cheap to ask before looking closer."""
-    return any(word in part.head for part in message.parts)
+    return message.may_say(word) and any(word in part.head for part in message.parts)
 
 
 def _reports(text: str) -> list[Fields]:
