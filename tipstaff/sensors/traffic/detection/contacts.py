@@ -15,24 +15,26 @@ from numpy.typing import NDArray
 from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, prefetch
+from tipstaff.sensors.traffic.detection import concerns
+from tipstaff.sensors.traffic.detection.concerns import list_concerns, login_weight, mixed, peer_of
 from tipstaff.sensors.traffic.detection.watching import Watchlists, suspect
 from tipstaff.sensors.traffic.series import aligned
 
-PROBE, SWEEP, LOGIN, MAIL = range(4)
+PROBE, SWEEP, LOGIN, MAIL = concerns.PROBE, concerns.SWEEP, concerns.LOGIN, concerns.MAIL
 CONCERNS = ("probe", "sweep", "login", "mail")
 # Words of a row; pairs of numbers stand in one word, the younger generation or the short window in the lower half.
 # GENERATIONS: when the short and the long window's younger ones began. LAST: last second, customer above 32 bits.
 # DISTINCT: peers of the minute, of the hour, ports of the minute, of the hour, 16 bits each. ANSWERED: flows of the host that
 # are no probes, as the minute's two generations and the hour's. ABOUT: sampling rate, port of the last contact, its protocol.
 KEY, GENERATIONS, LAST, SHORT, LONG, ANSWERED, DISTINCT, ABOUT = range(8)
-SHORT_PEERS, SHORT_PEERS_OLD, LONG_PEERS, LONG_PEERS_OLD = 8, 16, 24, 32
-SHORT_PORTS, SHORT_PORTS_OLD, LONG_PORTS, LONG_PORTS_OLD = 40, 44, 48, 52
-FAN_ROW = 56
+# Bits: the words of the four generations that hold the same bit stand side by side, so that a contact touches one line of them.
+SHORT_PEERS, SHORT_PEERS_OLD, LONG_PEERS, LONG_PEERS_OLD = 8, 9, 10, 11
+SHORT_PORTS, SHORT_PORTS_OLD, LONG_PORTS, LONG_PORTS_OLD = 40, 41, 42, 43
+FAN_ROW, BESIDE = 56, 4
 PEER_BITS, PORT_BITS = 512, 256
-PORT_WORDS = PORT_BITS // 64
+PEER_WORDS, PORT_WORDS = PEER_BITS // 64, PORT_BITS // 64
 SHORT_GENERATION, LONG_GENERATION = 30, 1800  # seconds
 NEAR, IDLE = 16, 60  # rows looked at for a key; seconds after which the least busy of them may be given away
-MOST_PROBE_PACKETS = 6  # a SYN and its repetitions (net.ipv4.tcp_syn_retries is 6)
 AT_ONCE, CHUNK = 64, 2048  # contacts whose rows are asked for together; flows that are looked through together
 LOW = 0xFFFFFFFF
 OURS = 1 << 40  # added to how busy a row is that tells what ours do: it makes room last
@@ -58,8 +60,10 @@ class Fans(NamedTuple):
 
 
 class Jobs(NamedTuple):
-    """Flows that concern anything, with the mask of what; then of some contacts flow, end and place, and their keys."""
+    """Of some flows their masks of concerns, and those that concern anything with theirs; then of some contacts flow, end, place
+    and bits (of the peer, of the port above 32 bits), and their keys."""
 
+    masks: NDArray[np.uint8]
     found: NDArray[np.int64]
     waiting: NDArray[np.int64]
     keys: NDArray[np.uint64]
@@ -76,7 +80,9 @@ class Contacts:
         self.told = [0] * 4  # the row of each concern that had its turn last
         self.watched: dict[tuple[int, int, int], int] = {}  # whose answers are counted, since when
         ends = AT_ONCE + 2
-        self.jobs = Jobs(np.zeros((CHUNK + 1, 2), np.int64), np.zeros((ends, 3), np.int64), np.zeros(ends, np.uint64))
+        self.jobs = Jobs(
+            np.zeros(CHUNK, np.uint8), np.zeros((CHUNK + 1, 2), np.int64), np.zeros((ends, 4), np.int64), np.zeros(ends, np.uint64)
+        )
 
 
 def new_fans(rows: int) -> Fans:
@@ -116,8 +122,8 @@ def bits_of(word):
 @kernel
 def count_bits(rows, at, first, words):
     total = int64(0)
-    for word in range(first, first + words):
-        total += bits_of(rows[at, word])
+    for word in range(words):
+        total += bits_of(rows[at, first + word * BESIDE])
     return total
 
 
@@ -129,32 +135,32 @@ def age(rows, at, second):
     if second - short >= SHORT_GENERATION or second < short:
         keep = uint64(0) if second - short >= 2 * SHORT_GENERATION or second < short else uint64(LOW)
         short = second if keep == 0 else short + SHORT_GENERATION
-        for word in range(8):
+        for word in range(0, PEER_WORDS * BESIDE, BESIDE):
             rows[at, SHORT_PEERS_OLD + word] = rows[at, SHORT_PEERS + word] if keep else uint64(0)
             rows[at, SHORT_PEERS + word] = uint64(0)
-        for word in range(PORT_WORDS):
+        for word in range(0, PORT_WORDS * BESIDE, BESIDE):
             rows[at, SHORT_PORTS_OLD + word] = rows[at, SHORT_PORTS + word] if keep else uint64(0)
             rows[at, SHORT_PORTS + word] = uint64(0)
         rows[at, SHORT] = (rows[at, SHORT] & keep) << uint64(32)
         rows[at, ANSWERED] = rows[at, ANSWERED] & uint64(0xFFFFFFFF00000000) | (
             rows[at, ANSWERED] & keep & uint64(0xFFFF)
         ) << uint64(16)
-        peers = uint64(count_bits(rows, at, SHORT_PEERS_OLD, 8))
+        peers = uint64(count_bits(rows, at, SHORT_PEERS_OLD, PEER_WORDS))
         ports = uint64(count_bits(rows, at, SHORT_PORTS_OLD, PORT_WORDS))
         rows[at, DISTINCT] = rows[at, DISTINCT] & uint64(0xFFFF0000FFFF0000) | peers | ports << uint64(32)
     if second - long >= LONG_GENERATION or second < long:
         keep = uint64(0) if second - long >= 2 * LONG_GENERATION or second < long else uint64(LOW)
         long = second if keep == 0 else long + LONG_GENERATION
-        for word in range(8):
+        for word in range(0, PEER_WORDS * BESIDE, BESIDE):
             rows[at, LONG_PEERS_OLD + word] = rows[at, LONG_PEERS + word] if keep else uint64(0)
             rows[at, LONG_PEERS + word] = uint64(0)
-        for word in range(PORT_WORDS):
+        for word in range(0, PORT_WORDS * BESIDE, BESIDE):
             rows[at, LONG_PORTS_OLD + word] = rows[at, LONG_PORTS + word] if keep else uint64(0)
             rows[at, LONG_PORTS + word] = uint64(0)
         rows[at, LONG] = (rows[at, LONG] & keep) << uint64(32)
         answered = rows[at, ANSWERED] >> uint64(32) & uint64(0xFFFF) if keep else uint64(0)
         rows[at, ANSWERED] = rows[at, ANSWERED] & uint64(LOW) | answered << uint64(48)
-        peers = uint64(count_bits(rows, at, LONG_PEERS_OLD, 8))
+        peers = uint64(count_bits(rows, at, LONG_PEERS_OLD, PEER_WORDS))
         ports = uint64(count_bits(rows, at, LONG_PORTS_OLD, PORT_WORDS))
         rows[at, DISTINCT] = rows[at, DISTINCT] & uint64(0x0000FFFF0000FFFF) | peers << uint64(16) | ports << uint64(48)
     rows[at, GENERATIONS] = uint64(short) | uint64(long) << uint64(32)
@@ -203,14 +209,6 @@ def find_fan(fans, key, at, hi, lo, second):
     return spare
 
 
-@inlined
-def mixed(value):
-    """A digest whose upper bits look random also for numbers in sequence, which a scan goes through (Stafford's mix 13)."""
-    value = (value ^ (value >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> uint64(27))) * uint64(0x94D049BB133111EB)
-    return value ^ (value >> uint64(31))
-
-
 def _counts(bits: int) -> NDArray[np.int64]:
     """About how many distinct ones set each number of bits."""
     estimated = -bits * np.log(1.0 - np.minimum(np.arange(bits + 1), bits - 1) / bits)
@@ -229,7 +227,7 @@ def chance(drawn, busy, surely):
 @inlined
 def set_bit(rows, at, bit, young, old, shift):
     """Set a bit of the younger generation; the count of distinct ones grows where neither generation had it."""
-    word, mask = bit >> 6, uint64(1) << uint64(bit & 63)
+    word, mask = (bit >> 6) * BESIDE, uint64(1) << uint64(bit & 63)
     if rows[at, young + word] & mask == 0:
         rows[at, young + word] |= mask
         if rows[at, old + word] & mask == 0:
@@ -237,8 +235,8 @@ def set_bit(rows, at, bit, young, old, shift):
 
 
 @inlined
-def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, second):
-    """Note one contact; ``weight``: attempts that it counts for; 0 notes a flow that is none."""
+def touch(fans, mark, key, at, hi, lo, bits, port, protocol, rate, weight, who, second):
+    """Note one contact; ``bits``: see ``Jobs``; ``weight``: attempts that it counts for; 0 notes a flow that is none."""
     rows = fans.rows
     at = find_fan(fans, key, at, hi, lo, second)
     if at < 0:
@@ -261,10 +259,10 @@ def touch(fans, mark, key, at, hi, lo, peer, port, protocol, rate, weight, who, 
         return
     rows[at, SHORT] += uint64(weight)
     rows[at, LONG] += uint64(weight)
-    bit = int64(mixed(peer) >> uint64(55))
+    bit = bits & LOW
     set_bit(rows, at, bit, SHORT_PEERS, SHORT_PEERS_OLD, 0)
     set_bit(rows, at, bit, LONG_PEERS, LONG_PEERS_OLD, 16)
-    bit = int64(mixed(uint64(port) + uint64(1)) >> uint64(56))
+    bit = bits >> 32
     set_bit(rows, at, bit, SHORT_PORTS, SHORT_PORTS_OLD, 32)
     set_bit(rows, at, bit, LONG_PORTS, LONG_PORTS_OLD, 48)
     end = int64(key & uint64(1))
@@ -312,47 +310,16 @@ def note_answered(narrow, wide, pairs, count, seed, second, probe, mark, jobs):
         for n in range(held):
             i, mine = jobs.waiting[n, 0], L.DST_HI if jobs.waiting[n, 1] else L.SRC_HI
             touch(
-                probe, mark, jobs.keys[n], jobs.waiting[n, 2], wide[mine, i], wide[mine + 1, i], uint64(0), int64(0), int64(6),
+                probe, mark, jobs.keys[n], jobs.waiting[n, 2], wide[mine, i], wide[mine + 1, i], int64(0), int64(0), int64(6),
                 int64(narrow[L.RATE, i]), int64(0), int64(0), second,
             )  # fmt: skip
-
-
-@inlined
-def concerns_of(narrow, wide, i, ports):
-    """What a flow may be part of: a mask of concerns; without a branch, as flows of all kinds come mixed."""
-    protocol, packets, port = narrow[L.PROTOCOL, i], wide[L.PACKETS, i], narrow[L.DST_PORT, i] & 0xFFFF
-    flags, of_port = narrow[L.TCP_FLAGS, i], ports[uint64(port)]
-    tcp = protocol == 6
-    probe = tcp & (flags & 0x12 == 2) & (packets <= MOST_PROBE_PACKETS)
-    sweep = (protocol == 17) & (packets <= 2) & (of_port & C.PORT_PROBED != 0)
-    sweep |= ((protocol == 1) & (port == 2048)) | ((protocol == 58) & (port == 32768))  # echo request: type * 256 + code
-    login = tcp & (of_port & C.PORT_LOGIN != 0)
-    mail = tcp & (of_port & C.PORT_MAIL != 0) & (flags & 2 != 0)
-    return int64(probe) << PROBE | int64(sweep) << SWEEP | int64(login) << LOGIN | int64(mail) << MAIL
-
-
-@inlined
-def login_weight(narrow, wide, i):
-    """1 for what looks like one attempt to log in, 0 for the rest of a session.
-
-    A whole connection: SYN answered, 6 to 60 packets one way, 500 bytes or more, so that mere banner checks do not count
-    (SSHCure, Hofstede et al. 2014, counts 8 to 14 a try). Of a sampled exporter one packet is seen: SYNs stand for attempts.
-    """
-    flags, packets = narrow[L.TCP_FLAGS, i], wide[L.PACKETS, i]
-    if narrow[L.RATE, i] > 1:
-        return int64(1) if flags & 0x12 == 2 else int64(0)
-    return int64(1) if flags & 0x02 and flags & 0x10 and 6 <= packets <= 60 and wide[L.BYTES, i] >= 500 else int64(0)
 
 
 @kernel
 def note(narrow, wide, customers, first, last, ports, seed, second, marks, jobs, probe, sweep, login, mail):
     """First list which flows concern anything, then take one concern after the other."""
     for begin in range(first, last, CHUNK):
-        found = uint64(0)
-        for i in range(begin, min(begin + CHUNK, last)):
-            mask = concerns_of(narrow, wide, i, ports)
-            jobs.found[found, 0], jobs.found[found, 1] = i, mask
-            found += uint64((mask != 0) & ((customers[0, i] != 0) | (customers[1, i] != 0)))
+        found = list_concerns(narrow, wide, customers, begin, min(begin + CHUNK, last), ports, jobs)
         note_concern(narrow, wide, customers, found, seed, second, marks[PROBE], jobs, probe, PROBE)
         note_concern(narrow, wide, customers, found, seed, second, marks[SWEEP], jobs, sweep, SWEEP)
         note_concern(narrow, wide, customers, found, seed, second, marks[LOGIN], jobs, login, LOGIN)
@@ -375,26 +342,25 @@ def note_concern(narrow, wide, customers, found, seed, second, mark, jobs, fans,
                 if customers[end, i] != 0:
                     key = C.key_of(narrow, wide, i, end, seed)
                     place = C.place_of(key, len(fans.rows))
+                    peer_bit = int64(mixed(peer_of(narrow, wide, i, end)) >> uint64(55))
+                    port_bit = int64(mixed(uint64(narrow[L.DST_PORT, i] & 0xFFFF) + uint64(1)) >> uint64(56))
                     prefetch(flat_heads, place * 2)
-                    for line in range(0, FAN_ROW, 8):
-                        prefetch(flat, place * FAN_ROW + line)
+                    prefetch(flat, place * FAN_ROW)
+                    prefetch(flat, place * FAN_ROW + SHORT_PEERS + (peer_bit >> 6) * BESIDE)
+                    prefetch(flat, place * FAN_ROW + SHORT_PORTS + (port_bit >> 6) * BESIDE)
                     jobs.keys[held], waiting[held, 0], waiting[held, 1], waiting[held, 2] = key, i, end, place
+                    waiting[held, 3] = peer_bit | port_bit << 32
                     held += uint64(1)
         for n in range(held):
             j, end = waiting[n, 0], waiting[n, 1]
-            mine, other = (L.DST_HI, L.SRC_HI) if end else (L.SRC_HI, L.DST_HI)
-            if narrow[L.FAMILY, j] == 4:
-                peer = uint64(narrow[L.SRC if end else L.DST, j])
-            else:
-                peer = (wide[other, j] * uint64(C.GOLDEN)) ^ wide[other + 1, j]
-            peer ^= peer >> uint64(31)
+            mine = L.DST_HI if end else L.SRC_HI
             weight = int64(1)
             if concern == LOGIN:
                 weight = login_weight(narrow, wide, j)
             elif concern != MAIL and narrow[L.RATE, j] > 1:
                 weight = max(int64(wide[L.PACKETS, j]), int64(1))  # as often its peer was seen
             touch(
-                fans, mark, jobs.keys[n], waiting[n, 2], wide[mine, j], wide[mine + 1, j], peer,
+                fans, mark, jobs.keys[n], waiting[n, 2], wide[mine, j], wide[mine + 1, j], waiting[n, 3],
                 int64(narrow[L.DST_PORT, j] & 0xFFFF), int64(narrow[L.PROTOCOL, j]), int64(narrow[L.RATE, j]), weight,
                 int64(customers[end, j]), second,
             )  # fmt: skip
