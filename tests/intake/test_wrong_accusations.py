@@ -9,6 +9,7 @@ from tipstaff.intake.drafts import Disposition, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.parsers import xarf
 from tipstaff.intake.read import read_submission
+from tipstaff.intake.reading.charsets import TORN, decode, without_nul
 
 NEEDS, REPORT = Disposition.NEEDS_A_PERSON, Disposition.REPORT
 TIME = "2026-11-22T08:00:00Z"
@@ -66,6 +67,47 @@ def test_a_torn_address_does_not_grow_together_to_another(content: str, name: st
     draft = read(content, name)
     assert draft.disposition is NEEDS and not draft.events
     assert any("no possible address" in warning for warning in draft.warnings)
+
+
+LETTER = "From: rita@example.org\nTo: abuse@example.net\nSubject: to you\nDate: Sun, 22 Nov 2026 09:00:00 +0000\n\n{}\n"
+
+
+@pytest.mark.parametrize("torn", ["203.0.113.1\x009", "203.0.113.\x0019", "203.0.113.1\0\x001", "\x002\x0003.0.113.19"])
+def test_an_address_in_prose_that_nul_tears_is_neither_its_halves_nor_their_sum(torn: str) -> None:
+    draft = read(LETTER.format(f"Your host {torn} attacked our server at {TIME}: failed password for root."))
+    assert draft.disposition is NEEDS and addresses(draft) == []
+    assert any("torn by NUL" in need for need in draft.needs)
+    both = read(LETTER.format(f"Your host {torn} and 203.0.113.7 attacked our server at {TIME}: failed password for root."))
+    assert both.disposition is NEEDS and set(addresses(both)) <= {"203.0.113.7"}
+
+
+@pytest.mark.parametrize(
+    "torn", ["exam\x00ple.com", "http://exam\x00ple.com/x", "http://203.0.113.1\x001/x", "ri\x00ta@example.com", "2001:db8::1\x002"]
+)
+def test_nor_are_names_links_and_mailboxes_put_together(torn: str) -> None:
+    draft = read(LETTER.format(f"This phishing page is yours: {torn} since {TIME}"))
+    assert draft.disposition is NEEDS and not draft.events
+
+
+def test_nul_as_padding_and_between_words_loses_no_address_and_no_word() -> None:
+    draft = read(
+        LETTER.format(f"Your host \x00203.0.113.19\0\0 attacked our ser\x00ver at {TIME}: failed pass\x00word for root, \0")
+    )
+    assert addresses(draft) == ["203.0.113.19"] and draft.category == "intrusion"
+    assert without_nul("no\x00thing, \x00here\0") == "nothing, here"
+    assert without_nul("a1\x00b c.\x00d x:\x00y\0") == f"{TORN} {TORN} {TORN}"
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_text_in_utf_16_without_its_mark_is_read(codec: str) -> None:
+    text = "Grüße: 203.0.113.19 griff uns an.\n"
+    assert decode(text.encode(codec), None) == text
+    assert decode(b"203.0.113.19" + bytes(500), None) == "203.0.113.19"
+
+
+def test_a_long_text_with_one_nul_is_read_once_from_end_to_end() -> None:
+    text = "a.1" * 1_000_000
+    assert without_nul(text + "\0") == text
 
 
 def test_what_is_padded_with_nul_and_utf_16_without_its_mark_are_read() -> None:

@@ -13,6 +13,7 @@ from tipstaff.intake.message import Hints, Message
 from tipstaff.intake.reading.answering import said
 from tipstaff.intake.reading.authentication import authenticated_domains
 from tipstaff.intake.reading.automatic import auto_submitted, null_path, phrase_in, plain_subject
+from tipstaff.intake.reading.charsets import TORN
 from tipstaff.intake.reading.feeds.files import table_files
 from tipstaff.intake.reading.indicators import find_addresses, find_domains, find_urls
 from tipstaff.intake.reading.known_zone import use_known_zone
@@ -186,6 +187,12 @@ def claimants(message: Message) -> Iterator[ModuleType]:
     yield from (parser for _, parser in sorted(waiting, key=lambda pair: -pair[0]))
 
 
+def _is_torn(message: Message) -> bool:
+    """Whether a text of the mail has an address with NUL in it, which no parser can read."""
+    texts = (part for part in message.parts if b"\0" in part.content and part.content_type.startswith(("text/", "message/")))
+    return message.kind == "mail" and any(TORN in part.text for part in texts)
+
+
 def _finished(draft: ReportDraft, message: Message, profile: Profile | None, vocabulary: Vocabulary) -> ReportDraft:
     """Reporter and dates from the headers where the parser left them open, the category, and whether a person must look."""
     _complete(draft, message)
@@ -196,6 +203,8 @@ def _finished(draft: ReportDraft, message: Message, profile: Profile | None, voc
             draft.needs.append("no address, domain or URL was found")
         elif not _has_category(draft):
             draft.warnings.append("its category is not known; a person must choose it")
+    if _is_torn(message):
+        draft.needs.append("what may be an address in it is torn by NUL bytes; nobody can say which address it was")
     if draft.needs and draft.disposition is Disposition.REPORT:
         draft.disposition = Disposition.NEEDS_A_PERSON
     if draft.disposition is Disposition.NEEDS_A_PERSON and not draft.needs:

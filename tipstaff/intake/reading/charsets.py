@@ -45,6 +45,10 @@ _ALIASES = {
 }
 # Codecs that are not charsets of mail: slow on hostile input, or they run the text through an escape language.
 _REFUSED = {"idna", "punycode", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape", "unicode-escape", "undefined"}
+TORN = "\N{SYMBOL FOR NULL}"  # stands where NUL tore what may be an address: its halves are none, and together they are another one
+# Begins at the beginning of a word only and never gives back what it has: its time grows with the length of the text.
+_WITH_NUL = re.compile(r"""(?<![^\s\0,;<>()|"'`])[^\s\0,;<>()|"'`]*+\0[^\s,;<>()|"'`]*+""")
+_MAY_NAME = re.compile(r"[0-9]|[.:@/]\w")
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _LONE = re.compile(rb"\r(?!\n)")
 _BOMS = (
@@ -54,14 +58,17 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_MARKED = tuple(bom for bom, _ in _BOMS)
 
 
 def decode(content: bytes, charset: str | None) -> str:
-    """``content`` as text: NUL removed, newlines as ``\\n``; never fails, unreadable bytes become U+FFFD.
+    """``content`` as text: without NUL (``without_nul``), newlines as ``\\n``; never fails, unreadable bytes become U+FFFD.
 
     A byte order mark wins, then the declared charset, then UTF-8, then the likeliest of the usual eight-bit and CJK charsets.
     """
     content = content[:MAX_TEXT]
+    if b"\0" in content and (name := _utf_16(content)) and not content.startswith(_MARKED):
+        return _tidy(content.decode(name, "replace"))
     if content.isascii() and b"\x1b" not in content and is_ascii_based(charset):
         return _tidy(_plain_ends(content).decode("ascii"))
     for bom, name in _BOMS:
@@ -109,10 +116,29 @@ def _plain_ends(content: bytes) -> bytes:
 
 def _tidy(text: str) -> str:
     if "\0" in text:
-        text = text.replace("\0", "")
+        text = without_nul(text)
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text
+
+
+def without_nul(text: str) -> str:
+    """Without NUL, as padding or within words; what may be an address is not put together across it, but becomes ``TORN``."""
+    return _WITH_NUL.sub(_closed, text)
+
+
+def _closed(found: "re.Match[str]") -> str:
+    word = found.group().strip("\0")
+    joined = word.replace("\0", "")
+    return TORN if "\0" in word and _MAY_NAME.search(joined) else joined
+
+
+def _utf_16(content: bytes) -> str | None:
+    """The codec of a text in UTF-16 without its mark: a third of its bytes or more are NUL, nearly all on one side of the pairs."""
+    odd, even = content[1::2].count(0), content[::2].count(0)
+    if len(content) < 16 or (odd + even) * 3 <= len(content) or max(odd, even) < 50 * min(odd, even):
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def _strictly(content: bytes, name: str | None) -> str | None:

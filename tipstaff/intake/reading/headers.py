@@ -4,7 +4,7 @@ import binascii
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from tipstaff.intake.reading.charsets import decode
+from tipstaff.intake.reading.charsets import decode, without_nul
 from tipstaff.intake.reading.patterns import pattern
 
 MAX_HEADERS = 1_000  # header lines of one part
@@ -139,7 +139,7 @@ def _store(block: HeaderBlock, name: str, pieces: list[bytes]) -> None:
 def decode_value(value: bytes, block: HeaderBlock | None = None) -> str:
     """One value as text: encoded words (RFC 2047) decoded, raw eight-bit bytes guessed, NUL removed."""
     if b"=?" not in value:
-        return value.decode("ascii").replace("\0", "") if value.isascii() else decode(value, None)
+        return without_nul(value.decode("ascii")) if value.isascii() else decode(value, None)
     out: list[str] = []
     run: list[tuple[str, bytes]] = []
     position = 0
