@@ -1,6 +1,8 @@
 """Every flow that was sent is decoded, undecodable or lost: nothing vanishes, nothing is made up."""
 
 import json
+import socket
+import struct
 import subprocess
 import sys
 
@@ -17,6 +19,7 @@ from tests.sensors.traffic.exporting import (
     ethernet,
     flow,
     ipfix,
+    options_template,
     packet,
     raw_header,
     sample,
@@ -25,9 +28,11 @@ from tests.sensors.traffic.exporting import (
     v5,
     v9,
 )  # fmt: skip
+from tipstaff.sensors.traffic.captures import Datagram
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders import sessions as S
-from tipstaff.sensors.traffic.decoders.decoder import Decoder, Policy
+from tipstaff.sensors.traffic.decoders.decoder import Decoder, Policy, gather
+from tipstaff.sensors.traffic.sockets import Inlet
 
 quick = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PER = 6  # flows in each datagram
@@ -169,3 +174,104 @@ class TestHostile:
         script += "ctypes.string_at(e.bytes.ctypes.data + e.size - 4, {})"
         assert self.run("-c", script.format(4)).returncode == 0
         assert self.run("-c", script.format(5)).returncode < 0
+
+
+def stranger(number: int) -> bytes:
+    return bytes(12) + number.to_bytes(4, "big")
+
+
+class TestFloodsOfWhatIsRare:
+    """What costs more than a record does: bounded, whoever sends it, and never at the cost of those who count."""
+
+    def bench(self) -> Bench:
+        bench = Bench(Decoder(strangers=Policy(counts=False)))
+        bench.decoder.configure({ROUTER: Policy(number=1)})
+        return bench
+
+    def test_records_whose_fields_are_empty_stay_within_the_columns(self) -> None:
+        bench = Bench(columns=L.Columns.room(4096))
+        bench.feed(ipfix([template(300, [(8, 0)] * 511 + [(82, 65535)], 10)]))
+        room = bench.columns.capacity
+        whole = [Datagram(ipfix([a_set(300, bytes(60_000), pad=False)]), ROUTER, 2055, 0)]
+        assert bench.decoder.decode(gather(whole), bench, room - 100) <= room and bench.balanced
+
+    def test_what_is_longer_than_any_datagram_is_not_read(self) -> None:
+        bench = Bench()
+        assert bench.feed(v9([struct.pack(">HH", 900, 4) * 200_000], count=1), v5([flow()] * 2000)) == []
+        assert bench.why(L.LONG) == 2
+
+    def test_templates_of_strangers_leave_room_for_those_who_count(self) -> None:
+        bench = self.bench()
+        for number in range(100):
+            known = [template(256 + n, [(8, 4), (1000 + number, 1 + n)], 10) for n in range(60)]
+            bench.feed(ipfix(known), source=stranger(number), at=1_000_000 + number * 1000)
+        kept = bench.decoder.templates
+        assert len(kept.plans.heads) <= 1024 and bench.why(L.TEMPLATES) > 2000
+        for number in range(3100):  # more than there is room for beside the strangers'
+            bench.feed(v9([template(300, [*FIELDS, (2000 + number, 1)])], count=1, domain=number % 4), at=2_000_000 + number * 50)
+        assert len(bench.feed(v9([a_set(300, body([*FIELDS, (5099, 1)], [flow()]))], count=1, domain=3), at=2_200_000)) == 1
+        assert len(kept.plans.heads) <= 4096 and bench.decoder.allowances[True].left > 0
+
+    def test_samplers_of_strangers_are_few_and_not_in_the_index(self) -> None:
+        bench = self.bench()
+        told = options_template(400, [(1, 4)], [(48, 4), (34, 4)])
+        for number in range(30):
+            rows = b"".join(struct.pack(">III", 1, n, 10 + n) for n in range(600))
+            bench.feed(
+                v9([told], count=1), v9([a_set(400, rows)], count=600), source=stranger(number), at=1_000_000 + number * 5000
+            )
+        assert bench.decoder.samplers.count <= 4096 and not bench.decoder.rates.index.values.any()
+        bench.feed(v9([told], count=1), v9([a_set(400, struct.pack(">III", 1, 7, 99))], count=1), at=2_000_000)
+        fields = (*FIELDS, (48, 4))
+        found = bench.feed(v9([template(260, fields), a_set(260, body(fields, [flow() | {48: 7}]))], count=2), at=2_000_000)
+        assert found[0]["sampling_rate"] == 99
+
+    def test_sets_that_wait_are_bounded_in_number_and_found_again(self) -> None:
+        bench = Bench()
+        wanted = a_set(260, body(FIELDS, [flow()]))
+        bench.feed(v9([wanted], count=1))
+        bench.feed(*[v9([a_set(900, bytes(4))] * 300, count=1, sequence=n) for n in range(1, 30)])
+        assert bench.decoder.held.count == 4096 and bench.why(L.NO_TEMPLATE) == 1 + 29 * 300
+        assert len(bench.feed(v9([template(260, FIELDS)], count=1, sequence=30))) == 1 and bench.balanced
+
+    def test_options_that_came_before_their_template_are_read_with_it(self) -> None:
+        bench = Bench()
+        bench.feed(ipfix([a_set(400, struct.pack(">II", 1, 64))]))
+        bench.feed(ipfix([options_template(400, [(149, 4)], [(34, 4)], 10)], sequence=1))
+        assert rate_of_one(bench) == 64 and bench.balanced and bench.sums(S.LOST) == 0
+
+    def test_a_flood_of_templates_is_read_as_far_as_is_allowed_and_those_who_count_have_their_own(self) -> None:
+        bench = self.bench()
+        flood = [v9([template(256 + n, [(8, 4)] * 20 + [(1000 + k, 4)]) for n in range(60)], count=60) for k in range(300)]
+        bench.feed(*flood, source=stranger(1), at=1_000_000)
+        assert bench.decoder.allowances[False].left <= 0 and bench.why(L.TEMPLATES) > 1000
+        data = v9([template(260, FIELDS), a_set(260, body(FIELDS, [flow()]))], count=2)
+        assert len(bench.feed(data, at=1_000_000)) == 1
+        bench.feed(flood[0], source=stranger(2), at=1_010_000)
+        assert bench.decoder.allowances[False].left > 0, "time gives it back"
+
+    def test_a_template_that_comes_back_is_a_change_again(self) -> None:
+        bench, one, other = Bench(), ((8, 4), (12, 4)), ((12, 4), (8, 4))
+        data = v9([a_set(260, struct.pack(">II", 1, 2))], count=1)
+        for _ in range(2):
+            bench.feed(v9([template(260, one)], count=1), data, v9([template(260, one)], count=1))
+            bench.feed(v9([template(260, other)], count=1), v9([template(260, other)], count=1))
+            assert [row["src"] for row in bench.feed(data, v9([template(260, one)], count=1), data)] == ["0.0.0.2", "0.0.0.1"]
+
+
+def rate_of_one(bench: Bench) -> int:
+    data = [template(260, FIELDS, 10), a_set(260, body(FIELDS, [flow()]), pad=False)]
+    return bench.feed(ipfix(data, sequence=1))[0]["sampling_rate"]
+
+
+def test_senders_are_known_on_sockets_of_both_families() -> None:
+    inlet = Inlet([("127.0.0.1", 0), ("::1", 0)])
+    try:
+        for number in (0, 1, 0, 1):
+            with socket.socket(inlet.sockets[number].family, socket.SOCK_DGRAM) as sender:
+                sender.sendto(bytes(30), inlet.sockets[number].getsockname()[:2])
+                batch = inlet.receive(number, 5)  # loopback: there once it was sent
+                assert batch.n == 1 and batch.source[0].tolist() == [[0, 0xFFFF7F000001], [0, 1]][number]
+                assert batch.port[0] == sender.getsockname()[1]
+    finally:
+        inlet.close()

@@ -51,7 +51,8 @@ class Inlet:
         step = (ctypes.sizeof(Message),)
         memory: Any = self.messages
         self.lengths: NDArray[np.uint32] = np.ndarray((AT_ONCE,), np.uint32, memory, Message.length.offset, step)
-        flags = Message.header.offset + Header.flags.offset
+        flags, name_length = Message.header.offset + Header.flags.offset, Message.header.offset + Header.name_length.offset
+        self.name_lengths: NDArray[np.uint32] = np.ndarray((AT_ONCE,), np.uint32, memory, name_length, step)
         self.flags: NDArray[np.int32] = np.ndarray((AT_ONCE,), np.int32, memory, flags, step)
         self.batch = Batch(
             self.buffer, np.arange(AT_ONCE, dtype=np.int64) * STRIDE, np.zeros(AT_ONCE, np.int64),
@@ -74,6 +75,7 @@ class Inlet:
         self.batch.n = max(self._receive(self.sockets[number].fileno(), self._at, AT_ONCE, socket.MSG_DONTWAIT, None), 0)
         if self.batch.n:
             self.note(self.batch.n, now)
+            self.name_lengths[: self.batch.n] = NAME  # the system wrote there how long each was: less for IPv4 than for IPv6
         return self.batch
 
     def note(self, count: int, now: int) -> None:

@@ -4,26 +4,28 @@ Templates, options and sets without a template are rare and handled here, in the
 else is one kernel call per format and batch. Pure: no socket and no clock; ``at`` says when a datagram was received.
 """
 
-import struct
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tipstaff.sensors.traffic.decoders import known as K
 from tipstaff.sensors.traffic.decoders import sessions as S
 from tipstaff.sensors.traffic.decoders import sets
-from tipstaff.sensors.traffic.decoders.index import Index
-from tipstaff.sensors.traffic.decoders.known import LIFETIME_MS, PATIENCE_MS, Entry, Held, Stream, Templates, Waiting
 from tipstaff.sensors.traffic.decoders.layout import NO_TEMPLATE, TEMPLATE, TEMPLATES, Sink
 from tipstaff.sensors.traffic.decoders.netflow5 import decode_v5
-from tipstaff.sensors.traffic.decoders.sampling import Samplers, read_records
+from tipstaff.sensors.traffic.decoders.rates import Rates
+from tipstaff.sensors.traffic.decoders.sampling import read_records
 from tipstaff.sensors.traffic.decoders.sessions import Sessions, open_datagrams
 from tipstaff.sensors.traffic.decoders.sflow import decode_sflow
 from tipstaff.sensors.traffic.decoders.templates import MOST_FIELDS, Template, Unusable, Withdrawal, read_templates
 
 TOLERANCE_MS = 600_000  # an exporter's clock that is further off than this is not believed
-SPECIALS = 4096  # templates, options and unknown sets handled in one batch; a flood of more is only counted
+# Templates and options are read as far as is allowed, at once and a second; a flood of more is only counted.
+ALLOWED, ALLOWED_STRANGERS = (100_000, 30_000), (40_000, 10_000)
+DEAR = 5000  # what it costs to forget the templates of all who count for nothing
 LIST = 1 << 16
 
 
@@ -56,15 +58,16 @@ class Decoder:
         self, *, strangers: Policy = Policy(), tunnels: int = 0, sessions: int = 4096, tolerance: int = TOLERANCE_MS
     ) -> None:
         self.sessions = Sessions(sessions)
-        self.templates, self.samplers, self.held = Templates(), Samplers(), Held()
+        self.templates, self.rates, self.held = K.Templates(), Rates(self.sessions), K.Held()
+        self.samplers = self.rates.samplers
+        self.allowances = {True: K.Allowance(*ALLOWED), False: K.Allowance(*ALLOWED_STRANGERS)}  # by whether flows count
         self.policies: Mapping[bytes, Policy] = {}
         self.strangers, self.tunnels, self.tolerance = strangers, tunnels, tolerance
-        self.streams: dict[int, Stream] = {}
-        self.rates = Index()
+        self.streams: dict[int, K.Stream] = {}
         self.found: NDArray[np.int64] = np.zeros((LIST, sets.SET), np.int64)
         self.places, self.widths = np.zeros(MOST_FIELDS + 1, np.int64), np.zeros(MOST_FIELDS + 1, np.int64)
         self._room(1024)
-        self.refreshed: dict[tuple[int, bytes], None] = {}
+        self.refreshed: dict[tuple[int, bytes], list[K.Entry]] = {}  # sets of templates that said nothing new, by digest
 
     def _room(self, datagrams: int) -> None:
         self.session_of: NDArray[np.int64] = np.full(datagrams, -1, np.int64)
@@ -75,28 +78,22 @@ class Decoder:
         self.policies = policies
         self._apply(range(len(self.sessions)))
 
+    def _policy(self, exporter: bytes) -> Policy:
+        return self.policies.get(exporter, self.strangers)
+
+    def _counts(self, exporter: bytes) -> bool:
+        return self._policy(exporter).counts
+
     def _apply(self, numbers: range) -> None:
         for number in numbers:
             row = self.sessions.state[number]
-            address = self.sessions.address(number)
-            policy = self.policies.get(address, self.strangers)
-            self.streams[number] = Stream(address, int(row[S.KIND]), int(row[S.DOMAIN]))
+            stream = K.Stream(self.sessions.address(number), int(row[S.KIND]), int(row[S.DOMAIN]))
+            policy = self._policy(stream.exporter)
+            self.streams[number] = stream
             row[S.COUNTS], row[S.EXPORTER] = policy.counts, policy.number
-        self.templates.stale = True
-        self._rates()
-
-    def _rates(self) -> None:
-        """The samplers' index and each session's defaults anew."""
-        entries = {}
-        for number, stream in self.streams.items():
-            row = self.sessions.state[number]
-            policy = self.policies.get(stream.exporter, self.strangers)
-            force = self.samplers.in_force(stream.exporter, stream.domain, policy.rate)
-            row[S.DEFAULT_RATE], row[S.CONFIGURED] = force.unnamed, force.unknown
-            for sampler, rate in force.samplers.items():
-                if sampler:
-                    entries[number << 33 | (sampler & 0x1FFFFFFFF)] = rate
-        self.rates = Index(entries)
+            self.templates.stale |= bool(self.templates.shared.get(stream))
+        streams = {number: self.streams[number] for number in numbers}
+        self.rates.add(streams, {number: self._policy(stream.exporter).rate for number, stream in streams.items()})
 
     def decode(self, batch: Batch, sink: Sink, pos: int) -> int:
         """Decode a batch into ``sink`` from column ``pos`` on; the next free column."""
@@ -104,6 +101,8 @@ class Decoder:
             self._room(batch.n)
         self.units[: batch.n] = self.waiting[: batch.n] = self.others[: batch.n] = 0
         known, s = len(self.sessions), self.sessions
+        for allowance in self.allowances.values():
+            allowance.fill(int(batch.at[0]) if batch.n else 0)
         open_datagrams(
             batch.buf, batch.off, batch.lens, batch.n, batch.source, batch.port, batch.at,
             s.keys, s.index, s.state, s.count, s.refused, self.session_of,
@@ -146,16 +145,38 @@ class Decoder:
         done, learned = 0, False
         if self._plans(0, count):
             specials = np.flatnonzero(self.found[:count, sets.PLAN] < 0)
-            for j in specials[:SPECIALS].tolist():
+            for j, without, allowance in self._worth(specials):
+                if without and not learned:
+                    continue
+                if not allowance.take(self._cost(batch, j) if allowance.left > 0 else 0):
+                    self.sessions.state[self._at(batch, j)[1], S.WHY + TEMPLATES] += self.found[j, sets.NUMBER] < 4
+                    continue
                 if self._changes(batch, j):
                     self._plans(done, j)
                     pos = self._flows(batch, done, j, sink, pos)
                     done = j
                 learned |= self._special(batch, j)
             self._plans(done, count)
-            self._missing(batch, specials[specials >= 0])
+            self._missing(batch, specials)
         pos = self._flows(batch, done, count, sink, pos)
         return self._again(batch, sink, pos) if learned and self.held.waiting else pos
+
+    def _worth(self, specials: NDArray[np.int64]) -> Iterator[tuple[int, bool, K.Allowance]]:
+        """Sets that say anything, whether they are without a template, and what pays for reading them."""
+        told = specials[self.found[specials, sets.LENGTH] > 0]
+        counts = self.sessions.state[self.session_of[self.found[told, sets.DATAGRAM]], S.COUNTS] != 0
+        unknown = self.found[told, sets.PLAN] == sets.NO_PLAN
+        paying = map(self.allowances.__getitem__, counts.tolist())
+        return zip(told.tolist(), unknown.tolist(), paying, strict=True)
+
+    def _cost(self, batch: Batch, j: int) -> int:
+        """What reading that set costs: little, where it says what it said before."""
+        session = int(self.session_of[self.found[j, sets.DATAGRAM]])
+        known = self.found[j, sets.NUMBER] < 4 and (session, self._digest(batch, j)) in self.refreshed
+        return 1 if known else 1 + int(self.found[j, sets.LENGTH]) // 16
+
+    def _digest(self, batch: Batch, j: int) -> bytes:
+        return hashlib.blake2b(self._body(batch, j), digest_size=16).digest()
 
     def _plans(self, first: int, last: int) -> int:
         self.templates.refresh(self.streams)
@@ -163,7 +184,8 @@ class Decoder:
         return int(sets.find_plans(self.found, first, last, self.session_of, index.keys, index.values, options))
 
     def _flows(self, batch: Batch, first: int, last: int, sink: Sink, pos: int) -> int:
-        plans, rates = self.templates.plans, self.rates
+        self.rates.settle(self.streams, self.allowances)
+        plans, rates = self.templates.plans, self.rates.index
         while first < last:
             c = sink.columns
             first, pos = sets.decode_sets(
@@ -191,7 +213,7 @@ class Decoder:
         number, stream = int(self.found[j, sets.NUMBER]), self.streams[session]
         if number < 4:
             body = self._body(batch, j)
-            if (session, body) in self.refreshed:
+            if (session, self._digest(batch, j)) in self.refreshed:
                 return False
             made = read_templates(body, number, stream.version)
             return any(
@@ -208,68 +230,100 @@ class Decoder:
         if number >= 256:
             entry = self.templates.find(session, stream, number)
             if entry is not None and entry.template.options:
-                self._options(i, session, stream, entry, self._body(batch, j))
+                read = self._options(session, stream, entry, self._body(batch, j))
+                self.units[i] += read
+                self.others[i] += read
             return False
         if number not in ((0, 1) if stream.version == 9 else (2, 3)):
             return False  # reserved set ids
-        return self._templates(i, session, stream, number, self._body(batch, j), at)
+        digest = self._digest(batch, j)
+        entries = self.refreshed.get((session, digest))
+        learned = False
+        if entries is None:
+            learned, entries = self._templates(session, stream, number, self._body(batch, j), at)
+            if entries and not learned and len(self.refreshed) < 10_000:  # it need not be read again until anything changes
+                self.refreshed[session, digest] = entries
+        for entry in entries:
+            entry.at = at
+        self.units[i] += len(entries) * (stream.version == 9)
+        self.others[i] += len(entries) * (stream.version == 9)
+        return learned
 
-    def _options(self, i: int, session: int, stream: Stream, entry: Entry, body: bytes) -> None:
-        changed = False
+    def _options(self, session: int, stream: K.Stream, entry: K.Entry, body: bytes) -> int:
+        """Take in what an options set tells; how many records it held."""
+        count, trusted = 0, bool(self.sessions.state[session, S.COUNTS])
         for record in read_records(entry.template, body):
-            self.units[i] += 1
-            self.others[i] += 1
-            self.sessions.state[session, S.OPTIONS] += 1
-            changed |= self.samplers.tell(stream.exporter, stream.domain, record)
-        if changed:
-            self._rates()
+            count += 1
+            if self.samplers.tell(stream.exporter, stream.domain, record, trusted=trusted):
+                self.rates.waiting[stream.exporter] = None
+        self.sessions.state[session, S.OPTIONS] += count
+        return count
 
-    def _templates(self, i: int, session: int, stream: Stream, number: int, body: bytes, at: int) -> bool:
-        learned, whys = False, self.sessions.state[session, S.WHY :]
+    def _templates(self, session: int, stream: K.Stream, number: int, body: bytes, at: int) -> tuple[bool, list[K.Entry]]:
+        """Learn the templates of a set: whether any is new, and those that are known now."""
+        learned, entries, whys = False, list[K.Entry](), self.sessions.state[session, S.WHY :]
         for one in read_templates(body, number, stream.version):
             if isinstance(one, Unusable):
                 whys[TEMPLATE] += 1
                 break
             if isinstance(one, Withdrawal):
                 self.templates.withdraw(session, stream, one.number)
+                self.refreshed.clear()
                 continue
-            self.units[i] += stream.version == 9
-            self.others[i] += stream.version == 9
-            if self.templates.learn(session, stream, one, at):
-                learned = True
-            else:
+            found = self._learn(session, stream, one, at)
+            if found == K.REFUSED:
                 whys[TEMPLATES] += 1
-        if len(self.refreshed) > 10_000:
-            self.refreshed.clear()
-        self.refreshed[(session, body)] = None
-        return learned
+                continue
+            learned |= found == K.NEW
+            entries.append(self.templates.own[session][one.number])
+        if learned:
+            self.refreshed.clear()  # what was said before may mean a change now
+        return learned, entries
+
+    def _learn(self, session: int, stream: K.Stream, one: Template, at: int) -> int:
+        """Learn a template; those who count find room in the place of those who do not."""
+        trusted = bool(self.sessions.state[session, S.COUNTS])
+        found = self.templates.learn(session, stream, one, at, trusted=trusted)
+        if found == K.REFUSED and trusted and len(self.templates.own[session]) < K.MOST_OF_SESSION:
+            counted = {number: number for number in self.templates.own if self.sessions.state[number, S.COUNTS]}
+            if len(counted) < len(self.templates.own) and self.allowances[True].take(DEAR):
+                self.templates.keep(counted, self._counts)
+                self.refreshed.clear()
+                found = self.templates.learn(session, stream, one, at)
+        return found
 
     def _missing(self, batch: Batch, specials: NDArray[np.int64]) -> None:
         """Count the sets that still have no template, and keep them for a while."""
-        for j in specials.tolist():
-            if self.found[j, sets.PLAN] != sets.NO_PLAN:
-                continue
+        missing = specials[self.found[specials, sets.PLAN] == sets.NO_PLAN]
+        datagrams = self.found[missing, sets.DATAGRAM]
+        np.add.at(self.sessions.state, (self.session_of[datagrams], S.WHY + NO_TEMPLATE), 1)
+        np.add.at(self.waiting, datagrams, self.found[missing, sets.LENGTH])
+        for j in missing[self.found[missing, sets.LENGTH] > 0].tolist():
             i, session, at = self._at(batch, j)
-            self.sessions.state[session, S.WHY + NO_TEMPLATE] += 1
-            self.waiting[i] += self.found[j, sets.LENGTH]
-            body = self._body(batch, j)
-            size = 20 if self.sessions.state[session, S.KIND] == 9 else 16
-            header = bytearray(batch.buf[int(batch.off[i]) : int(batch.off[i]) + size].tobytes())
-            if size == 16:
-                struct.pack_into(">H", header, 2, min(20 + len(body), 65535))
-            self.held.keep(
-                Waiting(session, at, bytes(header) + struct.pack(">HH", int(self.found[j, sets.NUMBER]), 4 + len(body)) + body)
-            )
+            if self.held.full(at):
+                break
+            o, number = int(batch.off[i]), int(self.found[j, sets.NUMBER])
+            nine = self.sessions.state[session, S.KIND] == 9
+            head = batch.buf[o : o + (20 if nine else 16)].tobytes()
+            self.held.keep(K.Waiting.made(session, number, at, head, self._body(batch, j)))
 
     def _again(self, batch: Batch, sink: Sink, pos: int) -> int:
         """Decode what waited for a template that has come; the rest goes on waiting."""
-        waiting = self.held.take(max(self._at(batch, 0)[2], 0))
-        ready = [one for one in waiting if self._has_template(one)]
-        for one in waiting:
-            if not self._has_template(one):
-                self.held.keep(one)
-        if not ready:
-            return pos
+        at, ready = self._at(batch, 0)[2], list[K.Waiting]()
+        for session, number in [*self.held.waiting]:
+            entry = self.templates.find(session, self.streams[session], number)
+            if entry is None:
+                continue
+            came = self.held.take(session, number, at)
+            if not entry.template.options:
+                ready += came
+                continue
+            for one in came:
+                size = 24 if self.sessions.state[session, S.KIND] == 9 else 20
+                self._rescued(batch, one, self._options(session, self.streams[session], entry, one.datagram[size:]))
+        return self._late(batch, ready, sink, pos) if ready else pos
+
+    def _late(self, batch: Batch, ready: Sequence[K.Waiting], sink: Sink, pos: int) -> int:
         late = gather([(one.datagram, bytes(16), 0, one.at) for one in ready])
         state = self.sessions.state
         kept = self.session_of, self.units, self.waiting, self.others, self.found
@@ -285,7 +339,7 @@ class Decoder:
             self._rescued(batch, one, units)
         return pos
 
-    def _rescued(self, batch: Batch, one: Waiting, units: int) -> None:
+    def _rescued(self, batch: Batch, one: K.Waiting, units: int) -> None:
         """Take records back that were, or would be, counted as undecodable."""
         row = self.sessions.state[one.session]
         here = np.flatnonzero(self.session_of[: batch.n] == one.session)
@@ -301,11 +355,6 @@ class Decoder:
             row[S.UNDECODABLE] -= back
             row[S.RECEIVED] -= back
 
-    def _has_template(self, one: Waiting) -> bool:
-        size = 20 if self.sessions.state[one.session, S.KIND] == 9 else 16
-        (number,) = struct.unpack_from(">H", one.datagram, size)
-        return self.templates.find(one.session, self.streams[one.session], number) is not None
-
     def make_room(self, now: int) -> None:
         """Where sessions get scarce, forget those that count for nothing and those long silent; ``now`` in ms.
 
@@ -317,16 +366,17 @@ class Decoder:
         numbers = np.flatnonzero((state[:, S.COUNTS] != 0) & (state[:, S.SEEN] > now - S.IDLE_MS)).tolist()
         renumbered = {old: new for new, old in enumerate(numbers)}
         self.sessions.keep(numbers)
-        self.held.take(now + PATIENCE_MS + 1)
+        self.held.clear()
         self.refreshed.clear()
-        own = self.templates.own
-        self.templates.own = {renumbered[old]: known for old, known in own.items() if old in renumbered}
+        self.templates.keep(renumbered, self._counts)
+        self.samplers.keep(self._counts)
         self.streams = {}
+        self.rates.begin()
         self._apply(range(len(self.sessions)))
 
     def forget_old(self, now: int) -> None:
         """Forget templates that nobody refreshed for a day; ``now`` in ms."""
-        self.templates.forget(before=now - LIFETIME_MS)
+        self.templates.forget(before=now - K.LIFETIME_MS)
         self.refreshed.clear()
 
 

@@ -1,7 +1,7 @@
 """Which templates are known, of whom, since when; and sets that wait for theirs."""
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,8 +12,11 @@ from tipstaff.sensors.traffic.decoders.index import Index
 from tipstaff.sensors.traffic.decoders.templates import Field, Plans, Template
 
 LIFETIME_MS = 24 * 3_600_000  # a template not refreshed for so long is forgotten (RFC 7011, 8.4)
-MOST_OF_SESSION, MOST_PLANS = 1024, 4096
-PATIENCE_MS, MOST_HELD = 60_000, 4_000_000
+# What there is room for: of a session, in all. Whoever counts for nothing gets less, as anybody can send from any address.
+MOST_OF_SESSION, MOST_OF_STRANGER = 1024, 64
+MOST_PLANS, MOST_ENTRIES = 4096, 65_536
+PATIENCE_MS, MOST_HELD, MOST_HELD_SETS = 60_000, 4_000_000, 4096
+REFUSED, KNOWN, NEW = range(3)  # what became of a template
 
 
 class Stream(NamedTuple):
@@ -35,8 +38,16 @@ class Waiting(NamedTuple):
     """A set without a template: a datagram of its own with the header of the one it came in."""
 
     session: int
+    number: int
     at: int
     datagram: bytes
+
+    @classmethod
+    def made(cls, session: int, number: int, at: int, header: bytes, body: bytes) -> "Waiting":
+        """``header``: of NetFlow 9 (20 bytes), or of IPFIX (16), which states its length."""
+        if len(header) == 16:
+            header = header[:2] + struct.pack(">H", min(20 + len(body), 65535)) + header[4:]
+        return cls(session, number, at, header + struct.pack(">HH", number, 4 + len(body)) + body)
 
 
 @dataclass
@@ -51,6 +62,7 @@ class Templates:
     options: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, bool))
     stale: bool = False
     changed: bool = False  # since it was last written down
+    count: int = 0  # of entries, no less than there are
 
     def find(self, session: int, stream: Stream, number: int) -> Entry | None:
         """The session's own template, else the one that its exporter announced from another port."""
@@ -61,19 +73,25 @@ class Templates:
         entry = self.find(session, stream, template.number)
         return entry is not None and entry.template != template
 
-    def learn(self, session: int, stream: Stream, template: Template, at: int) -> bool:
-        """Take in a template; False when there are too many already."""
+    def learn(self, session: int, stream: Stream, template: Template, at: int, *, trusted: bool = True) -> int:
+        """Take in a template: NEW, KNOWN already, or REFUSED, as there are too many."""
         mine = self.own.setdefault(session, {})
         entry = mine.get(template.number)
         if entry is not None and entry.template == template:
             entry.at = at
-            return True
-        if (entry is None and len(mine) >= MOST_OF_SESSION) or len(self.plans.heads) >= MOST_PLANS:
-            return False
+            return KNOWN
+        if not self._room(mine, entry is None, trusted):
+            return REFUSED
         mine[template.number] = Entry(template, self._plan(template), at)
         self.shared.setdefault(stream, {})[template.number] = mine[template.number]
+        self.count += 1
         self.stale = self.changed = True
-        return True
+        return NEW
+
+    def _room(self, mine: Mapping[int, Entry], more: bool, trusted: bool) -> bool:
+        most, part = (MOST_OF_SESSION, 1) if trusted else (MOST_OF_STRANGER, 4)
+        enough = len(self.plans.heads) < MOST_PLANS // part and self.count < MOST_ENTRIES // part
+        return enough and (len(mine) < most or not more)
 
     def _plan(self, template: Template) -> int:
         if template not in self.numbers:
@@ -91,19 +109,24 @@ class Templates:
                 del known[one]
         self.stale = self.changed = True
 
-    def forget(self, *, before: int, keep: frozenset[int] | None = None) -> None:
-        """Forget what was last announced before that moment, and, where ``keep`` is given, other sessions' templates."""
-        for session, known in [*self.own.items()]:
-            gone = [n for n, entry in known.items() if entry.at < before or (keep is not None and session not in keep)]
-            for number in gone:
+    def forget(self, *, before: int) -> None:
+        """Forget what was last announced before that moment."""
+        for known in (*self.own.values(), *self.shared.values()):
+            for number in [number for number, entry in known.items() if entry.at < before]:
                 del known[number]
-        for shared in self.shared.values():
-            for number in [n for n, entry in shared.items() if entry.at < before]:
-                del shared[number]
+        self._compile_again()
+
+    def keep(self, sessions: Mapping[int, int], exporter: Callable[[bytes], bool]) -> None:
+        """Keep the templates of these sessions, by their old numbers, under the new ones, and of exporters that are to be kept."""
+        self.own = {sessions[old]: known for old, known in self.own.items() if old in sessions}
+        self.shared = {stream: known for stream, known in self.shared.items() if exporter(stream.exporter)}
         self._compile_again()
 
     def _compile_again(self) -> None:
+        self.own = {session: known for session, known in self.own.items() if known}
+        self.shared = {stream: known for stream, known in self.shared.items() if known}
         entries = [entry for known in (*self.own.values(), *self.shared.values()) for entry in known.values()]
+        self.count = len(entries)
         self.plans, self.numbers, self.options = Plans(), {}, np.zeros(1, bool)
         for entry in entries:
             entry.plan = self._plan(entry.template)
@@ -144,21 +167,64 @@ class Templates:
 
 
 class Held:
-    """Sets that arrived before their template: kept for a minute, up to 4 MB."""
+    """Sets that arrived before their template, by session and number: kept for a minute, up to 4 MB and 4,096 sets."""
 
     def __init__(self) -> None:
-        self.waiting: deque[Waiting] = deque()
-        self.size = 0
+        self.waiting: dict[tuple[int, int], list[Waiting]] = {}
+        self.size = self.count = 0
+        self.swept = 0  # ms
+
+    def full(self, at: int) -> bool:
+        """Whether there is no room, also not for want of forgetting; that is looked at once a second."""
+        if self._roomy:
+            return False
+        if abs(at - self.swept) >= 1000:
+            self.swept = at
+            for key in [*self.waiting]:
+                for one in self.take(*key, at):
+                    self.keep(one)
+        return not self._roomy
+
+    @property
+    def _roomy(self) -> bool:
+        return self.size <= MOST_HELD - 65535 and self.count < MOST_HELD_SETS
 
     def keep(self, one: Waiting) -> None:
-        if self.size + len(one.datagram) > MOST_HELD or len(one.datagram) > 65535:
-            return
-        self.waiting.append(one)
-        self.size += len(one.datagram)
+        if len(one.datagram) <= 65535:
+            self.waiting.setdefault((one.session, one.number), []).append(one)
+            self.size += len(one.datagram)
+            self.count += 1
 
-    def take(self, now: int) -> list[Waiting]:
-        """Everything that is not too old; the store is empty then."""
-        found = [one for one in self.waiting if now - one.at <= PATIENCE_MS]
+    def take(self, session: int, number: int, at: int) -> list[Waiting]:
+        """What waits for that template and is not too old."""
+        found = self.waiting.pop((session, number), [])
+        self.size -= sum(len(one.datagram) for one in found)
+        self.count -= len(found)
+        return [one for one in found if abs(at - one.at) <= PATIENCE_MS]
+
+    def clear(self) -> None:
         self.waiting.clear()
-        self.size = 0
-        return found
+        self.size = self.count = 0
+
+
+class Allowance:
+    """Work that rare things may cause, in steps of some 10 µs: a store that fills up again with time.
+
+    Each kind of sender has one of its own, so that nobody made up can take time from those who count.
+    """
+
+    def __init__(self, most: int, a_second: int) -> None:
+        self.most, self.a_second = most, a_second
+        self.left, self.at = float(most), 0
+
+    def fill(self, at: int) -> None:
+        """``at`` is now in ms; 0 where that is not known, as in files."""
+        passed = at - self.at if 0 < self.at <= at else 1_000_000
+        self.left, self.at = min(self.most, self.left + passed * self.a_second / 1000), at
+
+    def take(self, cost: int) -> bool:
+        """Whether there is still something left; then it is taken, and may fall below nothing once."""
+        if self.left <= 0:
+            return False
+        self.left -= cost
+        return True

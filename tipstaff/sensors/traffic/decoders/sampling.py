@@ -6,7 +6,7 @@ or a probability (311: 8.2.8). Options may come on another source id than the re
 """
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,12 +23,9 @@ class Told(NamedTuple):
     source: str
 
 
-class Scope(NamedTuple):
-    """Who is meant: an exporter's sampler in an observation domain; sampler None for the whole domain."""
-
-    exporter: bytes
-    domain: int
-    sampler: int | None
+#: Who is meant: an exporter's sampler in an observation domain; sampler None for the whole domain.
+Scope = tuple[int, int | None]
+MOST_SCOPES, MOST_IN_ALL = 4096, 65_536  # an exporter that counts for nothing has room for a sixteenth of them
 
 
 def read_records(template: Template, body: bytes) -> Iterable[dict[int, bytes]]:
@@ -120,31 +117,40 @@ class Samplers:
     """Everything that was told, and what follows from it."""
 
     def __init__(self) -> None:
-        self.told: dict[Scope, Told] = {}
+        self.told: dict[bytes, dict[Scope, Told]] = {}
+        self.count = 0
 
-    def tell(self, exporter: bytes, domain: int, record: Mapping[int, bytes]) -> bool:
-        """Take in an options record; whether anything is different now. An exporter has at most 4,096 scopes."""
+    def tell(self, exporter: bytes, domain: int, record: Mapping[int, bytes], *, trusted: bool = True) -> bool:
+        """Take in an options record; whether anything is different now. There is room for so many scopes."""
         told = told_rate(record)
         if told is None:
             return False
-        scope = Scope(exporter, domain, sampler_of(record))
-        if self.told.get(scope) == told:
+        mine, scope = self.told.setdefault(exporter, {}), (domain, sampler_of(record))
+        if mine.get(scope) == told:
             return False
-        if scope not in self.told and sum(one.exporter == exporter for one in self.told) >= 4096:
-            return False
-        self.told[scope] = told
+        part = 1 if trusted else 16
+        if scope not in mine:
+            if len(mine) >= MOST_SCOPES // part or self.count >= MOST_IN_ALL // part:
+                return False
+            self.count += 1
+        mine[scope] = told
         return True
+
+    def keep(self, exporter: Callable[[bytes], bool]) -> None:
+        """Forget what all others told."""
+        self.told = {one: mine for one, mine in self.told.items() if exporter(one)}
+        self.count = sum(len(mine) for mine in self.told.values())
 
     def in_force(self, exporter: bytes, domain: int, configured: int) -> InForce:
         """Own domain first, then the exporter's other domains, then what the operator configured, then unknown (0)."""
-        elsewhere = {scope: told for scope, told in self.told.items() if scope.exporter == exporter}
-        samplers = {scope.sampler: told.rate for scope, told in elsewhere.items() if scope.sampler is not None}
-        own = {scope.sampler: told for scope, told in elsewhere.items() if scope.domain == domain}
+        everywhere = self.told.get(exporter, {})
+        samplers = {sampler: told.rate for (_, sampler), told in everywhere.items() if sampler is not None}
+        own = {sampler: told for (where, sampler), told in everywhere.items() if where == domain}
         samplers |= {sampler: told.rate for sampler, told in own.items() if sampler is not None}
-        whole = own.get(None) or next((told for scope, told in elsewhere.items() if scope.sampler is None), None)
+        whole = own.get(None) or next((told for (_, sampler), told in everywhere.items() if sampler is None), None)
         unknown = whole or (Told(configured, "configured") if configured else None)
-        rates = {told.rate for told in own.values()} or {told.rate for told in elsewhere.values()}
-        single = Told(rates.pop(), next(iter((own or elsewhere).values())).source) if len(rates) == 1 else None
+        rates = {told.rate for told in own.values()} or {told.rate for told in everywhere.values()}
+        single = Told(rates.pop(), next(iter((own or everywhere).values())).source) if len(rates) == 1 else None
         unnamed = whole or single or unknown
         source = unnamed.source if unnamed else f"{len(samplers)} samplers" if samplers else "unknown"
         return InForce(samplers, unnamed.rate if unnamed else 0, unknown.rate if unknown else 0, source)
