@@ -119,6 +119,12 @@ def away(endpoint: Endpoint, problem: str, now: datetime) -> None:
     endpoint.save(update_fields=["away_since", "try_again_at", "problem"])
 
 
+def waits(endpoint: Endpoint, moment: datetime) -> bool:
+    """Whether it is left alone at this moment. Longer than AWAY_AT_MOST it never is: then the clock was set back."""
+    again = endpoint.try_again_at
+    return again is not None and moment < again <= moment + AWAY_AT_MOST
+
+
 def back(endpoint: Endpoint) -> None:
     if endpoint.away_since is not None or endpoint.problem:
         endpoint.away_since, endpoint.try_again_at, endpoint.problem = None, None, ""

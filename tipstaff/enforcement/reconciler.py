@@ -27,10 +27,10 @@ SELDOM = 300.0  # seconds between rounds, at most
 
 def is_due(endpoint: Endpoint, moment: datetime, seconds: float) -> bool:
     """Each so many seconds; less often where a round takes long, so that orders have nine tenths of the worker's time."""
-    if shadow.is_on() or endpoint.halted or (endpoint.try_again_at is not None and endpoint.try_again_at > moment):
+    if shadow.is_on() or endpoint.halted or endpoints.waits(endpoint, moment):
         return False
     pause = min(max(seconds, 10 * endpoint.figures.get("took", 0)), SELDOM) if seconds else 0
-    return endpoint.reconciled_at is None or moment - endpoint.reconciled_at >= timedelta(seconds=pause)
+    return endpoint.reconciled_at is None or abs(moment - endpoint.reconciled_at) >= timedelta(seconds=pause)  # or set back
 
 
 def reconcile(endpoint: Endpoint, row: Switches) -> Difference | None:

@@ -8,18 +8,19 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection, transaction
 from django.db.models import Q, QuerySet
 
 from tipstaff.cases.models_measures import Measure
 from tipstaff.enforcement import (
     carrying,
     ending,
+    endpoints,
     feedback,
     interruptions,
     lifting,
@@ -40,6 +41,7 @@ SWEEP = 5.0  # seconds between looks at credits and the sign of life
 RECONCILE = 10.0  # seconds between comparisons of what should stand with what does
 AT_ONCE = 200  # orders of one endpoint in one look
 SIDE_BY_SIDE = 8  # endpoints
+FARTHEST = timedelta(minutes=10)  # twice the longest pause between tries of an order
 LOST = (OperationalError, InterfaceError)
 _LOCK = 0x656E66  # 'enf': the space of our advisory locks
 
@@ -80,7 +82,7 @@ class Worker:
         else:
             with ThreadPoolExecutor(min(len(busy), SIDE_BY_SIDE)) as pool:
                 taken += sum(pool.map(lambda one: self._work_apart(one, row), busy))
-        if (moment - self.swept_at).total_seconds() > SWEEP:
+        if abs(moment - self.swept_at).total_seconds() > SWEEP:  # also where the clock was set back
             self._sweep(moment)
         self.carried += taken
         return taken > 0
@@ -93,7 +95,7 @@ class Worker:
         heartbeat.beat(name="enforcement", line=line, now=moment, started_at=self.began_at)
 
     def _has_work(self, endpoint: Endpoint, row: Switches, moment: datetime) -> bool:
-        if endpoint.try_again_at is not None and endpoint.try_again_at > moment:
+        if endpoints.waits(endpoint, moment):
             return False
         return due(endpoint, row, moment).exists() or reconciler.is_due(endpoint, moment, RECONCILE)
 
@@ -123,9 +125,14 @@ class Worker:
 
 
 def due(endpoint: Endpoint, row: Switches, moment: datetime) -> QuerySet[Order]:
-    """Orders of the endpoint with something to do now; what was asked back goes first, then the oldest."""
+    """Orders of the endpoint with something to do now; what was asked back goes first, then the oldest.
+
+    Nothing is put off by more than FARTHEST: what seems to be was written before the clock was set back, and is due.
+    """
     found = Order.objects.filter(endpoint=endpoint).filter(
-        Q(next_try_at__lte=moment) | Q(revert_asked_at__isnull=False, state__in=[transitions.APPLYING, transitions.VERIFIED])
+        Q(next_try_at__lte=moment)
+        | Q(next_try_at__gt=moment + FARTHEST)
+        | Q(revert_asked_at__isnull=False, state__in=[transitions.APPLYING, transitions.VERIFIED])
     )
     states = transitions.AT_WORK - {transitions.APPROVED} if row.stopped else transitions.AT_WORK
     return found.filter(state__in=states).order_by("revert_asked_at", "pk")
@@ -151,34 +158,48 @@ def follow_ends(moment: datetime) -> int:
     few = Order.objects.filter(emergency=True, revert_asked_at__isnull=True).exclude(state__in=transitions.FINAL)
     ends = [(order, order.measure.expires_at) for order in few.select_related("measure") if order.measure.confirmed_by]
     later = [(order, until) for order, until in ends if until is not None and until > order.expires_at]
-    for order, until in later:
-        standing = order.state in transitions.STANDING
-        moves.change(order, emergency=False, expires_at=until, refresh=standing, next_try_at=moment)
-        by = order.measure.confirmed_by or feedback.BY
-        moves.note(order, by=by, now=moment, kind="moved_end", text=f"confirmed by {by}: it now ends {until:%Y-%m-%d %H:%M} UTC")
-    return len(later)
+    return sum(_follow(order, until, moment) for order, until in later)
+
+
+@transaction.atomic
+def _follow(order: Order, until: datetime, moment: datetime) -> bool:
+    """Move one end, with its line, unless somebody else just did."""
+    if not Order.objects.select_for_update().filter(pk=order.pk, expires_at=order.expires_at).exists():
+        return False
+    by, standing = order.measure.confirmed_by or feedback.BY, order.state in transitions.STANDING
+    moves.change(order, emergency=False, expires_at=until, refresh=standing, next_try_at=moment)
+    moves.note(order, by=by, now=moment, kind="moved_end", text=f"confirmed by {by}: it now ends {until:%Y-%m-%d %H:%M} UTC")
+    return True
 
 
 def expire(moment: datetime) -> int:
     """Rail 7: what is past its end is asked back; what was not begun is over. Needs no web, no case and no clock of others."""
     over = Order.objects.filter(expires_at__lte=moment, revert_asked_at__isnull=True, state__in=transitions.AT_WORK)
-    numbers = list(over.values_list("pk", flat=True))
+    numbers = list(over.order_by("pk").values_list("pk", flat=True))
     text = "its time is over"
-    if numbers:
-        columns = {"revert_by": feedback.BY, "revert_reason": text, "next_try_at": moment}
-        Order.objects.filter(pk__in=numbers, revert_asked_at__isnull=True).update(revert_asked_at=moment, **columns)
-        OrderEntry.objects.bulk_create(
-            OrderEntry(order_id=number, at=moment, actor=feedback.BY, kind="expired", text=text) for number in numbers
-        )
-        for order in Order.objects.filter(pk__in=numbers).select_related("measure"):
-            feedback.lifting(order.measure, by=feedback.BY, reason=text, now=moment)
+    asked = sum(_ask_back(numbers[at : at + AT_ONCE], over, text, moment) for at in range(0, len(numbers), AT_ONCE))
     unbegun = Q(state=transitions.PROPOSED, expires_at__lte=moment) | Q(
         revert_asked_at__isnull=False, state__in=[transitions.PROPOSED, transitions.APPROVED]
     )
     withdrawn = list(Order.objects.filter(unbegun).select_related("measure")[: ordering.AT_ONCE])
     for order in withdrawn:
         ending.withdrawn(order, text=order.revert_reason or text, now=moment)
-    return len(numbers) + len(withdrawn)
+    return asked + len(withdrawn)
+
+
+@transaction.atomic
+def _ask_back(numbers: Sequence[int], over: QuerySet[Order], text: str, moment: datetime) -> int:
+    """Those that nobody else asks back at this moment: the orders, their lines and their measures, or nothing."""
+    held = over.filter(pk__in=numbers).select_for_update(of=("self",), skip_locked=True).order_by("pk")
+    mine = list(held.select_related("measure"))
+    columns = {"revert_by": feedback.BY, "revert_reason": text, "next_try_at": moment}
+    Order.objects.filter(pk__in=[order.pk for order in mine]).update(revert_asked_at=moment, **columns)
+    OrderEntry.objects.bulk_create(
+        OrderEntry(order=order, at=moment, actor=feedback.BY, kind="expired", text=text) for order in mine
+    )
+    for order in mine:
+        feedback.lifting(order.measure, by=feedback.BY, reason=text, now=moment)
+    return len(mine)
 
 
 @contextmanager
