@@ -102,6 +102,14 @@ class TestTwoSteps:
         signs_in(client, next=wanted)
         assert client.post("/login/second/", {"code": codes[0]})["Location"] == "/"
 
+    @pytest.mark.parametrize(
+        "wanted", ["1", "None", "<script>", "desk", "٣", "//evil.example", "https://evil.example/", "/\\evil.example"]
+    )
+    def test_whoever_is_in_already_goes_to_a_page_of_ours_whatever_the_link_says(self, client, now, wanted) -> None:
+        signs_in(client)
+        assert client.get("/login/", {"next": wanted})["Location"] == "/"
+        assert client.get("/login/", {"next": "/queue/?due=past"})["Location"] == "/queue/?due=past"
+
 
 class TestThrottling:
     def test_a_device_that_was_here_before_is_not_locked_out_by_strangers(self) -> None:

@@ -10,8 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login
 from django.core import signing
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseRedirectBase
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.crypto import get_random_string
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -44,11 +43,11 @@ def site(request: HttpRequest) -> Site:
     return Site(urlsplit(origin).hostname or "", origin)
 
 
-def onward(request: HttpRequest, fallback: str = "/", wanted: str | None = None) -> HttpResponseRedirectBase:
+def onward(request: HttpRequest, fallback: str = "/", wanted: str | None = None) -> HttpResponseRedirect:
     """Where the form says, if that is a place of ours."""
     wanted = wanted if wanted is not None else request.POST.get("next") or request.GET.get("next") or fallback
-    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return redirect(wanted if ours else fallback)
+    ours = wanted.startswith("/") and url_has_allowed_host_and_scheme(wanted, None, require_https=request.is_secure())
+    return HttpResponseRedirect(wanted if ours else fallback)
 
 
 # ----- who is known here -----
