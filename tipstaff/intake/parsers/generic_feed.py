@@ -14,6 +14,7 @@ from tipstaff.intake.reading.feeds.columns import Layout
 from tipstaff.intake.reading.feeds.events import fill, one_category
 from tipstaff.intake.reading.feeds.files import TableFile, table_files
 from tipstaff.intake.reading.feeds.mapping import ATTACKS, PORTS_OF_SERVICES, Mapping, guess_mapping, zone_in_letter
+from tipstaff.intake.reading.remarks import excuses_any
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.vocabulary.load import packaged
 from tipstaff.kernel.errors import ParseError
@@ -38,8 +39,14 @@ def claims(message: Message) -> Confidence:
 
 def _excepts_rows(message: Message) -> bool:
     """A person's letter that takes rows out of the table in it ("the first line is me") accuses not all of them: that is prose."""
-    inline = any(file.where.startswith("letter") for file in table_files(message))
-    return inline and any(hit.value.kind == "exception" for hit in packaged().cue_index.find(message.letter[:20_000]))
+    inline = [file for file in table_files(message) if file.where.startswith("letter")]
+    if not inline:
+        return False
+    letter = message.letter[:20_000]
+    if any(hit.value.kind == "exception" for hit in packaged().cue_index.find(letter)):
+        return True
+    marks = {file.head.delimiter for file in inline if file.head}
+    return excuses_any(line for line in letter.split("\n") if any(mark in line for mark in marks))
 
 
 def parse(message: Message) -> list[ReportDraft]:

@@ -14,10 +14,11 @@ from tipstaff.intake.reading.mentions import LIST_GAP, Mention, is_possible, men
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.received import within
+from tipstaff.intake.reading.remarks import without_excused
 from tipstaff.intake.reading.roles import HINT, LIKELY, ROLES, SAYS, Role, longest
 from tipstaff.intake.reading.rows import rows_of
 from tipstaff.intake.reading.sections import Line, Zone
-from tipstaff.intake.reading.struck import weigh_passives, weigh_past
+from tipstaff.intake.reading.struck import weigh_actives, weigh_passives, weigh_past
 from tipstaff.intake.reading.tables import columns_of
 
 MIN_ALIKE = 3  # lines that look alike
@@ -41,7 +42,7 @@ def accuse(
 ) -> Accusation:
     """Reads a letter (with its lines and the cues found in it) into an Accusation. ``own``: our networks, where known."""
     outcome = Accusation()
-    outcome.logs = _logs(lines, zone, reference)
+    outcome.logs = without_excused(_logs(lines, zone, reference))
     cues = longest([hit for hit in hits if hit.value.kind in ROLES])
     outcome.mentions = mentions_of(letter, lines)
     before = sorted(
@@ -55,6 +56,7 @@ def accuse(
         previous = mention
     _enumerate_backwards(letter, outcome.mentions)
     weigh_passives(letter, outcome.mentions)
+    weigh_actives(letter, outcome.mentions)
     weigh_past(letter, outcome.mentions)
     weigh_cleared(letter, outcome.mentions)
     _decide(outcome, own)

@@ -10,6 +10,7 @@ from tipstaff.intake.reading.accusation import accuse, is_private
 from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading, events_of
 from tipstaff.intake.reading.doubts import ORDINARY_MAIL, asks_something, contradiction, must_be_seen
 from tipstaff.intake.reading.elimination import settle
+from tipstaff.intake.reading.explained import unexplained
 from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
@@ -323,7 +324,7 @@ def _does_not_stand(bearing: Bearing, named: bool) -> tuple[Disposition, list[st
 
 
 def _weighed(reading: Reading, events: list[EventDraft], complaint: bool) -> tuple[Disposition, list[str]]:
-    if doubt := contradiction(reading):
+    if doubt := contradiction(reading) or unexplained(reading):
         return Disposition.NEEDS_A_PERSON, [doubt]
     if len(reading.accusation.accused) > 1 and reading.facts.kinds("exception"):
         return Disposition.NEEDS_A_PERSON, ["it excepts some of the addresses that it lists"]

@@ -3,6 +3,7 @@
 
 from tipstaff.intake.reading.mentions import Mention
 from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.remarks import OWN_REMARK
 from tipstaff.intake.reading.roles import SAYS, Role
 
 CLEARED = "expressly not accused"
@@ -30,7 +31,8 @@ _CLEARS = pattern(
     r"niewinn\pL+|nie ma (?:z tym )?nic wspólnego|nie (?:blokuj\pL*|blokować)|jest (?:też |sam\pL? )?ofiarą|"
     r"inocente|não tem nada a ver|não (?:o |a )?bloque\pL+|é (?:também )?(?:uma )?vítima|é legítim[oa]|"
     r"невинов\pL+|невинн\pL+|не имеет (?:к этому )?отношения|не при ч[её]м|не (?:надо |нужно )?блокир\pL+|не трога\pL+)\b|"
-    r"无辜|无关|不是(?:攻击|来源|元凶)|请(?:不要|勿)(?:封|阻)|没有问题|無関係|関係ありません|無実|遮断しないで|ブロックしないで|問題ありません"
+    r"无辜|无关|不是(?:攻击|来源|元凶)|请(?:不要|勿)(?:封|阻)|没有问题|無関係|関係ありません|無実|遮断しないで|ブロックしないで|問題ありません|"
+    rf"{OWN_REMARK}"
 )
 #: ``A, which is another provider``: said of the address itself.
 _OTHERS = pattern(

@@ -20,11 +20,13 @@ _STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[;]\s|[.!?]\n")
 LIST_GAP = pattern(
     r"(?i)^[\s,;/&|()•*·–\-\[\]'\"`]*(?::\d{1,5})?[\s,;/&|()•*·–\-\[\]'\"`]*(?:(?:for|für|pour|voor|para|per|dla|para o|для)\s(?:the\s)?ipv[46]\s)?(?:and|und|et|y|e|en|i|и|и также|oraz|as well as|sowie|ainsi que|和|与|及|と|、|or)?[\s,;/&|()•*·–\-\[\]'\"、,:]*$"
 )
-_RANGE = pattern(r"(?i)^[ \t]{0,2}(?:-|–|—|bis|~|～|\.\.\.?)[ \t]{0,2}$")  # on one line: a dash that begins a line is a bullet
+_RANGE = pattern(
+    r"(?i)^[ \t]{0,2}(?:-|–|—|bis|through|thru|t/m|tot en met|t\.e\.m\.|~|～|\.\.\.?)[ \t]{0,2}$"
+)  # on one line: a dash that begins a line is a bullet
 #: What stands before the number of a version, or of a program: it is no address.
 _VERSION = pattern(
     r"(?i)(?:\b(?:versi(?:on|ón|one|e|ja|ão)|ver\.|build|release|rev(?:ision)?\.?|firmware|patch ?level|kernel|asterisk|freepbx|mailgate|tomcat|postfix|exim|sendmail|wazuh|ossec|"
-    r"suricata|snort|openssl|chrome|firefox|outlook|thunderbird|wordpress|nginx|apache|iis|ossim|splunk|fortios|pfsense|opnsense|routeros|acrobat|clamav|amavis|rspamd|spamassassin)(?: agent| server)?|\bv\.?|版本|バージョン|версия)\s?[:=#/]?\s?$"
+    r"suricata|snort|openssl|chrome|firefox|outlook|thunderbird|wordpress|wp|prestashop|joomla|typo3|routeros|drupal|nginx|apache|iis|ossim|splunk|fortios|pfsense|opnsense|routeros|acrobat|clamav|amavis|rspamd|spamassassin)(?: agent| server)?|\bv\.?|版本|バージョン|версия)\s?[:=#/]?\s?$"
 )
 _TELLS = pattern(
     r"log|journa|regist|protokoll|dziennik|логах|журнал|日志|ログ"

@@ -24,6 +24,15 @@ _PASSIVE = pattern(
 )
 _SUFFERS = pattern(r"^[^。\n]{0,24}(?:を受け|されて|攻撃され)")  # behind the second, in Japanese
 #: ``A attacks your customer B``: the active voice goes on with whom it strikes.
+_ACTIVE = pattern(
+    r"(?i)^[\s)\]]{0,3}(?:[\pL']{1,12}\s){0,3}(?:attack(?:s|ed|ing)|flood(?:s|ed|ing)|scan(?:s|ned|ning)|hammer(?:s|ed|ing)|target(?:s|ed|ing)|ddos(?:es|ed|ing)|hit(?:s|ting)?|prob(?:es|ed|ing)|greift|griff|attackiert\pL?|scannt\pL?|überflutet|attaque\pL{0,2}|attaquait|scanne|inonde|ataca|atacando|atacó|escanea\pL*|inunda\pL*|"
+    r"attacca|attaccando|attaccato|scansiona\pL*|valt|viel|scant|bestookt|atakuje|atakował\pL?|skanuje|zalewa|atacou|atacava|escaneando|varrendo|атакует|атаковал\pL?|сканирует|флудит)(?:\s[\pL\d'-]{1,16}){0,5}[\s(\[]{1,2}$"
+    r"|^[)）\s]{0,2}(?:正在?|一直在?|持续|在|不断|不停地?){0,3}(?:对|向)?(?:攻击|扫描|轰击)了?(?:我们的?)?\s?$"
+)
+#: Between two addresses of which the second one does it, or each does its own.
+_NOT_STRUCK = pattern(
+    r"(?i)[\s](?:and|und|et|y|e|en|i|и|from|by|through|via|using|von|durch|aus|über|depuis|par|de|desde|por|da|dal|tramite|van|vanaf|door|z|ze|przez|do|com|с|со|из|через|or|oder|ou|o|lub|или|so|while|während|but|aber)(?:\s[\pL'-]{1,16}){0,3}[\s(\[]{1,2}$"
+)
 _BEFORE = pattern(
     r"(?i)\b(?:previously|formerly|vorher|zuvor|früher|auparavant|précédemment|anteriormente|precedentemente|in precedenza|voorheen|eerder|wcześniej|poprzednio|ранее|раньше)\b|之前|以前は"
 )
@@ -55,6 +64,20 @@ def weigh_passives(letter: str, mentions: list[Mention]) -> None:
         ):
             other.role, other.strength, other.points, other.said_at = Role.ACCUSED, SAYS, True, one.found.end
             other.cue = "does it"
+
+
+def weigh_actives(letter: str, mentions: list[Mention]) -> None:
+    """``A is attacking B``: B suffers, whatever else is said of it; what it is accused of elsewhere the letter contradicts."""
+    for one, other in pairwise(mentions):
+        gap = letter[one.found.end : other.found.start]
+        if one.in_table or one.ip == other.ip or not 3 <= len(gap) <= 90 or "\n" in gap:
+            continue
+        if not _ACTIVE.match(gap) or _NOT_STRUCK.search(gap):
+            continue
+        if other.role is not Role.VICTIM or other.strength < SAYS:
+            other.role, other.strength, other.cue, other.points = Role.VICTIM, SAYS, "suffers", True
+        if one.role is None or one.strength < SAYS:
+            one.role, one.strength, one.points, one.said_at, one.cue = Role.ACCUSED, SAYS, True, one.found.end, "does it"
 
 
 def weigh_past(letter: str, mentions: list[Mention]) -> None:

@@ -1,0 +1,115 @@
+"""Each place where an address stands in a letter must be explained, else nobody is accused."""
+
+import pytest
+
+from tipstaff.intake.drafts import Disposition, ReportDraft
+from tipstaff.intake.message import Hints
+from tipstaff.intake.read import read_submission
+
+A, B = "203.0.113.21", "203.0.113.12"
+
+
+def read(body: str, *, subject: str = "attack on our server", headers: str = "") -> ReportDraft:
+    head = f"From: rita@reporter.example\nTo: abuse@isp.example\nSubject: {subject}\n{headers}"
+    mail = f"{head}Content-Type: text/plain; charset=utf-8\n\n{body}\n"
+    return read_submission(mail.encode(), Hints())[0]
+
+
+def accused(body: str, **more: str) -> list[str | None]:
+    draft = read(body, **more)
+    return [event.ip for event in draft.events] if draft.disposition is Disposition.REPORT else []
+
+
+LOG = "2026-11-18T05:58:01Z ftp1 sshd[81]: Failed password for root from {} port 40112\n" * 3
+
+
+def test_the_number_of_the_subject_and_that_of_the_log_must_be_the_same():
+    says = f"Hello,\n\n{A} has been attacking our servers.\n\n{{}}\nPlease take action."
+    assert accused(says.format(LOG.replace("{}", A)), subject=f"SSH abuse from {A}") == [A]
+    assert accused(says.format(LOG.replace("{}", B)), subject=f"SSH abuse from {A}") == []
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "{} is attacking {} with 3 Gbit/s.",
+        "{} greift seit heute früh {} an.",
+        "{} attaque {} depuis ce matin.",
+        "{} está atacando a {} desde ayer.",
+        "{} sta attaccando {} da ieri.",
+        "{} valt {} aan sinds gisteren.",
+        "{} atakuje {} od wczoraj.",
+        "{} está atacando {} desde ontem.",
+        "{} атакует {} со вчерашнего дня.",
+        "{} 正在攻击 {}，流量很大。",
+        "{} が {} を攻撃しています。",
+    ],
+)
+def test_roles_swapped_swap_the_accusation_or_leave_it_to_a_person(says):
+    straight, swapped = accused(says.format(A, B)), accused(says.format(B, A))
+    assert straight in ([A], []) and swapped in ([B], [])
+    assert (straight == [A]) == (swapped == [B])
+    both = f"{says.format(A, B)}\nCorrection: {says.format(B, A)}\n"
+    assert accused(both) == []
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "<-- me, at home",
+        "(that was me)",
+        "own test",
+        "Test durch Inhaberin",
+        "(c'est moi)",
+        "soy yo",
+        "własny test",
+        "это я",
+        "本人登录",
+    ],
+)
+def test_a_row_that_is_the_writers_own_is_not_accused(remark):
+    rows = [f"2026-11-20 22:0{minute}:41 | {A} | blocked" for minute in range(3)]
+    table = "\n".join(["Time | Source IP | Remark", *rows, f"2026-11-20 22:07:30 | {B} | {remark}"])
+    assert B not in accused(f"Password guessing on our site, please stop it.\n\n{table}\n")
+    plain = "\n".join([*rows, f"2026-11-20 22:07:30 | {B} | {remark}"])
+    assert B not in accused(f"Password guessing on our site, please stop it.\n\n{plain}\n")
+
+
+def test_a_row_that_was_let_in_among_others_that_were_not_is_not_accused():
+    rows = f"Date | Source IP | Result\n2026-11-20 22:03:41 | {A} | locked\n2026-11-20 22:07:30 | {B} | {{}}\n"
+    assert accused(f"Brute force against our site:\n\n{rows.format('locked')}\nPlease stop.") == [A, B]
+    assert accused(f"Brute force against our site:\n\n{rows.format('ok')}\nPlease stop.") == [A]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        f"Your customer scans our network 203.0.113.16/28, above all the host {A}. Please stop it.",
+        f"Ihr Kunde scannt unser Netz 203.0.113.0/24, vor allem den Host {A}. Bitte abstellen.",
+        f"Votre client scanne notre réseau 203.0.113.0/24, surtout l'hôte {A}. Merci de l'arrêter.",
+    ],
+)
+def test_an_address_inside_the_writers_network_is_not_accused(says):
+    assert accused(says, subject="port scan") == []
+
+
+def test_what_stands_in_the_new_headers_counts_more_than_the_subject_of_an_old_ticket():
+    body = (
+        f"Thanks for {A}, but the same spammer now writes from another server of yours:\n\n"
+        f"Received: from {B} (EHLO bulk.example.net) ({B})\n"
+        "  by mx.reporter.example (192.0.2.6) with SMTP; Fri, 20 Nov 2026 10:14:51 +0100\n"
+        'From: "Help" <help@bulk.example.net>\n\nPlease act on this one as well.\n'
+    )
+    assert A not in accused(body, subject=f"Re: [Ticket 377] spam from {A}")
+
+
+def test_an_address_beside_the_accused_one_must_be_explained():
+    says = f"Hi, {A} is brute forcing our mail server since noon. Please stop it. {{}}"
+    assert accused(says.format(f"We are at {B}.")) == [A]
+    assert accused(says.format(f"Our resolver is {B}.")) == [A]
+    assert accused(says.format(f"Overview:\n\n  {A}   clean\n  {B}   clean\n")) == []
+
+
+def test_what_shows_that_it_does_not_agree_is_left_to_a_person():
+    says = f"Our scanner says that {A} is infected with a bot, the overview names {B}. One of our two sources is wrong."
+    assert accused(says) == []

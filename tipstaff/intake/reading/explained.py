@@ -1,0 +1,125 @@
+# ruff: noqa: E501 - patterns read better whole
+"""Whether the whole letter agrees with whom it accuses: each place where an address stands must be explained.
+
+An accusation that one sentence bears out may be unsaid by another: the same address suffers elsewhere, lies in a network that the
+writer calls his own, or another address stands there as well and nothing tells its part. Such a letter is left to a person.
+"""
+
+import ipaddress
+
+from tipstaff.intake.reading.accusation import is_private
+from tipstaff.intake.reading.complaint_events import Reading
+from tipstaff.intake.reading.indicators import find_networks
+from tipstaff.intake.reading.mentions import Mention
+from tipstaff.intake.reading.owners import YOUR_LIST
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.received import within
+from tipstaff.intake.reading.remarks import last_is_own
+from tipstaff.intake.reading.roles import LIKELY, SAYS, Role
+from tipstaff.intake.reading.sections import Zone
+
+_BEFORE, _BEHIND = 90, 70  # characters around an address that may tell its part
+_OWN = (
+    r"we|we're|us|our|ours|my|mine|myself|i|i'm|me|at home|wir|uns|unser\pL{0,2}|mein\pL{0,2}|ich|mir|nous|notre|nos|nôtre|mon|ma|mes|je|j'ai|moi|nuestr[ao]s?|mis?|tenemos|tengo|yo|nostr[aeio]|mi[oa]|miei|noi|io|abbiamo|ho|"
+    r"wij|ons|onze|mijn|ik|nasz\pL{0,3}|nam|nas|mój|moj\pL{1,3}|mnie|noss[ao]s?|meus?|minhas?|nós|eu|наш\pL{0,3}|мы|нам|нас|мой|моя|мо[её]\pL{0,2}|мне|меня|я"
+)
+_PARTS = (
+    r"target\pL*|ziel\pL*|dst|dest\pL*|local|lokal\pL*|victim\pL*|opfer|victimes?|servers?|serveurs?|servidor\pL*|serwer\pL*|сервер\pL*|host|hostname|hosts|box|sensor\pL*|honeypot|dns|resolver\pL*|résolveur|cdn|edge|proxy|gateway|gw|wan|lan|nat|vpn|router|routeros|firewall|mx|relay|mailserver|"
+    r"tracker|tracker_ip|exporter|agent|manager|version|monitor\pL*|probe|test\pL*|scrubbing|shortener|elsewhere|pop|c2|callback|served|informed|autho?ritative|edge|aaaa|verifier|visor|scanner|helo|pleskin?|prestashop|"
+    r"anbieter|hébergeur|fournisseur|proveedor|fornitore|aanbieder|dostawc\pL+|provedor|провайдер\pL*|legitimate|normally|usual\pL*|normalerweise|habituel\pL*|habitual\pL*|abitual\pL*|gewoonlijk|zwykle|zazwyczaj|обычно|"
+    r"attacked|scanned|gescannt\pL*|angegriffen\pL*|attaquée?s?|visée?s?|scannée?s?|atacad[ao]s?|escanead[ao]s?|colpit[aoie]|attaccat[aoie]|scansionat[aoie]|aangevallen|gescand|atakowan\pL*|skanowan\pL*|атакован\pL*|пострадал\pL*|portal\pL*|reporter|desk|sent by|(?:web)?sites?|(?:web)?seite|sitio|sito|stron[ay]|сайт\pL?|"
+    r"separately|getrennt|séparément|por separado|separatamente|apart|osobno|отдельно"
+)
+#: What tells the part of an address that is not accused: the writer's own side, or what kind of machine it is.
+_EXPLAINS = pattern(
+    rf"(?i)\b(?:{_OWN}|{_PARTS})\b|我[们方司]?|本[社行站机方]|弊[社店]|当[社店方]|自[社家]|服务器|伺服|主机是|目[标的]|受害|宛先|受信|サーバ|代理|網関|网关|解析|测试|検証|別の"
+)
+_OWN_NET = pattern(
+    r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|nos|mon|nuestr[ao]s?|mis?|nostr[aeio]|mi[oa]|onze|ons|mijn|nasz\pL{0,3}|mój|moj\pL{1,3}|noss[ao]s?|meus?|minhas?|наш\pL{0,3}|мо[йяюеи])\b|我[们司方]?的?|本[社行校]|弊社|当社|自社)[^.!?\n]{0,40}$"
+)
+#: ``one of the two is wrong``: the writer says that what he shows does not agree.
+_AT_ODDS = pattern(
+    r"(?i)\b(?:contradict\pL*|(?:does not|doesn't|do not|don't) (?:add up|match up|agree with each other|fit together)|at odds|one of (?:the|our|my|these|them)(?: two)?\s?(?:\pL+ )?(?:is|must be) (?:wrong|mistaken)|"
+    r"widersprech\pL*|widerspruch\pL*|passt nicht zusammen|contredi\pL*|contradi\pL*|contraddi\pL*|tegenstrijdig\pL*|tegenspre\pL*|klopt dus niet|sprzeczn\pL*|противореч\pL*|не сходится)\b|互相矛盾|矛盾して|不确定|我不肯定|矛盾"
+)
+
+
+def unexplained(reading: Reading) -> str:
+    """Why the letter as a whole does not bear out its accusation; '' where every address in it is explained."""
+    accusation = reading.accusation
+    accused = set(accusation.accused)
+    if not accused:
+        return ""
+    prose = [one for one in accusation.mentions if one.line.zone is not Zone.LOG]
+    for one in prose:
+        if one.ip in accused and one.role in (Role.VICTIM, Role.OTHER) and one.strength >= SAYS and one.ip != reading.spam_source:
+            return f"it accuses {one.ip} and speaks of it as of another's ({one.cue})"
+    if ip := _in_own_network(reading, accused):
+        return f"{ip} lies in a network that the writer calls his own"
+    if (hop := reading.facts.pasted_hop) and hop[0].from_ip and not _is_known(reading, hop[0].from_ip, accused):
+        return f"it accuses {', '.join(accused)} and shows headers of a mail from {hop[0].from_ip}"
+    others = _others(reading, accused)
+    if others and _AT_ODDS.search(reading.facts.own_words):
+        return "it says that what it shows does not agree"
+    for ip, mentions in others.items():
+        if not any(_is_told(reading.facts.text, one, reading.facts.reporter_domains) for one in mentions):
+            return f"it accuses {', '.join(accusation.accused[:3])} and does not say what {ip} is"
+    return ""
+
+
+def _in_own_network(reading: Reading, accused: set[str]) -> str:
+    text = reading.facts.text
+    for network in find_networks(text) if "/" in text else ():
+        if not _OWN_NET.search(text[max(0, network.start - 60) : network.start]):
+            continue
+        span = ipaddress.ip_network(network.value, strict=False)
+        for ip in accused:
+            if ipaddress.ip_address(ip) in span:
+                return ip
+    return ""
+
+
+def _is_known(reading: Reading, ip: str, accused: set[str]) -> bool:
+    """Whether who handed the mail over is accused, told to be somebody else, or handed on what an accused one sent."""
+    accusation = reading.accusation
+    if ip in accused or ip in accusation.victims or any(one.ip == ip and one.role is Role.OTHER for one in accusation.mentions):
+        return True
+    return any(line.zone is Zone.HEADERS and any(one in line.text for one in accused) for line in reading.facts.lines)
+
+
+def _others(reading: Reading, accused: set[str]) -> dict[str, list[Mention]]:
+    """Public addresses whose part nothing has told so far, with the places where they stand."""
+    accusation = reading.accusation
+    told = accused | set(accusation.victims) | {entry.dst for _, entry in accusation.logs}
+    told |= {entry.src for _, entry in accusation.logs if entry.good}
+    told |= {one.ip for one in accusation.mentions if one.role in (Role.VICTIM, Role.OTHER, Role.NEUTRAL)}
+    explaining = {line.number for line, entry in accusation.logs if entry.src in accused}
+    ours = reading.facts.message.hints.own_networks  # who is outside them is not ours to accuse, whatever his part
+    others: dict[str, list[Mention]] = {}
+    for one in accusation.mentions:
+        if (
+            one.ip not in told
+            and not is_private(one.ip)
+            and one.line.number not in explaining
+            and (not ours or within(one.ip, ours))
+        ):
+            others.setdefault(one.ip, []).append(one)
+    if others and accusation.mentions and accusation.mentions[-1].ip in others and last_is_own(reading.facts.text):
+        del others[accusation.mentions[-1].ip]
+    return others
+
+
+def _is_told(text: str, one: Mention, domains: frozenset[str]) -> bool:
+    """Whether the words around an address tell what it is to the writer."""
+    start, end = one.found.start, one.found.end
+    if text[start:end] != one.found.as_written or one.line.zone in (Zone.CLOSING, Zone.SIGNATURE):
+        return True
+    if any(name in one.line.text for name in domains):
+        return True
+    low = max(0, start - _BEFORE)
+    lead = text[low:start].rpartition("\n\n")[2]
+    if one.role is Role.ACCUSED and YOUR_LIST.search(one.cue):
+        return False
+    if one.role is Role.ACCUSED and one.strength < LIKELY:
+        return True  # ``on A``, ``server A``: where it happened
+    return _EXPLAINS.search(f"{lead} {text[end : end + _BEHIND].partition(chr(10) * 2)[0]}") is not None
