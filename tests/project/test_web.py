@@ -1,6 +1,11 @@
 """What every page carries, and where the pages are."""
 
+import logging
+import logging.config
+import sys
+
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import get_resolver
 
@@ -24,3 +29,15 @@ def test_no_inline_script_is_ever_allowed() -> None:
     rules = dict(rule.split(" ", 1) for rule in security.POLICY.split("; "))
     assert rules["default-src"] == "'none'" and rules["script-src"] == "'self'"
     assert rules["frame-ancestors"] == "'none'"
+
+
+@pytest.mark.parametrize("place", ["c", "my/sign-in", "my/confirm", "confirm", "status"])
+def test_no_log_holds_a_link_by_which_somebody_could_act(place: str) -> None:
+    token = "Zm9vYmFyYmF6cXV4LWZvb2Jhci1iYXo"
+    try:
+        raise ValueError(f"https://abuse.example.net/{place}/{token}/")
+    except ValueError:
+        why = sys.exc_info()
+    made = logging.config.DictConfigurator(settings.LOGGING).configure_formatter(dict(settings.LOGGING["formatters"]["line"]))
+    line = made.format(logging.LogRecord("django.request", 30, "", 1, "Forbidden: %s", (f"/{place}/{token}/renew/",), why))
+    assert f"django.request: Forbidden: /{place}/..." in line and "Traceback" in line and token not in line
