@@ -10,6 +10,7 @@ from tipstaff.cases import arrivals
 from tipstaff.cases.models import Case, CaseReport, JournalEntry, Notice
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.models import Submission
+from tipstaff.kernel.errors import Refused
 from tipstaff.pipeline import batch, sweeping
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.reports.models import AcceptedRisk, Event, Report, Rule, Tally
@@ -384,6 +385,10 @@ def test_held_events_wait_until_somebody_releases_them():
     (row,) = held.waiting()
     assert (row.category, row.events) == ("phishing", 2)
     known = contexts.load(NOW)
+    colleagues(alice="analyst", amir="auditor")
+    for stranger in ("amir", "nobody", "contact:1"):
+        with pytest.raises(Refused):
+            held.release(customer=row.customer, category="phishing", context=known, by=stranger, now=NOW)
     assert held.release(customer=row.customer, category="phishing", context=known, by="alice", now=NOW) == 2
     assert held.release(customer=row.customer, category="phishing", context=known, by="alice", now=NOW) == 0
     case = Case.objects.get()
@@ -398,5 +403,8 @@ def test_held_events_can_be_set_aside_with_a_reason():
     rule("hold", category=["phishing"])
     deliver(report(event(CAROL)))
     (row,) = held.waiting()
+    colleagues(alice="analyst", amir="auditor")
+    with pytest.raises(Refused):
+        held.set_aside(customer=row.customer, category="phishing", by="amir", reason="a drill", now=NOW)
     assert held.set_aside(customer=row.customer, category="phishing", by="alice", reason="a drill", now=NOW) == 1
     assert not held.waiting() and not Case.objects.exists()

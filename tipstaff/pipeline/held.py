@@ -7,9 +7,11 @@ import polars as pl
 from django.db import connection, transaction
 
 from tipstaff.audit.services import record
+from tipstaff.cases import people
 from tipstaff.kernel import bulk
 from tipstaff.pipeline import matters, reattribution
 from tipstaff.pipeline.context import Context
+from tipstaff.policy.edition import Role
 from tipstaff.reports.bulk import lock_writer
 from tipstaff.reports.rules import Action
 
@@ -39,6 +41,7 @@ def waiting() -> list[Waiting]:
 @transaction.atomic
 def release(*, customer: int, category: str, context: Context, by: str, now: datetime) -> int:
     """Let held events open or join cases as if no rule had held them. Returns how many; call again while there are more."""
+    people.require(by, Role.ANALYST)
     lock_writer()
     rows = _held(customer, category)
     if not len(rows):
@@ -64,6 +67,7 @@ def release(*, customer: int, category: str, context: Context, by: str, now: dat
 @transaction.atomic
 def set_aside(*, customer: int, category: str, by: str, reason: str, now: datetime) -> int:
     """Keep held events as a record only, with the reason on the record."""
+    people.require(by, Role.ANALYST)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE reports_event SET action = 1 WHERE action = 4 AND customer_id = %s AND category = %s", [customer, category]

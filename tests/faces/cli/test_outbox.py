@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from tests.correspondence.given import promised
 from tipstaff.audit.models import Entry
 from tipstaff.correspondence.models import OutboxMessage, Wording
+from tipstaff.faces.cli.held import held
 from tipstaff.faces.cli.outbox import outbox, wording
 from tipstaff.kernel.errors import InputError, NotFound, Refused
 
@@ -42,6 +43,16 @@ def test_the_links_by_which_people_act_are_not_printed(path, how):
     row = promised(body=f"Dear Carol,\nopen http://127.0.0.1:8700/{path}/{secret}/ now.", subject="a link")
     told = run(outbox, "show", str(row.pk), *how).stdout
     assert f"http://127.0.0.1:8700/{path}/..." in told and secret not in told and "Dear Carol" in told
+
+
+@pytest.mark.parametrize("name", ["system:mailer", "contact:7", "token:feed", "cli:somebody-else"])
+def test_nobody_acts_in_the_name_of_a_program_or_a_contact(name):
+    row = promised()
+    for group, words in ((outbox, ["withdraw", str(row.pk)]), (held, ["release", "7", "c2"])):
+        told = run(group, *words, "--by", name)
+        assert told.exit_code == 2 and "name a member of staff" in told.output
+    row.refresh_from_db()
+    assert row.state == "waiting" and not Entry.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,11 @@ def _person(ctx: click.Context, option: click.Parameter, value: str) -> str:
     return value
 
 
+def own_shell_or_person(ctx: click.Context, option: click.Parameter, value: str) -> str:
+    """For what this shell's user may do in their own name as well."""
+    return value if value == shell() else _person(ctx, option, value)
+
+
 def by_option(**more: Any) -> Any:
     """The option ``--by`` of a command that decides."""
     given = {

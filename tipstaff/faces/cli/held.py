@@ -4,12 +4,13 @@ import json
 
 import click
 
+from tipstaff.faces.cli.acting import ActingGroup, by_option
 from tipstaff.kernel.clock import now
 from tipstaff.pipeline import context
 from tipstaff.pipeline import held as holding
 
 
-@click.group()
+@click.group(cls=ActingGroup)
 def held() -> None:
     """Events that a rule holds until somebody decides."""
 
@@ -35,7 +36,7 @@ def list_(as_json: bool) -> None:
 @held.command()
 @click.argument("customer", type=int)
 @click.argument("category")
-@click.option("--by", required=True, help="Who decides; goes on the record.")
+@by_option()
 @click.option("--aside", is_flag=True, help="Keep them as a record only instead.")
 @click.option("--reason", default="", help="Why; needed with --aside.")
 def release(customer: int, category: str, by: str, aside: bool, reason: str) -> None:

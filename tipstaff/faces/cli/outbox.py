@@ -1,6 +1,5 @@
 """``tipstaff outbox``: what waits, is held, failed, was sent; retry, hold, release, withdraw. And ``tipstaff wording``."""
 
-import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,13 @@ from tipstaff.correspondence import outbox as acts
 from tipstaff.correspondence.catalogue import Source
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.correspondence.veiling import veiled
-from tipstaff.faces.cli.acting import ActingGroup
+from tipstaff.faces.cli.acting import ActingGroup, own_shell_or_person, shell
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 REASON = click.option("--reason", default="", help="Why, for the record.")
-BY = click.option("--by", default=lambda: f"cli:{getpass.getuser()}", help="Who does it, for the record.")
+BY = click.option("--by", default=shell, callback=own_shell_or_person, help="Who does it, for the record.")
 EXIT_PARTLY = 4
 
 
