@@ -8,8 +8,10 @@ from django.test import Client
 
 from tipstaff.accounts.models import Acceptance, Contact
 from tipstaff.audit.models import Entry
+from tipstaff.correspondence import links
 from tipstaff.faces.portal.models import AddressToConfirm
 from tipstaff.faces.portal.views.contacts import CONFIRM_FOR
+from tipstaff.kernel.clock import now as clock_now
 from tipstaff.policy import queries as policy
 from tipstaff.policy.models import StoredEdition
 
@@ -54,6 +56,19 @@ def test_another_address_counts_once_its_mail_was_opened_and_the_old_one_is_told
     assert mailed()[1].recipient == "abuse@carol.example" and "has another one now" in mailed()[1].body
     assert Client().post(link).status_code == 404
     assert carol.get("/my/").status_code == 302, "the session was of the old address"
+
+
+def test_links_that_lie_in_a_mailbox_which_the_contact_has_left_open_nothing_but_a_new_one(world, carol, mailed):
+    own, case = world.contacts["carol"], f"case:{world.cases['carol'].pk}"
+    Contact.objects.filter(pk=own.pk).update(confirmed_at=world.now - timedelta(days=9))
+    old = f"/c/{links.token_of(case, f'contact:{own.pk}', world.now - timedelta(days=1))}/"
+    assert Client().get(old).status_code == 200
+    carol.post(f"/my/contacts/{own.pk}/", details(own, email="new@carol.example"))
+    Client().post(secret_in(mailed()[0]))
+    assert Client().get(old).status_code == 410 and Client().post(f"{old}acknowledge/").status_code == 410
+    Client().post(f"{old}renew/")
+    assert mailed()[-1].recipient == "new@carol.example"
+    assert Client().get(f"/c/{links.token_of(case, f'contact:{own.pk}', clock_now())}/").status_code == 200
 
 
 def test_a_contact_is_added_once_it_confirmed(world, carol, mailed):

@@ -1,8 +1,8 @@
 """Who is looking: by a session of the portal, or by a link from a mail. Views get their visitor, and their case, only from here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, tzinfo
 from functools import wraps
 from typing import Any
 
@@ -127,8 +127,15 @@ def _by_token(request: HttpRequest, token: str, now: datetime) -> Here | links.O
     contact = contact_of(opened)
     if contact is None:
         return None
+    if _moved_since(contact, opened):
+        return replace(opened, expired=True)
     visitor = Visitor({contact.customer_id: contact.pk}, only=int(opened.subject.partition(":")[2]))
     return _here(request, visitor, contact, now, base=f"/c/{token}/")
+
+
+def _moved_since(contact: Contact, opened: links.Opened) -> bool:
+    """Whether the contact's address was confirmed anew since: then the link lies in a mailbox that is the contact's no more."""
+    return contact.confirmed_at is not None and contact.confirmed_at - opened.given_at >= timedelta(seconds=1)  # links know seconds
 
 
 def contact_of(opened: links.Opened) -> Contact | None:
