@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from tipstaff.accounts.access import may, require
-from tipstaff.cases.models import Case
+from tipstaff.cases.models import Case, Ruling
 from tipstaff.evidence.access import Grant, grant
 from tipstaff.evidence.models import Blob
 from tipstaff.kernel.errors import NotFound, Refused
@@ -18,6 +18,13 @@ def visible_to(staff: Any) -> "QuerySet[Case]":
     if not may(staff, "see cases"):
         return Case.objects.none()
     return Case.objects.all() if may(staff, "see restricted cases") else Case.objects.exclude(state=RESTRICTED)
+
+
+def set_apart(staff: Any) -> "QuerySet[Ruling]":
+    """Which cases were set apart, by whom and why, for the two roles of the sealed queue, whether or not they read the desk."""
+    require(staff, "see restricted cases")
+    rows = Ruling.objects.filter(kind="sealed", case__state=RESTRICTED).select_related("case__customer")
+    return rows.order_by("at", "pk")
 
 
 def case_for(staff: Any, number: int) -> Case:

@@ -112,9 +112,3 @@ def agree(*, ruling: int, by: str, now: datetime) -> Ruling:
     journal(case=row.case, kind="ruling", text=f"agrees with {row.by}: {row.reason}", by=by, now=now, ruling=row.pk)
     record(by=by, action="case.second_review", subject=f"case:{row.case_id}", now=now, ruling=row.pk)
     return row
-
-
-@transaction.atomic
-def seal(*, case: int, reason: str, by: str, now: datetime) -> Case:
-    """Illegal imagery or imminent threat: the case goes to the two named roles, and no word to the customer."""
-    return _ruled(case, "sealed", Event.SEALED, reason, by, now)

@@ -250,6 +250,12 @@ def erase_unseen(*, blob: Blob, reason: str, by: str, now: datetime) -> bool:
     return bool(_erase([blob], by=by, now=now))
 
 
+def put_seal_on(*, blob: Blob, reason: str, by: str, now: datetime) -> None:
+    """From now on nobody at the desk opens it, and it has no end; who may decide that is known above this layer."""
+    Blob.objects.filter(pk=blob.pk).update(evidence_class="sealed", retain_until=None)
+    record(by=by, action="evidence.seal", subject=f"blob:{bytes(blob.sha256).hex()}", reason=reason, now=now)
+
+
 def take_seal_off(*, blob: Blob, evidence_class: str, reason: str, by: str, now: datetime) -> None:
     """Sealed evidence becomes ordinary again, with its retention; who may decide that is known above this layer."""
     period = RETENTION[evidence_class]

@@ -167,3 +167,18 @@ def test_every_step_refuses_an_empty_form_and_strangers(step):
 
 def test_a_step_that_does_not_exist_is_not_found():
     assert Page(Desk()).do("explode").status_code == 404
+
+
+def test_what_must_go_unseen_is_set_apart_and_gone_from_whoever_did_it(page):
+    found = page.open()
+    assert found["seal"].weight == "danger" and "no word to the customer" in found["seal"].hint
+    assert page.do("seal", reason="").status_code == 422 and page.story.state == "TICKETED"
+    answer = page.do("seal", reason="imagery of a child")
+    assert (answer.status_code, answer["Location"], page.story.state) == (302, "/queue/", "RESTRICTED_CASE")
+    with clock.frozen(page.story.now):
+        assert page.as_("alice").get(f"/cases/{page.story.number}/").status_code == 404
+        assert page.as_("colin").get(f"/cases/{page.story.number}/").status_code == 200
+        listed = page.as_("colin").get("/sealed/").content.decode()
+        assert "imagery of a child" in listed and f'href="/cases/{page.story.number}/"' in listed
+    page.do("accept", by="colin", reason="taken down and reported")
+    assert page.story.state == "RESOLVED"

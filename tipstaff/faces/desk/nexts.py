@@ -227,8 +227,10 @@ def _restrict(asked: Asked) -> Next | None:
 def _rest(asked: Asked) -> list[Next | None]:
     said = (Field("text", "What was said", "area"),)
     ends = Next("end", "Propose termination…", hint="two people, final notice, time to fetch data", weight="danger")
+    unseen = "counsel and the authority liaison alone see it from then on; no word to the customer; its evidence is shut and kept"
     return [
         _emergency(asked),
+        _judged(asked, Event.SEALED, Next("seal", "Set apart, unseen…", hint=unseen, weight="danger")),
         *_judgements(asked),
         _judged(asked, Event.CONTACTED, Next("contacted", "The customer got in touch…", said)),
         *_pauses(asked),

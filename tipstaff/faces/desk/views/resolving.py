@@ -9,8 +9,20 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from tipstaff.cases import appeals, extensions, queries, resolution, restriction, speech, statements, termination, timing, wrong
-from tipstaff.cases.access import case_for
+from tipstaff.cases import (
+    appeals,
+    extensions,
+    queries,
+    resolution,
+    restriction,
+    setting_apart,
+    speech,
+    statements,
+    termination,
+    timing,
+    wrong,
+)
+from tipstaff.cases.access import case_for, visible_to
 from tipstaff.cases.models import Approval, Case
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.kernel.clock import now as clock_now
@@ -68,6 +80,9 @@ def do(request: DeskRequest, number: int, step: str) -> HttpResponse:
         raise NotFound(f"There is no step {step!r}.")
     move(Asking(request, found, clock_now()))
     queries.forget_counts()
+    if not visible_to(request.user).filter(pk=found.pk).exists():
+        messages.success(request, f"Case #{found.pk} is set apart: counsel and the authority liaison have it now.")
+        return redirect("/queue/")
     messages.success(request, "Done. It is on the timeline.")
     return redirect(f"/cases/{found.pk}/")
 
@@ -145,6 +160,7 @@ STEPS: dict[str, Step] = {
     "accept": _case(resolution.accept_fix, "reason"),
     "hand_back": _case(resolution.not_adequate, "reason"),
     "dispute": _case(resolution.decide_dispute, "decision", "reason"),
+    "seal": _case(setting_apart.seal, "reason"),
     "intact": _case(resolution.leave_intact, "reason"),
     "exception": _case(resolution.exception, "code", "reason"),
     "judge": _case(resolution.judge_other, "reason"),

@@ -6,7 +6,9 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
+from tipstaff.accounts.access import may
 from tipstaff.audit.services import record
+from tipstaff.cases.access import set_apart
 from tipstaff.faces.desk.access import SEALED, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.intake import clearance
@@ -32,7 +34,9 @@ def sealed(request: DeskRequest) -> HttpResponse:
         }
         for row in sealed_for(request.user).order_by("due_at", "id")[:SHOWN]
     ]
-    answer = page(request, "desk/sealed.html", {"screen": "sealed", "now": now, "rows": rows})
+    apart = set_apart(request.user)[:SHOWN]
+    context = {"screen": "sealed", "now": now, "rows": rows, "apart": apart, "opens": may(request.user, "see cases")}
+    answer = page(request, "desk/sealed.html", context)
     answer["Cache-Control"] = "no-store"
     return answer
 
