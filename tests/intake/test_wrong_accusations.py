@@ -213,3 +213,84 @@ def test_a_letter_with_the_headers_of_two_mails_says_which_one_was_not_taken() -
     assert any("begins another mail, handed over by 198.51.100.67" in warning for warning in draft.warnings)
     once = read(head + mail.format(BORDER) + mail.format(BORDER))
     assert not any("begins another mail" in warning for warning in once.warnings)
+
+
+V3 = json.loads((OWN / "parsers" / "xarf" / "v3_flat.json").read_text("utf-8"))
+HEAD = "From: rita@example.org\nTo: abuse@example.net\nSubject: {}\nDate: Sun, 22 Nov 2026 09:00:00 +0000\n"
+X_ARF = (
+    "Reported-From: rita@example.org\nCategory: abuse\nReport-Type: login-attack\nUser-Agent: test\nReport-ID: 1@example.org\n"
+    "Date: Sun, 22 Nov 2026 08:00:00 +0000\nSource-Type: ipv4\nService: ssh\n"
+)
+
+
+def v3(**fields: object) -> str:
+    report = {key: value for key, value in V3["Report"].items() if not key.lower().startswith("source")}
+    return json.dumps(V3 | {"Report": report | fields})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        v3(SourceIp="203.0.113.7", Source={"IP": "203.0.113.8"}),
+        v3(SourceIp="203.0.113.7", sourceIP="203.0.113.8"),
+        v3(SourceIp="203.0.113.7", Source={"Value": "203.0.113.8"}),
+        v3(Source={"IP": "203.0.113.7", "URL": "http://203.0.113.8/x"}),
+        HEAD.format("abuse report") + f"X-XARF: PLAIN\n\n{X_ARF}Source: 203.0.113.7\nSource-IP: 203.0.113.8\n",
+        HEAD.format("abuse report") + f"X-XARF: PLAIN\n\n{X_ARF}Source: 203.0.113.7\nSource: 203.0.113.8\n",
+        HEAD.format("[fail2ban] sshd: banned 203.0.113.8")
+        + "\nThe IP 203.0.113.7 has just been banned by Fail2Ban after 5 attempts against sshd.\n",
+    ],
+)
+def test_what_names_two_sources_is_a_persons_to_decide_with_both_as_candidates(content: str) -> None:
+    draft = read(content)
+    assert draft.disposition is NEEDS
+    assert sorted(str(ip) for ip in addresses(draft)) == ["203.0.113.7", "203.0.113.8"]
+    assert any("different addresses as the source" in need and "203.0.113.8 (" in need for need in draft.needs)
+
+
+def test_what_says_one_source_in_two_ways_is_one_accusation() -> None:
+    draft = read(v3(SourceIp="203.0.113.7", Source={"IP": "::ffff:203.0.113.7", "Port": 22}, SourcePort=22))
+    assert draft.disposition is REPORT and addresses(draft) == ["203.0.113.7"] and draft.events[0].port == 22
+    assert read(v3(SourceIp="203.0.113.7", Source={"Port": 22}, SourcePort=23)).events[0].port is None
+
+
+def test_an_arf_field_with_two_addresses_or_two_ports_names_neither() -> None:
+    both = read(FEEDBACK.format(fields="Source-IP: 203.0.113.7, 203.0.113.8", trace=BORDER))
+    assert both.disposition is NEEDS and not both.events
+    ports = read(
+        FEEDBACK.format(fields="Source-IP: 203.0.113.7 (mail.example.com)\nSource-Port: 4000\nSource-Port: 4001", trace="")
+    )
+    assert addresses(ports) == ["203.0.113.7"] and ports.events[0].port is None
+
+
+def test_a_subject_or_a_field_beside_the_standard_that_says_otherwise_never_acts_by_itself() -> None:
+    beside = json.dumps(json.loads(LOGIN) | {"source_ip": "203.0.113.99"})
+    same = json.dumps(json.loads(LOGIN) | {"source_ip": SOURCE})
+    assert read(beside).experimental and any("203.0.113.99" in one for one in read(beside).warnings)
+    assert not read(same).experimental
+    mail = FEEDBACK.replace("Subject: complaint", "Subject: complaint about message from 203.0.113.66").format(
+        fields="", trace=BORDER
+    )
+    assert read(mail).experimental and not read(mail.replace("203.0.113.66", "198.51.100.66")).experimental
+
+
+ROWS = [
+    ("source,ip", "203.0.113.5,198.51.100.9"), ("src_ip,ip", "203.0.113.5,198.51.100.9"),
+    ("attacker_ip,source_ip", "203.0.113.5,198.51.100.9"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("columns", "values"), ROWS)
+def test_columns_that_name_the_accused_alike_accuse_only_where_they_agree(columns: str, values: str) -> None:
+    same = ",".join(["203.0.113.7"] * 2)
+    draft = read(f"timestamp,{columns}\n{TIME},{values}\n{TIME},{same}\n", "a.csv")
+    assert addresses(draft) == ["203.0.113.7"]
+    assert any("row 1: columns" in one and "different addresses" in one for one in draft.warnings)
+    rows = [dict(zip(columns.split(","), values.split(","), strict=True)) | {"timestamp": TIME}]
+    assert read(json.dumps(rows), "a.json").disposition is NEEDS
+
+
+@pytest.mark.parametrize("columns", ["src_ip,server_ip", "src_ip,dst_ip", "ipv4,ipv6", "ip,source"])
+def test_columns_of_the_other_side_of_both_families_and_of_words_contradict_nothing(columns: str) -> None:
+    other = {"ipv4,ipv6": "2001:db8::1", "ip,source": "honeypot-3"}.get(columns, "198.51.100.9")
+    assert addresses(read(f"timestamp,{columns}\n{TIME},203.0.113.7,{other}\n", "a.csv")) == ["203.0.113.7"]

@@ -17,6 +17,7 @@ from tipstaff.intake.message import Message
 from tipstaff.intake.reading.indicators import normal_ip
 from tipstaff.intake.reading.labels import read_labels, squeezed
 from tipstaff.intake.reading.mailboxes import mailbox
+from tipstaff.intake.reading.repeated_keys import Repeating, may_say_more, with_repeats
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.taxonomy import xarf_of
 from tipstaff.kernel.errors import ParseError
@@ -173,6 +174,7 @@ def _documents(message: Message) -> list[dict]:
             continue
         try:
             document = orjson.loads(part.content)
+            document = with_repeats(part.content) if may_say_more(part.content, document) else document
         except ValueError:
             continue
         inside = document.get("data") if isinstance(document, dict) else None
@@ -186,6 +188,9 @@ def _documents(message: Message) -> list[dict]:
 
 def _read_document(document: dict, draft: ReportDraft) -> None:
     """A ``check`` answer with its reports; one without reports is reputation only and accuses of nothing in particular."""
+    if isinstance(document, Repeating) and "ipAddress" in document.twice:
+        draft.needs.append("data.ipAddress stands twice; which of them is meant, nobody can say")
+        return
     ip = normal_ip(document["ipAddress"])
     if ip is None:
         draft.needs.append(f"data.ipAddress {document['ipAddress'][:60]!r} is not an address")

@@ -15,6 +15,7 @@ from defusedxml.ElementTree import fromstring
 from tipstaff.intake.drafts import Confidence, Disposition, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import HEAD, Message
 from tipstaff.intake.reading.acns_elements import elements_512
+from tipstaff.intake.reading.contradictions import leave_to_a_person, named
 from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import read_time
@@ -23,6 +24,7 @@ from tipstaff.kernel.errors import ParseError
 name = "acns"
 experimental = False
 
+_ADDRESSES = ("IP_Address", "IPAddress")
 MAX_XML = 2_000_000
 MAX_NOTICE = 500_000  # characters of one notice
 MAX_NOTICES = 2_000
@@ -133,6 +135,11 @@ def _draft(root: Element, kind: str, message: Message, place: str) -> ReportDraf
         return _other_document(draft, root, kind)
     for source in root.findall("Source") or [root]:
         draft.events.append(_event(source, root, place, draft))
+        stated = [
+            (f"{place}: Source/{tag}", " ".join((one.text or "").split())) for tag in _ADDRESSES for one in source.iterfind(tag)
+        ]
+        if len(rivals := named(stated)) > 1:
+            leave_to_a_person(draft, len(draft.events) - 1, rivals)
     works = [_work(item) for item in root.iterfind("Content/Item")][:200]
     draft.copyright = {
         "works": works,

@@ -34,6 +34,7 @@ _SET_ASIDE = {
 _LETTER = pattern(
     r"(?is)received\s+from\s+(?:the\s+)?(?:IP(?:\s+address)?\s+|host\s+)?\[?([0-9a-f:.]{4,45})\]?\s*(?:on\s+([^\n]{10,60}))?"
 )
+_COMMENT = pattern(r"\([^()]*\)")
 _LETTER_ON = pattern(r"(?i)received\s+from\s+\S+\s+on\s+([^\n]{10,60})")
 _SUBJECT = pattern(r"(?i)complaint about message from\s+\[?([0-9a-f:.]{4,45})")
 _SPF = pattern(r"(?i)(?:sender\s+IP\s+is|client-ip\s*[=:]|designates)\s*\[?([0-9a-f:.]{4,45})")
@@ -49,7 +50,7 @@ class _Facts:
     ip_in: str = ""
     moment: Moment | None = None
     moment_in: str = ""
-    unproved: bool = False  # the address stands in a trace line that the sender could write
+    unproved: bool = False  # the address stands in a trace line that the sender could write, or something contradicts it
     warnings: list[str] = field(default_factory=list)
 
 
@@ -124,8 +125,8 @@ def _description(inner: Message | None) -> str | None:
 def _find_source(facts: _Facts, fields: Fields, message: Message, inner: Message | None, where: str) -> None:
     """Source-IP; else the address that the letter names; else the hop that handed the reported mail over."""
     given = fields.first("source-ip").split()
-    stated = normal_ip(given[0]) if given else None
-    several = sorted({ip for value in fields.every("source-ip") if (ip := normal_ip(value.partition(" ")[0]))})
+    several = sorted({ip for value in fields.every("source-ip") for ip in _addresses_in(value)})
+    stated = several[0] if several else None
     if len(several) > 1:  # RFC 5965 section 3.2: at most once; which of them sent it, nobody can say
         facts.warnings.append(f"Source-IP names several addresses: {', '.join(several[:20])}")
         return
@@ -151,6 +152,12 @@ def _find_source(facts: _Facts, fields: Fields, message: Message, inner: Message
     _compare(facts, message, hop)
 
 
+def _addresses_in(value: str) -> list[str]:
+    """The addresses of one value, without those of comments (RFC 5322 section 3.2.2)."""
+    words = _COMMENT.sub(" ", value).replace(",", " ").replace(";", " ").split()
+    return [ip for word in words[:50] if (ip := normal_ip(word))]
+
+
 def _by_spf(inner: Message) -> tuple[str | None, str]:
     """The address that the receiving server checked SPF for, where there is no trace field to read."""
     for header in ("received-spf", "authentication-results"):
@@ -169,8 +176,10 @@ def _compare(facts: _Facts, message: Message, hop: Hop | None) -> None:
         facts.ip, facts.ip_in = told, "Subject"
     elif told and told != facts.ip:
         facts.warnings.append(f"the subject names {told}, the evidence {facts.ip}; the evidence was taken")
+        facts.unproved = True
     elif hop is not None and hop.from_ip and facts.ip_in == "letter" and hop.from_ip != facts.ip:
         facts.warnings.append(f"the letter names {facts.ip}, the trace of the reported mail {hop.from_ip}")
+        facts.unproved = True
 
 
 def _find_time(facts: _Facts, fields: Fields, message: Message, inner: Message | None, where: str) -> None:
@@ -227,7 +236,8 @@ def _event(facts: _Facts, fields: Fields, inner: Message | None) -> EventDraft:
         event.occurred_at, event.time_as_written = moment.at, moment.as_written
         event.earliest, event.latest = moment.earliest, moment.latest
         event.found_in["occurred_at"] = facts.moment_in
-    port = fields.first("source-port").strip()
+    ports = {value.strip() for value in fields.every("source-port")}
+    port = ports.pop() if len(ports) == 1 else ""  # of two, neither: on a shared address it would accuse somebody
     if port.isdigit() and 0 < int(port) < 65_536:
         event.port = int(port)
     event.protocol = "tcp"

@@ -80,7 +80,8 @@ def _rows(letter: str):
         elif columns and len(cells) >= len(columns):
             if len(cells) > len(columns):  # a bar inside the URL, which stands last
                 cells[len(columns) - 1 :] = ["|".join(cells[len(columns) - 1 :])]
-            yield number, dict(zip(columns, cells, strict=True))
+            twice = {name for name in columns if len({cell for one, cell in zip(columns, cells, strict=True) if one == name}) > 1}
+            yield number, {name: cell for name, cell in zip(columns, cells, strict=True) if name not in twice}
 
 
 def _event(number: int, row: dict[str, str], category: str, draft: ReportDraft) -> EventDraft:

@@ -6,8 +6,9 @@ sender's own pages (``feedback_url``, the FAQ) are not accused.
 
 from tipstaff.intake.drafts import Confidence, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message
+from tipstaff.intake.reading.contradictions import named
 from tipstaff.intake.reading.indicators import host_of, normal_domain, normal_ip, normal_url
-from tipstaff.intake.reading.labels import read_labels, value_of
+from tipstaff.intake.reading.labels import read_labels, squeezed, value_of
 from tipstaff.intake.reading.mailboxes import mailbox
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.plain_yaml import Fields, read_mappings
@@ -138,6 +139,10 @@ def _from_letter(message: Message) -> list[EventDraft]:
     for match in _BLOCK.finditer(message.letter[:200_000]):
         labels = read_labels(match.group(1))
         event = _facts(value_of(labels, "IP", "IP address"), value_of(labels, "URL", "URI"), value_of(labels, "Domain"), "letter")
+        rivals = named((f"letter: {label.name}", label.value) for label in labels if squeezed(label.name) in ("ip", "ipaddress"))
+        if len(rivals) > 1:  # which of them is meant, a person says
+            event.ip = None
+            event.details["sources"] = list(rivals)
         event.report_type = value_of(labels, "Result", "Signature") or None
         _read_seen(event, value_of(labels, "Tested on", "Last seen", "First seen"), "letter")
         events.append(event)

@@ -9,6 +9,7 @@ from tipstaff.intake.drafts import Confidence, Disposition, EventDraft, ReportDr
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.complaint import read_letter
 from tipstaff.intake.reading.complaint_events import Reading, fill_from_rows
+from tipstaff.intake.reading.contradictions import leave_to_a_person, named
 from tipstaff.intake.reading.indicators import find_addresses, refang
 from tipstaff.intake.reading.letter_facts import facts_of
 from tipstaff.intake.reading.mailboxes import sender_of
@@ -63,6 +64,8 @@ def parse(message: Message) -> list[ReportDraft]:
     draft.description = facts.text.strip()[:2_000]
     draft.reported_at = facts.reference
     draft.events = [_event(reading, ip, where, count, jail)]
+    if len(rivals := _all_banned(message)) > 1:
+        leave_to_a_person(draft, 0, rivals)
     return [draft]
 
 
@@ -82,6 +85,14 @@ def _banned(message: Message) -> tuple[str, str, int | None, str | None]:
             jail = groups[2] if len(groups) > 2 else None
             return found[0].value, "Subject" if expression is _SUBJECT else "letter", count, jail or _jail(message)
     raise ParseError("letter", "the banned address is missing, masked or impossible", "ask the sender for the whole address")
+
+
+def _all_banned(message: Message) -> dict[str, str]:
+    """Every address that the letter or the subject says was banned."""
+    letter = " ".join(message.letter[:20_000].split())
+    said = [("letter", refang(match.group(1))) for form in (_BANNED, _COMPLAINT) for match in form.finditer(letter + " ")]
+    subject = _SUBJECT.search(message.header("Subject"))
+    return named([*said, ("Subject", refang((subject.group(2) or subject.group(3) or "") if subject else ""))])
 
 
 def _jail(message: Message) -> str | None:

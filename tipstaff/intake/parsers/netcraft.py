@@ -134,6 +134,7 @@ def _from_report(reports: list[Found], message: Message, pairs: list) -> ReportD
         draft.needs = [need for need in draft.needs if "names no address" not in need]
     elif accused and first.ip not in accused:
         draft.warnings.append(f"the letter names {', '.join(accused[:5])}, the report names {first.ip}")
+        draft.experimental = True
     for event in draft.events:
         mine = [page for page in pages if page != event.url]
         if mine:

@@ -8,6 +8,7 @@ their drafts are experimental.
 
 from tipstaff.intake.drafts import Confidence, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message
+from tipstaff.intake.reading.contradictions import leave_to_a_person, named
 from tipstaff.intake.reading.indicators import find_addresses, host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.mailboxes import mailbox
 from tipstaff.intake.reading.patterns import pattern
@@ -93,12 +94,17 @@ def _read_source(letter: str, draft: ReportDraft) -> None:
         if ip is None:
             draft.needs.append(f"letter: Email from {match.group(1)!r} is not an address")
         draft.events.append(event)
+        rivals = named(("letter: Email from", one.group(1)) for one in _EMAIL_FROM.finditer(letter))
+        if len(rivals) > 1:
+            leave_to_a_person(draft, 0, rivals)
         return
 
 
 def _read_sites(letter: str, draft: ReportDraft) -> None:
     draft.category, draft.report_type = "spam_support", "spamvertised"
-    resolved = {(normal_url(match.group(1)) or match.group(1)): match for match in _RESOLVES.finditer(letter)}
+    resolved: dict[str, list] = {}
+    for match in _RESOLVES.finditer(letter):
+        resolved.setdefault(normal_url(match.group(1)) or match.group(1), []).append(match)
     seen = set()
     for match in _SITE.finditer(letter):
         url = normal_url(match.group(1))
@@ -108,7 +114,8 @@ def _read_sites(letter: str, draft: ReportDraft) -> None:
         event = EventDraft(
             url=url, domain=normal_domain(host_of(url)), identity=(url,), found_in={"url": "letter: Spamvertised web site"}
         )
-        where = resolved.get(url) or resolved.get(host_of(url) or "")
+        lines = resolved.get(url) or resolved.get(host_of(url) or "") or []
+        where = lines[0] if lines else None
         if where:
             event.ip = normal_ip(where.group(2))
             _stamp(event, where.group(3), "letter: is", draft)
@@ -118,6 +125,8 @@ def _read_sites(letter: str, draft: ReportDraft) -> None:
         if event.domain:
             event.found_in["domain"] = event.found_in["url"]
         draft.events.append(event)
+        if len(rivals := named(("letter: is", one.group(2)) for one in lines)) > 1:
+            leave_to_a_person(draft, len(draft.events) - 1, rivals)
 
 
 def _stamp(event: EventDraft, written: str, place: str, draft: ReportDraft) -> None:

@@ -114,7 +114,8 @@ def _events(labels: list[Label]) -> list[EventDraft]:
 
 
 def _started(source: Label) -> EventDraft:
-    event = EventDraft(ip=normal_ip(source.value.split()[0] if source.value else ""))
+    stated = {ip for word in source.value.replace(",", " ").split()[:20] if (ip := normal_ip(word))}
+    event = EventDraft(ip=stated.pop() if len(stated) == 1 else None)
     if event.ip:
         event.found_in["ip"] = f"letter line {source.line}: {source.name}"
     return event

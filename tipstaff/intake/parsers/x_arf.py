@@ -40,7 +40,9 @@ def parse(message: Message) -> list[ReportDraft]:
         raise ParseError("report.txt", "no X-ARF report can be read in this mail", "ask the sender for the report as plain YAML")
     drafts = drafts_of(found, message)
     for draft in drafts:
-        draft.warnings += _contradictions(message, draft)
+        contradictions = _contradictions(message, draft)
+        draft.warnings += contradictions
+        draft.experimental = draft.experimental or bool(contradictions)
     return drafts
 
 

@@ -12,6 +12,7 @@ import orjson
 
 from tipstaff.intake.drafts import Confidence, Disposition, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message, Part
+from tipstaff.intake.reading.contradictions import leave_to_a_person
 from tipstaff.intake.reading.indicators import host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.repeated_keys import Repeating, may_say_more, with_repeats
 from tipstaff.intake.reading.times import read_time
@@ -44,6 +45,7 @@ _CORE = frozenset(
 )
 _IDENTITY = ("url", "infringing_url", "cve_id", "service", "malware_family", "work_title", "newsgroup", "smtp_from")
 _WORK = {"work_title": "work", "work_identifier": "work_identifier", "rights_holder": "claimant", "work_category": "work_category"}
+_ALSO_SOURCE = frozenset(("source_ip", "sourceIp", "SourceIp", "SourceIP", "ip", "ip_address", "attacker_ip"))  # none of XARF v4's
 _VICTIMS = frozenset(("destination_ip", "target_ip", "DestinationIp", "DestinationIP", "TargetIp"))  # details of the attacked side
 _HOSTED = ("vulnerability",)  # categories whose service_port is a port of the accused host
 _NOT_XARF = Problem("document", "is neither XARF v4 (xarf_version) nor v1–v3 (ReporterInfo and Report)", "send one XARF object")
@@ -118,11 +120,16 @@ def draft_of(document: dict, doubts: tuple[Problem, ...] = (), place: str = "") 
 
 def _doubt_ends(draft: ReportDraft, document: dict) -> None:
     """A source that is nothing, or the victim itself: whoever wrote the document mixed something up."""
-    (event,) = draft.events
+    event = draft.events[0]
     if not (event.ip or event.domain or event.url or event.mailbox):
         stated = str(document.get("source_identifier") or "")[:60]
         draft.disposition = Disposition.NEEDS_A_PERSON
         draft.needs.append(f"the source {stated!r} is no address, domain, URL or mailbox")
+    for name in () if _ALSO_SOURCE.isdisjoint(event.details) else sorted(_ALSO_SOURCE & event.details.keys()):
+        rival = normal_ip(stated) if isinstance(stated := event.details[name], str) else None
+        if rival and event.ip and rival != event.ip:
+            draft.experimental = True
+            draft.warnings.append(f"doubtful: {event.found_in['ip']} names {event.ip}, {name} names {rival}")
     if event.ip is None or _VICTIMS.isdisjoint(event.details):
         return
     if event.ip in {address_of(victim) for name in _VICTIMS if isinstance(victim := event.details.get(name), str)}:
@@ -258,6 +265,8 @@ def _draft_legacy(document: dict, place: str) -> ReportDraft:
         sealed=category == "csam",
         events=[_legacy_event(flat, place)],
     )
+    if len(flat.named) > 1:
+        leave_to_a_person(draft, 0, {ip: f"{place}{where}" for ip, where in flat.named.items()})
     if category is None:
         draft.disposition = Disposition.NEEDS_A_PERSON
         draft.needs.append(f"XARF v{flat.version} has no type {flat.kind[:60]!r}")

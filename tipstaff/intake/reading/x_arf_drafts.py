@@ -2,9 +2,10 @@
 
 from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message
+from tipstaff.intake.reading.contradictions import leave_to_a_person
 from tipstaff.intake.reading.indicators import find_mailboxes
 from tipstaff.intake.reading.times import read_time
-from tipstaff.intake.reading.x_arf_fields import Found, doubts_of, event_of
+from tipstaff.intake.reading.x_arf_fields import Found, doubts_of, event_of, named_in
 from tipstaff.intake.taxonomy import of_x_arf
 
 
@@ -37,8 +38,10 @@ def _draft(group: list[Found], message: Message, format_name: str) -> ReportDraf
         warnings, needs = doubts_of(report, event)
         draft.warnings += warnings
         draft.needs += needs
-        draft.events.append(event)
         _leave_out_what_the_report_says(event, draft)
+        draft.events.append(event)
+        if event.ip and len(rivals := named_in(report)) > 1:
+            leave_to_a_person(draft, len(draft.events) - 1, rivals)
     if draft.needs:
         draft.disposition = Disposition.NEEDS_A_PERSON
     sent = read_time(message.header("Date"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from tipstaff.intake.drafts import EventDraft
 from tipstaff.intake.message import HEAD, Message, Part
+from tipstaff.intake.reading.contradictions import named
 from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.marks import X_ARF
 from tipstaff.intake.reading.patterns import pattern
@@ -38,6 +39,8 @@ _BEGIN = pattern(
     r"|Version)[ \t]*:"
 )
 _USED = ("Source", "Source-Type", "Date", "Report-Type", "Reported-From", "Attachment", "Occurrences")
+_ADDRESSES = ("Source-IP", "IP", "IP-Address", "Source-IP-Address", "Src-IP")
+_STATE_SOURCE = frozenset(name.lower() for name in ("Source", *_ADDRESSES))
 _SPACED_SCHEME = pattern(r"(?i)^([a-z]{3,6}):\s+//")
 _IP_WITH_PORT = pattern(r"^(\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:.]+\]):(\d{1,5})$")
 _MASKED = pattern(r"^[0-9]{1,3}(?:\.[0-9xX*]{1,4}){1,5}$|^[0-9a-fA-F:xX*]+:[0-9a-fA-F:xX*]*$")
@@ -148,7 +151,7 @@ def _read_source(found: Found, event: EventDraft, *, web: bool) -> None:
         event.domain = normal_domain(mailboxes[0].value.rpartition("@")[2])
     elif not _MASKED.match(text) and (domain := normal_domain(text)):
         event.domain, event.found_in["domain"] = domain, place
-    for name in ("Source-IP", "IP", "IP-Address", "Source-IP-Address", "Src-IP"):
+    for name in _ADDRESSES:
         if event.ip is None and (ip := normal_ip(found.fields.get(name))):
             event.ip, event.found_in["ip"] = ip, f"{found.where}: {name}"
     for name in (
@@ -163,6 +166,13 @@ def _read_source(found: Found, event: EventDraft, *, web: bool) -> None:
     stated = normal_domain(found.fields.get("Domain", "Source-Domain"))
     if stated:
         event.domain, event.found_in["domain"] = stated, f"{found.where}: Domain"
+
+
+def named_in(found: Found) -> dict[str, str]:
+    """Every address that a field states as the source, also where a field stands twice."""
+    asked = _STATE_SOURCE - {"ip", "ip-address"} if found.inline else _STATE_SOURCE  # prose around it says "IP" of anybody
+    pairs = [(name, _IP_WITH_PORT.sub(r"\1", value)) for name, value in found.fields.pairs if name.lower() in asked]
+    return named((f"{found.where}: {name}", value) for name, value in pairs)
 
 
 def _read_url(event: EventDraft, url: str, place: str) -> None:

@@ -8,11 +8,13 @@ type must be right; everything else is kept as it came.
 from dataclasses import dataclass, field
 from typing import Any
 
-from tipstaff.intake.reading.indicators import find_mailboxes, normal_domain, normal_ip, normal_url
+from tipstaff.intake.reading.contradictions import named
+from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.xarf_v4 import Findings, decoded
 from tipstaff.kernel.errors import Problem
 
+_OF_SOURCE = ("Report.SourceUrl", "Report.Source.URL")
 MAX_FIELDS = 200  # unknown fields of one report that are kept
 _READ = {
     "reportclass",
@@ -57,6 +59,7 @@ class Legacy:
     behalf: dict[str, str] = field(default_factory=dict)
     other: dict[str, Any] = field(default_factory=dict)
     found_in: dict[str, str] = field(default_factory=dict)
+    named: dict[str, str] = field(default_factory=dict)  # every address that is stated as the source, with its place
 
 
 def is_legacy(document: Any) -> bool:
@@ -206,6 +209,10 @@ def _read_source(report: dict, flat: Legacy) -> None:
         ("Report.Source.Value", _get(inside, "Value")),
         ("Report.Source", source),
     ]
+    urls = [
+        (where, host_of(normal_url(value) or "")) for where, value in candidates if where in _OF_SOURCE and isinstance(value, str)
+    ]
+    flat.named = named([*_stated(report, inside), *urls])
     for where, value in candidates:
         text = value.strip() if isinstance(value, str) else ""
         if not text:
@@ -221,9 +228,19 @@ def _read_source(report: dict, flat: Legacy) -> None:
     flat.found_in["occurred_at"] = "Report.Date"
 
 
+def _stated(report: dict, inside: dict) -> list[tuple[str, str | None]]:
+    """Every field that states the source's address, also those that differ from another in upper and lower case alone."""
+    fields = [(f"Report.{key}", value) for key, value in report.items() if str(key).lower() in ("sourceip", "source")]
+    fields += [(f"Report.Source.{key}", value) for key, value in inside.items() if str(key).lower() in ("ip", "value")]
+    return [(where, value if isinstance(value, str) else None) for where, value in fields]
+
+
 def _written_port(report: dict) -> Any:
-    port = _get(report, "SourcePort")
-    return _get(_part(report, "Source"), "Port") if port is None else port
+    """The source's port; where two are stated and differ, neither: on a shared address it would accuse somebody."""
+    port, other = _get(report, "SourcePort"), _get(_part(report, "Source"), "Port")
+    if port is None or other is None:
+        return other if port is None else port
+    return port if _port(port) == _port(other) else None
 
 
 def _port(value: Any) -> int | None:

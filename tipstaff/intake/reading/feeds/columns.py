@@ -37,6 +37,7 @@ class Layout:
     zone: str | None = None  # IANA name or '+01:00': of times that state none
     formats: tuple[str, ...] = ()  # strptime patterns to try first
     ip: str | None = None
+    rivals: tuple[str, ...] = ()  # columns that may name the accused as well: where one has another address, the row accuses nobody
     port: str | None = None
     protocol: str | None = None
     domain: str | None = None
@@ -63,7 +64,7 @@ class Layout:
             self.category,
             self.report_type,
         }
-        listed = {*self.time, *self.identity, *self.others.values(), *(rule[0] for rule in self.category_when)}
+        listed = {*self.time, *self.rivals, *self.identity, *self.others.values(), *(rule[0] for rule in self.category_when)}
         return {name for name in single | listed | {namesake(self.ip)} if name}
 
 
@@ -118,7 +119,7 @@ def columns_of(rows: Rows, layout: Layout) -> Columns:
     """The events of the rows. A row that names no address, domain, URL or mailbox makes none, and is told."""
     complaints = _Complaints(rows.numbers)
     values = _Values(rows.frame)
-    ip, numbers = _addresses(_undisputed(values, layout.ip, complaints), complaints, layout.ip)
+    ip, numbers = _addresses(_undisputed(values, layout, complaints), complaints, layout.ip)
     url = _through(values.text(layout.url), normal_url, complaints, f"column {layout.url} holds no URL")
     domain = _domains(values, layout, complaints)
     if url is not None:
@@ -168,14 +169,23 @@ class _Values:
         return None if not found else found[0] if len(found) == 1 else pl.select(pl.concat_str(found, separator=" ")).to_series()
 
 
-def _undisputed(values: _Values, name: str | None, complaints: _Complaints) -> pl.Series | None:
-    """The column; without the rows in which a second column of the same name says something else: one of the two is the victim."""
+def _undisputed(values: _Values, layout: Layout, complaints: _Complaints) -> pl.Series | None:
+    """The column; without the rows in which a second column of the same name says something else, or one that means the same has
+    another address: one of the two is the victim."""
+    name = layout.ip
     text, other = values.text(name), values.text(namesake(name))
-    if text is None or other is None:
-        return text
-    differ = (text != other).fill_null(False).to_numpy()
-    complaints.add(differ, text, f"two columns are called {name} and differ: not read as the accused")
-    return _unless(text, differ)
+    if text is not None and other is not None:
+        differ = (text != other).fill_null(False).to_numpy()
+        complaints.add(differ, text, f"two columns are called {name} and differ: not read as the accused")
+        text = _unless(text, differ)
+    for rival in layout.rivals:
+        second = values.text(rival)
+        if text is not None and second is not None:
+            (one, known), (two, stated) = addresses.normalise(text), addresses.normalise(second)
+            differ = known.valid & stated.valid & (one != two).fill_null(False).to_numpy()
+            complaints.add(differ, second, f"columns {name} and {rival} name different addresses: not read as the accused")
+            text = _unless(text, differ)
+    return text
 
 
 def _addresses(

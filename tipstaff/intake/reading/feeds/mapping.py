@@ -165,11 +165,22 @@ def guess_mapping(header: tuple[str, ...]) -> Mapping | None:
     time = (utc,) if utc else _time_columns(found)
     identity = tuple(name for name in (found["category"], found["malware"], found["url"], found["domain"]) if name)
     layout = Layout(
-        time=time, zone="UTC" if utc else None, ip=found["ip"], port=found["port"] or (found["port_of_service"] if plain else None),
+        time=time, zone="UTC" if utc else None, ip=found["ip"], rivals=_rivals(found["ip"], there),
+        port=found["port"] or (found["port_of_service"] if plain else None),
         protocol=found["protocol"], domain=found["domain"], url=found["url"], mailbox=found["mailbox"], count=found["count"],
         category=found["category"], categories=known_categories(), identity=identity, others=others,
     )  # fmt: skip
     return Mapping(layout, guessed=True)
+
+
+def _rivals(chosen: str | None, there: set[str]) -> tuple[str, ...]:
+    """Columns beside the chosen one that name the accused as well as it does; a server's own address beside a source does not."""
+    words = _words()["columns"]
+    sources = words["ip"][: words["ip"].index("client_ip")]
+    plain = [name for name in words["ip"] if name not in sources]
+    alike = [*sources, *words["ip_alike"]] if chosen in sources else [*plain, *words["ip_alike"]]
+    rivals = there & {*alike, *words["ip_plain"]} - {chosen}
+    return tuple(sorted(name for name in rivals if {name[-1:], (chosen or "")[-1:]} != {"4", "6"}))  # a host has one of each
 
 
 _TIMES = (
