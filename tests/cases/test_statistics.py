@@ -7,7 +7,7 @@ import pytest
 from tests.faces.desk import factory
 from tipstaff.accounts.models import Customer, StaffMember
 from tipstaff.audit.services import record
-from tipstaff.cases import statistics
+from tipstaff.cases import figures, statistics
 from tipstaff.cases.models import Appeal, Case, JournalEntry
 from tipstaff.cases.statistics import Appeals, Period
 from tipstaff.evidence.models import Blob, Opening
@@ -165,3 +165,16 @@ class TestAppeals:
 
     def test_none(self, made) -> None:
         assert statistics.appeals(period=MONTH).share is None
+
+
+class TestRepeatOffenders:
+    def test_what_was_no_breach_makes_nobody_an_offender(self, made) -> None:
+        for state in ("RESOLVED", "RESOLVED", "CLOSED_FALSE", "MERGED", "CLOSED_DUPLICATE", "CLOSED_SPEECH"):
+            case(made, closed=H, state=state)
+        case(made, clause="4.3", category="intrusion", ticketed=H)
+        for state in ("CLOSED_FALSE", "CLOSED_COMPLIANT", "CLOSED_EXCEPTION", "CLOSED_NOT_OURS", "RESTRICTED_CASE", "TICKETED"):
+            case(made, customer=made.dave, state=state)
+        case(made, opened=timedelta(days=100), closed=H)
+        (found,) = figures.repeat_offenders(now=NOW)
+        assert (found["customer"], found["cases"], found["open"], found["upheld"]) == (made.carol.pk, 3, 1, 2)
+        assert (found["clause"], found["category"]) == ("5.1", "spam")

@@ -9,7 +9,9 @@ from django.db.models import Count, Max, Min, Q
 
 from tipstaff.cases.access import RESTRICTED
 from tipstaff.cases.models import Case
+from tipstaff.cases.states import COMPLIANT, State
 
+NO_OFFENCE = (*COMPLIANT, State.CLOSED_DUPLICATE, State.MERGED)
 PERIOD = timedelta(days=30)
 TARGET_SHARE = 90  # percent that should be within the target
 
@@ -76,8 +78,11 @@ def clauses_by_week(*, weeks: list[str], since: datetime) -> list[tuple[str, dic
 
 
 def repeat_offenders(*, now: datetime, most: int = 8, over: timedelta = timedelta(days=90)) -> list[dict[str, Any]]:
-    """Customers with several cases in the time: cases, open ones, resolved breaches, and the clause most of them cite."""
-    lately = Case.objects.filter(opened_at__gte=now - over).exclude(state=RESTRICTED)
+    """Customers with several cases in the time: cases, open ones, resolved breaches, and the clause most of them cite.
+
+    What was found to be no breach, or was one matter told twice, is held against nobody.
+    """
+    lately = Case.objects.filter(opened_at__gte=now - over).exclude(state__in=[RESTRICTED, *NO_OFFENCE])
     rows = list(
         lately.values("customer", "customer__name")
         .annotate(cases=Count("pk"), open=Count("pk", filter=Q(closed_at=None)), upheld=Count("pk", filter=Q(state="RESOLVED")))
