@@ -11,6 +11,7 @@ from tipstaff.intake.reading.exculpation import weigh_cleared
 from tipstaff.intake.reading.indicators import find_addresses
 from tipstaff.intake.reading.loglines import LogLine, read_log_line, time_of
 from tipstaff.intake.reading.mentions import LIST_GAP, Mention, is_possible, mentions_of, weigh
+from tipstaff.intake.reading.owners import by_ordinal
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.received import within
@@ -58,6 +59,7 @@ def accuse(
     weigh_passives(letter, outcome.mentions)
     weigh_actives(letter, outcome.mentions)
     weigh_past(letter, outcome.mentions)
+    by_ordinal(letter, outcome.mentions)
     weigh_cleared(letter, outcome.mentions)
     _decide(outcome, own)
     return outcome

@@ -103,6 +103,7 @@ def bearing_of(reading: Reading) -> Bearing:
         bearing.ordinary -= _mailing_points(facts)
     bearing.renewed = bool(facts.kinds("renewal")) and bool(reading.category) and (dated or (bearing.shown and bearing.demands))
     points = reading.points
+    shown_rows = [entry for _, entry in accusation.logs if not entry.good and entry.src in accusation.accused and points >= ENOUGH]
     bearing.complaint = (
         min(4.0, 2.0 * len(demands))
         + (0.0 if points < 2 else 1.0 if points < 4 else 2.0 if points < 8 else 3.0)
@@ -113,6 +114,8 @@ def bearing_of(reading: Reading) -> Bearing:
             if attacks or told
             else 1.5
             if any(entry.dst for _, entry in accusation.logs)
+            else 2.0
+            if len(shown_rows) > 1
             else 0.5
             if accusation.logs
             else 0.0

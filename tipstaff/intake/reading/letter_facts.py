@@ -27,6 +27,10 @@ MAX_PASTED = 20  # mails whose pasted headers are looked at
 MAX_ATTACHED = 120_000  # characters of attached logs
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff\u00ad"  # characters of no width, which tear addresses apart
 _UNSEEN_GONE = dict.fromkeys(map(ord, _UNSEEN))
+#: Wide forms of East Asian typing: ``１９２．０．２．１``.
+_WIDE = {wide: wide - 0xFEE0 for wide in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B), 0xFF0E)}
+_LEADER = pattern(r"(\pL[)\]]?)[ \t]?\.{4,40}[ \t]?:?[ \t]+")  # ``Address ........: 192.0.2.1``
+_TORN = pattern(r"(?i)\bh(?:tt|xx)ps? ?: ?// ?[a-z0-9-]{1,63}(?:(?: \. |\.)[a-z0-9-]{1,63}){1,6}(?: ?/ ?[\w./?=&%~#+-]{0,300})?")
 _REPORT_TIME = pattern(
     r"(?i)(?:report(?:ed)?(?: was)? (?:generated|created|date|time|sent)|generated(?: on| at)?|date of report|report date|reported(?: on| at)?|sent(?: on| at)?|printed|created(?: on| at)?|until|deadline|"
     r"before|no later than|by|expires?|valid|updated|registered|gesendet|erstellt(?: am)?|gemeldet(?: am)?|bis(?: zum)?|frist|généré le|envoyé le|avant le|generado el|enviado el|antes del|generato il|entro il|"
@@ -191,8 +195,7 @@ def facts_of(
     attached: list[tuple[int, str]] = []
     if message.kind == "mail":
         letter, attached = _with_logs(letter, message)
-    if any(c in letter for c in _UNSEEN):
-        letter = letter.translate(_UNSEEN_GONE)
+    letter = _plainly_written(letter)
     hits = vocabulary.cue_index.find(folded(letter), folded=True)
     lines = sections(letter, hits)
     if attached:
@@ -208,6 +211,29 @@ def facts_of(
     zone = stated_zone(letter[:20_000]) or zone_of_same_clock(letter[:20_000], language) or message.hints.zone
     text = unwrapped(letter, lines)
     return Facts(message, text, subject, lines, hits, language, zone, reference, vocabulary, attached, sender)
+
+
+def _plainly_written(letter: str) -> str:
+    """The letter without characters of no width, its wide digits narrow, its dotted leaders a colon, its torn links whole."""
+    if not letter.isascii():
+        if any(c in letter for c in _UNSEEN):
+            letter = letter.translate(_UNSEEN_GONE)
+        letter = letter.translate(_WIDE)
+    if "...." in letter:
+        letter = _LEADER.sub(r"\1: ", letter)
+    if ": //" in letter or ":// " in letter:
+        letter = _torn_links_joined(letter)
+    return letter
+
+
+def _torn_links_joined(letter: str) -> str:
+    """``https: // shop . example . org / pay`` as one would click it."""
+    out, at = [], 0
+    for match in _TORN.finditer(letter):
+        if "// " in match.group() or " //" in match.group() or " :" in match.group():
+            out += [letter[at : match.start()], "".join(match.group().split(" "))]
+            at = match.end()
+    return "".join(out) + letter[at:]
 
 
 def _with_logs(letter: str, message: Message) -> tuple[str, list[tuple[int, str]]]:

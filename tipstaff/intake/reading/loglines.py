@@ -13,7 +13,7 @@ MAX_LINE = 2_000
 
 _IP = r"\[?(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{2,40})\]?"
 _SYSLOG = pattern(
-    r"^(?:<\d+>)?\s*([A-Z][a-zé]{2}\s+\d{1,2}(?:\s+\d{4})?\s+\d{1,2}:\d{2}:\d{2})(?:[.,]\d+)?(?:\s([+-]\d{4}|UTC|CET|CEST|GMT|MEZ))?\b"
+    r"^(?:<\d+>)?\s*([\pL]{3,4}\.?\s+\d{1,2}(?:\s+\d{4})?\s+\d{1,2}:\d{2}:\d{2})(?:[.,]\d+)?(?:\s([+-]\d{4}|UTC|CET|CEST|GMT|MEZ))?\b"
 )
 #: Suricata's and Snort's alerts, month first whatever the country; and RouterOS's ``nov/05/2025 07:02:30``.
 _MONTH_FIRST = pattern(r"^\s{0,8}((\d\d)/(\d\d)/(\d{4})-(\d\d:\d\d:\d\d\.\d{6}))\s")
@@ -160,6 +160,8 @@ def time_of(line: str, zone: str | None, reference: datetime | None) -> Moment |
         if len(words) == 4:
             return _as_written(read_time(f"{words[1]} {words[0]} {words[2]} {words[3]} {own or zone or ''}".strip()), written)
         return _as_written(read_time(f"{written} {own or zone or ''}".strip(), reference=reference), written)
+    if line[:1] == "1" and line[:10].isdecimal() and line[10:11] in (" ", ".", "\t"):  # seconds since 1970 stand first
+        return read_time(line[:10])
     if _BARE_CLOCK.match(line):
         return None
     match = _MONTH_FIRST.match(line)

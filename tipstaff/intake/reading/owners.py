@@ -162,3 +162,30 @@ def is_item(text: str) -> bool:
     """Whether a line begins with an address, as the items of a list do."""
     found = find_addresses(text)
     return bool(found) and BULLET.match(text[: found[0].start]) is not None
+
+
+_TH = r"(?:ip |ip-)?(?:address|adresse|number|nummer|numéro|dirección|número|indirizzo|numero|adres|endereço|адрес|номер|one|host|server|ip)?"
+_IS = r"(?:,? (?:listed|named|above|below|oben|unten))? ?(?:is|are|ist|est|es|è|jest|to|is van|é|[—–-])? ?"
+#: ``the second address is mine``, ``the first number is yours``.
+_ORDINAL = pattern(
+    rf"(?i)\b(?:(?P<one>first|erste\pL?|premi(?:er|ère)|primer[ao]?|primo|prima|eerste|pierwsz\pL+|primeir[oa]|первый|первая)|(?P<two>second|other|zweite\pL?|andere\pL?|deuxième|seconde?|autre|segund[oa]|otr[oa]|second[oa]|altr[oa]|tweede|drug\pL+|outr[oa]|второй|вторая|другой)) {_TH}{_IS}"
+    r"(?:(?P<mine>mine|ours|our own|my own|meine?|unsere?|von (?:mir|uns)|(?:la |le )?mienne?|(?:la |le )?nôtre|(?:la |el )?mí[ao]|(?:la |el )?nuestr[ao]|(?:il |la )?mi[ao]|(?:il |la )?nostr[ao]|van (?:mij|ons)|mój|moja|moje|nasz[ae]?|(?:o |a )?meu|(?:a )?minha|(?:o |a )?noss[oa]|мой|моя|наш\pL?)|"
+    r"(?P<yours>yours?|ihre?|euer|eure|bei (?:ihnen|euch)|(?:la |le )?vôtre|de ustedes|vuestr[ao]|su[yo][ao]|(?:il |la )?vostr[ao]|van (?:jullie|u)|wasz[ae]?|państwa|(?:o |a )?voss[oa]|(?:de )?vocês|ваш\pL?))(?:$|[^\pL])"
+    r"|第(?P<zh>[一二])个(?:地址|ip)?是(?:(?P<zmine>我|本)|(?P<zyours>你|贵|您))"
+)
+
+
+def by_ordinal(letter: str, mentions: list["Mention"]) -> None:
+    """``the second address is mine``: said of the addresses in the order in which prose names them; only where there are two."""
+    order = list(dict.fromkeys(one.ip for one in mentions))
+    if len(order) != 2:
+        return
+    for match in _ORDINAL.finditer(letter):
+        groups = match.groupdict()
+        ip = order[0] if groups["one"] or groups["zh"] == "一" else order[1]
+        mine = bool(groups["mine"] or groups["zmine"])
+        for one in mentions:
+            if one.ip != ip or one.found.start > match.start() or one.strength >= SAYS:
+                continue
+            one.role, one.strength, one.points = Role.VICTIM if mine else Role.ACCUSED, SAYS, True
+            one.cue, one.said_at = match.group().strip(), match.start() if not mine else one.said_at

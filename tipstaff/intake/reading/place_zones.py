@@ -59,12 +59,13 @@ _PLACES = {
     "UTC": "greenwich",
 }
 _ZONES = {word: zone for zone, words in _PLACES.items() for word in words.split()}
+_BY_FOLDED = {fold(word): zone for word, zone in _ZONES.items()}
 _PLACE = "|".join(sorted(_ZONES, key=len, reverse=True))
 _LOCAL = r"(?:local |locale |legal |legale |oficial |ufficiale |standard |solare |d'été |d'hiver |plain )?"
 _FORMS = (
     pattern(rf"(?i)\b({_PLACE}) (?:local |standard |summer |winter |official )?(?:time|zeit|ortszeit|tijd)\b"),
     pattern(
-        rf"(?i)\b(?:heure|heures|hora|horas|horário|ora|orario|tijd|ortszeit|local time) {_LOCAL}(?:in |of |de |di |del |do |da |van |a )?({_PLACE})\b"
+        rf"(?i)\b(?:heure|heures|hora|horas|horário|ora|orario|tijd|ortszeit|local time) \(?{_LOCAL}(?:in |of |de |di |del |do |da |van |a )?({_PLACE})\b"
     ),
     pattern(rf"(?i)\bczasu? ({_PLACE})"),
     pattern(rf"(?i)({_PLACE}) (?:времени|время)|по ({_PLACE})(?:[^\pL]|$)"),  # RE2's \b knows ASCII only
@@ -95,7 +96,7 @@ def places_named(text: str) -> set[str]:
     for form in _FORMS:
         for match in form.finditer(text):
             word = next(group for group in match.groups() if group)
-            found.add(_ZONES[fold(word)])
+            found.add(_BY_FOLDED[fold(word)])
     return found
 
 

@@ -40,6 +40,8 @@ _DOTTED = r"|(?P<dh>\d{1,2})\.(?P<dm>\d{2})(?:\.(?P<ds>\d{2}))?\b|(?P<ch>"  # on
 _WHEN = pattern(rf"(?:{_DATE})(?:{_JOIN}{_CLOCK.replace('|(?P<ch>', _DOTTED)}{_ZONE})?")
 _CLOCK_FIRST = pattern(rf"(?:{_CLOCK}){_ZONE}[\s,)）]{{0,3}}(?:on|am|le|el|il|op|dnia|w dniu|em|no dia|do dia)?\s?(?:{_DATE})")
 _NAMED_ZONES = {
+    "tu": "UTC",
+    "zulu": "UTC",
     "по московскому времени": "Europe/Moscow",
     "московское время": "Europe/Moscow",
     "по москве": "Europe/Moscow",
@@ -98,6 +100,7 @@ _NAMED_ZONES = {
         for form in (name, f"{name} time", f"us {name}", f"us {name} time")
     },
 }
+_NAMED_ZONES = {fold(name): zone for name, zone in _NAMED_ZONES.items()}
 _NO_ZONE = frozenset(
     (
         "IP TCP UDP ICMP SSH HTTP HTTPS FROM SRC DST IN OUT POST GET HEAD PUT ID URL MX DNS SMTP SIP RDP AM PM THE ON "
@@ -116,7 +119,7 @@ _AMERICAN = pattern(
     r"(?i)\b(?:times?|timestamps?|clocks?|logs?)\s(?:(?:on|of|in) (?:the|our|my|this) [\pL-]{2,20}\s)?(?:(?:are|is|shown|given|in|all|set|to|runs|on)\s){0,3}((?:us\s)?(?:eastern|central|mountain|pacific)(?:\s(?:standard|daylight))?(?:\stime)?)\s?(?:[.,;:)\n]|$)"
 )
 #: The one offset that a letter names, behind no clock: ``(mail server X, UTC+1)``, ``时间均为UTC+8``.
-_APART = pattern(r"(?:^|[^\d\s]\s?)(UTC\s?[+-]\s?\d{1,2}(?::\d{2})?)(?:[^\d:]|$)")
+_APART = pattern(r"(?:^|[^\d\s]\s?)(UTC\s?[+-]\s?\d{1,2}(?::\d{2})?)(?:[^\d:]|:\D|:?$)")
 #: A zone that stands before the only kind of time: ``北京时间 2026年…``, ``Moscow time: …``, ``Timezone: America/Sao_Paulo``.
 _BEFORE = pattern(
     r"(?i)(北京时间|北京時間|日本時間|по московскому времени|московское время|heure de paris|ora italiana|hora peninsular|hora de madrid|hora de brasília|"
@@ -189,7 +192,7 @@ def zone_of_same_clock(text: str, language: str | None) -> str | None:
 
 _THIS_DAY = r"(?:\b(?i:today|tonight|this (?:morning|afternoon|evening)|heute(?: (?:morgen|früh|nacht|nachmittag|abend))?|ce (?:matin|soir)|hoy|esta (?:mañana|tarde|noche)|oggi|stamattina|stasera|vandaag|vanmorgen|vanavond|dzisiaj|hoje|esta manhã)\b|(?i:aujourd'hui|aujourd’hui|dziś|сегодня)|今天|今日|本日)"
 _TODAY = tuple(
-    pattern(form) for form in (rf"{_THIS_DAY}[^.!?\n\d]{{0,40}}{_CLOCK}{_ZONE}", rf"{_CLOCK}{_ZONE}[\s,)]{{0,3}}{_THIS_DAY}")
+    pattern(form) for form in (rf"{_THIS_DAY}[^.!?\n\d]{{0,40}}{_CLOCK}{_ZONE}", rf"{_CLOCK}{_ZONE}[\s,)]{{0,3}}(?:(?i:of|de|di|d'|van|z|от)\s?)?{_THIS_DAY}")
 )
 _DAY_BEFORE = r"(?:\b(?i:yesterday(?: (?:morning|afternoon|evening|night))?|last night|gestern(?: (?:morgen|früh|vormittag|mittag|nachmittag|abend|nacht))?|letzte nacht|hier (?:matin|soir|après-midi|à|vers)|ayer(?: por la (?:mañana|tarde|noche))?|anoche|ieri(?: (?:mattina|pomeriggio|sera|notte))?|gisteren\pL*|wczoraj(?: (?:rano|wieczorem|po południu))?|ontem(?: (?:de manhã|à tarde|à noite))?)\b|(?i:вчера(?: (?:утром|вечером|дн[её]м|ночью))?)|昨天|昨日|昨晚|昨夜)"
 _EVE = tuple(
@@ -201,7 +204,7 @@ _EVE = tuple(
 )
 #: A date without its year and a clock: ``le 21 novembre à 22h10``, ``Nov 21, 22:10``, ``11月21日 22:10``, ``21.11. um 22:10``.
 _YEARLESS = pattern(
-    rf"(?:\b(?P<d1>\d{{1,2}})(?:st|nd|rd|th|\.|er|º|-го)?[\s-](?:of\s|de\s)?(?P<m1>[\pL]{{3,12}})\.?|\b(?P<m2>[A-Z][\pL]{{2,9}})\.?\s(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?|(?P<m3>\d{{1,2}})\s?月\s?(?P<d3>\d{{1,2}})\s?[日号]|\b(?P<d4>\d{{1,2}})\.(?P<m4>\d{{1,2}})\.){_JOIN}{_CLOCK}{_ZONE}"
+    rf"(?:\b(?P<d1>\d{{1,2}})(?:st|nd|rd|th|\.|er|º|-го)?[\s-](?:of\s|de\s)?(?P<m1>[\pL]{{3,12}})\.?|\b(?P<m2>[A-Z][\pL]{{2,9}})\.?\s(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?|(?P<m3>\d{{1,2}})\s?月\s?(?P<d3>\d{{1,2}})\s?[日号]|\b(?P<d4>\d{{1,2}})\.(?P<m4>\d{{1,2}})\.|\b(?P<d5>1[3-9]|2\d|3[01])/(?P<m5>\d{{1,2}})){_JOIN}{_CLOCK}{_ZONE}"
 )
 _NIGHT = pattern(r"(?i)night|nacht|anoche|notte|nocą|noite|ночью|昨晚|昨夜")
 _SINCE = pattern(
@@ -263,7 +266,7 @@ _NEAR = (*_TODAY, *_EVE, _YEARLESS)
 def _near(parts: dict, clock: str, zone: str, reference: datetime) -> Moment | None:
     """A clock today, yesterday or on a day whose year is not said; ``last night at 02:33`` was this morning."""
     if "d1" in parts:
-        day, month = (next((parts[key + n] for n in "1234" if parts[key + n]), "") for key in "dm")
+        day, month = (next((parts[key + n] for n in "12345" if parts[key + n]), "") for key in "dm")
         for year in (reference.year, reference.year - 1):
             date = f"{year}-{int(month):02d}-{int(day):02d}" if month.isdigit() else f"{day} {month} {year}"
             moment = read_time(f"{date} {clock} {zone}", reference=reference) if month[0].isdigit() or month[0].isalpha() else None
@@ -343,7 +346,7 @@ def _day(parts: dict, language: str | None) -> str | None:
         if language in DAY_FIRST or int(first) > 12:
             return f"{year}-{second}-{first}"
         return parts["dmy"]
-    return parts["named"] or parts["us"]
+    return (parts["named"] or parts["us"] or "").replace(" of ", " ") or None
 
 
 def _clock(parts: dict) -> str:

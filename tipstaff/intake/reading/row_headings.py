@@ -45,6 +45,7 @@ _LISTED = frozenset(
         "indicator|ioc|observable|ip地址|ip 地址|地址|ipアドレス|ip アドレス|アドレス|ipv4|ipv6|ipv4/ipv6|resolver|endpoint|node|device|infected host|server ip|machine|adresse|adres|indirizzo|endereço|dirección|ip/port|ip:port"
     ).split("|")
 )
+_LISTED = frozenset(map(fold, _LISTED))
 _W3C = {"c-ip": "src", "s-ip": "dst", "c-port": "sport", "s-port": "dport", "date": "day", "time": "clock"}
 NAMED = {
     word: role
@@ -69,6 +70,8 @@ _SIDE = {
         "dst",
     ),
 }
+NAMED = {fold(name): role for name, role in NAMED.items()}
+_SIDE = {fold(name): side for name, side in _SIDE.items()}
 _PORT_WORDS = frozenset("port ports puerto porta porte poort порт порта".split())
 _HOST_WORDS = frozenset(
     "ip ips ipv4 ipv6 address addr host adresse adres adress indirizzo dirección endereço адрес ip-adresse addresses".split()
