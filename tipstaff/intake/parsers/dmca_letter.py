@@ -55,11 +55,13 @@ def _kind(message: Message) -> str | None:
     """'copyright' or 'trademark' where the letter is a notice of it."""
     letter = message.letter[:30_000]
     vocabulary = packaged()
+    kinds = {hit.value.kind for hit in vocabulary.cue_index.find(letter)}
+    notice = kinds & {"dmca_good_faith", "dmca_accuracy", "dmca_notice"}
+    if not notice and "complaint" not in kinds:
+        return None
     scores, _ = keyword_scores(message.header("Subject"), letter, vocabulary.keyword_index)
     copyright_, trademark = scores.get("copyright", 0), scores.get("trademark", 0)
     others = max((points for category, points in scores.items() if category not in ("copyright", "trademark")), default=0)
-    kinds = {hit.value.kind for hit in vocabulary.cue_index.find(letter)}
-    notice = kinds & {"dmca_good_faith", "dmca_accuracy", "dmca_notice"}
     if message.header("List-Unsubscribe") and not notice:
         return None
     if trademark > copyright_ and trademark >= 9 and trademark > others and "complaint" in kinds | {"complaint" if notice else ""}:

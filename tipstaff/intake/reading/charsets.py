@@ -70,7 +70,7 @@ def decode(content: bytes, charset: str | None) -> str:
     if b"\0" in content and (name := _utf_16(content)) and not content.startswith(_MARKED):
         return _tidy(content.decode(name, "replace"))
     if content.isascii() and b"\x1b" not in content and is_ascii_based(charset):
-        return _tidy(_plain_ends(content).decode("ascii"))
+        return _tidy(plain_ends(content).decode("ascii"))
     for bom, name in _BOMS:
         if content.startswith(bom):
             return _tidy(content[len(bom) :].decode(name, "replace"))
@@ -109,7 +109,7 @@ def is_ascii_based(charset: str | None) -> bool:
     return not name.startswith(("utf-16", "utf-32", "utf-7", "hz", "iso2022", "cp037", "cp500", "cp1140", "cp273"))
 
 
-def _plain_ends(content: bytes) -> bytes:
+def plain_ends(content: bytes) -> bytes:
     """CRLF as LF where no CR stands alone, as in nearly all mail: dropping one byte costs a third of replacing two by one."""
     return content.replace(b"\r", b"") if b"\r" in content and not _LONE.search(content) else content
 

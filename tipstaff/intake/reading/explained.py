@@ -57,7 +57,7 @@ def unexplained(reading: Reading) -> str:
     if ip := _in_own_network(reading, accused):
         return f"{ip} lies in a network that the writer calls his own"
     if (hop := reading.facts.pasted_hop) and hop[0].from_ip and not _is_known(reading, hop[0].from_ip, accused):
-        return f"it accuses {', '.join(accused)} and shows headers of a mail from {hop[0].from_ip}"
+        return f"it accuses {', '.join(dict.fromkeys(accusation.accused))} and shows headers of a mail from {hop[0].from_ip}"
     others = _others(reading, accused)
     if others and _AT_ODDS.search(reading.facts.own_words):
         return "it says that what it shows does not agree"

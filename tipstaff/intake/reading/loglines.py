@@ -121,7 +121,7 @@ def read_log_line(line: str, *, zone: str | None = None, reference: datetime | N
     if len(line) < 12 or not may_be_log_line(line):
         return None
     line = refang(line[:MAX_LINE])
-    if not _may_name_address(line):
+    if not may_name_address(line):
         return None
     found = _ends(line)
     if found is None:
@@ -142,7 +142,7 @@ def may_be_log_line(line: str) -> bool:
     return line.count(".") >= 3 or line.count(":") >= 2 or "[" in line or "(" in line or "{" in line
 
 
-def _may_name_address(line: str) -> bool:
+def may_name_address(line: str) -> bool:
     return line.count(".") >= 3 or line.count(":") >= 2
 
 

@@ -3,7 +3,10 @@
 
 from bisect import bisect_right
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from itertools import accumulate
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import MAX_TEXT, fold
@@ -106,6 +109,8 @@ def heads(lines: list[Line]) -> AbstractSet[int]:
     if len(whole) > MAX_TEXT:
         return {line.number for line in lines}
     folded = fold(whole)
+    if folded.isascii():
+        return _heads_in_ascii(lines, folded, whole)
     words = set(_apart(folded).split())
     if not _makes_heading(words, whole):
         return frozenset()
@@ -118,6 +123,35 @@ def heads(lines: list[Line]) -> AbstractSet[int]:
             found.add(lines[place].number)
             at = folded.find(word, starts[place + 1])
     return found
+
+
+def _heads_in_ascii(lines: list[Line], folded: str, whole: str) -> AbstractSet[int]:
+    """The same by one automaton: the lines in which such a word stands as a word."""
+    automaton, kinds = _words_of_headings()
+    hits = [
+        (kinds[n], at)
+        for n, at, _ in automaton.find_matches_as_indexes(b" %b " % folded.encode().translate(_APART_ASCII), overlapping=True)
+    ]
+    heading = {kind for kind, _ in hits}
+    if "source" not in heading and "#Fields:" not in whole and not {"list", "beside"} <= heading:
+        return frozenset()
+    starts = list(accumulate((len(line.text) + 1 for line in lines), initial=0))
+    places = [at for kind, at in hits if kind != "beside"]  # the blank before a word: where it stands in the letter
+    at = folded.find("#fields:")
+    while at >= 0:
+        places.append(at)
+        at = folded.find("#fields:", at + 1)
+    return {lines[bisect_right(starts, at) - 1].number for at in places}
+
+
+@lru_cache(maxsize=1)
+def _words_of_headings() -> tuple[BytesAhoCorasick, list[str]]:
+    found = [(word, "source") for word in _SOURCE_WORDS]
+    found += [(word, "list") for word in _LIST_WORDS - _SOURCE_WORDS]
+    found += [(word, "beside") for word in _BESIDE_WORDS]
+    found = [(word, kind) for word, kind in found if word.isascii()]
+    patterns = [b" %b " % word.encode() for word, _ in found]
+    return BytesAhoCorasick(patterns, matchkind=MatchKind.Standard, implementation=Implementation.DFA), [kind for _, kind in found]
 
 
 def _may_head(text: str) -> bool:

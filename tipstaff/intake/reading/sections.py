@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tipstaff.intake.reading.loglines import may_be_log_line
+from tipstaff.intake.reading.loglines import may_be_log_line, may_name_address
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit, fold
 
@@ -95,9 +95,11 @@ def _is_labelled(text: str) -> bool:
 def sections(letter: str, hits: list[Hit]) -> list[Line]:
     """The letter's lines with their zones. ``hits`` are the cues found in the folded letter (kinds ``closing`` and ``disclaimer``)."""
     lines, start = [], 0
+    brackets = "[" in letter or "(" in letter or "{" in letter
     for number, text in enumerate(letter.split("\n")[:MAX_LINES], 1):
         labelled = ":" in text and _is_labelled(text)
-        lines.append(Line(text, start, number, Zone.BODY, labelled, may_be_log_line(text)))
+        may_log = may_be_log_line(text) if brackets else may_name_address(text)
+        lines.append(Line(text, start, number, Zone.BODY, labelled, may_log))
         start += len(text) + 1
     marks = {kind: [hit for hit in hits if hit.value.kind == kind] for kind in ("closing", "disclaimer")}
     _zones(lines, _numbers(lines, marks["closing"], at_start=True), _numbers(lines, marks["disclaimer"], at_start=False))

@@ -81,7 +81,7 @@ def _find_reports(message: Message) -> list[Found]:
         if (
             part.content_type in ("text/html", "message/rfc822")
             or b"\0" in part.content[:4096]
-            or not any(word in part.head for word in ("report", "source-type", "schema-url"))
+            or (message.said is None and not any(word in part.head for word in ("report", "source-type", "schema-url")))
             or not _HINT.search(part.text[:HEAD])
         ):
             continue

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from tipstaff.intake.reading.charsets import decode
+from tipstaff.intake.reading.charsets import decode, plain_ends
 from tipstaff.kernel.errors import ParseError
 
 DELIMITERS = ",;\t|"
@@ -95,9 +95,8 @@ def _plain_bytes(content: bytes, charset: str | None) -> bytes:
     content = content.removeprefix(b"\xef\xbb\xbf")
     if b"\0" in content:  # every second byte: UTF-16 without its mark; a few: torn values, which must not grow together
         content = content.replace(b"\0", b"" if content.count(b"\0") * 3 > len(content) else b" ")
-    if b"\r" in content:
-        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return content
+    content = plain_ends(content)
+    return content.replace(b"\r", b"\n") if b"\r" in content else content
 
 
 def _header_line(text: bytes) -> tuple[str | None, int]:
