@@ -57,8 +57,8 @@ class HotList(NamedTuple):
 
 
 class Jobs(NamedTuple):
-    """What is to be counted of a block: of each end that is ours its flow and end, keys and places of host, network and customer,
-    amounts; then which of them belong to which tracks, and what is spread over their seconds."""
+    """What is to be counted of a block: of each end that is ours its flow in the block and end, keys and places of host, network
+    and customer; of each flow amounts and what its ports say; then what belongs to which tracks, and is spread over seconds."""
 
     flow: NDArray[np.int64]
     keys: NDArray[np.uint64]
@@ -67,6 +67,7 @@ class Jobs(NamedTuple):
     packets: NDArray[np.uint64]
     kind: NDArray[np.int64]
     kindred: NDArray[np.uint64]
+    marks: NDArray[np.uint8]
     amplified: NDArray[np.uint8]
     follows: NDArray[np.int64]
     spreads: NDArray[np.int64]
@@ -84,10 +85,11 @@ class Tables(NamedTuple):
 
 def new_jobs() -> Jobs:
     ends = 2 * BLOCK + 1
-    numbers, amounts = (lambda: np.zeros(ends, np.int64)), (lambda: np.zeros(ends, np.uint64))
+    amounts = lambda: aligned((BLOCK,), np.uint64)  # noqa: E731
     return Jobs(
-        numbers(), np.zeros((ends, 3), np.uint64), np.zeros((ends, 3), np.int64), amounts(), amounts(), numbers(), amounts(),
-        np.zeros(ends, np.uint8), np.zeros((3 * ends, 2), np.int64), aligned((ends, 8), np.int64),
+        np.zeros(ends, np.int64), np.zeros((ends, 3), np.uint64), np.zeros((ends, 3), np.int64), amounts(), amounts(),
+        np.zeros(BLOCK, np.int64), amounts(),
+        np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.uint8), np.zeros((3 * ends, 2), np.int64), aligned((ends, 8), np.int64),
     )  # fmt: skip
 
 
@@ -97,7 +99,7 @@ class Hosts:
     def __init__(self, hosts: int, seed: int, tracks: int = 2048) -> None:
         rows = max(1024, hosts * 5 // 2)
         self.table = Table(aligned((rows, ROW), np.uint64), np.zeros((rows, 2), np.uint64), np.zeros(2, np.int64))
-        more = min(max(1024, hosts), 1 << 19)
+        more = min(max(1024, hosts), 1 << 19) & ~1
         self.sums = Table(aligned((more, SUM_ROW), np.uint64), np.zeros((0, 2), np.uint64), np.zeros(2, np.int64))
         self.hot = HotList(np.zeros((16384, 2), np.int64), np.zeros(2, np.int64))
         self.hot_sums = HotList(np.zeros((16384, 2), np.int64), np.zeros(2, np.int64))
@@ -150,6 +152,12 @@ def network_of(narrow, wide, i, end):
 @inlined
 def place_of(key, rows):
     return np.int64(((key * uint64(GOLDEN)) >> uint64(32)) * uint64(rows) >> uint64(32))
+
+
+@inlined
+def place_of_sum(key, rows):
+    """As ``place_of``, both directions of a subject side by side in a cache line; ``rows`` is even."""
+    return place_of(key >> uint64(1), rows >> 1) << 1 | np.int64(key & uint64(1))
 
 
 @inlined
@@ -250,43 +258,54 @@ def refill(tracks, slot, narrow, wide, flows, ports, second):
 
 
 @inlined
+def weigh(narrow, wide, begin, behind, jobs, ports):
+    """Amounts and kinds of a block's flows, one kind of step after the other: the processor takes several flows at a time."""
+    rates, protocols, flags, sources = narrow[RATE], narrow[PROTOCOL], narrow[TCP_FLAGS], narrow[SRC_PORT]
+    octets, packets, told, marks = wide[BYTES], wide[PACKETS], narrow[MARKS], jobs.marks
+    first, flows = uint64(begin), uint64(behind - begin)
+    for k in range(flows):
+        scale = uint64(max(rates[first + k], 1))
+        jobs.octets[k], jobs.packets[k] = octets[first + k] * scale, packets[first + k] * scale
+        marks[k] = ports[uint64(sources[first + k] & 0xFFFF)]
+    for k in range(flows):
+        protocol = protocols[first + k]
+        fragment, icmp = told[first + k] & FRAGMENT != 0, (protocol == 1) | (protocol == 58)
+        syn = (protocol == 6) & (flags[first + k] & 0x12 == 2)
+        udp = (protocol == 17) & (marks[k] & PORT_SERVICE == 0)
+        jobs.kind[k] = int64(FRAGMENTS if fragment else SYN if syn else UDP if udp else ICMP)
+        jobs.kindred[k] = jobs.packets[k] if fragment | syn | udp | icmp else uint64(0)
+        jobs.amplified[k] = (protocol == 17) & (marks[k] & PORT_AMPLIFIER != 0)
+
+
+@inlined
 def collect(narrow, wide, customers, begin, behind, tables, jobs, ports, seed):
     """List the ends of a block's flows that are ours, with all that is to be counted of them; ask for their rows. How many."""
     flat, flat_sums = tables.rows.reshape(tables.rows.size), tables.sums.reshape(tables.sums.size)
     rows, rows_sums = len(tables.rows), len(tables.sums)
+    weigh(narrow, wide, begin, behind, jobs, ports)
     count = uint64(0)
-    for i in range(begin, behind):  # without a branch, as which end is ours cannot be foreseen
-        jobs.flow[count] = i << 1
+    for k in range(uint64(behind - begin)):  # without a branch, as which end is ours cannot be foreseen
+        i = uint64(begin) + k
+        jobs.flow[count] = k << 1
         count += uint64(customers[0, i] != 0)
-        jobs.flow[count] = i << 1 | 1
+        jobs.flow[count] = k << 1 | 1
         count += uint64(customers[1, i] != 0)
     for j in range(count):
-        end, i = uint64(jobs.flow[j] & 1), uint64(jobs.flow[j] >> 1)
+        end, i = uint64(jobs.flow[j] & 1), uint64(begin) + uint64(jobs.flow[j] >> 1)
         if narrow[FAMILY, i] == 4:
             address = uint64(narrow[uint64(SRC) + end, i])
             key = uint64(1 << 40) | address << uint64(1) | end
             network = uint64(NETWORK_4) | address >> uint64(8) << uint64(1) | end
         else:
             key, network = key_of(narrow, wide, i, end, seed), network_of(narrow, wide, i, end)
-        who = customers[end, i]
-        customer = uint64(CUSTOMER) | uint64(max(who, 0)) << uint64(1) | end
-        place, place_network, place_customer = place_of(key, rows), place_of(network, rows_sums), place_of(customer, rows_sums)
+        customer = uint64(CUSTOMER) | uint64(max(customers[end, i], 0)) << uint64(1) | end
+        place, place_network = place_of(key, rows), place_of_sum(network, rows_sums)
+        place_customer = place_of_sum(customer, rows_sums)
         prefetch(flat, place * ROW)
         prefetch(flat_sums, place_network * SUM_ROW)
         prefetch(flat_sums, place_customer * SUM_ROW)
         jobs.keys[j, 0], jobs.keys[j, 1], jobs.keys[j, 2] = key, network, customer
         jobs.places[j, 0], jobs.places[j, 1], jobs.places[j, 2] = place, place_network, place_customer
-        scale = uint64(max(narrow[RATE, i], 1))
-        packets = wide[PACKETS, i] * scale
-        protocol, of_port = narrow[PROTOCOL, i], ports[uint64(narrow[SRC_PORT, i] & 0xFFFF)]
-        fragment, icmp = narrow[MARKS, i] & FRAGMENT != 0, (protocol == 1) | (protocol == 58)
-        syn = (protocol == 6) & (narrow[TCP_FLAGS, i] & 0x12 == 2)
-        udp = (protocol == 17) & (of_port & PORT_SERVICE == 0)
-        kind = int64(FRAGMENTS if fragment else SYN if syn else UDP if udp else ICMP)
-        jobs.kind[j] = kind
-        jobs.octets[j], jobs.packets[j] = wide[BYTES, i] * scale, packets
-        jobs.kindred[j] = packets if fragment | syn | udp | icmp else uint64(0)
-        jobs.amplified[j] = (protocol == 17) & (of_port & PORT_AMPLIFIER != 0)
     return count
 
 
@@ -299,8 +318,9 @@ def count(narrow, wide, customers, first, last, tables, jobs, lists, marks, seco
     for begin in range(first, last, BLOCK):
         followed = uint64(0)
         for j in range(collect(narrow, wide, customers, begin, min(begin + BLOCK, last), tables, jobs, ports, seed)):
-            end, i = uint64(jobs.flow[j] & 1), uint64(jobs.flow[j] >> 1)
-            who, octets, packets = customers[end, i], jobs.octets[j], jobs.packets[j]
+            end, k = uint64(jobs.flow[j] & 1), uint64(jobs.flow[j] >> 1)
+            i = uint64(begin) + k
+            who, octets, packets = customers[end, i], jobs.octets[k], jobs.packets[k]
             key, at = jobs.keys[j, 0], jobs.places[j, 0]
             if table[uint64(at), KEY] != key or key >> uint64(63) == 1:
                 mine = uint64(SRC_HI) + uint64(2) * end
@@ -319,7 +339,7 @@ def count(narrow, wide, customers, first, last, tables, jobs, lists, marks, seco
                 )
                 row[BYTES_SEEN] = (row[BYTES_SEEN] & keep) + octets
                 row[PACKETS_SEEN] = (row[PACKETS_SEEN] & keep) + packets
-                row[uint64(jobs.kind[j])] += jobs.kindred[j]
+                row[uint64(jobs.kind[k])] += jobs.kindred[k]
                 if ((row[BYTES_SEEN] >= most_octets) | (row[PACKETS_SEEN] >= most_packets)) & (moment & uint64(HOT) == 0):
                     row[MOMENT] |= uint64(HOT)
                     put(hot, hot_count, at, who)
@@ -349,22 +369,23 @@ def count(narrow, wide, customers, first, last, tables, jobs, lists, marks, seco
                 jobs.follows[followed, 0], jobs.follows[followed, 1] = j, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
                 followed += uint64(moment & uint64(TRACKED) != 0)
         if followed:
-            follow(wide, jobs, followed, seconds.steps, seconds.amplified, second)
+            follow(wide, begin, jobs, followed, seconds.steps, seconds.amplified, second)
 
 
 @kernel
-def follow(wide, jobs, count, steps, amplified, second):
+def follow(wide, begin, jobs, count, steps, amplified, second):
     """Add what was listed to the tracks; first of all their lines are asked for. A flow may be on several tracks, one by one."""
     flat, known, into = steps.reshape(steps.size), int64(-1), uint64(0)
     for f in range(count):
         j = jobs.follows[f, 0]
         if j != known:
-            i, known = uint64(jobs.flow[j] >> 1), j
+            k, known = uint64(jobs.flow[j] >> 1), j
+            i = uint64(begin) + k
             end, start = int64(wide[END, i] // uint64(1000)), int64(wide[START, i] // uint64(1000))
-            kind = jobs.kind[j] - SYN + M_SYN if jobs.kindred[j] else int64(OTHER)
+            kind = jobs.kind[k] - SYN + M_SYN if jobs.kindred[k] else int64(OTHER)
             flow = jobs.spreads[j]
-            flow[AMPLIFIED] = jobs.amplified[j]
-            spread = series.spread(end, start, second, jobs.octets[j], jobs.packets[j], wide[PACKETS, i], kind, flow)
+            flow[AMPLIFIED] = jobs.amplified[k]
+            spread = series.spread(end, start, second, jobs.octets[k], jobs.packets[k], wide[PACKETS, i], kind, flow)
             first, behind = flow[FIRST], flow[BEHIND]
         if spread:
             jobs.follows[into, 0], jobs.follows[into, 1] = j, jobs.follows[f, 1]
