@@ -67,7 +67,7 @@ class Decoder:
         self.found: NDArray[np.int64] = np.zeros((LIST, sets.SET), np.int64)
         self.places, self.widths = np.zeros(MOST_FIELDS + 1, np.int64), np.zeros(MOST_FIELDS + 1, np.int64)
         self._room(1024)
-        self.refreshed: dict[tuple[int, bytes], list[K.Entry]] = {}  # sets of templates that said nothing new, by digest
+        self.repeats: dict[tuple[int, bytes], K.Read] = {}  # templates and options that said nothing new, by session and digest
 
     def _room(self, datagrams: int) -> None:
         self.session_of: NDArray[np.int64] = np.full(datagrams, -1, np.int64)
@@ -76,6 +76,7 @@ class Decoder:
     def configure(self, policies: Mapping[bytes, Policy]) -> None:
         """What the operator says of each exporter, by its 16 address bytes, from the next batch on."""
         self.policies = policies
+        self.repeats.clear()
         self._apply(range(len(self.sessions)))
 
     def _policy(self, exporter: bytes) -> Policy:
@@ -142,13 +143,13 @@ class Decoder:
         """Decode what is in the list of sets; where templates or options change something, what came before goes first."""
         if not count:
             return pos
-        done, learned = 0, False
+        done, learned, fresh = 0, False, False
         if self._plans(0, count):
             specials = np.flatnonzero(self.found[:count, sets.PLAN] < 0)
             for j, without, allowance in self._worth(specials):
-                if without and not learned:
+                if (without and not learned) or self._repeated(batch, j, allowance):
                     continue
-                if not allowance.take(self._cost(batch, j) if allowance.left > 0 else 0):
+                if not allowance.take(1 + int(self.found[j, sets.LENGTH]) // 16):
                     self.sessions.state[self._at(batch, j)[1], S.WHY + TEMPLATES] += self.found[j, sets.NUMBER] < 4
                     continue
                 if self._changes(batch, j):
@@ -156,27 +157,41 @@ class Decoder:
                     pos = self._flows(batch, done, j, sink, pos)
                     done = j
                 learned |= self._special(batch, j)
-            self._plans(done, count)
+                fresh = True
+            if fresh:
+                self._plans(done, count)
             self._missing(batch, specials)
         pos = self._flows(batch, done, count, sink, pos)
         return self._again(batch, sink, pos) if learned and self.held.waiting else pos
 
     def _worth(self, specials: NDArray[np.int64]) -> Iterator[tuple[int, bool, K.Allowance]]:
         """Sets that say anything, whether they are without a template, and what pays for reading them."""
-        told = specials[self.found[specials, sets.LENGTH] > 0]
-        counts = self.sessions.state[self.session_of[self.found[told, sets.DATAGRAM]], S.COUNTS] != 0
-        unknown = self.found[told, sets.PLAN] == sets.NO_PLAN
-        paying = map(self.allowances.__getitem__, counts.tolist())
-        return zip(told.tolist(), unknown.tolist(), paying, strict=True)
+        listed = self.found[specials]
+        counts = self.sessions.state[self.session_of[listed[:, sets.DATAGRAM]], S.COUNTS]
+        columns = listed[:, sets.LENGTH].tolist(), listed[:, sets.PLAN].tolist(), counts.tolist()
+        for j, length, plan, count in zip(specials.tolist(), *columns, strict=True):
+            if length:
+                yield j, plan == sets.NO_PLAN, self.allowances[count != 0]
 
-    def _cost(self, batch: Batch, j: int) -> int:
-        """What reading that set costs: little, where it says what it said before."""
-        session = int(self.session_of[self.found[j, sets.DATAGRAM]])
-        known = self.found[j, sets.NUMBER] < 4 and (session, self._digest(batch, j)) in self.refreshed
-        return 1 if known else 1 + int(self.found[j, sets.LENGTH]) // 16
+    def _repeated(self, batch: Batch, j: int, allowance: K.Allowance) -> bool:
+        """Whether a set says what it said before; then it is only counted."""
+        if not allowance.take(1):
+            return False
+        i, session, at = self._at(batch, j)
+        known = self.repeats.get((session, self._digest(batch, j)))
+        if known is not None:
+            for entry in known.entries:
+                entry.at = at
+            self._count(i, session, known)
+        return known is not None
+
+    def _count(self, i: int, session: int, read: K.Read) -> None:
+        self.units[i] += read.units
+        self.others[i] += read.units
+        self.sessions.state[session, S.OPTIONS] += read.options
 
     def _digest(self, batch: Batch, j: int) -> bytes:
-        return hashlib.blake2b(self._body(batch, j), digest_size=16).digest()
+        return hashlib.blake2b(self._body(batch, j), digest_size=16, salt=self.found[j, sets.NUMBER].tobytes()).digest()
 
     def _plans(self, first: int, last: int) -> int:
         self.templates.refresh(self.streams)
@@ -212,10 +227,7 @@ class Decoder:
         _, session, _ = self._at(batch, j)
         number, stream = int(self.found[j, sets.NUMBER]), self.streams[session]
         if number < 4:
-            body = self._body(batch, j)
-            if (session, self._digest(batch, j)) in self.refreshed:
-                return False
-            made = read_templates(body, number, stream.version)
+            made = read_templates(self._body(batch, j), number, stream.version)
             return any(
                 isinstance(one, Withdrawal) or (isinstance(one, Template) and self.templates.would_change(session, stream, one))
                 for one in made
@@ -226,59 +238,52 @@ class Decoder:
     def _special(self, batch: Batch, j: int) -> bool:
         """Learn from a template set or an options set; whether a template was learned."""
         i, session, at = self._at(batch, j)
-        number, stream = int(self.found[j, sets.NUMBER]), self.streams[session]
+        number, stream, body = int(self.found[j, sets.NUMBER]), self.streams[session], self._body(batch, j)
         if number >= 256:
             entry = self.templates.find(session, stream, number)
-            if entry is not None and entry.template.options:
-                read = self._options(session, stream, entry, self._body(batch, j))
-                self.units[i] += read
-                self.others[i] += read
-            return False
-        if number not in ((0, 1) if stream.version == 9 else (2, 3)):
+            read = self._options(session, stream, entry, body) if entry and entry.template.options else K.Read(whole=False)
+        elif number in ((0, 1) if stream.version == 9 else (2, 3)):
+            read = self._templates(session, stream, number, body, at)
+        else:
             return False  # reserved set ids
-        digest = self._digest(batch, j)
-        entries = self.refreshed.get((session, digest))
-        learned = False
-        if entries is None:
-            learned, entries = self._templates(session, stream, number, self._body(batch, j), at)
-            if entries and not learned and len(self.refreshed) < 10_000:  # it need not be read again until anything changes
-                self.refreshed[session, digest] = entries
-        for entry in entries:
-            entry.at = at
-        self.units[i] += len(entries) * (stream.version == 9)
-        self.others[i] += len(entries) * (stream.version == 9)
-        return learned
+        self._count(i, session, read)
+        if read.new:
+            self.repeats.clear()  # what was said before may mean a change now
+        elif read.whole and len(self.repeats) < 10_000:
+            self.repeats[session, self._digest(batch, j)] = read
+        return read.new and bool(read.entries)
 
-    def _options(self, session: int, stream: K.Stream, entry: K.Entry, body: bytes) -> int:
-        """Take in what an options set tells; how many records it held."""
-        count, trusted = 0, bool(self.sessions.state[session, S.COUNTS])
+    def _options(self, session: int, stream: K.Stream, entry: K.Entry, body: bytes) -> K.Read:
+        """Take in what an options set tells."""
+        count, new, trusted = 0, False, bool(self.sessions.state[session, S.COUNTS])
         for record in read_records(entry.template, body):
             count += 1
-            if self.samplers.tell(stream.exporter, stream.domain, record, trusted=trusted):
-                self.rates.waiting[stream.exporter] = None
-        self.sessions.state[session, S.OPTIONS] += count
-        return count
+            new |= self.samplers.tell(stream.exporter, stream.domain, record, trusted=trusted)
+        if new:
+            self.rates.waiting[stream.exporter] = None
+        return K.Read(new, units=count, options=count)
 
-    def _templates(self, session: int, stream: K.Stream, number: int, body: bytes, at: int) -> tuple[bool, list[K.Entry]]:
-        """Learn the templates of a set: whether any is new, and those that are known now."""
-        learned, entries, whys = False, list[K.Entry](), self.sessions.state[session, S.WHY :]
+    def _templates(self, session: int, stream: K.Stream, number: int, body: bytes, at: int) -> K.Read:
+        """Learn the templates of a set."""
+        read, whys = K.Read(), self.sessions.state[session, S.WHY :]
         for one in read_templates(body, number, stream.version):
             if isinstance(one, Unusable):
                 whys[TEMPLATE] += 1
+                read.whole = False
                 break
             if isinstance(one, Withdrawal):
                 self.templates.withdraw(session, stream, one.number)
-                self.refreshed.clear()
+                read.new = True
                 continue
+            read.units += stream.version == 9
             found = self._learn(session, stream, one, at)
+            read.new |= found == K.NEW
             if found == K.REFUSED:
                 whys[TEMPLATES] += 1
-                continue
-            learned |= found == K.NEW
-            entries.append(self.templates.own[session][one.number])
-        if learned:
-            self.refreshed.clear()  # what was said before may mean a change now
-        return learned, entries
+                read.whole = False
+            else:
+                read.entries.append(self.templates.own[session][one.number])
+        return read
 
     def _learn(self, session: int, stream: K.Stream, one: Template, at: int) -> int:
         """Learn a template; those who count find room in the place of those who do not."""
@@ -288,13 +293,15 @@ class Decoder:
             counted = {number: number for number in self.templates.own if self.sessions.state[number, S.COUNTS]}
             if len(counted) < len(self.templates.own) and self.allowances[True].take(DEAR):
                 self.templates.keep(counted, self._counts)
-                self.refreshed.clear()
+                self.repeats.clear()
                 found = self.templates.learn(session, stream, one, at)
         return found
 
     def _missing(self, batch: Batch, specials: NDArray[np.int64]) -> None:
         """Count the sets that still have no template, and keep them for a while."""
         missing = specials[self.found[specials, sets.PLAN] == sets.NO_PLAN]
+        if not len(missing):
+            return
         datagrams = self.found[missing, sets.DATAGRAM]
         np.add.at(self.sessions.state, (self.session_of[datagrams], S.WHY + NO_TEMPLATE), 1)
         np.add.at(self.waiting, datagrams, self.found[missing, sets.LENGTH])
@@ -320,7 +327,9 @@ class Decoder:
                 continue
             for one in came:
                 size = 24 if self.sessions.state[session, S.KIND] == 9 else 20
-                self._rescued(batch, one, self._options(session, self.streams[session], entry, one.datagram[size:]))
+                read = self._options(session, self.streams[session], entry, one.datagram[size:])
+                self.sessions.state[session, S.OPTIONS] += read.options
+                self._rescued(batch, one, read.units)
         return self._late(batch, ready, sink, pos) if ready else pos
 
     def _late(self, batch: Batch, ready: Sequence[K.Waiting], sink: Sink, pos: int) -> int:
@@ -367,7 +376,7 @@ class Decoder:
         renumbered = {old: new for new, old in enumerate(numbers)}
         self.sessions.keep(numbers)
         self.held.clear()
-        self.refreshed.clear()
+        self.repeats.clear()
         self.templates.keep(renumbered, self._counts)
         self.samplers.keep(self._counts)
         self.streams = {}
@@ -377,7 +386,7 @@ class Decoder:
     def forget_old(self, now: int) -> None:
         """Forget templates that nobody refreshed for a day; ``now`` in ms."""
         self.templates.forget(before=now - K.LIFETIME_MS)
-        self.refreshed.clear()
+        self.repeats.clear()
 
 
 def gather(datagrams: Sequence[tuple[bytes, bytes, int, int]]) -> Batch:
@@ -385,12 +394,7 @@ def gather(datagrams: Sequence[tuple[bytes, bytes, int, int]]) -> Batch:
     lens = np.array([len(one[0]) for one in datagrams], np.int64)
     off = np.zeros(len(lens), np.int64)
     off[1:] = np.cumsum(lens)[:-1]
-    return Batch(
-        np.frombuffer(bytearray(b"".join(one[0] for one in datagrams)), np.uint8),
-        off,
-        lens,
-        np.frombuffer(b"".join(one[1] for one in datagrams), ">u8").reshape(-1, 2).astype(np.uint64),
-        np.array([one[2] for one in datagrams], np.int64),
-        np.array([one[3] for one in datagrams], np.int64),
-        len(lens),
-    )
+    source = np.frombuffer(b"".join(one[1] for one in datagrams), ">u8").reshape(-1, 2).astype(np.uint64)
+    port, at = (np.array([one[n] for one in datagrams], np.int64) for n in (2, 3))
+    buf = np.frombuffer(bytearray(b"".join(one[0] for one in datagrams)), np.uint8)
+    return Batch(buf, off, lens, source, port, at, len(lens))

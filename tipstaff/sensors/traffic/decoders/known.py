@@ -51,6 +51,18 @@ class Waiting(NamedTuple):
 
 
 @dataclass
+class Read:
+    """What a set of templates or options said: whether anything new, whether all of it could be taken in, its templates, for how
+    many records of its datagram and for how many options it counts."""
+
+    new: bool = False
+    whole: bool = True
+    entries: list[Entry] = field(default_factory=list)
+    units: int = 0
+    options: int = 0
+
+
+@dataclass
 class Templates:
     """Templates by session and number, their compiled plans, and the index that kernels search."""
 
