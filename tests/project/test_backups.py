@@ -160,10 +160,30 @@ def test_a_forged_backup_writes_nothing_outside(open_place: Path) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
-    assert backups.check(forged) == {"format": 1}
+    with pytest.raises(InputError, match="leads outside"):
+        backups.check(forged)  # before anything is written
     with pytest.raises(InputError, match="leads outside"):
         backups._extract(forged, open_place / "forged", {"evidence"})
     assert not (open_place / "escaped").exists()
+
+
+FILE, OUTSIDE = tarfile.REGTYPE, "leads outside"
+
+
+@pytest.mark.parametrize(("name", "kind", "words"), [
+    ("/etc/passwd", FILE, OUTSIDE), ("evidence//etc/passwd", FILE, OUTSIDE), ("", FILE, OUTSIDE), ("./spool", FILE, OUTSIDE),
+    ("evidence", tarfile.SYMTYPE, "plain file"), ("evidence/a", tarfile.LNKTYPE, "plain file"),
+    ("evidence/a", tarfile.CHRTYPE, "plain file"), ("twice", FILE, "twice"),
+])  # fmt: skip
+def test_a_backup_holds_plain_files_of_names_of_ours_each_once(tmp_path: Path, name: str, kind: bytes, words: str) -> None:
+    forged = tmp_path / "forged.backup"
+    with tarfile.open(forged, "w") as archive:
+        for path, form in (("twice", tarfile.REGTYPE), (name, kind)):
+            member = tarfile.TarInfo(path)
+            member.type, member.linkname = form, "/etc/passwd"
+            archive.addfile(member, io.BytesIO())
+    with pytest.raises(InputError, match=words):
+        backups.check(forged)
 
 
 def test_a_backup_replaces_no_file(worked: tuple[Instance, Path]) -> None:

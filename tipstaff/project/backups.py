@@ -151,10 +151,8 @@ def _extract(file: Path, into: Path, wanted: set[str], progress: Progress = unse
     with tarfile.open(file) as archive:
         for member, handle in _members(archive, file, "Restoring", progress):
             parts = Path(member.name).parts
-            if not member.isfile() or parts[0] not in wanted:
+            if parts[0] not in wanted:
                 continue
-            if member.name.startswith("/") or ".." in parts:
-                raise InputError(Problem(f"{file}: {member.name}", "leads outside the state directory", "do not trust this file"))
             path = into.joinpath(*parts)
             if path.exists() and parts[0] in KEYS:
                 continue  # settings and keys that were put there for this instance on purpose
@@ -176,6 +174,8 @@ def check(file: Path, progress: Progress = unseen) -> dict[str, Any]:
         found, sums, manifest = {}, None, None
         with tarfile.open(file) as archive:
             for member, handle in _members(archive, file, "Checking", progress):
+                if member.name in found:
+                    raise InputError(Problem(f"{file}: {member.name}", "is in it twice", "do not trust this file"))
                 if member.name == SUMS:
                     sums = json.load(handle)
                     continue
@@ -185,7 +185,7 @@ def check(file: Path, progress: Progress = unseen) -> dict[str, Any]:
                     manifest = json.load(handle)
     except (tarfile.TarError, ValueError, OSError) as error:
         raise InputError(Problem(str(file), f"cannot be read: {error}", "is it a file that `tipstaff backup` made?")) from error
-    if sums is None or manifest is None:
+    if not isinstance(sums, dict) or not isinstance(manifest, dict):
         raise InputError(Problem(str(file), "is incomplete: its end is missing", "use another backup"))
     if manifest.get("format") != FORMAT:
         raise InputError(Problem(f"{file}: {MANIFEST}", f"format {manifest.get('format')} is unknown", "use a newer Tipstaff"))
@@ -195,12 +195,16 @@ def check(file: Path, progress: Progress = unseen) -> dict[str, Any]:
 
 
 def _members(archive: tarfile.TarFile, file: Path, what: str, progress: Progress) -> Iterator[tuple[tarfile.TarInfo, Any]]:
+    """Plain files below one place, which is all that a backup holds. Raises InputError for anything else."""
     whole = file.stat().st_size
     for member in archive:
         progress(what, member.offset, whole)
-        handle = archive.extractfile(member)
-        if handle is not None:
-            yield member, handle
+        parts = Path(member.name).parts
+        if not member.isfile():
+            raise InputError(Problem(f"{file}: {member.name}", "is no plain file", "do not trust this file"))
+        if not parts or parts[0] == "/" or ".." in parts or member.name != "/".join(parts):
+            raise InputError(Problem(f"{file}: {member.name}", "leads outside the state directory", "do not trust this file"))
+        yield member, archive.extractfile(member)
 
 
 def describe(manifest: dict[str, Any]) -> str:
