@@ -26,6 +26,7 @@ from tipstaff.cases import (
     resolution,
     restriction,
     services,
+    setting_apart,
     statements,
     termination,
 )
@@ -72,7 +73,7 @@ SERVICES: dict[Callable[..., Any], dict[str, Any]] = {
     resolution.accept_fix: {"case": CASE, **WHY},
     resolution.not_adequate: {"case": CASE, **WHY},
     resolution.leave_intact: {"case": CASE, **WHY},
-    resolution.seal: {"case": CASE, **WHY},
+    setting_apart.seal: {"case": CASE, **WHY},
     restriction.emergency: {"case": CASE, **BLOCK, **WHY},
     restriction.propose: {"case": CASE, **BLOCK, **WHY},
     restriction.restore: {"case": CASE, **WHY},
