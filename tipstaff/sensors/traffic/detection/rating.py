@@ -238,24 +238,17 @@ class Rates:
         _, began, last, peak, mean, seen, noise = row.tolist()
         weighed = Weighed(int(began), int(last), peak, mean, seen, noise)
         aim = Aim(track.version, track.address, track.length, track.customer, track.end, detector.keep, detector.port_end)
-        rate = self._rate(track)
+        sums = self._sums(track)
         series = partial(self.follow.series, track, detector.metric, second, detector.scale)
-        return detector.sighting(aim, track.subject, track.customer, track.level, track.direction, weighed, applied, rate, series,
-                                 self._size(track, detector))  # fmt: skip
+        return detector.sighting(
+            aim, track.subject, track.customer, track.level, track.direction, weighed, applied, _rate(sums), series,
+            _size(sums, detector),
+        )  # fmt: skip
 
-    def _rate(self, track: Track) -> int:
-        """The sampling rate in effect: packets for each that was seen."""
-        ring = self.follow.seconds(track.slot)
-        seen = float(ring[:, C.M_SAMPLES].sum())
-        return max(1, round(float(ring[:, C.M_PACKETS].sum()) / seen)) if seen else 1
-
-    def _size(self, track: Track, detector: Rate) -> float:
-        """Mean bytes of a packet, of amplified answers where it is about them."""
-        ring = self.follow.seconds(track.slot)
-        amplified = detector.metric in (C.M_AMP_BYTES, C.M_AMP_PACKETS)
-        octets, packets = (C.M_AMP_BYTES, C.M_AMP_PACKETS) if amplified else (C.M_BYTES, C.M_PACKETS)
-        count = float(ring[:, packets].sum())
-        return float(ring[:, octets].sum()) / count if count else 0.0
+    def _sums(self, track: Track) -> list[float]:
+        """Of all seconds that it remembers, by metric."""
+        sums: list[float] = self.follow.seconds(track.slot).sum(0, dtype=float).tolist()
+        return sums
 
     def _is_spread(self, track: Track, applied: Applied, detector: Rate, row: NDArray[np.float64], findings: Findings) -> bool:
         """Whether what hosts (of a customer: also networks) with findings of their own do not explain is still over the limit,
@@ -263,9 +256,7 @@ class Rates:
         times = np.arange(int(row[tracks.BEGAN]), int(row[tracks.LAST_OVER]) + 1) % C.LENGTH
         rest = self._seconds(track, detector.metric, times)
         greatest = 0.0
-        for other in self.follow.by_row.values():
-            if other.end != track.end or other is track or not _within(other, track):
-                continue
+        for other in _parts(self.follow, track):
             part = self._seconds(other, detector.metric, times)
             if self._explains(other, track, findings):
                 rest = rest - part
@@ -310,7 +301,7 @@ class Rates:
         for track in over:
             if not self._explained_statically(track, findings):
                 open_now = ("unusual_traffic", track.direction, track.subject.kind, track.subject.value) in findings.open
-                yield from self.unlike.sightings(track, self.follow, open_now, self._rate(track), second)
+                yield from self.unlike.sightings(track, self.follow, open_now, _rate(self._sums(track)), second)
 
     def _learn(self, track: Track, name: str, own: Applied, findings: Findings, second: int) -> None:
         times = np.arange(second - MINUTE, second) % C.LENGTH
@@ -346,11 +337,32 @@ ALL = tuple(dict.fromkeys(one.name for one in known.RATES))
 SPECIFIC = tuple(name for name in ALL if name not in known.GENERAL)
 
 
+def _rate(sums: Sequence[float]) -> int:
+    """The sampling rate in effect: packets for each that was seen; ``sums`` by metric."""
+    seen = sums[C.M_SAMPLES]
+    return max(1, round(sums[C.M_PACKETS] / seen)) if seen else 1
+
+
+def _size(sums: Sequence[float], detector: Rate) -> float:
+    """Mean bytes of a packet, of amplified answers where it is about them."""
+    amplified = detector.metric in (C.M_AMP_BYTES, C.M_AMP_PACKETS)
+    octets, packets = (C.M_AMP_BYTES, C.M_AMP_PACKETS) if amplified else (C.M_BYTES, C.M_PACKETS)
+    return sums[octets] / sums[packets] if sums[packets] else 0.0
+
+
+def _parts(follow: Tracks, outer: Track) -> list[Track]:
+    """The tracks that are part of a sum, in its direction; whose customer is another is passed over at once."""
+    who = outer.customer if outer.level == "customer" else None
+    return [
+        other for other in follow.by_row.values()
+        if other.end == outer.end and (who is None or other.customer == who) and other is not outer and _within(other, outer)
+    ]  # fmt: skip
+
+
 def _within(inner: Track, outer: Track) -> bool:
     """Whether a track is part of a sum."""
     if outer.level == "customer":
         return inner.level != "customer" and inner.customer == outer.customer
-    if inner.level != "host" or inner.version != outer.version:
-        return False
     bits = 32 if outer.version == 4 else 128
-    return inner.address >> (bits - outer.length) == outer.address >> (bits - outer.length)
+    shift = bits - outer.length
+    return inner.address >> shift == outer.address >> shift and inner.version == outer.version and inner.level == "host"

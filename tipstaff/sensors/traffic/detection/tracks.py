@@ -20,7 +20,7 @@ SURE, SURER = 1.64, 2.33  # one-sided 95 % and 99 % of the normal distribution
 COARSEST = 16  # seconds of the longest step in which samples are counted
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)  # hundreds are made in a second; nobody writes into one that is followed
 class Track:
     """Who is followed: the row of which table, its subject in words and numbers, and since when."""
 
@@ -84,8 +84,8 @@ class Tracks:
         rows = self.rows(table)
         series.clear(self.hosts.series, slot)
         rows[row, C.MOMENT] |= np.uint64((slot + 1) << C.TRACK_BIT)
-        who = who or self.known_as(table, row, customer, second)
-        track = Track(slot, table, row, who.end, who.subject, who.version, who.address, who.length, customer, second)
+        track = who or self.known_as(table, row, customer, second)
+        track.slot = slot
         self.by_row[table, row] = self.by_subject[track.direction, track.subject.kind, track.subject.value] = track
         self.last_hot[slot] = second
         self.at[slot], self.table[slot], self.since[slot], self.unrolled[slot] = track, table, second, -1
