@@ -33,8 +33,10 @@ class Server(BaseHTTPRequestHandler):
         split = urlsplit(self.path)
         endpoint = split.path.removeprefix("/api/").strip("/")
         state.asked.append((endpoint, self.headers["Authorization"]))
+        state.meanwhile(len(state.asked))
         if state.failures:
-            return self.say(*state.failures.pop(0))
+            status, body, *headers = state.failures.pop(0)
+            return self.say(status, body, **(headers[0] if headers else {}))
         if self.headers["Authorization"] not in {f"Token {TOKEN}", f"Bearer nbt_key.{TOKEN}"}:
             return self.say(403, {"detail": "Invalid token"})
         if endpoint not in state.records:
@@ -65,6 +67,7 @@ class Server(BaseHTTPRequestHandler):
 class State:
     def __init__(self):
         self.records, self.asked, self.failures, self.page = recorded(), [], [], 2
+        self.meanwhile = lambda asked: None
 
 
 @pytest.fixture
@@ -109,6 +112,39 @@ class TestClient:
         with NetBox(server.url, TOKEN, wait=0) as client:
             assert len(list(client.records("tenancy/tenants"))) == 4
 
+    def test_it_waits_as_long_as_it_is_asked_to_but_not_for_ever(self, server, monkeypatch):
+        waited = []
+        monkeypatch.setattr(netbox_client.time, "sleep", waited.append)
+        server.failures = [
+            (429, {}, {"Retry-After": "17"}),
+            (429, {}, {"Retry-After": "99999"}),
+            (503, {}, {"Retry-After": "soon"}),
+        ]
+        with NetBox(server.url, TOKEN) as client:
+            assert len(list(client.records("tenancy/tenants"))) == 4
+        assert waited == [17, 60, 3]
+
+    @pytest.mark.parametrize(
+        "detail", ["Invalid v1 token", "Token expired", "Token disabled", "Source IP 192.0.2.1 is not permitted"]
+    )
+    def test_a_token_that_is_refused_is_said(self, server, detail):
+        server.failures = [(403, {"detail": detail})]
+        with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="403"):
+            client.everything()
+
+    def test_a_record_removed_between_two_pages_loses_no_other(self, server):
+        """Pages are counted from the beginning: what moves up over their edge would be missed, and would seem to have ended."""
+        rows = server.records["tenancy/tenants"]
+        server.meanwhile = lambda asked: rows.pop(0) if asked == 2 else None
+        with NetBox(server.url, TOKEN) as client:
+            assert list(client.records("tenancy/tenants")) == rows
+        assert len(rows) == 3
+
+    def test_a_record_that_comes_twice_is_asked_for_again_and_then_refused(self, server):
+        server.records["tenancy/tenants"] += server.records["tenancy/tenants"][:1]
+        with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="come twice"):
+            list(client.records("tenancy/tenants"))
+
     def test_lasting_trouble_is_said(self, server):
         server.failures = [(503, {})] * 9
         with NetBox(server.url, TOKEN, wait=0) as client, pytest.raises(InputError, match="503"):
@@ -139,6 +175,37 @@ class TestClient:
     def test_no_web_address(self, url):
         with pytest.raises(InputError, match="no web address"):
             NetBox(url, TOKEN)
+
+
+SPOILT = [
+    ("tenancy/tenants", {"id": None}, r"tenancy/tenants, record 1, id: None"), ("tenancy/tenants", {"name": ["x"]}, "name"),
+    ("tenancy/tenants", {"group": 7}, "group"), ("tenancy/tenants", {"slug": {}}, "slug"),
+    ("tenancy/tenants", {"custom_fields": {"customer_id": ["a"]}}, "custom field customer_id: holds a list"),
+    ("tenancy/tenant-groups", {"parent": {"name": "x"}}, "parent"), ("tenancy/contacts", {"email": 5}, "email"),
+    ("tenancy/contact-assignments", {"contact": None}, "contact"), ("tenancy/contact-assignments", {"object_id": "1"}, "object_id"),
+    ("ipam/aggregates", {"prefix": None}, "prefix"), ("ipam/prefixes", {"tenant": {"id": 1}}, "tenant"),
+    ("ipam/prefixes", {"status": ["active"]}, "status"), ("ipam/ip-ranges", {"start_address": 1}, "start_address"),
+    ("ipam/ip-addresses", {"vrf": "public"}, "vrf"),
+]  # fmt: skip
+
+
+class TestShapes:
+    @pytest.mark.parametrize(("endpoint", "changed", "told"), SPOILT)
+    def test_what_is_no_record_of_netbox_refuses_the_reading_and_names_the_field(self, endpoint, changed, told):
+        answers = recorded()
+        answers[endpoint][0] = answers[endpoint][0] | changed
+        with pytest.raises(InputError, match=told):
+            facts(answers, Settings(), NOW)
+
+    @pytest.mark.parametrize("record", [None, True, 7, "x", []])
+    def test_what_is_no_object_is_named(self, record):
+        with pytest.raises(InputError, match=r"ipam/prefixes, record 1: is no object.*nothing was changed"):
+            facts(recorded() | {"ipam/prefixes": [record]}, Settings(), NOW)
+
+    def test_many_mistakes_are_told_in_few_lines(self):
+        with pytest.raises(InputError) as refused:
+            facts(recorded() | {"ipam/prefixes": [None] * 5000}, Settings(), NOW)
+        assert len(refused.value.problems) == 20
 
 
 class TestMapping:

@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_interface, ip_network, summarize_address_ra
 from typing import Any
 
 from tipstaff.accounts.importing.cells import CellError, flag, moment, port_range
+from tipstaff.accounts.importing.netbox_shapes import refuse_others
 from tipstaff.accounts.inventory import (
     AssignmentFact,
     ContactFact,
@@ -54,7 +55,9 @@ class Settings:
 
 
 def facts(answers: Mapping[str, Sequence[Record]], settings: Settings, now: datetime) -> Inventory:
-    """The inventory that all records of each endpoint make; what cannot be read is in its ``problems``."""
+    """The inventory that all records of each endpoint make; what is not for us is in its ``problems``. InputError where a record
+    is not what NetBox's REST API has."""
+    refuse_others(answers, settings.custom.values())
     return _Reader(answers, settings, now).read()
 
 

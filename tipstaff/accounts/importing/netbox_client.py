@@ -12,6 +12,7 @@ from tipstaff.kernel.errors import InputError, Problem
 PAGE = 500  # NetBox's MAX_PAGE_SIZE (1000 by default) may make pages smaller; the answer says where to go on
 MOST_PAGES = 20_000
 TRIES = 4
+LONGEST_WAIT = 60.0  # seconds, whatever the server asks for
 PASSING = {429, 500, 502, 503, 504}
 
 
@@ -39,17 +40,30 @@ class NetBox:
         return {endpoint: list(self.records(endpoint)) for endpoint in ENDPOINTS}
 
     def records(self, endpoint: str) -> Iterator[Record]:
-        """All records of one endpoint. Only the query of ``next`` is used: behind a proxy its host is often a wrong one."""
+        """All records of one endpoint, each once. Pages are counted from the beginning, so a record that is removed while they are
+        read pushes another one off their edge: what does not come out at the count that NetBox tells is read again."""
         address = f"{self.base}/api/{endpoint}/"
-        query = f"limit={PAGE}"
-        seen: set[str] = set()
+        for _ in range(TRIES):
+            records, counts = self._all_pages(address)
+            whole = len({str(_number_of(record)) for record in records}) == len(records)
+            if whole and counts in ({None}, {len(records)}):
+                yield from records
+                return
+        problem = f"some of its {len(records)} records come twice, or it changes while it is read"
+        raise InputError(Problem(address, problem, "import again when fewer people work on it; nothing was changed"))
+
+    def _all_pages(self, address: str) -> tuple[list[Record], set[Any]]:
+        """The records, and how many there are, as each page tells it. Only the query of ``next`` is used: behind a proxy its
+        host is often a wrong one."""
+        query, seen, records, counts = f"limit={PAGE}", set[str](), list[Record](), set[Any]()
         while query not in seen and len(seen) < MOST_PAGES:
             seen.add(query)
             page = self._page(f"{address}?{query}")
-            yield from page["results"]
+            records += page["results"]
+            counts.add(page.get("count"))
             if not page.get("next"):
-                return
-            query = httpx.URL(page["next"]).query.decode()
+                return records, counts
+            query = httpx.URL(str(page["next"])).query.decode()
         raise InputError(Problem(address, "the pages lead round in a circle", "ask NetBox's administrator"))
 
     def _page(self, address: str) -> dict[str, Any]:
@@ -64,6 +78,7 @@ class NetBox:
 
     def _get(self, address: str) -> httpx.Response:
         for left in reversed(range(TRIES)):
+            pause = 0.0
             try:
                 answer = self.client.get(address)
             except httpx.HTTPError as error:
@@ -74,9 +89,20 @@ class NetBox:
                 problem = _refusal(address, answer)
                 if answer.status_code not in PASSING:
                     raise InputError(problem)
+                pause = _asked_to_wait(answer)
             if left:
-                time.sleep(self.wait * (TRIES - left))
+                time.sleep(max(self.wait * (TRIES - left), min(pause, LONGEST_WAIT) if self.wait else 0))
         raise InputError(problem)
+
+
+def _number_of(record: Any) -> Any:
+    return record.get("id", id(record)) if isinstance(record, dict) else id(record)
+
+
+def _asked_to_wait(answer: httpx.Response) -> float:
+    """Seconds of ``Retry-After`` (RFC 9110 section 10.2.3), which proxies before a NetBox send; a date there asks for nothing."""
+    stated = answer.headers.get("Retry-After", "")
+    return float(stated) if stated.isdecimal() else 0.0
 
 
 def _refusal(address: str, answer: httpx.Response) -> Problem:

@@ -116,11 +116,12 @@ def netbox_(ctx: click.Context, url: str, source: str, vrf: str | None, own: tup
     try:
         with shown() as progress, NetBox(url, token, verify=not insecure) as client:
             answers = {endpoint: _fetched(client, endpoint, progress) for endpoint in netbox.ENDPOINTS}
+        inventory = netbox.facts(answers, settings, now)
     except InputError as error:
         services.hear_from(source=known, now=now, error=str(error))
         raise
     changes = services.load(
-        inventory=netbox.facts(answers, settings, now), source=known, by=_actor(), now=now, complete=True, tolerant=True,
+        inventory=inventory, source=known, by=_actor(), now=now, complete=True, tolerant=True,
         dry_run=dry_run,
     )  # fmt: skip
     caught = _caught(dry_run, now)
@@ -141,7 +142,10 @@ def abuse_contacts(file: Path, as_json: bool) -> None:
     The file replaces the list that was imported before; every bad row is listed, and then nothing is imported. What it
     says goes before what the registries say.
     """
-    rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))))
+    try:
+        rows = list(csv.DictReader(io.StringIO(file.read_text(encoding="utf-8-sig"))))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(Problem(file.name, f"is no CSV in UTF-8: {error}", "save it as CSV in UTF-8")) from None
     if rows and not {"prefix", "abuse_contact"} <= set(rows[0]):
         raise InputError(Problem(f"{file.name}, line 1", "has no columns prefix and abuse_contact", "name them in the first line"))
     entries = [(row["prefix"] or "", row["abuse_contact"] or "", row.get("name") or "") for row in rows]
