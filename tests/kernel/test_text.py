@@ -1,9 +1,10 @@
 """Text that can be stored, whatever came in."""
 
 import orjson
+import pytest
 from hypothesis import given, strategies
 
-from tipstaff.kernel.text import DEEPEST, one_line, storable, storable_document
+from tipstaff.kernel.text import DEEPEST, one_line, storable, storable_document, whole
 
 text = strategies.text(strategies.characters(codec=None))
 document = strategies.recursive(
@@ -42,3 +43,13 @@ def test_depth_has_an_end():
         deep = [deep]
     orjson.dumps(storable_document(deep))
     assert DEEPEST < 200
+
+
+@pytest.mark.parametrize("text", ["", "²", "٣", "-1", "+1", " 1", "1 ", "1_0", "1e3", "0x1", "9" * 16, "9" * 5000, "１"])
+def test_what_is_no_plain_number_is_none(text):
+    assert whole(text) is None
+
+
+def test_a_plain_number_is_itself_up_to_its_digits():
+    assert (whole("0"), whole("007"), whole("65535", 5), whole("9" * 15)) == (0, 7, 65535, 10**15 - 1)
+    assert whole("123456", 5) is None

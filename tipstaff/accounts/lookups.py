@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from tipstaff.accounts.models import Acceptance, Assignment, Contact, Customer, OwnPrefix, ServiceName
+from tipstaff.kernel.text import whole
 
 MOST = 200
 
@@ -73,9 +74,9 @@ def customers(text: str = "", *, after: str = "", most: int = 50) -> "QuerySet[C
     rows = Customer.objects.select_related("parent", "source").order_by("name", "id")
     if text:
         rows = rows.filter(Q(name__icontains=text) | Q(external_id__iexact=text))
-    name, tilde, number = after.rpartition("~")
-    if tilde and number.isdigit():
-        rows = rows.filter(Q(name__gt=name) | Q(name=name, id__gt=int(number)), name__gte=name)
+    name, tilde, last = after.rpartition("~")
+    if tilde and (number := whole(last)) is not None:
+        rows = rows.filter(Q(name__gt=name) | Q(name=name, id__gt=number), name__gte=name)
     return rows[:most]
 
 

@@ -25,6 +25,12 @@ def _is_odd(text: str) -> bool:
     return False
 
 
+def whole(text: str, digits: int = 15) -> int | None:
+    """The number that ``text`` writes in ASCII digits alone, at most so many; None otherwise. Python's own ``isdigit`` takes '²'
+    for a digit, its ``int`` raises on that, and on numbers of thousands of digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
+
+
 def one_line(text: str, longest: int) -> str:
     """``text`` fit for a title or a header: no control characters or line breaks, at most so many characters."""
     return " ".join(storable(text[: longest * 4]).translate(_CONTROLS).split())[:longest]

@@ -119,3 +119,20 @@ def test_what_is_asked_of_a_closed_case_is_refused_with_a_reason(world):
         assert reply.status_code == 409 and "not open at the moment" in reply.content.decode()
     assert Client().post(f"{world.link('carol')}comment/", {"text": "a question"}).status_code == 302
     assert statements.Statement.objects.get().kind == "comment"
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "9" * 5000, "-1"])
+def test_what_is_no_number_is_nobody_s_client_measure_or_page(world, door, number):
+    client, base = door
+    assert client.post(f"{base}forward/", {"client": number, "language": "en"}).status_code == 422
+    assert client.post(f"{base}appeal/", {"measure": number, "grounds": "x"}).status_code in {404, 409, 422}
+    browser = world.signed_in("carol")
+    assert browser.get("/my/", {"from": number}).status_code == 200
+    assert browser.post("/my/choose/", {"customer": number}).status_code == 404
+
+
+def test_a_promise_at_the_end_of_the_calendar_is_a_slip(world, door):
+    client, base = door
+    answer = client.post(f"{base}plan/", PLAN | {"promised_at": "9999-12-31T23:59"})
+    assert answer.status_code == 422 and "This is too far away." in answer.content.decode()
+    assert not Statement.objects.exists()

@@ -269,6 +269,8 @@ def test_parameters_quoted_continued_and_encoded():
     assert parameters('Text/Plain; charset="utf-8"; name="a;b.txt"') == ("text/plain", {"charset": "utf-8", "name": "a;b.txt"})
     assert parameters("a/b; filename*=utf-8''Gr%C3%BC%C3%9Fe.csv")[1]["filename"] == "Grüße.csv"
     assert parameters('a/b; filename*0="re"; filename*1="port.csv"')[1]["filename"] == "report.csv"
+    assert parameters('a/b; filename*²="re"; filename*²*="port"')[1].keys() == {"filename"}, "no digit of a part's number"
+    assert parameters(f'a/b; filename*{"9" * 5000}="x.csv"')[1] == {"filename": "x.csv"}
 
 
 def test_headers_fold_and_malformed_lines_are_noted():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tipstaff.cases.queries import SORTS, Wanted, week_bounds
 from tipstaff.faces.desk.words import SEVERITIES, STATES
 from tipstaff.kernel.errors import InputError, Problem
+from tipstaff.kernel.text import whole
 
 #: The views that everybody has: (name, query string, the count's key).
 VIEWS = (
@@ -37,8 +38,8 @@ def read(given: Mapping[str, str]) -> Wanted:
         if name in values and values[name] not in allowed:
             problems.append(Problem(name, f"{values[name]!r} is not known", "one of " + ", ".join(filter(None, allowed))))
     customer = values.pop("customer", "")
-    if customer and not (customer.isascii() and customer.isdigit()):
-        problems.append(Problem("customer", f"{customer!r} is not a number", "open the customer and follow its cases"))
+    if customer and whole(customer) is None:
+        problems.append(Problem("customer", f"{customer[:40]!r} is not a number", "open the customer and follow its cases"))
     try:
         if "week" in values:
             week_bounds(values["week"])
@@ -49,7 +50,7 @@ def read(given: Mapping[str, str]) -> Wanted:
     person = bool(values.pop("person", ""))
     if values.get("status", "open") != "open":
         values.setdefault("sort", "opened")  # what is closed is due no more
-    return Wanted(**values, person=person, customer=int(customer) if customer else None)
+    return Wanted(**values, person=person, customer=whole(customer) if customer else None)
 
 
 def plain(given: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.http import QueryDict
@@ -13,9 +13,10 @@ from tipstaff.cases.models import Case, Measure
 from tipstaff.faces.portal import words
 from tipstaff.faces.portal.visitors import Here
 from tipstaff.kernel.errors import InputError, NotFound, Problem
-from tipstaff.kernel.text import storable
+from tipstaff.kernel.text import storable, whole
 
 LONGEST = 10_000  # characters of one field
+FURTHEST = timedelta(days=3653)  # a promise ten years off is a slip, and the end of the calendar is in no other zone
 DONE = {
     "acknowledge": "Thank you. You have acknowledged this case; that is not an admission.",
     "plan": "Thank you. We have your plan, and a person reads it.",
@@ -61,16 +62,15 @@ def _appeal(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
     number = said.get("measure", "")
     measure = None
     if number:
-        measure = Measure.objects.filter(case=case, pk=int(number)).first() if number.isdigit() and len(number) < 16 else None
+        measure = Measure.objects.filter(case=case, pk=whole(number) or 0).first()
         if measure is None:
             raise NotFound("no such measure on this case")
     return appeals.file(case=case.pk, grounds=said["grounds"], measure=measure.pk if measure else None, by=here.by, now=here.now)
 
 
 def _forward(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
-    chosen = said.get("client", "")
-    if chosen.isdigit() and len(chosen) < 16:
-        return forwarding.forward_to_client(case=case.pk, client=int(chosen), by=here.by, now=here.now)
+    if client := whole(said.get("client", "")):
+        return forwarding.forward_to_client(case=case.pk, client=client, by=here.by, now=here.now)
     wrong = [Problem(name, words.say(here.code, "Write something here.")) for name in ("name", "email") if not said[name]]
     if not wrong and not fits(said["email"]):
         wrong = [Problem("email", words.say(here.code, "Write it like name@example.org."))]
@@ -151,4 +151,6 @@ def moment(text: str, here: Here) -> tuple[datetime | None, str]:
         return None, words.say(here.code, "Write it like 2026-06-15 18:00.")
     if there <= here.now:
         return None, words.say(here.code, "This has passed. Choose a later time.")
+    if there > here.now + FURTHEST:
+        return None, words.say(here.code, "This is too far away. Choose an earlier time.")
     return there, ""

@@ -15,6 +15,7 @@ from tipstaff.intake.reading.indicators import find_mailboxes, normal_ip
 from tipstaff.intake.reading.open import open_message
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.walk import every_part
+from tipstaff.kernel.text import whole
 from tipstaff.policy.edition import Edition
 
 LIMITS = {"paste": 200_000, "description": 4_000, "places": 4_000, "sample_headers": 60_000}
@@ -160,7 +161,7 @@ def _wrong_extras(filled: Filled, kind: Kind, must: frozenset[str]) -> dict[str,
             found[name] = Sentence.of("{given} is no address.", given=repr(value[:50]))
         elif shape == "address" and value and not is_public(normal_ip(value) or value):
             found[name] = Sentence.of("{given} is private. Give the public address, or leave this empty.", given=value)
-        elif shape == "port" and value and not (value.isascii() and value.isdigit() and int(value) <= 65535):
+        elif shape == "port" and value and ((port := whole(value, 5)) is None or port > 65535):
             found[name] = "A port is a number from 0 to 65535."
         elif name in must and not value and not (name == "sample_headers" and filled.paste):
             found[name] = Sentence.joined((f"{FIELDS[name].label}", "We cannot act on this kind without it."))

@@ -11,6 +11,7 @@ from tipstaff.intake.message import Hints
 from tipstaff.intake.read import read_submission
 from tipstaff.intake.reading.indicators import find_addresses, find_urls, host_of, normal_domain, normal_ip, normal_url
 from tipstaff.intake.reading.open import looks_like_mail
+from tipstaff.kernel.text import whole
 
 LONGEST = 200_000  # characters of a paste that are read
 MOST = 12  # places that are asked about
@@ -134,8 +135,9 @@ def _ip_and_port(text: str) -> tuple[str | None, int | None]:
     if found:
         return found, None
     host, colon, port = text.rpartition(":")
-    if colon and port.isascii() and port.isdigit() and int(port) <= 65535:
-        return normal_ip(host.strip("[]")), int(port)
+    number = whole(port, 5)
+    if colon and number is not None and number <= 65535:
+        return normal_ip(host.strip("[]")), number
     return None, None
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from tipstaff.intake.reading.charsets import decode, without_nul
 from tipstaff.intake.reading.patterns import pattern
+from tipstaff.kernel.text import whole
 
 MAX_HEADERS = 1_000  # header lines of one part
 MAX_HEADER_BLOCK = 262_144  # bytes of one header block
@@ -249,13 +250,13 @@ def _split_outside(runs: list[str]) -> list[str]:
 
 
 def _join_continued(found: dict[str, str]) -> dict[str, str]:
-    whole = {name: value for name, value in found.items() if "*" not in name}
+    joined = {name: value for name, value in found.items() if "*" not in name}
     pieces: dict[str, list[tuple[int, bool, str]]] = {}
     for name, value in found.items():
         base, star, tail = name.partition("*")
         if star:
             number = tail.rstrip("*")
-            pieces.setdefault(base, []).append((int(number) if number.isdigit() else 0, tail.endswith("*") or not tail, value))
+            pieces.setdefault(base, []).append((whole(number, 6) or 0, tail.endswith("*") or not tail, value))
     for base, parts in pieces.items():
         parts.sort()
         charset, content = "", b""
@@ -263,8 +264,8 @@ def _join_continued(found: dict[str, str]) -> dict[str, str]:
             if encoded and not index and value.count("'") >= 2:
                 charset, _, value = value.split("'", 2)
             content += _percent(value) if encoded else value.encode("utf-8", "replace")
-        whole.setdefault(base, decode(content, charset))
-    return whole
+        joined.setdefault(base, decode(content, charset))
+    return joined
 
 
 def _percent(value: str) -> bytes:

@@ -22,6 +22,7 @@ from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
 from tipstaff.faces.desk.views import compose, corroboration
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.kernel.text import whole
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition
 from tipstaff.reports import queries as reports
@@ -325,9 +326,10 @@ def _close(request: DeskRequest, found: Case, now: datetime) -> None:
 
 def _other(request: DeskRequest) -> Case:
     text = request.POST.get("other", "").strip().lstrip("#")
-    if not (text.isascii() and text.isdigit()):
-        raise InputError(Problem("Case", f"{text!r} is not a case number", "such as 4312"))
-    return case_for(request.user, int(text))
+    number = whole(text)
+    if number is None:
+        raise InputError(Problem("Case", f"{text[:40]!r} is not a case number", "such as 4312"))
+    return case_for(request.user, number)
 
 
 def _merge(request: DeskRequest, found: Case, now: datetime) -> None:

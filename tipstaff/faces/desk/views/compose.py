@@ -27,6 +27,7 @@ from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.kernel.text import whole
 from tipstaff.policy import queries as policy
 from tipstaff.reports import queries as reports
 
@@ -61,9 +62,9 @@ def composer(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]
 
 
 def _macro(request: DeskRequest) -> Macro | None:
-    wanted = request.GET.get("macro", "")
-    known = macros.every(request.user.get_username()) if wanted.isdecimal() else []
-    return next((row for row in known if row.pk == int(wanted)), None)
+    wanted = whole(request.GET.get("macro", ""))
+    known = macros.every(request.user.get_username()) if wanted is not None else []
+    return next((row for row in known if row.pk == wanted), None)
 
 
 def _values(found: Case, macro: Macro, now: datetime) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
+from tipstaff.kernel.text import whole
 
 SIZE = 50
 TABS = (("", "All"), ("waiting", "Waiting"), ("held", "Held"), ("failed", "Failed"), ("sent", "Sent"), ("withdrawn", "Withdrawn"))
@@ -36,8 +37,8 @@ DONE = {"hold": "held", "release": "released", "retry": "tried again", "withdraw
 def listing(request: DeskRequest) -> HttpResponse:
     now = clock_now()
     state, text = request.GET.get("state", ""), request.GET.get("q", "")
-    after = request.GET.get("after", "")
-    found = queries.page(_seen(request, queries.select(state, text)), after=int(after) if after.isdecimal() else None, size=SIZE)
+    after = whole(request.GET.get("after", ""))
+    found = queries.page(_seen(request, queries.select(state, text)), after=after, size=SIZE)
     counts = queries.counts()
     context: dict[str, Any] = {
         "screen": "outbox",
@@ -136,7 +137,7 @@ def act(request: DeskRequest, number: int, action: str) -> HttpResponse:
 @require_POST
 def bulk(request: DeskRequest) -> HttpResponse:
     """The same for all that are selected; each that cannot be changed says why."""
-    chosen = [int(text) for text in request.POST.getlist("message") if text.isdecimal()]
+    chosen = [number for text in request.POST.getlist("message") if (number := whole(text)) is not None]
     if not chosen:
         raise InputError(Problem("Messages", "none is selected", "choose some rows first"))
     done = 0

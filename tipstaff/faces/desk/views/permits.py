@@ -99,10 +99,10 @@ def _moment(text: str, name: str, problems: list[Problem]) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        problems.append(Problem(name, f"{text!r} is no moment", "such as 2026-12-01T08:00"))
+        return (found if found.tzinfo else timezone.make_aware(found, timezone.get_current_timezone())).astimezone(UTC)
+    except (ValueError, OverflowError):
+        problems.append(Problem(name, f"{text[:40]!r} is no moment", "such as 2026-12-01T08:00"))
         return None
-    return found if found.tzinfo else timezone.make_aware(found, timezone.get_current_timezone()).astimezone(UTC)
 
 
 @desk()

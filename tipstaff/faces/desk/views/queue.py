@@ -22,6 +22,7 @@ from tipstaff.faces.desk.models import SavedView
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.kernel.text import whole
 from tipstaff.policy.categories import CATEGORIES
 
 ROWS = 50
@@ -143,7 +144,7 @@ def guarded(cell: Any) -> Any:
 @require_POST
 def bulk(request: DeskRequest) -> HttpResponse:
     """One action on the selected cases: at once for a page's worth, as a job with an error per row for more."""
-    numbers = sorted({int(text) for text in request.POST.getlist("case") if text.isascii() and text.isdigit()})
+    numbers = sorted({number for text in request.POST.getlist("case") if (number := whole(text)) is not None})
     action = request.POST.get("action", "")
     parameters = {name: request.POST.get(name, "") for name in jobs.PARAMETERS if request.POST.get(name)}
     if not numbers:

@@ -14,6 +14,7 @@ from tipstaff.faces.desk.views.intake import found_customer
 from tipstaff.intake.models import Source
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.kernel.text import whole
 from tipstaff.pipeline import rehearsal
 from tipstaff.policy.categories import CATEGORIES
 from tipstaff.reports import ruling
@@ -126,15 +127,17 @@ def conditions(request: DeskRequest) -> dict[str, Any]:
     for name in NUMBERS:
         text = request.POST.get(name, "").strip()
         if text:
-            try:
-                found[name] = int(text)
-            except ValueError:
-                problems.append(Problem(WORDS[name].capitalize(), f"{text!r} is not a whole number"))
+            number = whole(text.removeprefix("-"), 9)
+            if number is None:
+                problems.append(Problem(WORDS[name].capitalize(), f"{text[:40]!r} is not a whole number"))
+            else:
+                found[name] = -number if text.startswith("-") else number
     ports = [text.strip() for text in request.POST.get("port", "").split(",") if text.strip()]
-    if ports and all(text.isdigit() and int(text) < 65536 for text in ports):
-        found["port"] = [int(text) for text in ports]
-    elif ports:
-        problems.append(Problem("Port", f"{', '.join(ports)!r}", "numbers from 0 to 65535, with commas"))
+    numbers = [number for text in ports if (number := whole(text, 5)) is not None and number < 65536]
+    if len(numbers) < len(ports):
+        problems.append(Problem("Port", f"{', '.join(ports)[:80]!r}", "numbers from 0 to 65535, with commas"))
+    elif numbers:
+        found["port"] = numbers
     if problems:
         raise InputError(problems)
     return found
@@ -190,9 +193,10 @@ def _accept(request: DeskRequest, now: datetime) -> None:
         until = datetime.fromisoformat(given.get("until", "")).replace(tzinfo=UTC)
     except ValueError as error:
         raise InputError(Problem("Until", f"{given.get('until', '')!r} is no day", "such as 2026-12-31")) from error
-    port = given.get("port", "").strip()
-    if port and not (port.isdigit() and int(port) < 65536):
-        raise InputError(Problem("Port", f"{port!r} is no port", "a number up to 65535"))
+    typed = given.get("port", "").strip()
+    port = whole(typed, 5)
+    if typed and (port is None or port > 65535):
+        raise InputError(Problem("Port", f"{typed[:40]!r} is no port", "a number up to 65535"))
     ruling.accept_risk(
         reason=given.get("reason", ""),
         expires_at=until,
@@ -202,7 +206,7 @@ def _accept(request: DeskRequest, now: datetime) -> None:
         prefix=given.get("prefix", "").strip(),
         category=given.get("category", ""),
         report_type=given.get("report_type", "").strip(),
-        port=int(port) if port else None,
+        port=port,
     )
 
 

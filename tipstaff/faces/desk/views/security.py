@@ -22,6 +22,7 @@ from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.views.signing_in import keep_challenge, passkey_answer, take_challenge
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
+from tipstaff.kernel.text import whole
 
 # The first mark that occurs decides: most browsers also claim to be others.
 BROWSERS = (("Edg", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrom", "Chrome"), ("Safari/", "Safari"))
@@ -135,8 +136,8 @@ def _remove_app(request: DeskRequest, now: datetime) -> HttpResponse:
 
 def _remove_passkey(request: DeskRequest, now: datetime) -> HttpResponse:
     _require_fresh(request, now)
-    number = request.POST.get("passkey", "")
-    passkeys.remove(staff=request.user, number=int(number) if number.isdecimal() else 0, by=request.user.username, now=now)
+    number = whole(request.POST.get("passkey", ""))
+    passkeys.remove(staff=request.user, number=number or 0, by=request.user.username, now=now)
     messages.success(request, "The passkey is removed.")
     return redirect("/me/security/")
 
@@ -155,9 +156,9 @@ def _password(request: DeskRequest, now: datetime) -> HttpResponse:
 
 
 def _end(request: DeskRequest, now: datetime) -> HttpResponse:
-    number = request.POST.get("session", "")
+    typed = request.POST.get("session", "")
     here = request.session.session_key or ""
-    which = int(number) if number.isdecimal() else None
+    which = (whole(typed) or 0) if typed else None
     done = sessions.end(staff=request.user, by=request.user.username, now=now, number=which, keep=here)
     messages.success(request, f"{done} session{'' if done == 1 else 's'} ended.")
     return redirect("/me/security/#sessions")

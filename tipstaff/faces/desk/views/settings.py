@@ -19,6 +19,7 @@ from tipstaff.intake import queries as intake
 from tipstaff.intake.models import Keyword, ReporterProfile, Source
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, Problem, Refused
+from tipstaff.kernel.text import whole
 from tipstaff.policy import queries as policy
 from tipstaff.policy.categories import CATEGORIES
 
@@ -45,17 +46,18 @@ def sources(request: DeskRequest) -> HttpResponse:
 
 def _change_source(request: DeskRequest, now: Any) -> None:
     """Switch a source on or off, and say after which silence it is an alarm."""
-    source = Source.objects.filter(pk=request.POST.get("source") or 0).first()
-    minutes = request.POST.get("minutes", "").strip()
+    source = Source.objects.filter(pk=whole(request.POST.get("source", "")) or 0).first()
+    typed = request.POST.get("minutes", "").strip()
+    minutes = whole(typed, 9)
     if source is None:
         raise InputError(Problem("Source", "does not exist", "choose one of the list"))
-    if minutes and not (minutes.isdigit() and 0 < int(minutes) <= MOST_MINUTES):
-        raise InputError(Problem("Expected every", f"{minutes!r} minutes", "a whole number of minutes, or nothing"))
+    if typed and not (minutes and minutes <= MOST_MINUTES):
+        raise InputError(Problem("Expected every", f"{typed[:40]!r} minutes", "a whole number of minutes, or nothing"))
     source.enabled = "enabled" in request.POST
-    source.expected_every = timedelta(minutes=int(minutes)) if minutes else None
+    source.expected_every = timedelta(minutes=minutes) if minutes else None
     source.save(update_fields=["enabled", "expected_every"])
     record(by=request.user.get_username(), action="source.change", subject=f"source:{source.pk}", now=now, enabled=source.enabled,
-           minutes=minutes)  # fmt: skip
+           minutes=typed)  # fmt: skip
     messages.success(request, f"{source.name}: kept.")
 
 

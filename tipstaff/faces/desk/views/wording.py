@@ -13,6 +13,7 @@ from tipstaff.faces.desk.access import DeskRequest, desk, holds
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
+from tipstaff.kernel.text import whole
 
 
 def _only_leads(request: DeskRequest) -> None:
@@ -81,8 +82,8 @@ def macro_list(request: DeskRequest) -> HttpResponse:
     """Pieces of text for the composer: everybody's and one's own."""
     by, now = request.user.get_username(), clock_now()
     if request.method == "POST":
-        if request.POST.get("remove", "").isdecimal():
-            macros.remove(macro=int(request.POST["remove"]), by=by, now=now)
+        if (number := whole(request.POST.get("remove", ""))) is not None:
+            macros.remove(macro=number, by=by, now=now)
         else:
             shared = "shared" in request.POST
             if shared:

@@ -13,6 +13,7 @@ from tipstaff.faces.portal.page import around, page, refusal
 from tipstaff.faces.portal.views.cases import case_page
 from tipstaff.faces.portal.visitors import Here
 from tipstaff.kernel.errors import InputError, Refused
+from tipstaff.kernel.text import whole
 from tipstaff.policy import queries as policy
 
 MOST_CLIENTS = 500
@@ -36,7 +37,7 @@ def act(request: HttpRequest, here: Here, case: Case, answer: str) -> HttpRespon
 def open_now(form: answers.Form, here: Here, case: Case, measure: str = "") -> bool:
     if form.name != "appeal":
         return standing.offers(case, form.name)
-    found = Measure.objects.filter(case=case, pk=int(measure)).first() if measure.isdigit() and len(measure) < 16 else None
+    found = Measure.objects.filter(case=case, pk=number).first() if (number := whole(measure)) is not None else None
     until = standing.appeal_until(case, found, policy.compiled(case.edition))
     return until is not None and until > here.now
 

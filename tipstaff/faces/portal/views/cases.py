@@ -15,6 +15,7 @@ from tipstaff.faces.portal.page import around, page, refusal
 from tipstaff.faces.portal.views.policy import due_acceptance
 from tipstaff.faces.portal.visitors import Here
 from tipstaff.kernel.errors import Refused
+from tipstaff.kernel.text import whole
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Category, Handling
 from tipstaff.reports.models import Report
@@ -31,7 +32,7 @@ def mine(request: HttpRequest, here: Here) -> HttpResponse:
     rows = visible_to(here.visitor)
     counts = {"open": rows.filter(closed_at=None).count(), "closed": rows.filter(closed_at__isnull=False).count()}
     order: list[Any] = [F("closed_at").desc(), "-id"] if closed else [F("next_due_at").asc(nulls_last=True), "id"]
-    start = int(number) if (number := request.GET.get("from", "")).isdigit() and len(number) < 7 else 0
+    start = whole(request.GET.get("from", ""), 6) or 0
     chosen = rows.filter(closed_at__isnull=not closed).select_related("customer", "parent").order_by(*order)
     found = list(chosen.defer("edition__content")[start : start + SIZE + 1])
     planned = _planned([case.pk for case in found])

@@ -16,6 +16,7 @@ from tipstaff.faces.portal.visitors import Here, by_session, contact_of, door, o
 from tipstaff.kernel import shadow
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import NotFound
+from tipstaff.kernel.text import whole
 
 
 @door
@@ -71,10 +72,8 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 def choose(request: HttpRequest, here: Here) -> HttpResponse:
     """Whose cases to show, for somebody who stands for several customers."""
     if request.method == "POST" and here.session is not None:
-        number = request.POST.get("customer", "")
-        if not (
-            number.isdigit() and len(number) < 16 and signing_in.choose(session=here.session, customer=int(number), now=here.now)
-        ):
+        number = whole(request.POST.get("customer", ""))
+        if number is None or not signing_in.choose(session=here.session, customer=number, now=here.now):
             return refusal(request, 404, "There is nothing here for you.", here)
         return redirect("/my/")
     return page(request, "portal/choose.html", {"screen": "", **around(here)})
