@@ -178,7 +178,7 @@ class TestClient:
 
 
 SPOILT = [
-    ("tenancy/tenants", {"id": None}, r"tenancy/tenants, record 1, id: None"), ("tenancy/tenants", {"name": ["x"]}, "name"),
+    ("tenancy/tenants", {"id": None}, r"tenancy/tenants, record 1, id: 'None'"), ("tenancy/tenants", {"name": ["x"]}, "name"),
     ("tenancy/tenants", {"group": 7}, "group"), ("tenancy/tenants", {"slug": {}}, "slug"),
     ("tenancy/tenants", {"custom_fields": {"customer_id": ["a"]}}, "custom field customer_id: holds a list"),
     ("tenancy/tenant-groups", {"parent": {"name": "x"}}, "parent"), ("tenancy/contacts", {"email": 5}, "email"),
