@@ -111,3 +111,14 @@ def test_an_inventory_that_says_other_terms_begins_a_period_and_the_same_terms_n
     assert [one.row.by for one in contracts.periods(carol.pk, NOW)] == ["source:crm", "system:accounts"]
     dave = Customer.objects.get(external_id="c-2")
     assert contracts.in_force(dave, NOW) == {"no_automation": True} and not contracts.periods(dave.pk, NOW)
+
+
+@pytest.mark.parametrize(("terms", "words"), [
+    ({"notice_hours": 10**12}, "no number of hours"), ({"notice_hours": "48"}, "no number of hours"),
+    ({"notice_hours": True}, "no number of hours"), ({"remark": "a\0b"}, "cannot be stored"), ({"\ud800": 1}, "cannot be stored"),
+])  # fmt: skip
+def test_an_inventory_whose_terms_nothing_could_read_is_refused(carol: Customer, terms: dict[str, Any], words: str) -> None:
+    delivered = Inventory(customers=[CustomerFact("c-1", contract=terms, where="customers.csv line 2")])
+    with pytest.raises(InputError, match=words):
+        load(inventory=delivered, source=source_named(name="crm", kind="csv"), by="system:test", now=NOW)
+    assert hours(carol, NOW) == [24]

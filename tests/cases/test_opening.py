@@ -66,7 +66,9 @@ def test_every_kind_begins_soundly(category, evidence, at_event):
 @pytest.mark.parametrize(
     ("terms", "time"),
     [({}, None), ({"notice_hours": 48}, timedelta(hours=48)), ({"notice_hours": 0}, None), ({"notice_hours": -1}, None),
-     ({"notice_hours": "48"}, None), ({"notice_hours": None}, None), ({"notice_hours": 1.5}, timedelta(minutes=90))],
+     ({"notice_hours": "48"}, None), ({"notice_hours": None}, None), ({"notice_hours": 1.5}, timedelta(minutes=90)),
+     ({"notice_hours": 1e300}, timedelta(days=366)), ({"notice_hours": 10**400}, timedelta(days=366)),
+     ({"notice_hours": True}, None), ({"notice_hours": float("nan")}, None)],
 )  # fmt: skip
 def test_a_contracts_period_of_notice(terms, time):
     assert contract_time(terms) == time

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tipstaff.accounts.inventory import PORTS, AssignmentFact, Inventory, NameFact
+from tipstaff.accounts.inventory import LONGEST_NOTICE, PORTS, AssignmentFact, CustomerFact, Inventory, NameFact
 from tipstaff.accounts.timeline import Tenancy, overlapping
 from tipstaff.kernel.errors import Problem
+from tipstaff.kernel.text import storable_document
 
 NAME_KINDS = ("domain", "host", "mailbox")
 
@@ -34,7 +35,7 @@ def sound(inventory: Inventory, known: Known) -> tuple[Inventory, list[Problem]]
         return good
 
     customers = known.customers | {fact.external_id for fact in inventory.customers}
-    kept.customers = keep(inventory.customers, _once("customer"), _reseller(customers))
+    kept.customers = keep(inventory.customers, _once("customer"), _reseller(customers), _terms)
     kept.contacts = keep(inventory.contacts, _refers("customer", customers), _once("contact", "customer"))
     kept.services = keep(inventory.services, _refers("customer", customers), _once("service"), _stays(known.services))
     services = known.services.keys() | {fact.external_id for fact in kept.services}
@@ -91,6 +92,19 @@ def _stays(services: Mapping[str, str | None]) -> Callable[[Any], Problem | None
         return Problem(fact.where, text, "give the new customer's service an id of its own, and end the old one's assignments")
 
     return test
+
+
+def _terms(fact: CustomerFact) -> Problem | None:
+    terms = fact.contract
+    if not terms:
+        return None
+    if not isinstance(terms, dict) or storable_document(terms) != terms:
+        return Problem(fact.where, "the contract holds what cannot be stored", "give an object of plain text and numbers")
+    hours = terms.get("notice_hours")
+    if hours is None or (isinstance(hours, int | float) and not isinstance(hours, bool) and 0 < hours <= LONGEST_NOTICE):
+        return None
+    text = f"notice_hours {str(hours)[:40]!r} is no number of hours"
+    return Problem(fact.where, text, f"more than 0, at most {LONGEST_NOTICE}; without it the policy's time holds")
 
 
 def _name_kind(fact: NameFact) -> Problem | None:

@@ -13,13 +13,14 @@ from django.db import transaction
 
 from tipstaff.accounts import versions
 from tipstaff.accounts.access import require_named
+from tipstaff.accounts.inventory import LONGEST_NOTICE
 from tipstaff.accounts.models import ContractTerms, Customer
 from tipstaff.audit.services import record
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 
 ACT = "edit a customer"
 ROLES = ("abuse", "technical", "billing", "administrative")  # of contacts
-LONGEST_HOURS = 24 * 366
+LONGEST_HOURS = LONGEST_NOTICE
 BEFORE, TAKEN_BY = "as it stood when its history began", "system:accounts"
 #: The terms of ``u`` that were in force at the opening of ``c``, in SQL; those of the row where there is no history.
 AT_OPENING = """coalesce((SELECT t.terms FROM accounts_contractterms t WHERE t.customer_id = u.id

@@ -13,6 +13,7 @@ from tipstaff.kernel.errors import Problem
 
 Network = IPv4Network | IPv6Network
 PORTS = 65536
+LONGEST_NOTICE = 24 * 366  # hours of notice that a contract may grant
 
 CUSTOMER_FIELDS = ("name", "customer_class", "protected_class", "brand", "language", "timezone", "contract", "ended_at")
 CONTACT_FIELDS = ("role", "name", "email", "phone", "language")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tipstaff.accounts.inventory import LONGEST_NOTICE
 from tipstaff.policy import deadlines
 from tipstaff.policy.clauses import conduct_breaches
 from tipstaff.policy.edition import Category, Edition, Opening
@@ -73,9 +74,11 @@ def begin(category: str, edition: Edition, at_event: Edition | None, evidence: E
 
 
 def contract_time(terms: Mapping[str, Any]) -> timedelta | None:
-    """The period of notice that a customer's contract grants (H10), from its stored terms: ``notice_hours``."""
+    """The period of notice that a customer's contract grants (H10), from its stored terms: ``notice_hours``, a year at most."""
     hours = terms.get("notice_hours")
-    return timedelta(hours=hours) if isinstance(hours, int | float) and hours > 0 else None
+    if not isinstance(hours, int | float) or isinstance(hours, bool) or not hours > 0:
+        return None
+    return timedelta(hours=min(hours, LONGEST_NOTICE))
 
 
 #: Why a person goes first: what it is about (a field of Evidence, or what is asked of the policy), and how the journal says it.
