@@ -1,5 +1,7 @@
 """Whatever the bytes: the reading answers, names no defect of its own, and invents neither address nor time."""
 
+import re
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -139,3 +141,23 @@ CELL = st.sampled_from(
 @given(st.lists(st.lists(CELL, min_size=1, max_size=6), min_size=1, max_size=6), st.sampled_from([",", ";", "\t", "|"]))
 def test_any_table(rows, delimiter):
     assert faults("\n".join(delimiter.join(row) for row in rows).encode(), "x.csv") == []
+
+
+NUMBERED = re.compile(r"""(?im)^(\s*[<"]?[\w-]*(?:port|count|incidents|occurrences|hits)[\w-]*[>"]?[:=]? ?"?)\d+""")
+
+
+@pytest.mark.parametrize("digit", ["²", "5²", "①", "\N{ARABIC-INDIC DIGIT THREE}", "９"])
+def test_signs_that_only_look_like_digits_of_ascii_break_no_parser(digit):
+    """They answer yes to str.isdigit, and int() refuses some of them."""
+    for sample in own_samples():
+        text = sample.path.read_bytes()[:20_000].decode("utf-8", "replace")
+        marked = NUMBERED.sub(rf"\g<1>{digit}", text)
+        assert marked == text or faults(marked.encode(), sample.path.name) == []
+
+
+def test_numbers_of_an_arf_report_in_other_digits_are_left_out():
+    path = next(sample.path for sample in own_samples() if b"\nSource-IP:" in sample.path.read_bytes())
+    raw = path.read_bytes().replace(b"\nSource-IP:", "\nSource-Port: 5²\nIncidents: ²\nSource-IP:".encode(), 1)
+    drafts = read_submission(raw, Hints())
+    assert [event.port for draft in drafts for event in draft.events][:1] == [None]
+    assert not [need for draft in drafts for need in draft.needs if "defect of the software" in need]

@@ -74,7 +74,7 @@ def clauses_by_week(*, weeks: list[str], since: datetime) -> list[tuple[str, dic
         for clause, week, count in cursor.fetchall():
             if week in weeks:
                 table.setdefault(clause, {})[week] = count
-    return sorted(table.items(), key=lambda row: [int(part) if part.isdigit() else 0 for part in row[0].split(".")])
+    return sorted(table.items(), key=lambda row: [int(part) if part.isdecimal() else 0 for part in row[0].split(".")])
 
 
 def repeat_offenders(*, now: datetime, most: int = 8, over: timedelta = timedelta(days=90)) -> list[dict[str, Any]]:

@@ -196,7 +196,7 @@ def _in_order(parts: dict[str, Any]) -> None:
 
 
 def _number(number: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdigit() else 0 for part in number.split("."))
+    return tuple(int(part) if part.isdecimal() else 0 for part in number.split("."))
 
 
 def _without(row: dict[str, Any], key: str) -> dict[str, Any]:

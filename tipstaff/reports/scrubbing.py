@@ -271,7 +271,7 @@ def _phone(text: str) -> str:
 
 def luhn(text: str) -> bool:
     """Whether 13 to 19 digits pass the check of ISO/IEC 7812-1, as card numbers do."""
-    digits = [int(letter) for letter in text if letter.isdigit()]
+    digits = [int(letter) for letter in text if letter.isdecimal()]
     if len(set(digits)) < 2:
         return False
     doubled = [digit if place % 2 else digit * 2 - 9 * (digit > 4) for place, digit in enumerate(reversed(digits), 1)]

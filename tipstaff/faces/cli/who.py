@@ -69,7 +69,7 @@ def _numeric(text: str) -> bool:
 
 
 def _port(text: str, port: str) -> int:
-    if port.isdigit() and int(port) < 65536:
+    if port.isdecimal() and int(port) < 65536:
         return int(port)
     raise InputError(Problem(text, f"{port!r} is no port", "give a number up to 65535"))
 

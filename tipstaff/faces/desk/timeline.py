@@ -14,7 +14,7 @@ FOLD_FROM = 3  # equal lines of one day from which one stands for all
 def names(journal: Iterable[JournalEntry]) -> dict[str, str]:
     """Who did each thing, as people read it: a contact's name, a part of the machinery in words."""
     actors = {row.actor for row in journal}
-    numbers = {int(actor[8:]) for actor in actors if actor.startswith("contact:") and actor[8:].isdigit()}
+    numbers = {int(actor[8:]) for actor in actors if actor.startswith("contact:") and actor[8:].isdecimal()}
     known = {row.pk: row.name or row.email for row in Contact.objects.filter(pk__in=numbers)} if numbers else {}
     shown = {actor: words.actor(actor) for actor in actors}
     return shown | {f"contact:{number}": f"{known.get(number, f'contact {number}')}, customer" for number in numbers}

@@ -122,7 +122,7 @@ def _read_row(row: dict[str, str], place: str, number: int, draft: ReportDraft) 
     url = normal_url(row.get("url") or (value if kind == "url" else ""))
     event = EventDraft(ip=normal_ip(row.get("ipaddress") or row.get("dstip") or host), url=url, row=number)
     stated = row.get("dstport") or port
-    event.port = int(stated) if stated.isdigit() and 0 < int(stated[:6]) < 65536 else None
+    event.port = int(stated) if stated.isdecimal() and 0 < int(stated[:6]) < 65536 else None
     event.domain = normal_domain(row.get("host") or (value if kind == "domain" else "") or (host_of(url) if url else ""))
     event.ip = event.ip or (normal_ip(host_of(url)) if url else None)
     if not (event.ip or event.url or event.domain):
@@ -186,7 +186,7 @@ def _letter_event(url: str | None, labels: list[Label], label: Label | None, mes
     ip = stated or (normal_ip(host_of(url)) if url else None) or (in_subject[0] if len(in_subject) == 1 else None)
     event = EventDraft(ip=ip, url=url, domain=normal_domain(host_of(url)) if url else None, identity=(url,) if url else ())
     port = value_of(labels, "Port")
-    if url is None and port.isdigit() and 0 < int(port[:6]) < 65536:
+    if url is None and port.isdecimal() and 0 < int(port[:6]) < 65536:
         event.port, event.found_in["port"] = int(port), "letter: Port"
     seen = next(
         (

@@ -150,7 +150,7 @@ def _read_rows(rows: list[list[str]], place: str, draft: ReportDraft) -> None:
 
 
 def _complete(event: EventDraft, categories: list[Any], date: str, place: str, draft: ReportDraft) -> None:
-    numbers = [int(str(one).strip()) for one in categories if str(one).strip().isdigit() and len(str(one)) < 6]
+    numbers = [int(str(one).strip()) for one in categories if str(one).strip().isdecimal() and len(str(one)) < 6]
     kinds = {kind for number in numbers if (kind := _CATEGORIES.get(number))}
     event.category = next((kind for kind in _WEIGHT if kind in kinds), None)
     event.details["abuseipdb_categories"] = numbers

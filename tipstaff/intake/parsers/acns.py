@@ -177,7 +177,7 @@ def _event(source: Element, root: Element, place: str, draft: ReportDraft) -> Ev
         draft.needs.append(f"{place}: Source/IP_Address {written[:60]!r} is not an address")
         event.details["source_as_written"] = written[:200]
     port = _text(source, "Port")
-    if port.isdigit() and len(port) < 6 and 0 < int(port) < 65536:
+    if port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536:
         event.port, event.found_in["port"] = int(port), f"{place}: Source/Port"
     _read_stamp(event, source, root, place, draft)
     _read_locations(event, source, root, place)

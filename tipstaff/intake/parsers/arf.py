@@ -238,7 +238,7 @@ def _event(facts: _Facts, fields: Fields, inner: Message | None) -> EventDraft:
         event.found_in["occurred_at"] = facts.moment_in
     ports = {value.strip() for value in fields.every("source-port")}
     port = ports.pop() if len(ports) == 1 else ""  # of two, neither: on a shared address it would accuse somebody
-    if port.isdigit() and 0 < int(port) < 65_536:
+    if port.isdecimal() and 0 < int(port) < 65_536:
         event.port = int(port)
     event.protocol = "tcp"
     event.count = _count(fields)
@@ -255,7 +255,7 @@ def _event(facts: _Facts, fields: Fields, inner: Message | None) -> EventDraft:
 def _count(fields: Fields) -> int:
     """Incidents (RFC 5965 section 3.2) where it is a number, else the recipients named."""
     stated = fields.first("incidents").strip()
-    if stated.isdigit() and 0 < int(stated) < 10_000_000:
+    if stated.isdecimal() and 0 < int(stated) < 10_000_000:
         return int(stated)
     return max(1, len(fields.every("original-rcpt-to")))
 

@@ -133,7 +133,7 @@ def _read_bare_ipv6(event: EventDraft, written: str, place: str, draft: ReportDr
     scheme, _, rest = written.partition("://")
     authority, slash, path = rest.partition("/")
     groups = authority.split(":")
-    ip = normal_ip(":".join(groups[:8])) if len(groups) == 9 and "" not in groups and groups[8].isdigit() else None
+    ip = normal_ip(":".join(groups[:8])) if len(groups) == 9 and "" not in groups and groups[8].isdecimal() else None
     if ip and 0 < int(groups[8][:6]) < 65536:
         event.ip = event.ip or ip
         event.port = int(groups[8])
@@ -146,4 +146,4 @@ def _read_bare_ipv6(event: EventDraft, written: str, place: str, draft: ReportDr
 def _port(url: str) -> int | None:
     authority = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
     port = authority.rpartition(":")[2] if not authority.endswith("]") and ":" in authority else ""
-    return int(port) if port.isdigit() and 0 < int(port[:6]) < 65536 else None
+    return int(port) if port.isdecimal() and 0 < int(port[:6]) < 65536 else None

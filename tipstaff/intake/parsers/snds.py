@@ -91,7 +91,7 @@ def _is_blocked(row: list[str]) -> bool:
 
 def _activity(row: list[str], number: int, zone: str | None, part: Part) -> EventDraft | None:
     ip = normal_ip(row[0]) if len(row) >= 11 else None
-    traps = int(row[10]) if len(row) >= 11 and row[10].isdigit() else 0
+    traps = int(row[10]) if len(row) >= 11 and row[10].isdecimal() else 0
     if ip is None or (row[6].upper() == "GREEN" and not traps):
         return None
     event = EventDraft(ip=ip, count=1, row=number, protocol="tcp", found_in={"ip": f"part {part.where}, row {number}, column 1"})

@@ -125,7 +125,7 @@ def _read_label(event: EventDraft, key: str, label: Label) -> None:
     if key == "time" and (moment := read_time(label.value)):
         event.occurred_at, event.earliest, event.latest = moment.at, moment.earliest, moment.latest
         event.time_as_written, event.found_in["occurred_at"] = label.value, f"letter line {label.line}: {label.name}"
-    elif key in ("sourceport", "offendingport") and label.value.isdigit() and 0 < int(label.value[:6]) < 65536:
+    elif key in ("sourceport", "offendingport") and label.value.isdecimal() and 0 < int(label.value[:6]) < 65536:
         event.port, event.found_in["port"] = int(label.value), f"letter line {label.line}: {label.name}"
     elif key in _KEPT and label.value:
         event.details[_KEPT[key]] = label.value

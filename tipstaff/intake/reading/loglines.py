@@ -320,4 +320,4 @@ _READERS = (
 
 
 def _port(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() and 0 < int(text) < 65_536 else None
+    return int(text) if text and text.isdecimal() and 0 < int(text) < 65_536 else None

@@ -126,7 +126,7 @@ def event_of(found: Found) -> EventDraft:
     _read_date(found, event)
     _read_ports(found, event, web=web)
     count = fields.get("Occurrences", "Count")
-    if count.isdigit() and len(count) < 9 and 0 < int(count) <= MAX_COUNT:
+    if count.isdecimal() and len(count) < 9 and 0 < int(count) <= MAX_COUNT:
         event.count = int(count)
     protocol = fields.get("Protocol", "Source-Protocol", "Transport-Protocol").lower()
     event.protocol = protocol if protocol in _PROTOCOLS else None
@@ -206,7 +206,7 @@ def _read_ports(found: Found, event: EventDraft, *, web: bool) -> None:
         names += ["Download-Port", "Port"]
     for name in names:
         text = found.fields.get(name)
-        if event.port is None and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536:
+        if event.port is None and text.isdecimal() and len(text) < 6 and 0 < int(text) < 65536:
             event.port, event.found_in["port"] = int(text), f"{found.where}: {name}"
 
 

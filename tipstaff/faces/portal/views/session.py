@@ -96,7 +96,7 @@ def renew(request: HttpRequest, token: str) -> HttpResponse:
 def _mail_again(opened: links.Opened, now: "signing_in.datetime") -> None:
     contact = contact_of(opened)
     kind, _, number = opened.subject.partition(":")
-    if contact is None or kind != "case" or not number.isdigit() or shadow.is_on():
+    if contact is None or kind != "case" or not number.isdecimal() or shadow.is_on():
         return
     try:
         found: Case = case_for_customer(Visitor({contact.customer_id: contact.pk}, only=int(number)), int(number))
