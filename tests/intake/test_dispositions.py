@@ -362,3 +362,27 @@ FILES = captured("mail/not-reports/*.eml")
 def test_captured_bounces_open_nothing():
     opened = [file.name for file in FILES if any(draft.disposition in (D.REPORT,) for draft in read_submission(file.read_bytes()))]
     assert opened == []
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "Please remove this address from your list, we do not wish to get any further messages.",
+        "Bitte streichen Sie unsere Adresse office@example.org aus Ihrem Verteiler.",
+        "Merci de retirer notre adresse de votre liste de notifications.",
+        "Proszę o usunięcie adresu biuro@example.org z Państwa listy powiadomień.",
+        "Por favor, eliminen nuestra dirección de su lista.",
+    ],
+)
+def test_a_short_letter_that_leaves_a_list_of_ours_is_an_opt_out(says):
+    assert kind_of(mail("Your notices", says)) is D.OPT_OUT
+    assert kind_of(mail("Your notices", f"{says} The spammer at 203.0.113.9 goes on.")) is not D.OPT_OUT
+    assert kind_of(mail("Spam", f"Your customer sends us spam and does not listen. {says}")) is not D.OPT_OUT
+
+
+@pytest.mark.parametrize(
+    "subject", ["[#NL-7] Eingangsbestätigung: Missbrauch", "Acknowledgement: abuse", "[T-9] Accusé de réception"]
+)
+def test_a_receipt_of_a_ticket_system_is_an_automatic_answer(subject):
+    assert kind_of(mail(subject, "It was filed.", auto_submitted="auto-generated")) is D.AUTO_REPLY
+    assert kind_of(mail(subject, "It was filed.")) is not D.AUTO_REPLY

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns read better whole
 """What a message is, decided before what it says: returned, automatic, an answer to a case, an opt-out … or perhaps a report.
 
 Order matters and is the order below. Whatever carries a report's own structure stays a report, however automatic its sender looks.
@@ -166,6 +167,19 @@ def _unnegated(text: str) -> list[str]:
     return found
 
 
+_SPACE = r"[^!?\n]{0,90}?\s"
+_OF_OTHERS = pattern(
+    r"(?i)spam|spammer|newsletter|(?:your|ihr\pL*|votre|vostro|su|uw|jullie|wasz\pL*|vosso|ваш\pL*) (?:customers?|client\pL?|kunde\pL?|klant|klient\pL?|клиент\pL?|server|user)|hosted|сервер\pL*|客户|顧客"
+)
+#: A short letter that asks to be taken off a list of ours: ``please remove our address from your list of notices``.
+_LEAVES_LIST = pattern(
+    rf"(?i)\b(?:remov\pL+|delet\pL+|take){_SPACE}(?:from|off) (?:your|the|this) (?:[\pL-]+ ){{0,2}}(?:list\pL*|notifications?|notices)|\b(?:stop|quit) (?:sending|mailing|e-?mailing|notifying) (?:me|us)\b{_SPACE}(?:notices?|notifications?|mails?|messages)|"
+    rf"\b(?:streich\pL+|entfern\pL+|nehm\pL+|lösch\pL+){_SPACE}(?:aus|von) (?:ihre[mr]|dem|der) (?:[\pL-]*verteiler|[\pL-]*liste)|\b(?:retir\pL+|supprim\pL+|enlev\pL+){_SPACE}de (?:votre|vos|la) (?:listes?|fichiers?)|"
+    rf"\b(?:elimin\pL+|quit\pL+|borr\pL+|retir\pL+){_SPACE}de (?:su|la|vuestra) lista|\b(?:rimuov\pL+|cancell\pL+|toglie\pL+){_SPACE}(?:dalla|dalle) (?:vostr[ae] )?list[ae]|\b(?:verwijder\pL*|haal){_SPACE}(?:uit|van) (?:uw|jullie|de) (?:[\pL-]*lijst)|"
+    rf"\b(?:usun\pL+|wykreśl\pL+|wypis\pL+){_SPACE}z (?:państwa |waszej |tej )?listy|\b(?:remov\pL+|retir\pL+|elimin\pL+){_SPACE}da (?:vossa |sua )?lista|(?:удалите|исключите|уберите){_SPACE}из (?:вашего |вашей |списка)|(?:从|自)[^。\n]{{0,12}}(?:名单|列表|邮件列表)[^。\n]{{0,6}}(?:移除|删除|除名)|(?:リスト|名簿)から(?:削除|外して|除外)"
+)
+
+
 def _opt_out(message: Message) -> Verdict | None:
     """A wish to get no more of our mail: one click (RFC 8058), the subject alone, or a letter of a few words."""
     for address in (*message.hints.envelope_to, *addresses_of(message, "to", "delivered-to")):
@@ -174,6 +188,12 @@ def _opt_out(message: Message) -> Verdict | None:
         ):
             return Verdict(Disposition.OPT_OUT, f"it was sent to {address}", "opt-out")
     letter = own_words(message)
+    if (
+        said := _LEAVES_LIST.search(letter[:900])
+        if len(letter) < 900 and not find_addresses(letter) and not _OF_OTHERS.search(letter)
+        else None
+    ):
+        return Verdict(Disposition.OPT_OUT, f"it says {said.group().strip()[:60]!r}", "opt-out", case_reference(message))
     if sum([any(map(str.isalnum, word)) for word in letter[:400].split()]) > MOST_WORDS + 1:
         return None
     spoken = fold(letter).strip(" .!\n-").split("\n-- ")[0].split()

@@ -113,3 +113,18 @@ def test_an_address_beside_the_accused_one_must_be_explained():
 def test_what_shows_that_it_does_not_agree_is_left_to_a_person():
     says = f"Our scanner says that {A} is infected with a bot, the overview names {B}. One of our two sources is wrong."
     assert accused(says) == []
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "{b} does not belong to you, we wrote to its provider.",
+        "{b} gehört nicht Ihnen.",
+        "{b} n'est pas à vous.",
+        "{b} принадлежит не вам.",
+        "{b} 不是你们的。",
+    ],
+)
+def test_what_is_said_to_be_anothers_is_not_accused(says):
+    body = f"{A} is brute forcing our mail server. Please stop it.\n\nBefore it came from {says.format(b=B)}"
+    assert accused(body) in ([A], []) and accused(body.replace(A, "x").replace(B, A).replace("x", B)) in ([B], [])

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns read better whole
 """Signs that a machine answers or returns a mail: bounces (RFC 3464 and the many that are not) and auto-replies (RFC 3834).
 
 Signs are weighed, not matched one by one: a complaint may come from a machine with a null return path, and may quote a bounce.
@@ -204,7 +205,16 @@ def auto_reply_reason(message: Message) -> str | None:
     said = begins_with("auto_reply", plain) or (begins_with("auto_reply", whole) if whole != plain else None)
     if said:
         return f"its subject begins {said!r}"
+    if auto_submitted(message) and _RECEIPT.match(message.header("subject")):
+        return "its subject is that of a receipt, and a machine sent it"
     return _acknowledgement(message)
+
+
+#: ``[#77] Receipt: …``: what a ticket system answers with.
+_RECEIPT = pattern(
+    r"(?i)^\s*(?:(?:re|aw|sv|odp)\s?:\s*)?(?:[\[(#][^\])\n]{1,40}[\])]?\s*[:–-]?\s*)?(?:acknowledg\pL+|(?:confirmation of )?receipt|we (?:have )?received|(?:ticket|request|case) (?:received|created|opened)|eingangsbestätigung|empfangsbestätigung|(?:ihre )?anfrage (?:eingegangen|erhalten)|accusé de réception|demande (?:reçue|enregistrée)|acuse de recibo|solicitud recibida|"
+    r"conferma (?:di )?ricezione|presa in carico|ontvangstbevestiging|melding ontvangen|potwierdzenie (?:przyjęcia|otrzymania|zgłoszenia)|confirmação de (?:receção|recepção|recebimento)|подтверждение (?:получения|регистрации)|обращение (?:зарегистрировано|принято)|已收到|收到您的|受付完了|受付のお知らせ|お問い合わせ受付)"
+)
 
 
 def _acknowledgement(message: Message) -> str | None:

@@ -32,6 +32,8 @@ _CLEARS = pattern(
     r"inocente|não tem nada a ver|não (?:o |a )?bloque\pL+|é (?:também )?(?:uma )?vítima|é legítim[oa]|"
     r"невинов\pL+|невинн\pL+|не имеет (?:к этому )?отношения|не при ч[её]м|не (?:надо |нужно )?блокир\pL+|не трога\pL+)\b|"
     r"无辜|无关|不是(?:攻击|来源|元凶)|请(?:不要|勿)(?:封|阻)|没有问题|無関係|関係ありません|無実|遮断しないで|ブロックしないで|問題ありません|"
+    r"(?i:\b(?:(?:does|do) not|doesn't|don't) belong to you|\b(?:is|are) (?:not|no longer) (?:yours|one of yours|in your (?:network|range))|\bgehör(?:t|en) (?:aber )?nicht (?:zu )?ihnen|\bn'(?:est|appartient|appartiennent) pas (?:à|chez) vous|\bno (?:es|son) suy[ao]s?|\bno les pertenece|\bnon (?:è|sono) vostr[aeio]|\bnon appartiene a voi|\b(?:hoort|horen) niet bij (?:u|jullie)|\bis niet van (?:u|jullie)|"
+    r"\bnie (?:jest|są) (?:wasz\pL?|państwa)|\bnie należy do (?:was|państwa)|\bnão (?:é|são) voss[ao]s?|\bnão (?:lhes |vos )?pertence|принадлежит не вам|не принадлежит вам|(?:не ваш\pL?)(?:[^\pL]|$))|不(?:是|属于)(?:你们|您|贵)|(?:貴社|御社)のものではあり|"
     rf"{OWN_REMARK}"
 )
 #: ``A, which is another provider``: said of the address itself.

@@ -38,6 +38,9 @@ _COMPLAINING = pattern(
     r"beschwerde\pL*|anzeige\pL*|ma(?:ß|ss)nahmen|plainte|queja|denuncia|reclamo|segnalazione|klacht|skarg\pL*|жалоб\pL*)\W{1,3}$"
 )
 _OF_HEADERS = pattern(r"(?i)^\W{0,2}received[\s:-]{1,2}(?:header|line|chain|field)")  # ``(per Received header)`` strikes nobody
+_LOOK = pattern(
+    r"(?i)\b(?:see|per|cf\.?|siehe|laut|voir|ver|vedi|vedere|zie|zob\.?|patrz|veja|см\.?)[\s:\"']{1,3}$"
+)  # ``from A, see Received``
 _OTHERWISE = POSSESSIVE | {"us", "received", "receiving"}
 _FIELDS = pattern(r"[ \t,;|]{1,3}\"")
 MOST_WORDS = 6  # of a name in brackets: ``(our mail server in Paris)``; what goes on says something else
@@ -274,7 +277,9 @@ def _after(mention: Mention, letter: str, after: list[Hit], others: list[Mention
     for hit in starting_within(after, end, limit):
         if hit.phrase[0] == "(" and hit.value.kind == "victim_after" and _goes_on(letter, hit.start):
             continue
-        if _OF_HEADERS.match(letter[hit.start : hit.end + 12]):
+        if _OF_HEADERS.match(letter[hit.start : hit.end + 12]) or (
+            hit.phrase == "received" and _LOOK.search(letter[max(0, hit.start - 16) : hit.start])
+        ):
             continue
         if best is None or (hit.start, -(hit.end - hit.start)) < (best.start, -(best.end - best.start)):
             best = hit
