@@ -11,10 +11,13 @@ from ipaddress import ip_network
 INTAKE = "abuse@provider.example.net"
 PASSWORD = "a long sentence of the test's own"
 STAFF = (("alice", "analyst"), ("bob", "lead"), ("bea", "lead"), ("root", "admin"))
+WILL, MAY = "dedicated-hosting", "managed-services"
 #: Customer → brand, pack, address.
 CUSTOMERS = {
-    "carol": ("", "dedicated-hosting", "203.0.113.77"),
-    "erik": ("managed", "managed-services", "203.0.113.88"),
+    "carol": ("", WILL, "203.0.113.77"),
+    "erik": ("managed", MAY, "203.0.113.88"),
+    "mona": ("managed", MAY, "203.0.113.78"),
+    "nils": ("", WILL, "203.0.113.89"),
 }
 
 
@@ -71,7 +74,7 @@ def _inventory(since, moment) -> None:
 def _policies(moment) -> None:
     from tipstaff.policy import loading, services
 
-    for brand, pack, _ in CUSTOMERS.values():
+    for brand, pack in sorted({(brand, pack) for brand, pack, _ in CUSTOMERS.values()}):
         at = moment - timedelta(days=90)
         stored = services.draft(
             edition=loading.load_packaged(pack), effective_from=at, by="bob", now=at, brand=brand, intake_address=INTAKE

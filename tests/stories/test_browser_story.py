@@ -1,4 +1,4 @@
-"""The whole life of a case in browsers, with real mail, a real router and a real gateway; once under each of two policies.
+"""The whole life of a case in browsers, with real mail, a real router and a real gateway; each story under both policies.
 
 One running ``tipstaff up``: reports come in by SMTP, letters leave by SMTP to a server that keeps them, customers come by the link
 in their letter. GoBGP and BIRD are speaker and router; a gateway with nftables stands between the customer's machine and the
@@ -15,8 +15,8 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,11 +25,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.correspondence.mailhost import Mailhost, Running
-from tests.enforcement.servers import namespaces, need, run
+from tests.enforcement.servers import need
 from tests.enforcement.test_nftables import GARDEN, WORLD, Net
 from tests.project.conftest import open_place  # noqa: F401 - a fixture
 from tests.project.instances import ROOT, Instance
-from tests.stories.furnishing import CUSTOMERS, INTAKE, PASSWORD, mailbox
+from tests.stories.furnishing import CUSTOMERS, INTAKE, MAY, PASSWORD, WILL, mailbox
+from tests.stories.machines import customers_machines
 from tipstaff.kernel.clock import now
 from tipstaff.project.bench import routing
 from tipstaff.project.bench.routing import RoutingBed
@@ -39,8 +40,10 @@ from tipstaff.project.processes import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PATIENCE = 90  # seconds for what takes one or two; a busy machine is slow
-CAROL, ERIK = CUSTOMERS["carol"][2], CUSTOMERS["erik"][2]
-DESK = "192.0.2.201"  # from where the provider looks at machines on its own network
+#: Who lives through which story under which policy.
+PHISHED, ATTACKED = {WILL: "carol", MAY: "mona"}, {WILL: "nils", MAY: "erik"}
+ADDRESS = {name: address for name, (_, _, address) in CUSTOMERS.items()}
+both = pytest.mark.parametrize("pack", (WILL, MAY))
 REPORT = """From: Rita Reporter <rita@reporter.example.org>
 To: {to}
 Subject: {subject}
@@ -64,8 +67,9 @@ class World:
     post: Mailhost
     net: Net
     bed: RoutingBed
-    site: Path  # what the customer's web server serves
+    site: Path  # what the customers' web servers serve, a directory for each
     browser: Browser
+    staff: dict[str, "Person"] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -93,13 +97,20 @@ class World:
     def letter(self, customer: str, *words: str) -> str:
         """The text of the newest letter to the customer that says all this, once the mail server has it."""
 
-        def found() -> list[str]:
-            mine = [mail.parsed for mail in list(self.post.taken) if mailbox(customer) in mail.rcpt_to]
-            texts = [f"{mail['Subject']}\n{mail.get_body(('plain',)).get_content()}" for mail in mine]  # type: ignore[union-attr]
-            return [text for text in texts if all(word.lower() in text.lower() for word in words)]
+        found: list[str] = []
 
-        assert wait_until(lambda: bool(found()), PATIENCE), [mail.parsed["Subject"] for mail in self.post.taken]
-        return found()[-1]
+        def came() -> bool:
+            found[:] = self.letters(customer, *words)
+            return bool(found)
+
+        assert wait_until(came, PATIENCE), [mail.parsed["Subject"] for mail in self.post.taken]
+        return found[-1]
+
+    def letters(self, customer: str, *words: str) -> list[str]:
+        """The texts of what the mail server has for the customer so far and that says all this."""
+        mine = [mail.parsed for mail in list(self.post.taken) if mailbox(customer) in mail.rcpt_to]
+        texts = [f"{mail['Subject']}\n{mail.get_body(('plain',)).get_content()}" for mail in mine]  # type: ignore[union-attr]
+        return [text for text in texts if all(word.lower() in text.lower() for word in words)]
 
     def link(self, customer: str, *words: str) -> str:
         found = re.search(rf"{self.address}/c/\S+", self.letter(customer, *words))
@@ -129,6 +140,9 @@ class World:
         return out, self.net.into(443, address)
 
     def at_the_desk(self, name: str) -> "Person":
+        """Somebody of the staff, who signs in once for all stories."""
+        if name in self.staff:
+            return self.staff[name]
         page = self.browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
         page.set_default_timeout(PATIENCE * 1000)
         page.goto(f"{self.address}/login/")
@@ -136,7 +150,8 @@ class World:
         page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
         page.wait_for_url(f"{self.address}/")
-        return Person(page, self.address)
+        self.staff[name] = Person(page, self.address)
+        return self.staff[name]
 
     def in_the_portal(self, link: str) -> Page:
         page = self.browser.new_context(viewport={"width": 900, "height": 1000}, locale="en").new_page()
@@ -180,55 +195,18 @@ class Person:
         return self.page
 
 
-@contextmanager
-def beside(net: Net, address: str) -> Iterator[None]:
-    """A way from the provider's own network to the customer's machine that does not pass the gateway: what retests use."""
-    name = f"ts{uuid.uuid4().hex[:6]}d"
-    run("ip", "link", "add", name, "type", "veth", "peer", "name", "desk", "netns", net.customer)
-    try:
-        run("ip", "address", "add", f"{DESK}/32", "dev", name)
-        run("ip", "link", "set", name, "up")
-        run("ip", "-n", net.customer, "link", "set", "desk", "up")
-        run("ip", "-n", net.customer, "route", "add", f"{DESK}/32", "dev", "desk")
-        run("ip", "route", "add", f"{address}/32", "dev", name, "src", DESK)
-        yield
-    finally:
-        subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)
-
-
-@contextmanager
-def customers_machines(site: Path) -> Iterator[Net]:
-    """Customers' machines behind the gateway; Carol's serves a page at port 80, both answer at 443."""
-    with namespaces("customer", "gateway", "world") as names:
-        net = Net(names)
-        server: subprocess.Popen[bytes] | None = None
-        try:
-            net.build()
-            for address in (CAROL, ERIK):
-                run("ip", "-n", net.customer, "address", "add", f"{address}/24", "dev", "ca")
-                net.listen(net.customer, f"{address},443")
-            words = [sys.executable, "-m", "http.server", "80", "--bind", CAROL, "--directory", str(site)]
-            quiet = subprocess.DEVNULL
-            server = subprocess.Popen(["ip", "netns", "exec", net.customer, *words], stdout=quiet, stderr=quiet)
-            with beside(net, CAROL):
-                yield net
-        finally:
-            if server is not None:
-                server.kill()
-                server.wait()
-            net.close()
-
-
 @pytest.fixture(scope="module")
 def world(open_place: Path, chromium: Browser) -> Iterator[World]:  # noqa: F811
     need("nft", "ip", *routing.PROGRAMS)
     site = open_place / "site"
-    (site / "login").mkdir(parents=True)
-    (site / "login" / "index.html").write_text("<form>Your bank's password, please</form>")
+    sites = {ADDRESS[customer]: site / customer for customer in PHISHED.values()}
+    for directory in sites.values():
+        (directory / "login").mkdir(parents=True)
+        (directory / "login" / "index.html").write_text("<form>Your bank's password, please</form>")
     post = Mailhost()
     with ExitStack() as stack:
         smarthost = stack.enter_context(Running(post))
-        net = stack.enter_context(customers_machines(site))
+        net = stack.enter_context(customers_machines(ADDRESS.values(), sites))
         bed = stack.enter_context(RoutingBed())
         environment = {
             "TIPSTAFF_SENDING": "on", "TIPSTAFF_SMARTHOST": f"127.0.0.1:{smarthost.port}", "TIPSTAFF_SMARTHOST_TLS": "off",
@@ -255,77 +233,122 @@ def furnish(instance: Instance, given: dict[str, dict[str, str]]) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_from_the_report_to_the_restored_service(world: World) -> None:
+@both
+def test_from_the_report_to_the_restored_service(world: World, pack: str) -> None:
     """Report in → notice → the customer acknowledges → silence → disconnection → contact → retest → restored."""
-    assert world.sees(CAROL) == (True, True)
-    world.report("Phishing page on your network", f"the page http://{CAROL}/login/ steals passwords of our bank's customers.\n"
-                 f"It answered from {CAROL} at {now():%Y-%m-%d %H:%M:%S} UTC. Please take this phishing page down.")  # fmt: skip
-    case, alice, bob = world.case("carol"), world.at_the_desk("alice"), world.at_the_desk("bob")
+    who, ip = PHISHED[pack], ADDRESS[PHISHED[pack]]
+    assert world.sees(ip) == (True, True)
+    world.report("Phishing page on your network", f"the page http://{ip}/login/ steals passwords of our bank's customers.\n"
+                 f"It answered from {ip} at {now():%Y-%m-%d %H:%M:%S} UTC. Please take this phishing page down.")  # fmt: skip
+    case, alice, bob = world.case(who), world.at_the_desk("alice"), world.at_the_desk("bob")
     alice.step(case, "classify", category="phishing")
     expect(alice.page.locator("main")).to_contain_text("Ticketed")
 
-    carol = world.in_the_portal(world.link("carol", f"#{case}-", "phishing"))
-    carol.get_by_role("button", name="Acknowledge").click()
-    expect(carol.get_by_role("status")).to_contain_text("not an admission")
+    portal = world.in_the_portal(world.link(who, f"#{case}-", "phishing"))
+    portal.get_by_role("button", name="Acknowledge").click()
+    expect(portal.get_by_role("status")).to_contain_text("not an admission")
     alice.waits_for(case, "Acknowledged")
 
     world.hours_pass(case, 30)  # and nothing more is heard
-    alice.waits_for(case, "Disconnection pending")
-    world.letter("carol", "final warning")
+    asked = "SELECT requested_by FROM cases_approval WHERE case_id = %s"
+    if pack == WILL:  # the provider will disconnect: the clock itself warns, and asks a person to agree
+        alice.waits_for(case, "Disconnection pending")
+        world.letter(who, "final warning")
+        assert world.ask(asked, case) == [("system:clock",)]
+    else:  # the provider may: nothing comes of silence by itself
+        alice.waits_for(case, "the policy leaves the next step to a person")
+        assert world.ask(asked, case) == [] and world.letters(who, "final warning") == []
+        assert "Disconnection pending" not in alice.open(case).inner_text("body")
     for kind in ("block", "walled_garden"):
         reason = "The page still collects passwords, and nobody mends it."
-        alice.step(case, "do/restrict", kind=kind, scope="machine", target=CAROL, reason=reason)
-        bob.step(case, "do/approve", title=f"Approve {kind} of {CAROL}", typed=CAROL)
-    assert world.routes() == [] and world.sees(CAROL) == (True, True), "nothing is done while the final warning runs"
+        alice.step(case, "do/restrict", kind=kind, scope="machine", target=ip, reason=reason)
+        bob.step(case, "do/approve", title=f"Approve {kind} of {ip}", typed=ip)
+    alice.waits_for(case, "Disconnection pending")
+    world.letter(who, "final warning")  # under either policy before anything is cut
+    assert world.routes() == [] and world.sees(ip) == (True, True), "nothing is done while the final warning runs"
 
     world.hours_pass(case, 30)
     alice.waits_for(case, "Disconnected")
-    assert wait_until(lambda: f"{CAROL}/32" in world.routes(), PATIENCE), world.routes()
-    assert wait_until(lambda: world.sees(CAROL) == (False, False), PATIENCE), "packets are blocked at the gateway"
-    world.letter("carol", "reasons for our decision")
+    assert wait_until(lambda: f"{ip}/32" in world.routes(), PATIENCE), world.routes()
+    assert wait_until(lambda: world.sees(ip) == (False, False), PATIENCE), "packets are blocked at the gateway"
+    world.letter(who, "reasons for our decision")
 
-    (world.site / "login" / "index.html").unlink()
-    (world.site / "login").rmdir()
-    carol = world.in_the_portal(world.link("carol", "reasons for our decision"))
-    carol.get_by_role("link", name="It is fixed").click()
-    carol.get_by_role("textbox").first.fill("The page is gone, and the account that put it there is closed.")
-    carol.locator("button.go").click()
-    expect(carol.get_by_role("status")).to_be_visible()
+    (world.site / who / "login" / "index.html").unlink()
+    (world.site / who / "login").rmdir()
+    portal = world.in_the_portal(world.link(who, "reasons for our decision"))
+    portal.get_by_role("link", name="It is fixed").click()
+    portal.get_by_role("textbox").first.fill("The page is gone, and the account that put it there is closed.")
+    portal.locator("button.go").click()
+    expect(portal.get_by_role("status")).to_be_visible()
     alice.waits_for(case, "gone: the server answers 404")
     alice.step(case, "do/restore", reason="The retest finds the page gone.")
-    assert wait_until(lambda: world.routes() == [] and world.sees(CAROL) == (True, True), PATIENCE), world.routes()
+    assert wait_until(lambda: world.routes() == [] and world.sees(ip) == (True, True), PATIENCE), world.routes()
     alice.waits_for(case, "Reconnected")
-    world.letter("carol", "restored: ")
+    world.letter(who, "restored: ")
 
 
-def test_from_the_report_to_the_appeal_that_succeeds(world: World) -> None:
-    """Report in → block at once → appeal → overturned by somebody else → lifted, and the minutes are credited."""
-    world.report("Attack from your network", f"the machine {ERIK} tries passwords at our SSH server, many thousand times today:\n"
-                 f"{now():%Y-%m-%dT%H:%M:%SZ} gate sshd[811]: Failed password for root from {ERIK} port 40100 ssh2")  # fmt: skip
-    case, bob, bea = world.case("erik"), world.at_the_desk("bob"), world.at_the_desk("bea")
+@both
+def test_from_the_report_to_the_appeal_that_succeeds(world: World, pack: str) -> None:
+    """Report in → blocked, as each policy allows → appeal → overturned by somebody else → lifted, and the minutes are credited."""
+    who, ip = ATTACKED[pack], ADDRESS[ATTACKED[pack]]
+    world.report("Attack from your network", f"the machine {ip} tries passwords at our SSH server, many thousand times today:\n"
+                 f"{now():%Y-%m-%dT%H:%M:%SZ} gate sshd[811]: Failed password for root from {ip} port 40100 ssh2")  # fmt: skip
+    case, bob, bea = world.case(who), world.at_the_desk("bob"), world.at_the_desk("bea")
     bob.step(case, "classify", category="intrusion")
-    world.letter("erik", f"#{case}-")
-    bob.step(case, "do/emergency", kind="block", scope="machine", target=ERIK, reason="It goes on at this moment.", hours="4")
-    assert wait_until(lambda: f"{ERIK}/32" in world.routes(), PATIENCE), world.routes()
+    world.letter(who, f"#{case}-")
+    told = blocked_at_once(world, bob, case, who) if pack == MAY else blocked_by_the_ladder(world, bob, case, who)
+    assert wait_until(lambda: f"{ip}/32" in world.routes(), PATIENCE), world.routes()
+    standing = "upheld" if pack == MAY else "counted"  # only the one policy excludes the minutes of a breach
+    assert wait_until(lambda: [row["standing"] for row in interrupted(bob, case)] == [standing], PATIENCE), interrupted(bob, case)
+    assert pack == WILL or interrupted(bob, case)[0]["creditable_seconds"] == "0"
 
-    erik = world.in_the_portal(world.link("erik", "blocked at once"))
-    erik.get_by_role("link", name="Appeal").first.click()
-    erik.get_by_role("textbox").first.fill("The log shows our own test host, with your permit. Please look again.")
-    erik.locator("button.go").click()
-    expect(erik.get_by_role("status")).to_be_visible()
+    portal = world.in_the_portal(world.link(who, told))
+    portal.get_by_role("link", name="Appeal").first.click()
+    portal.get_by_role("textbox").first.fill("The log shows our own test host, with your permit. Please look again.")
+    portal.locator("button.go").click()
+    expect(portal.get_by_role("status")).to_be_visible()
     page = bob.waits_for(case, "no part in the decision")
     assert page.locator('form[action$="/do/appeal/"]').count() == 0, "Bob blocked it: he does not decide"
     bea.step(case, "do/appeal", decision="overturned", reason="The permit covers it.")
     assert wait_until(lambda: world.routes() == [], PATIENCE), world.routes()
-    world.letter("erik", "your appeal", "is decided", "your appeal succeeds")
+    world.letter(who, "your appeal", "is decided", "your appeal succeeds")
 
     def credited() -> list[dict[str, str]]:
         first, last = now() - timedelta(days=2), now() + timedelta(days=2)
         said = tipstaff(world.instance, "enforce", "sla", "--since", f"{first:%Y-%m-%d}", "--until", f"{last:%Y-%m-%d}")
-        rows = list(csv.DictReader(io.StringIO(said)))
-        return [row for row in rows if row["case"] == str(case) and row["creditable_seconds"] not in {"", "0"}]
+        rows = [row for row in csv.DictReader(io.StringIO(said)) if row["case"] == str(case) and row["standing"] == "overturned"]
+        return [row for row in rows if row["creditable_seconds"] == row["seconds"] != "0" and row["excluded_seconds"] == "0"]
 
     assert wait_until(lambda: bool(credited()), PATIENCE), "the export gives the minutes back"
+
+
+def blocked_at_once(world: World, bob: Person, case: int, who: str) -> str:
+    """A lead may, in any category. Words of the letter that tells the customer."""
+    bob.step(
+        case, "do/emergency", kind="block", scope="machine", target=ADDRESS[who], reason="It goes on at this moment.", hours="4"
+    )
+    return "blocked at once"
+
+
+def blocked_by_the_ladder(world: World, bob: Person, case: int, who: str) -> str:
+    """The policy lists the category for no immediate action: the customer's time runs out, then the final warning's."""
+    page = bob.open(case)
+    expect(page.locator(f'form[action="/cases/{case}/classify/"]').first).to_be_attached()
+    expect(page.locator('form[action$="/do/emergency/"]')).to_have_count(0)
+    world.hours_pass(case, 30)
+    bob.waits_for(case, "Disconnection pending")
+    bob.step(case, "do/approve", title=f"Approve block of {ADDRESS[who]}", typed=ADDRESS[who])
+    assert world.routes() == [], "nothing is done while the final warning runs"
+    world.hours_pass(case, 30)
+    bob.waits_for(case, "Disconnected")
+    return "reasons for our decision"
+
+
+def interrupted(bob: Person, case: int) -> list[dict[str, str]]:
+    """The case's lines of the export for agreements on availability, as the desk hands it out."""
+    taken = bob.page.request.get(f"{bob.address}/enforcement/interruptions.csv")
+    assert taken.ok, taken.text()
+    return [row for row in csv.DictReader(io.StringIO(taken.text())) if row["case"] == str(case)]
 
 
 def tipstaff(instance: Instance, *words: str) -> str:
