@@ -35,10 +35,3 @@ def raise_problem(*, contacts: Sequence[int], problem: str, by: str, now: dateti
         contact.save(update_fields=["problem"])
         record(by=by, action="contact.problem", subject=f"contact:{contact.pk}", now=now, customer=contact.customer_id)
     return fresh
-
-
-@transaction.atomic
-def clear_problem(*, contact: int, by: str, now: datetime, reason: str = "") -> None:
-    """The contact can be written to again."""
-    if Contact.objects.filter(pk=contact).exclude(problem="").update(problem=""):
-        record(by=by, action="contact.problem_cleared", subject=f"contact:{contact}", now=now, reason=reason)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Q
 
 from tipstaff.cases.access import RESTRICTED
 from tipstaff.cases.models import Case
@@ -100,10 +100,3 @@ def standing_of(numbers: list[int]) -> dict[int, tuple[datetime | None, datetime
     """Open cases among these: number → (next due, opened)."""
     rows = Case.objects.filter(pk__in=numbers, closed_at__isnull=True).exclude(state=RESTRICTED)
     return {pk: (due, opened) for pk, due, opened in rows.values_list("pk", "next_due_at", "opened_at")}
-
-
-def longest_wait(turn: str) -> datetime | None:
-    """Since when the longest waiting open case waits for this party."""
-    rows = Case.objects.filter(closed_at__isnull=True, waiting_on=turn).exclude(state=RESTRICTED)
-    found = rows.aggregate(said=Min("last_word_at"), opened=Max("opened_at"))
-    return found["said"]

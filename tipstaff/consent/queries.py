@@ -1,12 +1,11 @@
 """Permits as the pipeline and the desk ask for them."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
-from tipstaff.consent.models import Permit, PermitUse
+from tipstaff.consent.models import Permit
 from tipstaff.consent.permits import Scope
 
 LOOK_BACK = timedelta(days=400)  # complaints come late; older ones find no permit
@@ -51,8 +50,3 @@ def listed(most: int = 200) -> "QuerySet[Permit]":
     waits = Q(approved_at__isnull=True, refused_at__isnull=True)
     ordered = Permit.objects.annotate(waits=ExpressionWrapper(waits, BooleanField())).order_by("-waits", "-ends_at", "-pk")
     return ordered.select_related("customer")[:most]
-
-
-def uses_of(reports: Iterable[int]) -> list[PermitUse]:
-    """What permits said of these reports."""
-    return list(PermitUse.objects.filter(report_id__in=list(reports)).select_related("permit").order_by("at", "pk"))

@@ -74,11 +74,6 @@ def known(code: str) -> str:
 
 
 @cache
-def fragment_templates(code: str) -> Mapping[str, Template]:
-    return {name: parsed(text, f"fragment {name} ({code})") for name, text in packaged(code).fragments.items()}
-
-
-@cache
 def parsed(text: str, file: str) -> Template:
     """A parsed template; the same text is parsed once."""
     return small.parse(text, file)

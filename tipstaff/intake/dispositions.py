@@ -47,12 +47,6 @@ class Verdict:
     reference: str | None = None
 
 
-def disposition_of(message: Message) -> Disposition | None:
-    """Only the kind; None: it may be a report."""
-    verdict = verdict_of(message)
-    return verdict.disposition if verdict else None
-
-
 def verdict_of(message: Message) -> Verdict | None:
     """Why ``message`` is no new report, or None where it may be one."""
     if message.kind != "mail":

@@ -1,6 +1,6 @@
 """Columns into tables: COPY and id allocation, inside the caller's transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -8,8 +8,6 @@ from django.db import connection
 from psycopg import sql
 
 from tipstaff.kernel import binary
-
-MICROSECONDS = "us"
 
 
 def native() -> Any:
@@ -84,8 +82,3 @@ def array_of_bytes(values: Iterable[bytes]) -> str:
 def array_of_values(values: Iterable[Any]) -> str:
     """An array literal of numbers, uuids and aware moments; None is null."""
     return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
-
-
-def array_literal(values: Sequence[str]) -> str:
-    """A PostgreSQL array literal of texts that need no quoting (numbers, uuids): far cheaper to bind than a list."""
-    return "{" + ",".join(values) + "}"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from tipstaff.accounts.models import Customer, Service
+from tipstaff.accounts.models import Customer
 from tipstaff.attribution import snapshot
 from tipstaff.cases.opening import contract_time
 from tipstaff.consent import queries as consent
@@ -101,12 +101,6 @@ def _specs() -> list[RuleSpec]:
 def _customers() -> pl.DataFrame:
     rows = Customer.objects.values_list("id", "customer_class", "protected_class", "brand")
     schema = {"customer": pl.Int64, "customer_class": pl.String, "protected_class": pl.String, "brand": pl.String}
-    return pl.DataFrame(list(rows), schema=schema, orient="row")
-
-
-def service_classes() -> pl.DataFrame:
-    rows = Service.objects.exclude(protected_class="", brand="").values_list("id", "protected_class", "brand")
-    schema = {"service": pl.Int64, "service_protected": pl.String, "service_brand": pl.String}
     return pl.DataFrame(list(rows), schema=schema, orient="row")
 
 

@@ -252,11 +252,6 @@ def _turn(spool: Spool) -> Iterator[bool]:
         yield True
 
 
-def parsed_now(reader: Reader, items: Sequence[Accepted]) -> list[Parsed]:
-    """Read accepted submissions without committing anything, for a dry run."""
-    return [reader.read(_taken(item)) for item in items]
-
-
 def run(stop: threading.Event) -> None:
     """The entry point of ``tipstaff run worker``."""
     Worker(Spool(settings.SPOOL)).run(stop)

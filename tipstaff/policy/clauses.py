@@ -22,12 +22,6 @@ def clause_for(edition: Edition, code: str) -> Clause:
     return edition.clauses[category(edition, code).clause]
 
 
-def clauses_for(edition: Edition, code: str) -> tuple[Clause, ...]:
-    """The clause that is cited, and after it the others that bear on the category."""
-    kind = category(edition, code)
-    return tuple(edition.clauses[number] for number in (kind.clause, *kind.also))
-
-
 def find(edition: Edition, name: str) -> Clause:
     """A clause by number ('3.4', '§ 3.4'), by alias, or by title, whatever the case. Raises NotFound.
 

@@ -19,7 +19,6 @@ KINDS = ("orders", "letters", "tries")
 RECENT = timedelta(days=7)  # what Home counts
 MOST = 100
 COUNT_FOR = 30  # seconds that the count may be old
-CHAINED = ("case:", "order:", "work_order:", "customer:")
 
 
 @dataclass(frozen=True, slots=True)

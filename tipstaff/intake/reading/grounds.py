@@ -276,11 +276,6 @@ class _Sentences:
         return bool(self._charges) or self.subject_charged
 
 
-def _in_list(mention: Mention, text: str) -> bool:
-    """Whether the address is an item under the words that accuse it."""
-    return "\n" in text[mention.said_at or 0 : mention.found.start]
-
-
 def _left_over(reading: Reading) -> set[str]:
     """The address that is left when those that the letter calls somebody else's are taken away; empty where several are."""
     mentions = reading.accusation.mentions

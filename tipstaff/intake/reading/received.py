@@ -17,9 +17,7 @@ UNPROVED = "no server of the recipient's wrote that trace line: whoever sent the
 _FROM = pattern(r"(?is)^\s*\(?from\s+(.*)$")
 _CLAUSE = pattern(r"(?i)(?:^|[\s)])(by|with|via|id|for)\s")
 _LITERAL = pattern(r"(?i)\[(?:IPv6:)?([0-9a-f:.]{2,45})(?:%[^\]]{0,20})?\]")
-_CLIENT = pattern(r"(?i)\b(?:client-ip|clientip|sender_ip|sip|remote_ip)\s?[=:]\s?\[?([0-9a-f:.]{2,45})")
 _LOOKED_UP = pattern(r"(?i)^\s*\(?from\s+\S+\s+\((?:HELO\s+\S+\)\s+\()?([\w.-]+)\.?\s+\[")
-_QMAIL = pattern(r"(?i)^\(qmail\s+\d+\s+invoked\s+(.{0,40}?)\)")
 
 
 @dataclass(frozen=True, slots=True)

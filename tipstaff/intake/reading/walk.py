@@ -18,8 +18,3 @@ def every_part(message: Message) -> Iterator[Part]:
     """The leaves of ``message`` and of each message inside it."""
     for each in every_message(message):
         yield from each.parts
-
-
-def parts_of_type(message: Message, *content_types: str) -> list[Part]:
-    """Its own leaves of these content types (lower case)."""
-    return [part for part in message.parts if part.content_type in content_types]

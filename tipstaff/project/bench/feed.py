@@ -12,7 +12,6 @@ import psutil
 from tipstaff.project.bench import programs, throwaway, world
 
 LOOK_AT_MEMORY = 0.5  # seconds between looks at what the workers take
-HEADER_TAGS = ("ntp", "dns", "snmp", "ssdp", "telnet", "rdp", "smb", "mongodb")
 
 
 def addresses_of(table: pl.DataFrame, rows: int, rng: np.random.Generator) -> np.ndarray:

@@ -179,12 +179,6 @@ class RoutingBed:
             child.send_signal(sent)
             child.wait(10)
 
-    def stop_answering(self, name: str) -> None:
-        self.children[name].send_signal(signal.SIGSTOP)
-
-    def answer_again(self, name: str) -> None:
-        self.children[name].send_signal(signal.SIGCONT)
-
     def log(self) -> str:
         return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.directory.glob("*.log"))
 

@@ -198,12 +198,3 @@ def make_room(root: Path, *, remains: bool = True) -> None:
         (root / kind).mkdir(parents=True, exist_ok=True)
         for left in (root / kind).glob(".*.new") if remains else ():
             left.unlink(missing_ok=True)
-
-
-def sync_folder(path: Path) -> None:
-    """Make a rename durable."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -28,7 +28,6 @@ log = logging.getLogger("tipstaff.flows")
 MOST, OLDEST = 500_000, 10.0  # flows in a fresh file, seconds until it is written
 STEP = 0.05
 RETRY = 5.0  # seconds after a write that failed
-UPKEEP = 60.0
 
 
 @dataclass

@@ -17,7 +17,6 @@ from tipstaff.sensors.traffic.decoders.loads import inlined, kernel
 from tipstaff.sensors.traffic.prefixes import MAPPED, SEVERAL
 
 LISTED, BLOCKED, FOREIGN = 1, 2, 4
-SUSPECT = ("listed", "blocked", "foreign")
 MASK_BITS = 24
 SLOTS = 4096  # interfaces that are known, and customers whose share of uplinks is measured
 MOST_UPLINKS = 64
