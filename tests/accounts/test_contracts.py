@@ -71,6 +71,17 @@ def test_terms_since_before_the_history_began_hold_on_past_its_beginning_which_n
     assert hours(carol, long_ago - DAY, long_ago, NOW) == [48, 72, 72], "until what was stated for later"
 
 
+def test_whoever_speaks_last_is_in_force_though_they_began_to_speak_earlier(carol: Customer) -> None:
+    """Two leads at once, of whom one waits for the other; an inventory that waits; a clock that was set back."""
+    change(carol, {"notice_hours": 96})
+    for earlier, said in ((timedelta(seconds=1), 72), (DAY, 48)):
+        change(carol, {"notice_hours": said}, at=NOW - earlier)
+        assert hours(carol, NOW, NOW + DAY) == [said, said] and carol.contract == {"notice_hours": said}
+    facts = [CustomerFact("c-1", contract={"notice_hours": 12})]
+    load(inventory=Inventory(customers=facts), source=source_named(name="crm", kind="csv"), by="system:test", now=NOW - DAY)
+    assert hours(carol, NOW, NOW + DAY) == [12, 12] and carol.contract == {"notice_hours": 12}
+
+
 def test_a_change_and_an_inventory_wait_for_one_another_in_the_same_order(carol: Customer) -> None:
     """Else each would hold what the other waits for, and PostgreSQL would throw one of them away."""
     with CaptureQueriesContext(connection) as asked:

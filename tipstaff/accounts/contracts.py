@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import Max
 
 from tipstaff.accounts import versions
 from tipstaff.accounts.access import require_named
@@ -59,9 +60,10 @@ def change(
         raise NotFound(f"there is no customer {customer}")
     begin(found, now=now)
     said = {"customer": found, "terms": dict(terms), "recorded_at": now, "by": by, "reason": reason.strip()[:2000]}
-    row = ContractTerms.objects.create(from_at=from_at or now, **said)
+    today = max(now, _newest([customer])[customer])
+    row = ContractTerms.objects.create(from_at=from_at or today, **said)
     _instead_of_what_was_taken(row, said)
-    Customer.objects.filter(pk=customer).update(contract=in_force(found, now))
+    Customer.objects.filter(pk=customer).update(contract=in_force(found, today))
     record(by=by, action="customer.contract", subject=f"customer:{customer}", reason=reason.strip(), now=now, terms=row.pk)
     versions.grown(now)
     return row
@@ -100,15 +102,22 @@ def begin(customer: Customer, *, now: datetime) -> None:
 
 def stated(changed: Sequence[tuple[Customer, dict[str, Any]]], *, by: str, now: datetime) -> None:
     """An inventory says other terms than it did (customer, what it said before): they hold from now on. Part of a delivery."""
-    known = set(ContractTerms.objects.filter(customer__in=[row.pk for row, _ in changed]).values_list("customer_id", flat=True))
+    known = _newest([row.pk for row, _ in changed])
     rows = []
     for customer, before in changed:
         if customer.pk not in known:
             rows.append(ContractTerms(customer=customer, terms=before, from_at=customer.created_at, recorded_at=now,
                                       by=TAKEN_BY, reason=BEFORE))  # fmt: skip
-        rows.append(ContractTerms(customer=customer, terms=customer.contract, from_at=now, recorded_at=now, by=by,
+        begins = max(now, known.get(customer.pk, now))
+        rows.append(ContractTerms(customer=customer, terms=customer.contract, from_at=begins, recorded_at=now, by=by,
                                   reason="as the inventory says"))  # fmt: skip
     ContractTerms.objects.bulk_create(rows, batch_size=1000)
+
+
+def _newest(customers: Iterable[int]) -> dict[int, datetime]:
+    """When the newest terms of each began. Whoever speaks last begins no earlier: another may have spoken while they waited for
+    their turn, or the clock was set back."""
+    return dict(ContractTerms.objects.filter(customer__in=list(customers)).values_list("customer").annotate(Max("from_at")))
 
 
 def histories(customers: Iterable[int]) -> dict[int, list[ContractTerms]]:
