@@ -309,3 +309,41 @@ class TestSflow:
         bench = Bench()
         assert bench.feed(sflow([sample([raw_header(ethernet(bytes(28), kind=0x0806))])])) == []
         assert bench.why(L.NOT_IP) == 1 and bench.balanced
+
+
+class TestColumnsThatHeldOtherFlows:
+    """Nothing of an earlier flow may show in a later one, whatever that one leaves out."""
+
+    def used(self) -> Bench:
+        bench = Bench()
+        bench.feed(v5([flow(src="192.0.2.66", bytes=777)] * 5, sampling=512))
+        return bench
+
+    def test_fields_of_no_length(self) -> None:
+        fields = ((8, 65535), (12, 4), (1, 65535), (7, 65535), (34, 65535), (152, 65535))
+        record = b"\0" + bytes([198, 51, 100, 1]) + b"\0\0\0\0"
+        found = self.used().feed(ipfix([template(300, fields, 10), a_set(300, record, pad=False)]))[0]
+        assert [found[name] for name in ("src", "dst", "bytes", "src_port", "sampling_rate")] == [
+            "0.0.0.0",
+            "198.51.100.1",
+            0,
+            0,
+            None,
+        ]
+        assert found["start"] is None
+
+    @pytest.mark.parametrize(
+        ("element", "name", "value"),
+        [(50, "sampling_rate", 77), (86, "packets", 77), (18, "next_hop", "0.0.0.77"), (254, "vlan", 77)],
+    )
+    def test_second_best_sources_alone(self, element, name, value) -> None:
+        fields = ((8, 4), (12, 4), (element, 4))
+        found = self.used().feed(ipfix([template(300, fields, 10), a_set(300, struct.pack(">III", 1, 2, 77), pad=False)]))
+        assert found[0][name] == value
+
+    def test_times_of_a_lying_exporter_do_not_wrap(self) -> None:
+        for element, size in ((150, 8), (151, 8), (152, 8), (153, 8), (154, 8), (159, 8)):
+            fields = ((8, 4), (12, 4), (element, size))
+            record = struct.pack(">IIQ", 1, 2, 0xFFFFFFFFFFFFFFF0)
+            found = Bench().feed(ipfix([template(300, fields, 10), a_set(300, record, pad=False)]), at=WALL * 1000)
+            assert found[0]["start"] is not None or found[0]["end"] is not None, element

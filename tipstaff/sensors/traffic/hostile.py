@@ -46,14 +46,15 @@ class Edge:
 
 
 class Sink:
-    """Columns with something written behind their end, which must stay."""
+    """Columns, and how many flows they held whenever they were full."""
 
     def __init__(self) -> None:
         self.columns = Columns.room(ROOM)
-        self.flows = 0
+        self.flows = self.first = 0
 
     def full(self, rows: int) -> int:
-        self.flows += rows
+        self.flows += rows - self.first
+        self.first = 0
         return 0
 
 
@@ -77,7 +78,9 @@ def seeds() -> list[bytes]:
     reverse = (
         struct.pack(">HHHH", 2, 24, 303, 2) + struct.pack(">HHHHI", 8, 4, 0x8001, 8, 29305) + struct.pack(">HHIQ", 303, 16, 1, 9)
     )
-    more = [struct.pack(">HHIII", 10, 16 + len(sets), 1, 0, 1) + sets for sets in (rich, varying, options, reverse)]
+    empty = struct.pack(">HHHH", 2, 28, 304, 5) + struct.pack(">10H", 8, 0, 12, 0, 1, 0, 2, 0, 82, 65535)
+    empty += struct.pack(">HH", 304, 204) + bytes(200)
+    more = [struct.pack(">HHIII", 10, 16 + len(sets), 1, 0, 1) + sets for sets in (rich, varying, options, reverse, empty)]
     tags = (
         bytes(12)
         + b"\x81\x00\x00\x05\x88\x47"
@@ -139,7 +142,10 @@ def main(arguments: list[str]) -> None:
     edge, sink, decoder, escaped, whys = Edge(), Sink(), Decoder(sessions=256), 0, set[str]()
     for number, datagram in enumerate(inputs(count, seed)):
         try:
-            sink.flows += decoder.decode(edge.batch(datagram, number % 7, 1_700_000_000_000 + number), sink, 0)
+            sink.first = sink.columns.capacity - number % 50  # so that whoever writes past the columns is seen
+            behind = decoder.decode(edge.batch(datagram, number % 7, 1_700_000_000_000 + number), sink, sink.first)
+            sink.full(behind)
+            escaped += behind > sink.columns.capacity
         except Exception as error:
             escaped += 1
             whys.add(repr(error)[:200])

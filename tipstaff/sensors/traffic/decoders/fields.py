@@ -15,6 +15,7 @@ FAMILY, MARKS, PRESENT, BYTES, PACKETS, START, END, DST_HI, BOOT_ROW = (
 )  # fmt: skip
 A_FRAGMENT, HAS_BYTES, HAS_PACKETS = L.FRAGMENT, L.HAS_BYTES, L.HAS_PACKETS
 NTP_1970 = 2208988800
+MOST_SECONDS, MOST_MS = (1 << 48) - 1, (1 << 60) - 1  # no time is later, so that none wraps when it is moved
 
 
 @inlined
@@ -40,7 +41,7 @@ def milliseconds(value, kind, size, exported, uptime, boot):
     if value == 0 and kind != BEFORE:
         return np.int64(0)
     if kind == SECONDS:
-        return np.int64(value) * 1000
+        return np.int64(value & uint64(MOST_SECONDS)) * 1000
     if kind == NTP:
         seconds = np.int64(value >> uint64(32))
         # NTP's era ends in 2036: what lies before 1970 in this era belongs to the next.
@@ -49,8 +50,8 @@ def milliseconds(value, kind, size, exported, uptime, boot):
     if kind == BEFORE:
         return exported - np.int64(value) // 1000
     if kind == BOOT:
-        return boot + np.int64(value) if boot else np.int64(0)
-    return np.int64(value & uint64(0x7FFFFFFFFFFFFFFF))
+        return boot + np.int64(value & uint64(MOST_SECONDS)) if boot else np.int64(0)
+    return np.int64(value & uint64(MOST_MS))
 
 
 @inlined
@@ -89,7 +90,7 @@ def take_plain(buf, q, step, count, size, kind, row, exported, uptime, narrow, w
             q += step
     elif kind == MILLIS and size == 8:
         for k in range(begin, behind):
-            into_wide[k] = load64(buf, q) & uint64(0x7FFFFFFFFFFFFFFF)
+            into_wide[k] = load64(buf, q) & uint64(MOST_MS)
             q += step
     else:
         return False

@@ -15,9 +15,11 @@ from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.elements import (
     DURATION_MS,
     DURATION_US,
+    FRAGMENT_OFFSET,
     FRAME,
     IF_ZERO,
     IPV6,
+    NARROW_VALUE,
     PACKET,
     REVERSE,
     SINCE_BOOT,
@@ -195,14 +197,14 @@ def compiled(template: Template) -> tuple[list[int], list[tuple[int, int, int, i
             stated |= found.present
             flags |= _flags(found.kind, found.row, one)
         place += 0 if one.size == VARIABLE else one.size
-    steps = [step[1:] for step in sorted(chosen)]
+    steps = _firm([step[1:] for step in sorted(chosen)])
     if stated & (L.HAS_START | L.HAS_END) == 0:
         flags |= UNTIMED
     flags |= VARIES if template.varies else 0
     flags |= IS_OPTIONS if template.options else 0
     family = 6 if numbers & {27, 28} and not numbers & {8, 12} else 4 if numbers & {8, 12} else 0
     head = [template.least, 0, 0, stated, 0, 0, flags, family, 0, 0]
-    return head, steps, _absent(steps), [one.size for one in template.fields] if template.varies else []
+    return head, steps, _absent(steps, template.varies), [one.size for one in template.fields] if template.varies else []
 
 
 def _flags(kind: int, row: int, one: Field) -> int:
@@ -215,18 +217,32 @@ def _flags(kind: int, row: int, one: Field) -> int:
     return found
 
 
-def _absent(steps: list[tuple[int, int, int, int]]) -> list[int]:
-    """Rows that no step sets without condition: they must not keep what an earlier flow left there."""
+def _firm(steps: list[tuple[int, int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """What would only fill in fills its row anyway where nothing comes before it: such steps need not look what is there."""
+    found, written = list[tuple[int, int, int, int]](), set[tuple[bool, int]]()
+    for place, size, kind, row in steps:
+        bare = kind & ~IF_ZERO
+        where = (bare == NARROW_VALUE, row)
+        found.append((place, size, kind if where in written else bare, row))
+        written.add(where)
+    return found
+
+
+def _absent(steps: list[tuple[int, int, int, int]], varies: bool) -> list[int]:
+    """Rows that no step sets without condition: they must not keep what an earlier flow left there.
+
+    Where lengths vary, any field may be of no length, and then it sets nothing.
+    """
     narrow, wide = set(), set()
     for _, _, kind, row in steps:
         bare = kind & ~IF_ZERO
-        if kind & IF_ZERO or bare in (FRAME, PACKET, DURATION_MS, DURATION_US):
+        if varies or kind & IF_ZERO or bare in (FRAME, PACKET, DURATION_MS, DURATION_US, FRAGMENT_OFFSET):
             continue
-        if bare == 0:
+        if bare == NARROW_VALUE:
             narrow.add(row)
         elif bare != IPV6:
             wide.add(row)
-    lacking = [row for row in range(L.NARROW) if row not in narrow and row not in ALWAYS_SET]
+    lacking = [row for row in range(L.NARROW) if row not in narrow and (row not in ALWAYS_SET or (varies and row == L.RATE))]
     scratch = (L.SAMPLER, L.BACK_BYTES, L.BACK_PACKETS, L.BOOT)
-    used = {row for _, _, kind, row in steps if kind & ~IF_ZERO not in (0, IPV6)}
+    used = {row for _, _, kind, row in steps if kind & ~IF_ZERO not in (NARROW_VALUE, IPV6)}
     return lacking + [WIDE + row for row in (*CLEARED_WIDE, *scratch) if row not in wide and (row in CLEARED_WIDE or row in used)]
