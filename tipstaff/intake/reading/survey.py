@@ -17,7 +17,7 @@ from tipstaff.intake.reading.phrases import blanked
 from tipstaff.intake.reading.walk import every_message
 
 MOST_MESSAGES, MOST_PARTS = 40, 60  # inside one another, and of each: the others are not looked at
-MOST_TEXT = 200_000  # bytes of a part; a larger one is read by each who asks
+MOST_TEXT = 400_000  # bytes of all parts, inner ones counted again; a larger mail is read by each who asks
 
 
 def survey(message: Message) -> frozenset[str] | None:
@@ -47,6 +47,7 @@ def survey(message: Message) -> frozenset[str] | None:
 def _texts(message: Message) -> list[str] | None:
     """Every text that anybody looks at, once: subjects, senders, file names, parts, letters. None: too much for one look."""
     found: list[str] = []
+    room = MOST_TEXT
     for number, each in enumerate(every_message(message)):
         if number >= MOST_MESSAGES or len(each.parts) > MOST_PARTS:
             return None
@@ -56,7 +57,8 @@ def _texts(message: Message) -> list[str] | None:
             continue  # it was looked at as a part of the mail around it
         seen = []
         for part in each.parts:
-            if len(part.content) > MOST_TEXT:
+            room -= len(part.content)
+            if room < 0:
                 return None
             if part.filename:
                 found.append(part.filename.replace("_", " "))
