@@ -128,3 +128,34 @@ def test_what_shows_that_it_does_not_agree_is_left_to_a_person():
 def test_what_is_said_to_be_anothers_is_not_accused(says):
     body = f"{A} is brute forcing our mail server. Please stop it.\n\nBefore it came from {says.format(b=B)}"
     assert accused(body) in ([A], []) and accused(body.replace(A, "x").replace(B, A).replace("x", B)) in ([B], [])
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "We always connect from {b}.",
+        "Wir verbinden uns immer von {b}.",
+        "Nous nous connectons depuis {b}.",
+        "Nosotros nos conectamos desde {b}.",
+        "Ci colleghiamo da {b}.",
+        "Ja zawsze loguję się z {b}.",
+        "Postings from {b} are genuine guests.",
+        "Beiträge von {b} sind dagegen echte Gäste.",
+        "Il gestionale risponde su {b}.",
+    ],
+)
+def test_where_the_writer_or_an_honest_user_comes_from_is_not_accused(says):
+    body = f"Somebody broke into our account from {A} and changed the password. {says.format(b=B)} Please look into it."
+    assert accused(body, subject="break-in") in ([A], [])
+
+
+def test_a_row_that_was_accepted_among_refused_ones_is_not_accused():
+    rows = [f"20/11/2026 03:04:0{second} ; {A} ; utilisateur=admin ; refusé" for second in range(3)]
+    table = "\n".join([*rows, f"20/11/2026 08:30:00 ; {B} ; utilisateur=claire ; accepté"])
+    assert accused(f"Tentatives de force brute, merci de faire cesser :\n\n{table}\n") in ([A], [])
+
+
+@pytest.mark.parametrize("says", ["Sorry, typo,", "Correction:", "Korrektur:", "Erratum :", "更正："])
+def test_who_corrects_the_number_is_asked(says):
+    body = f"{A} scanned our network on 19 Nov. {says} the source was {B}. Logs on request."
+    assert accused(body, subject="scanning") == []

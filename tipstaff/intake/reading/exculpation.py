@@ -34,6 +34,8 @@ _CLEARS = pattern(
     r"无辜|无关|不是(?:攻击|来源|元凶)|请(?:不要|勿)(?:封|阻)|没有问题|無関係|関係ありません|無実|遮断しないで|ブロックしないで|問題ありません|"
     r"(?i:\b(?:(?:does|do) not|doesn't|don't) belong to you|\b(?:is|are) (?:not|no longer) (?:yours|one of yours|in your (?:network|range))|\bgehör(?:t|en) (?:aber )?nicht (?:zu )?ihnen|\bn'(?:est|appartient|appartiennent) pas (?:à|chez) vous|\bno (?:es|son) suy[ao]s?|\bno les pertenece|\bnon (?:è|sono) vostr[aeio]|\bnon appartiene a voi|\b(?:hoort|horen) niet bij (?:u|jullie)|\bis niet van (?:u|jullie)|"
     r"\bnie (?:jest|są) (?:wasz\pL?|państwa)|\bnie należy do (?:was|państwa)|\bnão (?:é|são) voss[ao]s?|\bnão (?:lhes |vos )?pertence|принадлежит не вам|не принадлежит вам|(?:не ваш\pL?)(?:[^\pL]|$))|不(?:是|属于)(?:你们|您|贵)|(?:貴社|御社)のものではあり|"
+    r"(?i:\b(?:genuine|real|legitimate|honest|ordinary) (?:guests?|customers?|users?|visitors?|members?|clients?)\b|\b(?:echte|ehrliche|reguläre|normale)\pL? (?:gäste|kunden|nutzer|besucher|mitglieder)|\b(?:vrais|véritables) (?:clients|visiteurs|utilisateurs|membres)|\b(?:clientes|usuarios|visitantes) (?:reales|verdaderos|legítimos|de verdad)|\b(?:clienti|utenti|visitatori|ospiti) (?:ver[io]|reali|legittimi)|\bver[io] (?:clienti|utenti|ospiti)|"
+    r"\bechte (?:klanten|gebruikers|bezoekers|gasten)|\bprawdziw\pL+ (?:klien\pL+|goś\pL+|użytkown\pL+)|\b(?:clientes|utilizadores|visitantes) (?:reais|verdadeiros|legítimos)|настоящи\pL+ (?:клиент\pL*|гост\pL*|посетител\pL*|пользовател\pL*))|(?:正常|真正的?|真实)(?:用户|客户|访客)|(?:本物|正規|正当)の(?:客|利用者|ユーザ)|"
     rf"{OWN_REMARK}"
 )
 #: ``A, which is another provider``: said of the address itself.

@@ -34,13 +34,15 @@ _PARTS = (
 _EXPLAINS = pattern(
     rf"(?i)\b(?:{_OWN}|{_PARTS})\b|我[们方司]?|本[社行站机方]|弊[社店]|当[社店方]|自[社家]|服务器|伺服|主机是|目[标的]|受害|宛先|受信|サーバ|代理|網関|网关|解析|测试|検証|別の"
 )
+_STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|[.!?:;]\n")
 _OWN_NET = pattern(
     r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|nos|mon|nuestr[ao]s?|mis?|nostr[aeio]|mi[oa]|onze|ons|mijn|nasz\pL{0,3}|mój|moj\pL{1,3}|noss[ao]s?|meus?|minhas?|наш\pL{0,3}|мо[йяюеи])\b|我[们司方]?的?|本[社行校]|弊社|当社|自社)[^.!?\n]{0,40}$"
 )
 #: ``one of the two is wrong``: the writer says that what he shows does not agree.
 _AT_ODDS = pattern(
-    r"(?i)\b(?:contradict\pL*|(?:does not|doesn't|do not|don't) (?:add up|match up|agree with each other|fit together)|at odds|one of (?:the|our|my|these|them)(?: two)?\s?(?:\pL+ )?(?:is|must be) (?:wrong|mistaken)|"
-    r"widersprech\pL*|widerspruch\pL*|passt nicht zusammen|contredi\pL*|contradi\pL*|contraddi\pL*|tegenstrijdig\pL*|tegenspre\pL*|klopt dus niet|sprzeczn\pL*|противореч\pL*|не сходится)\b|互相矛盾|矛盾して|不确定|我不肯定|矛盾"
+    r"(?i)\b(?:typo|mistyped|misread|misspelt|mixed (?:them |it |the two )?up|erratum|correction|corrected|i meant|we meant|tippfehler|vertippt|verschrieben|verwechselt|korrektur|richtigstellung|faute de frappe|erreur de frappe|rectificati\pL+|corrigé|errata|error tipográfico|me equivoqué|corrección|rectifico|refuso|errata corrige|mi sono sbagliat[oa]|correzione|typefout|tikfout|vergist|correctie|literówk\pL+|pomyłk\pL+|pomylił\pL*|sprostowanie|korekta|gralha|engano|enganei\pL*|correção|опечатк\pL+|ошиб(?:ся|лась|ка моя)|поправк\pL+|исправлени\pL+|"
+    r"contradict\pL*|(?:does not|doesn't|do not|don't) (?:add up|match up|agree with each other|fit together)|at odds|one of (?:the|our|my|these|them)(?: two)?\s?(?:\pL+ )?(?:is|must be) (?:wrong|mistaken)|"
+    r"widersprech\pL*|widerspruch\pL*|passt nicht zusammen|contredi\pL*|contradi\pL*|contraddi\pL*|tegenstrijdig\pL*|tegenspre\pL*|klopt dus niet|sprzeczn\pL*|противореч\pL*|не сходится)\b|互相矛盾|更正|写错|打错|看错|訂正|間違え|誤記|矛盾して|不确定|我不肯定|矛盾"
 )
 
 
@@ -118,6 +120,8 @@ def _is_told(text: str, one: Mention, domains: frozenset[str]) -> bool:
         return True
     low = max(0, start - _BEFORE)
     lead = text[low:start].rpartition("\n\n")[2]
+    if one.role is Role.ACCUSED:  # it is accused as well: only its own sentence may tell otherwise
+        lead = lead[max((stop.end() - 1 for stop in _STOP.finditer(lead)), default=0) :]
     if one.role is Role.ACCUSED and YOUR_LIST.search(one.cue):
         return False
     if one.role is Role.ACCUSED and one.strength < LIKELY:

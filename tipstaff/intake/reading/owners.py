@@ -78,12 +78,16 @@ NOT_THEIRS = pattern(
 )
 _LOGGED_ON = pattern(
     r"(?i)\b(?:logs?|journaux|journal|protokoll\pL*|auszug|registros?|logi|logboek|estratto|extracto|wycinek)\b[^.\n]{0,40}[(（]\s?(?:serveur|server|host|servidor|serwer|machine|maschine|rechner)\s?$"
+    # ``we always connect from A``: the writer's own
+    r"|\b(?:(?:we|i) (?:\pL+ ){0,2}(?:connect|log ?(?:in|on)|logged (?:in|on)|sign in|come|work|dial in)|(?:wir|ich) (?:\pL+ ){0,2}(?:verbinde\pL?|kommen?|arbeiten?|logge\pL? (?:mich|uns))|(?:verbinde mich|verbinden uns|logge mich|loggen uns|melde mich|melden uns)|(?:nous (?:nous )?connect(?:ons|ions)|je me connecte|nous venons|nous travaillons)|(?:nos|me) conect(?:amos|o|ábamos)|"
+    r"(?:ci|mi) (?:colleghiamo|connettiamo|collego|connetto)|accediamo|accedo|(?:wij|ik|we) (?:\pL+ ){0,2}(?:verbinden|verbind|loggen|log|inloggen|werken)|(?:łączymy|loguję|łączę|logujemy) się|(?:ligamo-nos|ligo-me|conecto-me|conectamo-nos|nos ligamos|acedo|acedemos|acesso|acessamos)|(?:мы|я) (?:\pL+ ){0,2}(?:подключа\pL+|захо\pL+|вхо\pL+|соединя\pL+))"
+    r"(?:\s\pL+){0,4}?\s(?:from|via|over|von|über|aus|depuis|de|par|desde|por|da|dal|dall'|dalla|tramite|vanaf|van|via|z|ze|przez|a partir d[eo]|do|com|с|со|из|через)(?:\s(?:the |der |die |l'|la |el |il |het |o )?(?:ip|address|adresse|dirección|indirizzo|adres|adresu|endereço|адреса))?\s?$"
 )
 _MY_SITE = pattern(
     r"(?i)\b(?:my|our|mein\pL{0,2}|unser\pL{0,2}|mon|notre|mi|nuestr[ao]|mio|nostr[ao]|mijn|onze|mój|nasz\pL{0,2}|meu|noss[ao])(?:\s[\pL-]{1,20}){1,3}\s?[(（][^)）\n]{0,70}$"
 )
 _DOING = pattern(
-    r"(?i)\b(?:says?|said|tells?|told|thinks?|believes?|claims?|writes?|sagt|sagte|meint|schreibt|dit|pense|indique|dice|cree|pensa|zegt|denkt|mówi|twierdzi|diz|acha|говорит|сказал\pL?|пишет|someone|somebody|jemand\pL*|quelqu'un|alguien|qualcuno|iemand|ktoś|alguém|кто-то|"
+    r"(?i)\b(?:gave|given|provided|dio|dieron|dado|facilit\pL*|proporcion\pL*|entreg\pL*|indic[óoa]\pL*|dato|fornit\pL*|donné|communiqué|fourni|gegeben|genannt|mitgeteilt|gaf|gegeven|dał\pL*|poda\pL*|deu|deram|forneceu|says?|said|tells?|told|thinks?|believes?|claims?|writes?|sagt|sagte|meint|schreibt|dit|pense|indique|dice|cree|pensa|zegt|denkt|mówi|twierdzi|diz|acha|говорит|сказал\pL?|пишет|someone|somebody|jemand\pL*|quelqu'un|alguien|qualcuno|iemand|ktoś|alguém|кто-то|"
     r"logs?|protokoll\pL*|journa\pL*|registros?|logi\pL*|logboek\pL*|журнал\pL*|лог\pL*|日志|ログ|blocked|detected|shows?|attackers?|spammers?|offenders?|angreifer|attaquant|atacante|banned|recorded|observed|noticed|received?|reports?|reported|saw|see|got|found|registered|caught|dropped|denied|rejected|through|via|über|tramite|attraverso|poprzez|através|через|a partir d\pL{1,4}|à partir d\pL{1,4}|a partire d\pL{1,4}|vanuit|hat|haben|wurde|zeigt|zeigen|montrent?|muestran?|mostrano?|tonen|toont|from|by|von|durch|par|por|da|dal|door|van|przez|de|depuis|desde|от|с)\b"
 )
 #: ``according to our provider (ADDRESS)``: who says it, not whose it is.
@@ -110,7 +114,7 @@ def by_owner(mention: "Mention", letter: str) -> None:
         mention.role, mention.strength, mention.cue, mention.points = Role.VICTIM, SAYS, "the writer's own addresses", True
         return
     mine, theirs = _MINE.search(lead) or _MINE_NEXT.search(lead), _THEIRS.search(lead)
-    if theirs and _NOT_A_MACHINE.search(theirs.group()):
+    if theirs and (theirs.group().strip() == "su" or _NOT_A_MACHINE.search(theirs.group())):  # Italian ``su A``: on A
         theirs = None
     yours = theirs or YOUR_LIST.search(mention.cue)
     if yours and mention.role in (None, Role.ACCUSED) and _STRIKES.search(letter[max(0, start - 130) : start]):

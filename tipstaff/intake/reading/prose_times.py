@@ -38,7 +38,9 @@ _ZONE = (
 )
 _DOTTED = r"|(?P<dh>\d{1,2})\.(?P<dm>\d{2})(?:\.(?P<ds>\d{2}))?\b|(?P<ch>"  # only behind a date: elsewhere it may be a piece of an address
 _WHEN = pattern(rf"(?:{_DATE})(?:{_JOIN}{_CLOCK.replace('|(?P<ch>', _DOTTED)}{_ZONE})?")
-_CLOCK_FIRST = pattern(rf"(?:{_CLOCK}){_ZONE}[\s,)）]{{0,3}}(?:on|am|le|el|il|op|dnia|w dniu|em|no dia|do dia)?\s?(?:{_DATE})")
+_CLOCK_FIRST = pattern(
+    rf"(?:{_CLOCK}){_ZONE}[\s,)）]{{0,3}}(?:on|of|am|vom|le|du|el|del|del día|il|dell'|op|van|dnia|w dniu|z|z dnia|em|de|no dia|do dia|от)?\s?(?:{_DATE})"
+)
 _NAMED_ZONES = {
     "tu": "UTC",
     "zulu": "UTC",
@@ -192,7 +194,11 @@ def zone_of_same_clock(text: str, language: str | None) -> str | None:
 
 _THIS_DAY = r"(?:\b(?i:today|tonight|this (?:morning|afternoon|evening)|heute(?: (?:morgen|früh|nacht|nachmittag|abend))?|ce (?:matin|soir)|hoy|esta (?:mañana|tarde|noche)|oggi|stamattina|stasera|vandaag|vanmorgen|vanavond|dzisiaj|hoje|esta manhã)\b|(?i:aujourd'hui|aujourd’hui|dziś|сегодня)|今天|今日|本日)"
 _TODAY = tuple(
-    pattern(form) for form in (rf"{_THIS_DAY}[^.!?\n\d]{{0,40}}{_CLOCK}{_ZONE}", rf"{_CLOCK}{_ZONE}[\s,)]{{0,3}}(?:(?i:of|de|di|d'|van|z|от)\s?)?{_THIS_DAY}")
+    pattern(form)
+    for form in (
+        rf"{_THIS_DAY}[^.!?\n\d]{{0,40}}{_CLOCK}{_ZONE}",
+        rf"{_CLOCK}{_ZONE}[\s,)]{{0,3}}(?:(?i:of|de|di|d'|van|z|от)\s?)?{_THIS_DAY}",
+    )
 )
 _DAY_BEFORE = r"(?:\b(?i:yesterday(?: (?:morning|afternoon|evening|night))?|last night|gestern(?: (?:morgen|früh|vormittag|mittag|nachmittag|abend|nacht))?|letzte nacht|hier (?:matin|soir|après-midi|à|vers)|ayer(?: por la (?:mañana|tarde|noche))?|anoche|ieri(?: (?:mattina|pomeriggio|sera|notte))?|gisteren\pL*|wczoraj(?: (?:rano|wieczorem|po południu))?|ontem(?: (?:de manhã|à tarde|à noite))?)\b|(?i:вчера(?: (?:утром|вечером|дн[её]м|ночью))?)|昨天|昨日|昨晚|昨夜)"
 _EVE = tuple(
@@ -294,7 +300,8 @@ def _parts(match, text: str) -> dict:
     parts = match.groupdict()
     if parts.get("dh") and text[match.end() : match.end() + 1] == "." and text[match.end() + 1 : match.end() + 2].isdigit():
         parts |= {"dh": None, "dm": None, "ds": None, "zone": None}
-    if not parts.get("zone") and (offset := _OFFSET.search(match.group())):
+    written = match.group().removesuffix(parts["zone"]).rstrip() if parts.get("zone") in _NO_ZONE else match.group()
+    if parts.get("zone") in (None, "", *_NO_ZONE) and (offset := _OFFSET.search(written)):
         parts["zone"] = offset.group(1)
     return parts
 

@@ -22,7 +22,7 @@ OWN_REMARK = (
 )
 _OWN = pattern(f"(?i){OWN_REMARK}")
 _PASSED = pattern(
-    r"(?i)(?:^|[\s|;,\t(])(?:ok|okay|passed|clean|harmless|success(?:ful)?|erfolgreich|sauber|réussie?|propre|sain|correct[oa]?|exitos[oa]|limpi[oa]|riuscit[oa]|pulit[oa]|gelukt|geslaagd|schoon|goed|udan[ea]|czyst[yae]|poprawn[ea]|sucesso|limp[oa]|успешно|чист[оый]{1,2}|норма|成功|正常|干净|正常)(?:$|[\s|;,.\t)(])"
+    r"(?i)(?:^|[\s|;,\t(])(?:ok|okay|passed|clean|harmless|success(?:ful)?|accepted|granted|akzeptiert|angenommen|gewährt|acceptée?|accordée?|aceptad[oa]|concedid[oa]|accettat[oa]|concess[oa]|geaccepteerd|toegelaten|zaakceptowan[oey]|przyjęt[oey]|aceite|принят[оы]?|接受|通过|許可|erfolgreich|sauber|réussie?|propre|sain|correct[oa]?|exitos[oa]|limpi[oa]|riuscit[oa]|pulit[oa]|gelukt|geslaagd|schoon|goed|udan[ea]|czyst[yae]|poprawn[ea]|sucesso|limp[oa]|успешно|чист[оый]{1,2}|норма|成功|正常|干净|正常)(?:$|[\s|;,.\t)(])"
 )
 _TURNED = pattern(
     r"(?i)(?:^|[^\pL])(?:block\pL*|bann\pL*|lock\pL*|den(?:y|ied)|drop\pL*|reject\pL*|fail\pL*|refus\pL*|wrong|infected|dirty|gesperrt|blockiert|abgelehnt|abgewiesen|fehlgeschlagen|falsch|infiziert|bloqu\pL*|échou\pL*|échec|infecté\pL*|bloque\pL*|rechazad[oa]|fallid[oa]|infectad[oa]|bloccat[oa]|rifiutat[oa]|fallit[oa]|infett[oa]|"
