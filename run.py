@@ -59,7 +59,7 @@ def install() -> None:
     """Make the virtual environment what the lock file says; does nothing when it already is."""
     if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted():
         return
-    print(f"installing into {VENV} (once, about a minute)", file=sys.stderr, flush=True)
+    print(f"installing into {VENV} (once: about a minute, several on a busy machine or a slow line)", file=sys.stderr, flush=True)
     if not PYTHON.exists() or not runs():
         venv.EnvBuilder(with_pip=True, clear=VENV.exists(), symlinks=True).create(VENV)
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]

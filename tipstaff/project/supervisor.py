@@ -139,7 +139,7 @@ class Supervisor:
         self._say("tables", "checking")
         self._once(ours("db", "migrate"))
         for command in self.first:
-            self._say(command[-1], "loading")
+            self._say(command[-1], "loading", "once, some minutes on a busy machine")
             self.told += self._once(command)
         self._say("tables", "current")
 
