@@ -48,6 +48,16 @@ def test_mutated_reports(rita: Machine, changes: dict[str, Any]) -> None:
         assert len(spooled()) == before == Receipt.objects.count()
 
 
+STRANGE = ("url", "infringing_url", "domain", "source_ip", "compromised_account", "c2_server", "legacy_version", "port", "protocol")
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_fields_that_a_type_does_not_know_may_hold_anything(rita: Machine, name: str) -> None:
+    for value in (True, 7, 1.5, [], ["x"], {}, {"a": None}, "\0", "x" * 3000):
+        answer = rita.send(report(**{name: value}))
+        assert answer.status_code in (202, 422), (value, answer.content)
+
+
 @MANY
 @given(body=st.binary(max_size=200) | VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_bytes(rita: Machine, body: bytes) -> None:

@@ -187,7 +187,8 @@ def _event_v4(document: dict, category: str, kind: str, place: str) -> EventDraf
     found = event.found_in
     found["occurred_at"] = f"{place}timestamp"
     for field in ("url", "infringing_url"):
-        if field in document and event.url is None and (url := normal_url(document[field])):
+        stated = document.get(field)  # a type that does not know the field says nothing about what stands in it
+        if isinstance(stated, str) and event.url is None and (url := normal_url(stated)):
             event.url, found["url"] = url, f"{place}{field}"
     if event.ip:
         found["ip"] = f"{place}source_identifier"
