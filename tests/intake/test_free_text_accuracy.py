@@ -21,7 +21,7 @@ Subject: intrusion attempt
 On 2026-11-12 at 14:03:22 the host 192.0.2.62 tried to break into our mail server.
 """
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "free_text"
-HALVES = ("known", "held_out", "rounds", "letters", "average", "everyday", "weekday", "workday", "ordinary")
+HALVES = ("known", "held_out", "rounds", "letters", "average", "everyday", "weekday", "workday", "newsday", "forty", "ordinary")
 MOST_UNDECIDED = {
     "known": 0.10,
     "held_out": 0.10,
@@ -31,6 +31,8 @@ MOST_UNDECIDED = {
     "everyday": 0.12,
     "weekday": 0.04,
     "workday": 0.05,
+    "newsday": 0.13,
+    "forty": 0.16,
     "ordinary": 0.0,
 }  # of decidable
 MOST_WRONG_DETAILS = {
@@ -42,6 +44,8 @@ MOST_WRONG_DETAILS = {
     "everyday": 0.13,
     "weekday": 0.17,
     "workday": 0.07,
+    "newsday": 0.20,
+    "forty": 0.10,
     "ordinary": 0.0,
 }  # of decided letters: time, port, link or category
 
