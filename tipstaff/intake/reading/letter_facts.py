@@ -36,6 +36,7 @@ _REPORT_TIME = pattern(
     r"before|no later than|by|expires?|valid|updated|registered|gesendet|erstellt(?: am)?|gemeldet(?: am)?|bis(?: zum)?|frist|généré le|envoyé le|avant le|generado el|enviado el|antes del|generato il|entro il|"
     r"gegenereerd op|verzonden op|vóór|wygenerowano|wysłano|gerado em|enviado em|até|создано|отправлено|до|报告时间|发送时间|報告日時|送信日時|wrote|received on|last modified|last changed)[\s:=(*|]{0,6}$"
 )
+_DAY_OR_MONTH = pattern(r"\d[./-]\d{1,2}[./-]\d{4}")  # ``dmy`` in ``prose_times`` has it
 
 
 _IN_PROSE = frozenset(("ordinary", "mailing", "resolved"))  # kinds of phrases that say nothing inside the name of a page
@@ -207,7 +208,8 @@ def facts_of(
         _take_quoted_complaint(lines)
     moment = read_time((sender or message).header("Date"))
     reference = moment.at if moment and moment.at else message.hints.received_at
-    language = language_of("\n".join((subject, letter[:6_000])))
+    # Who writes the day first matters only where the order can be doubted.
+    language = language_of("\n".join((subject, letter[:6_000]))) if _DAY_OR_MONTH.search(letter) else None
     zone = stated_zone(letter[:20_000]) or zone_of_same_clock(letter[:20_000], language) or message.hints.zone
     text = unwrapped(letter, lines)
     return Facts(message, text, subject, lines, hits, language, zone, reference, vocabulary, attached, sender)
