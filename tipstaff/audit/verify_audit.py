@@ -54,4 +54,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]) if len(sys.argv) > 1 else __doc__)
+    sys.exit(main(sys.argv[1:]) if sys.argv[1:] and not sys.argv[1].startswith("-") else __doc__)
