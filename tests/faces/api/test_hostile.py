@@ -9,8 +9,9 @@ from django.conf import settings as configured
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.faces.api.test_api import Machine, at_noon, report, spooled  # noqa: F401 - a fixture
+from tests.faces.api.test_api import Machine, at_noon, report, spooled, work  # noqa: F401 - a fixture
 from tipstaff.faces.api.models import Receipt
+from tipstaff.intake.models import Submission
 
 pytestmark = pytest.mark.django_db
 FIELDS = sorted(report())
@@ -113,3 +114,13 @@ def test_a_body_over_the_limit(rita: Machine, settings: Any) -> None:
     answer = rita.send(report(description="x" * 20_000))
     assert (answer.status_code, answer.json()["type"]) == (413, "/api/docs#too-large")
     assert configured.SPOOL and spooled() == []
+
+
+def test_an_older_xarf_with_two_sources_is_taken_and_waits_for_a_person(rita: Machine) -> None:
+    stated = {"SourceIp": "192.0.2.7", "Source": {"IP": "192.0.2.8"}, "ReportType": "Spam", "Date": "2026-11-02T10:15:00Z"}
+    reporter = {"ReporterOrg": "Example Sensors", "ReporterOrgEmail": "rita@example.org"}
+    assert rita.send({"Version": "3", "ReporterInfo": reporter, "Report": stated}).status_code == 202
+    work()
+    row = Submission.objects.get()
+    assert row.state == "needs_person" and "192.0.2.7" in row.reason and "192.0.2.8" in row.reason
+    assert [event["ip"] for event in row.trace[0]["events"]] == ["192.0.2.7", "192.0.2.8"]

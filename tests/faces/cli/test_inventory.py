@@ -192,3 +192,14 @@ class TestNetbox:
         assert json.loads(result.stdout)["services"]["created"] == 4
         with pytest.raises(InputError, match="MEANING=FIELD"):
             run(import_, "netbox", server.url, "--custom-field", "colour=x", env={"TIPSTAFF_NETBOX_TOKEN": TOKEN})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "content", [b"prefix,abuse_contact\n9.0.0.0/8,\xff\xfe\n", b"prefix,abuse_contact\n9.0.0.0/8,\0\n" + b'"' * 200_000]
+)
+def test_a_list_of_abuse_contacts_that_is_no_csv_is_named(tmp_path, content):
+    path = tmp_path / "contacts.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"contacts\.csv"):
+        run(import_, "abuse-contacts", path)
