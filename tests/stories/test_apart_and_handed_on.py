@@ -11,7 +11,7 @@ from tipstaff.cases.models import Approval, Case, Clock, Measure, Notice, Proof,
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.evidence.access import grant
 from tipstaff.evidence.models import Blob, Hold
-from tipstaff.kernel.errors import InputError, Refused
+from tipstaff.kernel.errors import InputError, NotFound, Refused
 
 pytestmark = pytest.mark.django_db
 WILL, MAY = PACKS
@@ -56,6 +56,28 @@ def test_illegal_imagery_goes_unseen_to_two_named_roles_without_a_word_to_the_cu
     before = Notice.objects.filter(audience="customer").count()
     desk.on(resolution.accept_fix, reason="taken down, told to the hotline", by="colin")
     assert desk.state == "RESOLVED" and Notice.objects.filter(audience="customer").count() == before and not Strike.objects.exists()
+
+
+@both
+def test_that_a_case_stays_apart_takes_a_second_person_of_the_sealed_queue(pack: str) -> None:
+    desk = Desk(pack, told=False)
+    StaffMember.objects.create(username="lia", roles=["liaison"])
+    with pytest.raises(NotFound):
+        setting_apart.agree(ruling=0, by="lia", now=desk.now)
+    desk.on(setting_apart.seal, reason="imagery of a child", by="colin")
+    ruling = set_apart(StaffMember.objects.get(username="lia")).get()
+    for by in ("alice", "bob", "colin", "system:clock", "nobody"):
+        with pytest.raises(Refused):
+            setting_apart.agree(ruling=ruling.pk, by=by, now=desk.now)
+    with pytest.raises(NotFound):
+        resolution.agree(ruling=ruling.pk, by="alice", now=desk.now)
+    setting_apart.agree(ruling=ruling.pk, reference=" A-2026-17 ", by="lia", now=desk.now)
+    ruling.refresh_from_db()
+    assert (ruling.by, ruling.second_by, ruling.second_at) == ("colin", "lia", desk.now)
+    assert "reported to the authority as A-2026-17" in desk.case.journal.filter(kind="ruling").latest("pk").text
+    assert Entry.objects.filter(action="case.sealed_agreed", actor="lia", subject=f"case:{desk.number}").count() == 1
+    with pytest.raises(Refused, match="already"):
+        setting_apart.agree(ruling=ruling.pk, by="lia", now=desk.now)
 
 
 @both

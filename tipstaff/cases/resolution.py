@@ -99,7 +99,7 @@ def judge_other(*, case: int, reason: str, by: str, now: datetime) -> Ruling:
 @transaction.atomic
 def agree(*, ruling: int, by: str, now: datetime) -> Ruling:
     """The second reviewer agrees; somebody else than the first."""
-    row = Ruling.objects.select_for_update().filter(pk=ruling).first()
+    row = Ruling.objects.select_for_update().filter(pk=ruling, kind="second_review").first()
     if row is None:
         raise NotFound(f"there is no ruling {ruling}")
     people.require(by, Role.ANALYST)

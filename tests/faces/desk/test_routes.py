@@ -19,6 +19,7 @@ SEALED = frozenset({"counsel", "liaison"})
 #: Whom the tender places let in, whatever is changed around them.
 AT_MOST = {
     "sealed/": SEALED,
+    "sealed/apart/<int:ruling>/": SEALED,
     "sealed/<uuid:number>/<slug:action>/": SEALED,
     "settings/record/": frozenset({"auditor", "admin", "counsel"}),
     "cases/<int:number>/evidence/<int:report>/": roles.WORKERS,

@@ -6,6 +6,8 @@ import pytest
 
 from tests.faces.desk import factory
 from tipstaff.audit.models import Entry
+from tipstaff.cases import setting_apart
+from tipstaff.cases.models import Case
 from tipstaff.evidence.models import Blob, Opening
 from tipstaff.intake.clearance import is_cleared
 from tipstaff.intake.message import Hints
@@ -131,3 +133,14 @@ def test_the_forms_open_within_the_window(opened) -> None:
         fold.click()
         box = page.locator("details[open] .pop").bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 1440
+
+
+def test_a_second_person_agrees_that_a_case_stays_apart(desk, sam, sofia) -> None:
+    case = Case.objects.filter(state="TRIAGE").first()
+    setting_apart.seal(case=case.pk, reason="a threat to a life", by="alice", now=desk.now)
+    ruling = case.rulings.get(kind="sealed")
+    assert "Agree…" in sam.get("/sealed/").content.decode()
+    assert sam.post(f"/sealed/apart/{ruling.pk}/", {"said": "A-17"}).status_code == 302
+    assert sofia.post(f"/sealed/apart/{ruling.pk}/").status_code == 409
+    text = sofia.get("/sealed/").content.decode()
+    assert "Agree…" not in text and text.count("Sam, ") == 1

@@ -131,6 +131,7 @@ urlpatterns = [
     path("jobs/", jobs.jobs),
     path("jobs/<int:number>/", jobs.job),
     path("sealed/", sealed.sealed),
+    path("sealed/apart/<int:ruling>/", sealed.agree),
     path("sealed/<uuid:number>/<slug:action>/", sealed.decide),
     path("shadow/", shadow.report),
     path("settings/", settings.sources),

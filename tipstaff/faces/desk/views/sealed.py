@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST
 
 from tipstaff.accounts.access import may
 from tipstaff.audit.services import record
+from tipstaff.cases import setting_apart
 from tipstaff.cases.access import set_apart
 from tipstaff.faces.desk.access import SEALED, DeskRequest, desk
 from tipstaff.faces.desk.page import page
@@ -56,4 +57,12 @@ def decide(request: DeskRequest, number: UUID, action: str) -> HttpResponse:
         clearance.keep_sealed(submission=number, by=by, now=now)
     else:
         raise NotFound(f"There is no action {action!r} here.")
+    return redirect("/sealed/")
+
+
+@desk(*SEALED)
+@require_POST
+def agree(request: DeskRequest, ruling: int) -> HttpResponse:
+    """The second person's word that a case is set apart."""
+    setting_apart.agree(ruling=ruling, reference=request.POST.get("said", ""), by=request.user.get_username(), now=clock_now())
     return redirect("/sealed/")
