@@ -48,7 +48,7 @@ def fan_of(fans: K.Fans, row: int, concern: int, second: int) -> Fan:
 
 @kernel
 def age_rows(rows, places, second):
-    """Give the windows of all these rows their turn."""
+    """Give the windows of all these rows their turn, see ``contacts.age``."""
     for place in places:
         K.age(rows, place, second)
 
