@@ -32,6 +32,11 @@ class Freshness:
     lag: timedelta | None
     late: bool
 
+    @property
+    def hours(self) -> int | None:
+        """The limit in whole hours; None without one."""
+        return self.source.max_lag // timedelta(hours=1) if self.source.max_lag else None
+
 
 def freshness(now: datetime) -> list[Freshness]:
     """Every source, by name. What people enter by hand is never late; a source that failed last time is."""

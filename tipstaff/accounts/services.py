@@ -8,7 +8,7 @@ periods may now have another holder; re-attributing what happened there is the c
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -276,6 +276,8 @@ def correct_assignment(
     """State a known assignment anew with another service or period (None: as it was), or withdraw it altogether."""
     versions.lock()
     prefix = _prefix_of(number)
+    if service is not None and not Service.objects.filter(pk=service).exists():
+        raise InputError(Problem("service", f"{service} does not exist", "give the number of a service of the inventory"))
     before = tenancies.known_at(ASSIGNMENTS, [prefix])
     wrong = next(row for row in before if row.number == number)
     others = [row for row in before if row.number != number]
@@ -303,6 +305,22 @@ def _as_fact(row: Tenancy) -> AssignmentFact:
 
 
 @transaction.atomic
+@transaction.atomic
+def expect_word(*, name: str, within: timedelta | None, by: str, now: datetime) -> InventorySource:
+    """Say how old a source's last word may become before it is late (None: any age). Raises InputError for no such source."""
+    found = InventorySource.objects.select_for_update().filter(name=name).first()
+    if found is None:
+        known = ", ".join(InventorySource.objects.order_by("name").values_list("name", flat=True)) or "none yet"
+        raise InputError(Problem("source", f"{name!r} is no source of the inventory", f"one of: {known}"))
+    if within is not None and within <= timedelta():
+        raise InputError(Problem("within", "is not more than nothing", "give hours, or leave it out for any age"))
+    found.max_lag = within
+    found.save(update_fields=["max_lag"])
+    hours = within / timedelta(hours=1) if within else None
+    record(by=by, action="inventory.expect", subject=f"inventory:{found.pk}", now=now, hours=hours)
+    return found
+
+
 def hear_from(*, source: InventorySource, now: datetime, last_word_at: datetime | None = None, error: str = "") -> None:
     """Note that a source answered (its facts are known up to ``last_word_at``), or why it did not."""
     if source.pk is None:

@@ -1,6 +1,7 @@
 """What ``tipstaff doctor`` asks the database."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -22,7 +23,7 @@ def database() -> Iterator[Finding]:
         yield _unreachable(error)
         return
     with connection:
-        for check in (_version, _safety, _clock, _tables, _rights, _owner, _record, _sources):
+        for check in (_version, _safety, _clock, _tables, _rights, _owner, _record, _sources, _inventory):
             yield from check(connection)
 
 
@@ -113,6 +114,25 @@ def sources() -> Iterator[Finding]:
         yield Finding(WARN, "sources", text, _advice(one.owed, one.source.name))
     if found and not bad:
         yield Finding(OK, "sources", f"{len(found)}, none late or failing")
+
+
+def _inventory(connection: psycopg.Connection) -> Iterator[Finding]:
+    if not _waiting_migrations():
+        yield from inventory()
+
+
+def inventory() -> Iterator[Finding]:
+    """Every source of who holds which address that failed, or whose last word is older than it may be."""
+    from tipstaff.accounts.queries import freshness
+
+    found = freshness(now())
+    late = [one for one in found if one.late]
+    for one in late:
+        told = f"the last word is {one.lag // timedelta(hours=1)} h old" if one.lag is not None else "has said nothing yet"
+        text = f"{one.source.name}: {one.source.last_error or told}"
+        yield Finding(WARN, "inventory", text, "import again: what is newer than its last word is provisional")
+    if found and not late:
+        yield Finding(OK, "inventory", f"{len(found)} sources, none late or failing")
 
 
 def _advice(owed: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import timedelta
 from http.server import ThreadingHTTPServer
 
 import pytest
@@ -10,8 +11,10 @@ from click.testing import CliRunner
 from tests.accounts.test_netbox import TOKEN, Server, State
 from tipstaff.accounts.models import Assignment, Customer, InventorySource
 from tipstaff.attribution import snapshot
+from tipstaff.audit.models import Entry
 from tipstaff.faces.cli.inventory import export, import_
 from tipstaff.faces.cli.who import split_address, who
+from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError
 
 LIST = """prefix;customer;company;email;from;to;ports
@@ -111,6 +114,43 @@ class TestWho:
     def test_what_cannot_be_read(self, arguments):
         with pytest.raises(InputError):
             run(who, *arguments)
+
+
+@pytest.mark.usefixtures("imported")
+class TestSources:
+    def test_a_source_is_late_after_what_was_said_and_fine_again_without(self):
+        InventorySource.objects.filter(name="csv").update(last_word_at=clock.now() - timedelta(hours=30))
+        row = read_json(import_, "sources")[0]
+        assert (row["source"], row["late"], row["late_after_hours"]) == ("csv", False, None) and row["lag_s"] >= 30 * 3600
+        assert "late after 26 h" in run(import_, "late-after", "csv", "26").stdout
+        assert run(import_, "sources").stdout.rstrip().endswith("late")
+        run(import_, "late-after", "csv")
+        assert run(import_, "sources").stdout.rstrip().endswith("fine")
+        assert Entry.objects.filter(action="inventory.expect").count() == 2
+
+    def test_no_such_source_names_those_that_are(self):
+        with pytest.raises(InputError, match="one of: csv"):
+            run(import_, "late-after", "netbox", "26")
+
+
+@pytest.mark.usefixtures("imported")
+class TestCorrecting:
+    asked = ("192.0.2.7", "--at", "2026-02-01T10:00:00Z")
+
+    def test_a_corrected_end_is_known_now_and_not_before(self):
+        before = clock.now()
+        number = read_json(who, *self.asked)["assignment"]["assignment"]
+        found = read_json(import_, "correct", number, "--until", "2026-01-20T00:00:00Z", "--reason", "the contract says so")
+        assert ["192.0.2.0/24", "2026-01-01T00:00:00Z", "2026-03-01T00:00:00Z"] in found["spans"]
+        assert read_json(who, *self.asked)["answer"] == "not assigned then"
+        assert read_json(who, *self.asked, "--as-known-at", before.isoformat())["answer"] == "held"
+
+    @pytest.mark.parametrize(("given", "words"), [((), "nothing to correct"), (("--service", "987654"), "does not exist")])
+    def test_what_cannot_be_corrected_changes_nothing(self, given, words):
+        number = read_json(who, *self.asked)["assignment"]["assignment"]
+        with pytest.raises(InputError, match=words):
+            run(import_, "correct", number, *given, "--reason", "x")
+        assert read_json(who, *self.asked)["assignment"]["assignment"] == number
 
 
 class TestCsv:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count, Sum
 
+from tipstaff.accounts.queries import freshness
 from tipstaff.intake import queries as intake
 from tipstaff.intake.figures import reading
 from tipstaff.intake.models import Submission
@@ -51,6 +52,7 @@ def _metrics(now: datetime) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
     )
     yield from _people(since, now)
     yield from _sources(now)
+    yield from _inventory(now)
     beats = Heartbeat.objects.filter(at__gte=now - ALIVE).values_list("name").annotate(number=Count("pk")).order_by("name")
     yield "tipstaff_parts_alive", "gauge", "Running parts with a heartbeat within a minute.", [({"part": p}, n) for p, n in beats]
 
@@ -84,6 +86,14 @@ def _sources(now: datetime) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
         if one.source.enabled and one.source.last_received_at
     ]
     yield "tipstaff_source_last_received_seconds", "gauge", "Seconds since a source brought something.", ages
+
+
+def _inventory(now: datetime) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
+    found = freshness(now)
+    lags: list[Sample] = [({"source": one.source.name}, one.lag.total_seconds()) for one in found if one.lag is not None]
+    yield "tipstaff_inventory_lag_seconds", "gauge", "Seconds since an inventory source's last word.", lags
+    late = sum(one.late for one in found)
+    yield "tipstaff_inventory_late", "gauge", "Inventory sources that failed or are later than they should be.", [({}, late)]
 
 
 def spool_depth() -> int:

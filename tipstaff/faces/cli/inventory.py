@@ -4,7 +4,7 @@ import csv
 import getpass
 import io
 import sys
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,6 +17,7 @@ from tipstaff.accounts import exporting, services
 from tipstaff.accounts.importing import netbox
 from tipstaff.accounts.importing.csv_import import Options, Reading, read
 from tipstaff.accounts.importing.netbox_client import NetBox
+from tipstaff.accounts.queries import freshness
 from tipstaff.accounts.services import Changes
 from tipstaff.attribution import elsewhere
 from tipstaff.cases import catching
@@ -151,6 +152,60 @@ def abuse_contacts(file: Path, as_json: bool) -> None:
     entries = [(row["prefix"] or "", row["abuse_contact"] or "", row.get("name") or "") for row in rows]
     count = elsewhere.list_contacts(rows=entries, file=file.name, by=_actor(), now=clock.now())
     click.echo(orjson.dumps({"contacts": count}).decode() if as_json else f"{count} networks and their abuse contacts are listed")
+
+
+@import_.command("sources")
+@JSON
+def sources(as_json: bool) -> None:
+    """List where facts come from, up to when they are known, and which source is late."""
+    rows = [
+        {"source": one.source.name, "kind": one.source.kind, "known_up_to": _written(one.source.last_word_at),
+         "lag_s": int(one.lag.total_seconds()) if one.lag is not None else None, "late_after_hours": one.hours, "late": one.late,
+         "last_error": one.source.last_error}
+        for one in freshness(clock.now())
+    ]  # fmt: skip
+    if as_json:
+        click.echo(orjson.dumps(rows).decode())
+        return
+    for row in rows:
+        state = "failing: " + row["last_error"] if row["last_error"] else "late" if row["late"] else "fine"
+        click.echo(f"{row['source']:<20} {row['kind']:<8} known up to {row['known_up_to'] or 'never':<28} {state}")
+
+
+@import_.command("late-after")
+@click.argument("source")
+@click.argument("hours", type=click.IntRange(1, 99_999), required=False)
+def late_after(source: str, hours: int | None) -> None:
+    """Say after how many HOURS without a word SOURCE is late. Without HOURS it never is."""
+    services.expect_word(name=source, within=timedelta(hours=hours) if hours else None, by=_actor(), now=clock.now())
+    click.echo(f"{source} is late after {hours} h without a word" if hours else f"{source} may be of any age")
+
+
+@import_.command("correct")
+@click.argument("number", type=int, metavar="ASSIGNMENT")
+@click.option("--service", type=int, metavar="NUMBER", help="The service that held it in truth.")
+@click.option("--from", "start", metavar="TIME", help="Since when it was held in truth.")
+@click.option("--until", "end", metavar="TIME", help="Until when it was held in truth.")
+@click.option("--withdraw", is_flag=True, help="It was never so.")
+@click.option("--reason", required=True, help="Why; it stands on the record.")
+@JSON
+def correct(number: int, service: int | None, start: str | None, end: str | None, withdraw: bool, reason: str,
+            as_json: bool) -> None:  # fmt: skip
+    """Correct one ASSIGNMENT of the past (its number: `tipstaff who … --json`). What was known then stays known.
+
+    Events that it decided are attributed anew, and every case that this touches is listed on the desk.
+    """
+    if not (service or start or end or withdraw):
+        advice = "give --service, --from, --until or --withdraw"
+        raise InputError(Problem(f"assignment {number}", "nothing to correct is given", advice))
+    begin, finish = (read_time(option, text) if text else None for option, text in (("--from", start), ("--until", end)))
+    changes = services.correct_assignment(
+        number=number, service=service, start=begin, end=finish, withdrawn=withdraw, reason=reason, by=_actor(), now=clock.now()
+    )
+    if as_json:
+        _print_json(changes, False, {})
+    else:
+        _say(changes, False)
 
 
 @click.command("export")

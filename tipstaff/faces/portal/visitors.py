@@ -140,7 +140,9 @@ def _moved_since(contact: Contact, opened: links.Opened) -> bool:
 
 def contact_of(opened: links.Opened) -> Contact | None:
     number = opened.bearer.partition(":")[2]
-    return Contact.objects.filter(pk=int(number)).exclude(email="").select_related("customer").first() if number.isdecimal() else None
+    return (
+        Contact.objects.filter(pk=int(number)).exclude(email="").select_related("customer").first() if number.isdecimal() else None
+    )
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from tipstaff.accounts import lookups as accounts
-from tipstaff.accounts.models import InventorySource
+from tipstaff.accounts.queries import freshness
 from tipstaff.cases import figures, queries
 from tipstaff.cases.models import Case
 from tipstaff.faces.desk import pictures, refused
@@ -41,7 +41,7 @@ def home(request: DeskRequest) -> HttpResponse:
         "rows": rows[:8], "all_rows": len(rows), "more_pictures": many - len(drawn), "timings": _timings(now), "heat": heat(now),
         "offenders": cache.get_or_set("desk:offenders", lambda: figures.repeat_offenders(now=now), KEPT),
         "sources": intake.health(now=now, midnight=here.replace(hour=0, minute=0, second=0, microsecond=0)),
-        "inventory": InventorySource.objects.order_by("name"), "mine": queries.owned_count(request.user.pk),
+        "inventory": freshness(now), "mine": queries.owned_count(request.user.pk),
         "waiting": intake.counts(since=now - timedelta(days=1)), "setup": _setup(counts), "refused": refused.recent(now),
     }  # fmt: skip
     return page(request, "desk/home.html", context)

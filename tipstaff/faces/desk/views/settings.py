@@ -11,7 +11,9 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from tipstaff.accounts.access import may
-from tipstaff.accounts.models import InventorySource, OneTimeCodes, Passkey, StaffMember
+from tipstaff.accounts.models import OneTimeCodes, Passkey, StaffMember
+from tipstaff.accounts.queries import freshness
+from tipstaff.accounts.services import expect_word
 from tipstaff.audit.services import record
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
@@ -36,12 +38,25 @@ def sources(request: DeskRequest) -> HttpResponse:
     now = clock_now()
     if request.method == "POST":
         _only_leads(request)
-        _change_source(request, now)
+        if "inventory" in request.POST:
+            _expect_word(request, now)
+        else:
+            _change_source(request, now)
         return redirect("/settings/")
     midnight = now.astimezone(timezone.get_current_timezone()).replace(hour=0, minute=0, second=0, microsecond=0)
     context = {"screen": "settings", "now": now, "tab": "sources", "rows": intake.health(now=now, midnight=midnight),
-               "inventory": InventorySource.objects.order_by("name")}  # fmt: skip
+               "inventory": freshness(now)}  # fmt: skip
     return page(request, "desk/settings_sources.html", context)
+
+
+def _expect_word(request: DeskRequest, now: Any) -> None:
+    """Say how old the word of an inventory's source may become."""
+    typed = request.POST.get("hours", "").strip()
+    hours = whole(typed, 5)
+    if typed and not hours:
+        raise InputError(Problem("Late after", f"{typed[:40]!r} hours", "a whole number of hours, or nothing"))
+    within = timedelta(hours=hours) if hours else None
+    expect_word(name=request.POST["inventory"], within=within, by=request.user.get_username(), now=now)
 
 
 def _change_source(request: DeskRequest, now: Any) -> None:
