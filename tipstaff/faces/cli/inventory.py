@@ -168,7 +168,7 @@ def sources(as_json: bool) -> None:
         click.echo(orjson.dumps(rows).decode())
         return
     for row in rows:
-        state = "failing: " + row["last_error"] if row["last_error"] else "late" if row["late"] else "fine"
+        state = f"failing: {row['last_error']}" if row["last_error"] else "late" if row["late"] else "fine"
         click.echo(f"{row['source']:<20} {row['kind']:<8} known up to {row['known_up_to'] or 'never':<28} {state}")
 
 
