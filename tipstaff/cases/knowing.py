@@ -177,6 +177,15 @@ _SILENCE = {
                   AND o.id < c.id AND o.ticketed_at IS NOT NULL AND o.state = 'RESOLVED' LIMIT 1""",
 }
 _HOLDS = {
+    # As far as a hold reaches (pipeline/holds.py), seen from the case: what was merged with it, its reseller's case, its resellers.
     "held": """SELECT true FROM evidence_hold h WHERE h.released_at IS NULL
-               AND h.scope IN ('case:' || c.id, 'customer:' || c.customer_id, 'all') LIMIT 1""",
+               AND (h.scope IN ('case:' || c.id, 'customer:' || c.customer_id, 'all')
+                    OR h.scope IN (WITH RECURSIVE kin AS (
+                           SELECT c.id UNION SELECT n.id FROM kin JOIN cases_case o ON o.id = kin.id
+                           JOIN cases_case n ON n.merged_into_id = o.id OR n.id IN (o.merged_into_id, o.parent_id))
+                       SELECT 'case:' || id FROM kin)
+                    OR h.scope IN (WITH RECURSIVE above AS (
+                           SELECT parent_id AS id FROM accounts_customer WHERE id = c.customer_id
+                           UNION SELECT p.parent_id FROM above JOIN accounts_customer p ON p.id = above.id)
+                       SELECT 'customer:' || id FROM above)) LIMIT 1""",
 }

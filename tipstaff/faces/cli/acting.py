@@ -13,7 +13,7 @@ import click
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import Refused
 
-ABOUT = {"enforce": "order", "work": "work_order", "permit": "permit", "outbox": "message", "case": "case"}
+ABOUT = {"enforce": "order", "work": "work_order", "permit": "permit", "outbox": "message", "case": "case", "evidence": "hold"}
 
 
 def _person(ctx: click.Context, option: click.Parameter, value: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
+from tipstaff.accounts.models import Customer
 from tipstaff.evidence.models import Hold
 from tipstaff.sensors.traffic.archive.asking import Archive, Questions
 from tipstaff.sensors.traffic.archive.clickhouse import Cluster, Http
@@ -56,10 +57,19 @@ def _row(one: Exporter, now: datetime) -> dict[str, Any]:
 
 
 def held() -> dict[str, Any]:
-    """What the archive must keep beyond its time: everything, or certain customers' flows."""
+    """What the archive must keep beyond its time: everything, or the flows of certain customers and of their clients."""
     scopes = list(Hold.objects.filter(released_at=None).values_list("scope", flat=True))
     customers = [int(scope.partition(":")[2]) for scope in scopes if scope.startswith("customer:") and scope[9:].isdecimal()]
-    return {"all": "all" in scopes or "flows" in scopes, "customers": sorted(set(customers))}
+    return {"all": "all" in scopes or "flows" in scopes, "customers": sorted(_with_clients(set(customers)))}
+
+
+def _with_clients(held: set[int]) -> set[int]:
+    """A reseller's clients are held with it, and theirs with them."""
+    new = held
+    while new:
+        new = set(Customer.objects.filter(parent__in=new).values_list("pk", flat=True)) - held
+        held = held | new
+    return held
 
 
 def archive(*, limit: float = 0) -> Archive | Cluster:
