@@ -112,6 +112,7 @@ class ReportDraft:
     copyright: dict[str, Any] | None = None  # work, claimant, elements of 512(c)(3)(A) present or missing
     needs: list[str] = field(default_factory=list)  # why a person must decide, in words; disposition then says so
     automated: bool = False  # a machine wrote it (Auto-Submitted, a list, the null path): never answered
+    mapping: str | None = None  # the beginning of the SHA-256 of the mapping it was read by (feeds.mapping.mark_of)
     feed: str | None = None  # name of the recurring feed, where absence later means something
     said: "Said | None" = None  # an answer's own words, apart from what it quotes
     returned: "Returned | None" = None  # a returned mail: which of ours, from whom, why

@@ -50,6 +50,7 @@ class Hints:
     zone: str | None = None  # the known reporter's usual time zone, IANA name
     seal_cleared: bool = False  # two people said that it was sealed by mistake (intake.clearance)
     defects: tuple[str, ...] = ()  # what the source knows to be wrong with the bytes, in words
+    mapping: str | None = None  # the TOML by which the source's tables are read (reading.feeds.mapping)
     vocabulary: "Vocabulary | None" = field(default=None, compare=False, repr=False)  # the operator's, else the package's
 
 

@@ -10,11 +10,13 @@ from tipstaff.intake.classification import classify
 from tipstaff.intake.dispositions import Verdict, verdict_of
 from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft, Reporter
 from tipstaff.intake.message import Hints, Message
+from tipstaff.intake.parsers import generic_feed
 from tipstaff.intake.reading.answering import said
 from tipstaff.intake.reading.authentication import authenticated_domains
 from tipstaff.intake.reading.automatic import auto_submitted, null_path, phrase_in, plain_subject
 from tipstaff.intake.reading.charsets import TORN
 from tipstaff.intake.reading.feeds.files import table_files
+from tipstaff.intake.reading.feeds.mapping import known_mapping
 from tipstaff.intake.reading.indicators import find_addresses, find_domains, find_urls
 from tipstaff.intake.reading.known_zone import use_known_zone
 from tipstaff.intake.reading.mailboxes import sender_of
@@ -26,7 +28,7 @@ from tipstaff.intake.reading.walk import every_message
 from tipstaff.intake.registry import PARSERS
 from tipstaff.intake.sealing import must_seal
 from tipstaff.intake.vocabulary.load import Profile, Vocabulary, packaged
-from tipstaff.kernel.errors import ParseError
+from tipstaff.kernel.errors import InputError, ParseError
 
 log = logging.getLogger(__name__)
 UNREAD = ("was not read", "were not opened", "not opened", "was cut", "were cut", "was left out", "were opened", "was not weighed")
@@ -142,7 +144,26 @@ def _use_zone(message: Message, profile: Profile | None) -> None:
             each.hints = hints
 
 
+def _by_mapping(message: Message) -> list[ReportDraft]:
+    """What the mapping of the source makes of the tables; empty where it has none, or where others may read the message.
+
+    Columns are never guessed where an operator said which they are. A report that says by its own structure what it is may come
+    by the same source.
+    """
+    if message.hints.mapping is None:
+        return []
+    try:
+        return generic_feed.parse_mapped(message, known_mapping(message.hints.mapping))
+    except (ParseError, InputError) as error:
+        if _has_structure(message) or not generic_feed.is_refused(message):
+            return []
+        return [_for_a_person(message, "unknown", str(error))]
+
+
 def _parsed(message: Message) -> list[ReportDraft]:
+    mapped = _by_mapping(message)
+    if mapped:
+        return mapped
     problems = []
     for parser in claimants(message):
         try:

@@ -338,6 +338,7 @@ def _trace(item: Item) -> dict[str, Any]:
         "needs": draft.needs,
         "warnings": draft.warnings[:20],
         "external_id": draft.external_id,
+        "mapping": draft.mapping,
         "message_id": item.parsed.message_id,
         "events": [
             {

@@ -111,6 +111,7 @@ class Reader:
             own_addresses=tuple(known.get("own_addresses", ())),
             own_networks=self.networks,
             zone=known.get("zone"),
+            mapping=known.get("mapping"),
             seal_cleared=is_cleared(item.envelope),
             defects=_cut(item.envelope),
             vocabulary=self.vocabulary,

@@ -86,3 +86,16 @@ def test_neither_django_nor_a_database_is_imported():
     )
     assert json.loads(done.stdout)["format"] == "arf"
     assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_a_mapping_says_what_the_columns_mean(tmp_path):
+    mapping, table = tmp_path / "m.toml", tmp_path / "list.csv"
+    table.write_text("Wer,Wann\n192.0.2.7,2026-06-15T10:00:00Z\n")
+    assert lines(table)[0]["events"] == []
+    mapping.write_text('category = "scan"\n[columns]\nip = "Wer"\ntime = "Wann"\n')
+    (line,) = lines(table, "--mapping", mapping)
+    assert (line["disposition"], line["category"]) == ("report", "scan")
+    assert [(event["ip"], event["occurred_at"]) for event in line["events"]] == [("192.0.2.7", "2026-06-15T10:00:00Z")]
+    mapping.write_text('[columns]\nip = "Wer"\nhost = "Wann"\n')
+    wrong = CliRunner().invoke(parse, [str(table), "--mapping", str(mapping)])
+    assert wrong.exit_code == 1 and "m.toml, line 3, columns.host: is not known" in str(wrong.exception)

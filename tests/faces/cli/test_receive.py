@@ -11,6 +11,8 @@ from click.testing import CliRunner, Result
 from tests.intake.sources.test_files import POSTMARK
 from tests.intake.sources.test_pulls import Site, site  # noqa: F401 - a fixture
 from tests.pipeline import given
+from tipstaff.accounts.models import Customer
+from tipstaff.audit.models import Entry
 from tipstaff.evidence.models import Blob
 from tipstaff.faces.api.commands import token
 from tipstaff.faces.cli.case import case
@@ -18,7 +20,12 @@ from tipstaff.faces.cli.evidence import evidence
 from tipstaff.faces.cli.receive import receive
 from tipstaff.faces.cli.source import source
 from tipstaff.intake.models import Source, Submission
+from tipstaff.intake.reading.feeds.mapping import mark_of
+from tipstaff.intake.services import decide
+from tipstaff.intake.spool import Spool
 from tipstaff.kernel.errors import InputError, NotFound, Refused
+from tipstaff.pipeline.worker import Worker
+from tipstaff.reports.models import Event
 
 pytestmark = pytest.mark.django_db
 ARF = """From: Rita <rita@example.org>
@@ -184,3 +191,41 @@ def test_tokens_are_made_listed_and_revoked() -> None:
     assert json.loads(run(token, "list", "--json").stdout)[0]["state"] == "revoked"
     assert isinstance(run(token, "revoke", "nobody").exception, NotFound)
     assert isinstance(run(token, "create", "Bad Name", "--scope", "reports:write").exception, InputError)
+
+
+def test_a_source_with_a_mapping_accuses_whom_its_columns_mean(tmp_path: Path) -> None:
+    given.provider()
+    stated, table, strange = tmp_path / "m.toml", tmp_path / "today.csv", tmp_path / "other.csv"
+    stated.write_text('category = "phishing"\n[columns]\nip = "host"\nhost = "x"\n')
+    wrong = run(source, "add", "partner", "--kind", "files", "--mapping", stated).exception
+    assert isinstance(wrong, InputError) and "source partner: mapping, line 4, columns.host" in str(wrong)
+    assert not Source.objects.filter(name="partner").exists()
+    stated.write_text('category = "phishing"\n[columns]\nip = "Wer"\ntime = "Wann"\n[others]\nvictim_ip = "ip"\n')
+    assert run(source, "add", "partner", "--kind", "files", "--mapping", stated).exit_code == 0
+    table.write_text(f"ip,Wer,Wann\n{given.DAVE},{given.CAROL},2026-06-15T10:00:00Z\n")
+    strange.write_text(f"ip,timestamp\n{given.DAVE},2026-06-15T10:00:00Z\n")
+    read, refused = lines(run(receive, table, strange, "--source", "partner", "--wait", "--json"))
+    assert (read["state"], read["events"]) == ("parsed", 1)
+    event = Event.objects.get()
+    assert (str(event.ip), Customer.objects.get(pk=event.customer_id).external_id) == (given.CAROL, "carol")
+    assert Submission.objects.get(pk=read["id"]).trace[0]["mapping"] == mark_of(stated.read_text())
+    assert refused["state"] == "needs_person" and refused["events"] == 0
+    kept = Submission.objects.get(pk=refused["id"])
+    assert "no table fits the mapping; its columns are: ip, timestamp" in kept.reason and kept.blob_id
+    record = Entry.objects.get(action="source.add")
+    assert (record.detail["mapping"], record.detail["mark"]) == (stated.read_text(), mark_of(stated.read_text()))
+    better = tmp_path / "better.toml"
+    better.write_text('category = "phishing"\n[columns]\nip = "ip"\ntime = "timestamp"\n')
+    assert run(source, "set", "partner", "--mapping", better).exit_code == 0
+    decide(submission=kept, state="received", reason="read again", by="alice", now=given.NOW)
+    Worker(Spool(tmp_path / "spool")).step()
+    kept.refresh_from_db()
+    assert (kept.state, kept.trace[0]["mapping"]) == ("parsed", mark_of(better.read_text()))
+    assert {str(one.ip): Customer.objects.get(pk=one.customer_id).external_id for one in Event.objects.all()} == {
+        given.CAROL: "carol",
+        given.DAVE: "dave",
+    }
+    bad = run(source, "set", "partner", "--set", "mapping=[columns]").exception
+    assert isinstance(bad, InputError) and "names no column with an address" in str(bad)
+    assert run(source, "set", "partner", "--set", "mapping=null").exit_code == 0
+    assert Source.objects.get(name="partner").settings == {}

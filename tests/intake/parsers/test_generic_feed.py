@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.parsers import generic_feed
-from tipstaff.intake.reading.feeds.mapping import guess_mapping, known_categories, read_mapping, zone_in_letter
+from tipstaff.intake.read import read_submission
+from tipstaff.intake.reading.feeds.mapping import guess_mapping, known_categories, mark_of, read_mapping, zone_in_letter
 from tipstaff.intake.reading.open import open_message
 from tipstaff.kernel.errors import InputError, ParseError
 
@@ -60,6 +61,72 @@ def test_a_mapping_that_does_not_fit_names_the_columns() -> None:
         generic_feed.parse_mapped(open_message(b"a,b\n1,2\n3,4\n", Hints(filename="x.csv"))[0], read_mapping(MAPPING))
 
 
+def read(raw: bytes, mapping: str | None = MAPPING, name: str = "x.csv") -> ReportDraft:
+    (draft,) = read_submission(raw, Hints(filename=name, mapping=mapping))
+    return draft
+
+
+def test_reading_uses_the_mapping_of_the_source_and_says_which() -> None:
+    draft = read(ROWS)
+    assert (draft.disposition, draft.format, draft.mapping) == (Disposition.REPORT, "example-list", mark_of(MAPPING))
+    assert [event.ip for event in draft.events] == ["192.0.2.1", "192.0.2.2"] and read(ROWS) == draft
+    assert mark_of(MAPPING) != mark_of(MAPPING + "# changed") and not read(ROWS, mapping=None).events
+    row = {"Day": "03/07/2026", "Clock": "12:00:00", "Bad Host": "192.0.2.1", "Kind": "knocking"}
+    (event,) = read(orjson.dumps([row]), name="x.json").events
+    assert event.ip == "192.0.2.1" and event.occurred_at == draft.events[0].occurred_at
+
+
+def test_what_the_mapping_says_stands_before_well_known_columns() -> None:
+    raw = b"src_ip,ip,time\n192.0.2.1,198.51.100.1,2026-07-03T10:00:00Z\n"
+    assert not read(raw, mapping=None).events or read(raw, mapping=None).events[0].ip is None
+    draft = read(raw, mapping="category = 'scan'\n[columns]\nip = 'ip'\ntime = 'time'\n")
+    assert [event.ip for event in draft.events] == ["198.51.100.1"] and draft.category == "scan"
+
+
+def test_a_large_table_is_read_by_the_mapping_too() -> None:
+    draft = read(ROWS + b"05/01/2026;12:00:00;192.0.2.3;;knocking;;\n" * 600)
+    assert draft.table is not None and len(draft.table) == 602 and draft.events == []
+    assert draft.table["ip"].to_list()[-1] == "192.0.2.3" and draft.table["category"].to_list()[-1] == "intrusion"
+    assert draft.table["occurred_at"].to_list()[-1].isoformat() == "2026-01-05T11:00:00+00:00" and draft.mapping == mark_of(MAPPING)
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        (b"ip,timestamp\n192.0.2.1,2026-07-01T12:00:00Z\n", "its columns are: ip, timestamp"),
+        (b"Bad Host;Day\n192.0.2.1;03/07/2026\n", "reads the time from clock"),
+        (b"the page is gone: 192.0.2.1 scanned our ports at 2026-07-01 12:00:00 UTC", "there is no table in it"),
+    ],
+)
+def test_nothing_is_guessed_where_the_mapping_does_not_fit(raw: bytes, told: str) -> None:
+    draft = read(raw)
+    assert draft.disposition is Disposition.NEEDS_A_PERSON and not draft.events and draft.table is None
+    assert told in draft.needs[0] and "correct the mapping" in draft.needs[0]
+
+
+def test_columns_beside_the_point_may_be_absent_and_are_told() -> None:
+    draft = read(b"Day;Clock;Bad Host\n03/07/2026;12:00:00;192.0.2.1\n")
+    assert [event.ip for event in draft.events] == ["192.0.2.1"]
+    assert any("not there: kind, malware, port, target" in warning for warning in draft.warnings)
+
+
+MAIL = b"From: r@example.org\nSubject: port scan\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n%b\n"
+ATTACHED = b"--b\nContent-Type: text/csv\nContent-Disposition: attachment; filename=list.csv\n\n%b\n--b--\n"
+
+
+def test_a_mailbox_with_a_mapping_reads_attached_tables_by_it_and_letters_as_ever() -> None:
+    letter = MAIL % b"192.0.2.9 scanned our ports at 2026-07-01 12:00:00 UTC."
+    assert [event.ip for event in read(letter + ATTACHED % ROWS, name="1.eml").events] == ["192.0.2.1", "192.0.2.2"]
+    assert [event.ip for event in read(letter + b"--b--\n", name="1.eml").events] == ["192.0.2.9"]
+    strange = read(letter + ATTACHED % b"ip,time\n192.0.2.1,2026-07-01T12:00:00Z\n", name="1.eml")
+    assert strange.disposition is Disposition.NEEDS_A_PERSON and not strange.events and "no table fits" in strange.needs[0]
+
+
+def test_a_stored_mapping_that_is_wrong_by_now_is_told() -> None:
+    draft = read(ROWS, mapping="[columns]\nhost = 'Bad Host'\n")
+    assert draft.disposition is Disposition.NEEDS_A_PERSON and "columns.host: is not known" in draft.needs[0] and not draft.events
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -71,6 +138,13 @@ def test_a_mapping_that_does_not_fit_names_the_columns() -> None:
         ("[columns]\nip = 7\n", "columns.ip: is not the name of a column"),
         ("[columns]\nip = 'a'\ntime = 5\n", "columns.time: is neither"),
         ("categories = 1\n[columns]\nip = 'a'\n", "categories: is not a table"),
+        ("[columns]\nip = 'a'\nsource = 'b'\n", "line 3, columns.source"),
+        ("format = 1\n[columns]\nip = 'a'\n", "line 1, format: is not a text"),
+        ("category = 'botnet'\n[columns]\nip = 'a'\n", "line 1, category: 'botnet' is no category"),
+        ("[columns]\nip = 'a'\n[categories]\nx = 'csam'\n", "line 4, categories.x: 'csam' is no category that a mapping can give"),
+        ("[columns]\nip = 'a'\n[time]\nzones = 'UTC'\n", "line 4, time.zones: is not known"),
+        ("[columns]\nip = 'a'\n[time]\nzone = '+ab:cd'\n", "line 4, time.zone: '+ab:cd' is no time zone"),
+        ("# " + "x" * 20_000, "more than 20000 characters"),
     ],
 )
 def test_wrong_mappings_are_told_by_key(text: str, told: str) -> None:

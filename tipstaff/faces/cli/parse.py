@@ -12,6 +12,7 @@ import orjson
 from tipstaff.intake.drafts import Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.read import read_submission
+from tipstaff.intake.reading.feeds.mapping import mapping_text, read_mapping
 
 MAX_FILE = 512_000_000  # bytes
 
@@ -27,18 +28,30 @@ MAX_FILE = 512_000_000  # bytes
     metavar="PREFIX",
     help="A prefix of ours: tells the accused from the victim. May be repeated.",
 )
-def parse(paths: tuple[Path, ...], as_json: bool, zone: str | None, networks: tuple[str, ...]) -> None:
+@click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file that says what the columns of tables mean, as a source's setting does.",
+)
+def parse(paths: tuple[Path, ...], as_json: bool, zone: str | None, networks: tuple[str, ...], mapping: Path | None) -> None:
     """Read complaints from files and folders (mail, mbox, archives, JSON, XML, CSV, text) and print what was understood.
 
     Nothing is stored and nothing is sent.
     """
+    stated = _mapping(mapping) if mapping else None
     files = list(files_under(paths))
     out = sys.stdout.buffer
     with click.progressbar(files, file=sys.stderr, hidden=not sys.stderr.isatty(), label="Reading") as shown:
         for path in shown:
-            for line in lines_of(path, Hints(filename=path.name, zone=zone, own_networks=networks)):
+            for line in lines_of(path, Hints(filename=path.name, zone=zone, own_networks=networks, mapping=stated)):
                 out.write(orjson.dumps(line) + b"\n" if as_json else summary(line).encode() + b"\n")
     out.flush()
+
+
+def _mapping(file: Path) -> str:
+    text = mapping_text(file)
+    read_mapping(text, str(file))
+    return text
 
 
 def files_under(paths: Iterable[Path]) -> Iterator[Path]:

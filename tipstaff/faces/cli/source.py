@@ -12,11 +12,17 @@ import orjson
 
 from tipstaff.intake import queries
 from tipstaff.intake.models import Source
+from tipstaff.intake.reading.feeds.mapping import mapping_text
 from tipstaff.intake.sources import catalogue, imap, imap_login, imap_reading, pulls, services
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+MAPPING = click.option(
+    "--mapping",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A TOML file that says what the columns of its tables mean; --set mapping=null removes it.",
+)
 _PERIOD = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -50,9 +56,10 @@ def list_(as_json: bool) -> None:
     "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting; a value that is JSON is read as JSON. May be repeated."
 )
 @click.option("--expect-every", metavar="PERIOD", help="Longer silence is an alarm: 30m, 24h, 7d.")
-def add(name: str, kind: str, pairs: tuple[str, ...], expect_every: str | None) -> None:
+@MAPPING
+def add(name: str, kind: str, pairs: tuple[str, ...], expect_every: str | None, mapping: Path | None) -> None:
     """Add a source called NAME. Passwords are named, never given: password=TIPSTAFF_SECRET_MAIL."""
-    settings = dict(_pair(text) for text in pairs)
+    settings = dict(_pair(text) for text in pairs) | _mapping(mapping)
     period = _period(expect_every) if expect_every else None
     services.add(name=name, kind=kind, settings=settings, expected_every=period, by=_actor(), now=clock.now())
     click.echo(f"added {name}; `tipstaff source test {name}` tries it, a running intake begins within 15 s")
@@ -62,9 +69,10 @@ def add(name: str, kind: str, pairs: tuple[str, ...], expect_every: str | None) 
 @click.argument("name")
 @click.option("--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting; null removes it. May be repeated.")
 @click.option("--expect-every", metavar="PERIOD", help="Longer silence is an alarm: 30m, 24h, 7d.")
-def set_(name: str, pairs: tuple[str, ...], expect_every: str | None) -> None:
+@MAPPING
+def set_(name: str, pairs: tuple[str, ...], expect_every: str | None, mapping: Path | None) -> None:
     """Change settings of the source NAME, such as trusted_authserv=["mx.example.net"] of the mail listener."""
-    changes = dict(_pair(text) for text in pairs)
+    changes = dict(_pair(text) for text in pairs) | _mapping(mapping)
     period = _period(expect_every) if expect_every else None
     services.configure(name=name, changes=changes, expected_every=period, by=_actor(), now=clock.now())
     click.echo(f"changed {name}")
@@ -133,6 +141,11 @@ def _try_folder(folder: Path, name: str) -> str:
     except OSError as error:
         advice = "create it, and let this account read it and write to it"
         raise InputError(Problem(f"source {name}: folder {folder}", f"cannot be used: {error.strerror}", advice)) from error
+
+
+def _mapping(file: Path | None) -> dict[str, str]:
+    """The setting that the file is; what is wrong with it is told with the others."""
+    return {} if file is None else {"mapping": mapping_text(file)}
 
 
 def _pair(text: str) -> tuple[str, Any]:

@@ -21,6 +21,7 @@ from tipstaff.kernel.errors import ParseError
 
 name = "generic_feed"
 experimental = False
+OF_ROWS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 
 
 def claims(message: Message) -> Confidence:
@@ -60,15 +61,44 @@ def parse(message: Message) -> list[ReportDraft]:
 
 
 def parse_mapped(message: Message, mapping: Mapping) -> list[ReportDraft]:
-    """One report for each table that has the mapping's columns; ParseError names the columns where none has."""
+    """One report for each table that has the mapping's columns; ParseError names the columns where none has.
+
+    A table without the time's columns is refused whole: without them the mapping tells nobody who held an address.
+    """
     files = table_files(message)
     found = [file for file in files if mapping.fits(file.header)]
     if not found:
-        there = ", ".join(files[0].header[:20]) if files else "no table"
-        raise ParseError(
-            message.where or "message", f"no table fits the mapping; its columns are: {there}", "correct the mapping or the source"
-        )
-    return [_draft(file, mapping, message) for file in found]
+        there = f"its columns are: {', '.join(files[0].header[:20])}" if files else "there is no table in it"
+        raise ParseError(message.where or "message", f"no table fits the mapping; {there}", "correct the mapping or the source")
+    drafts = [_mapped(file, mapping, message) for file in found]
+    drafts[0].warnings += [f"{file.where}: the mapping does not fit it; it was not read" for file in files if file not in found]
+    return drafts
+
+
+def _mapped(file: TableFile, mapping: Mapping, message: Message) -> ReportDraft:
+    missing = mapping.missing(file.header)
+    if without := [name for name in mapping.layout.time if name in missing]:
+        there = ", ".join(file.header[:20])
+        what = f"the mapping reads the time from {' and '.join(without)}, and its columns are: {there}"
+        raise ParseError(file.where, what, "correct the mapping or the source")
+    draft = _draft(file, mapping, message)
+    draft.mapping = mapping.mark
+    if missing:
+        draft.warnings.append(f"{file.where}: columns that the mapping names are not there: {', '.join(missing)}")
+    return draft
+
+
+def is_refused(message: Message) -> bool:
+    """Whether what a mapping does not fit waits for a person: a document does, and a mail that brings a file of rows.
+
+    A mail to the same mailbox that brings none is an ordinary letter.
+    """
+    if message.kind != "mail":
+        return True
+    try:
+        return any((file.name or "").lower().endswith(OF_ROWS) for file in table_files(message))
+    except ParseError:
+        return True
 
 
 def _draft(file: TableFile, mapping: Mapping, message: Message) -> ReportDraft:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from tipstaff.intake.reading.feeds.mapping import read_mapping
 from tipstaff.intake.sources.credentials import wrong_name
 from tipstaff.kernel.errors import InputError, Problem
 
-ANY = ("trusted_authserv", "own_domains", "own_addresses", "zone", "note")  # hints to the reading, whatever the kind
+ANY = ("trusted_authserv", "own_domains", "own_addresses", "zone", "mapping", "note")  # hints to the reading, whatever the kind
 
 
 @dataclass(frozen=True)
@@ -101,13 +102,28 @@ FED = ("smtp", "lmtp", "api", "form", "sensor")  # made by what arrives; they ta
 BY_NAME = {kind.name: kind for kind in KINDS}
 
 
-def check(*, name: str, kind: str, settings: Mapping[str, Any]) -> None:
-    """Raise InputError naming each setting that is missing, unknown or wrong."""
+def _wrong_mapping(where: str, stated: Any) -> list[Problem]:
+    if stated is None:
+        return []
+    if not isinstance(stated, str):
+        return [Problem(f"{where}: mapping", "is not a text of TOML", "give it as a file: --mapping FILE")]
+    try:
+        read_mapping(stated, f"{where}: mapping")
+    except InputError as error:
+        return error.problems
+    return []
+
+
+def check(*, name: str, kind: str, settings: Mapping[str, Any], by_hand: bool = False) -> None:
+    """Raise InputError naming each setting that is missing, unknown or wrong.
+
+    ``by_hand``: it is there without a folder, and files come to it by `tipstaff receive`.
+    """
     where = f"source {name}"
     known = BY_NAME.get(kind) or (Kind(kind, "", (), ()) if kind in FED else None)
     if known is None:
         raise InputError(Problem(where, f"{kind!r} is no kind of source", f"use one of {', '.join(BY_NAME)}"))
-    if kind == "files" and "folder" not in settings and settings and settings.keys() <= {*ANY}:
+    if kind == "files" and "folder" not in settings and (settings or by_hand) and settings.keys() <= {*ANY}:
         known = Kind(kind, "", (), ())  # what `tipstaff receive` takes is filed under such a source
     problems = [
         Problem(f"{where}: {one}", "is missing", f"give {', '.join(known.needed)}") for one in known.needed if not settings.get(one)
@@ -124,6 +140,6 @@ def check(*, name: str, kind: str, settings: Mapping[str, Any]) -> None:
     for one in known.credentials:
         if settings.get(one) and (problem := wrong_name(str(settings[one]), where=f"{where}: {one}")):
             problems.append(problem)
-    problems += known.check(where, settings)
+    problems += known.check(where, settings) + _wrong_mapping(where, settings.get("mapping"))
     if problems:
         raise InputError(problems)

@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from tipstaff.audit.services import record
 from tipstaff.intake.models import Source
+from tipstaff.intake.reading.feeds.mapping import mark_of
 from tipstaff.intake.sources.catalogue import FED, check
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 
@@ -81,10 +82,10 @@ def configure(*, name: str, changes: Mapping[str, Any], expected_every: timedelt
         if source is None:
             raise NotFound(f"there is no source {name!r}; `tipstaff source list` shows them")
         merged = {key: value for key, value in (source.settings | dict(changes)).items() if value is not None}
-        check(name=name, kind=source.kind, settings=merged)
+        check(name=name, kind=source.kind, settings=merged, by_hand="folder" not in source.settings)
         source.settings, source.expected_every = merged, expected_every or source.expected_every
         source.save(update_fields=["settings", "expected_every"])
-        record(by=by, action="source.configure", subject=f"source:{name}", now=now, changed=sorted(changes))
+        record(by=by, action="source.configure", subject=f"source:{name}", now=now, changed=sorted(changes), **_mapping(changes))
     return source
 
 
@@ -96,8 +97,14 @@ def add(*, name: str, kind: str, settings: Mapping[str, Any], expected_every: ti
             advice = "choose another name, or change the settings of that one"
             raise InputError(Problem(f"source {name}", "exists already", advice))
         source = Source.objects.create(name=name, kind=kind, settings=dict(settings), expected_every=expected_every, created_at=now)
-        record(by=by, action="source.add", subject=f"source:{name}", now=now, kind=kind)
+        record(by=by, action="source.add", subject=f"source:{name}", now=now, kind=kind, **_mapping(settings))
     return source
+
+
+def _mapping(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """For the record: the text by which tables are read from now on, which traces name by its mark alone."""
+    text = stated.get("mapping")
+    return {"mapping": text, "mark": mark_of(text)} if text else {}
 
 
 def switch(*, name: str, enabled: bool, by: str, now: datetime) -> None:

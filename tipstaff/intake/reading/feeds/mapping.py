@@ -20,23 +20,29 @@
     victim_ip = "Target"
 """
 
+import hashlib
 import tomllib
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tipstaff.intake.reading.feeds.columns import Layout
+from tipstaff.intake.reading.feeds.columns import Layout, namesake
 from tipstaff.intake.reading.feeds.separated import normal_name
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.kernel.errors import InputError, Problem
+from tipstaff.policy.categories import CODES
 
 _UTC = ("utc", "gmt")
 _FIELDS = ("ip", "port", "protocol", "domain", "url", "mailbox", "count", "category", "report_type")
 _ACCUSED = ("ip", "domain", "url", "mailbox")
 _SAID_ONCE = ("format", "reporter", "category", "report_type", "feed")
 _TOP = {*_SAID_ONCE, "columns", "time", "categories", "others"}
+_OFFSET = pattern(r"[+-](?:0\d|1[0-4]):[0-5]\d")
+LONGEST = 20_000  # characters of a mapping
+UNNAMED = "a name as the header has it; one without Latin letters and digits is column_3 where it is the third"
 #: Kinds whose reports state the attacked port, so that a plain ``port`` column is not the accused side's.
 ATTACKS = frozenset(("intrusion", "scan", "scraping", "ddos_origin", "unauth_test"))
 PORTS_OF_SERVICES = frozenset(("port", "service_port", "open_port", "host_port", "server_port"))
@@ -53,14 +59,41 @@ class Mapping:
     report_type: str | None = None
     feed: str | None = None
     guessed: bool = False
+    mark: str | None = None  # which text states it
 
     def fits(self, header: tuple[str, ...]) -> bool:
         """Whether the header has a column that names the accused."""
         return bool({getattr(self.layout, name) for name in _ACCUSED} & set(header))
 
+    def missing(self, header: tuple[str, ...]) -> tuple[str, ...]:
+        """The columns that are named and are not there, in the order of their names."""
+        named = self.layout.columns() - {namesake(self.layout.ip)}
+        return tuple(sorted(named - set(header)))
+
+
+def mark_of(text: str) -> str:
+    """By what a mapping is told from another: the first 12 digits of its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def mapping_text(file: Path) -> str:
+    """What a file says, to be read as a mapping; InputError where it is no text."""
+    try:
+        return file.read_bytes()[: 4 * LONGEST + 1].decode().replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(Problem(str(file), f"cannot be read as text: {error}", "save it as UTF-8")) from None
+
+
+@lru_cache(maxsize=64)
+def known_mapping(text: str) -> Mapping:
+    """``read_mapping`` of a source's setting, which is the same for each of its submissions."""
+    return read_mapping(text, "the mapping of its source")
+
 
 def read_mapping(text: str, where: str = "mapping") -> Mapping:
-    """The mapping that a TOML text states; InputError names each wrong key."""
+    """The mapping that a TOML text states; InputError names each wrong key and its line."""
+    if len(text) > LONGEST:
+        raise InputError(Problem(where, f"has more than {LONGEST} characters", "leave out what the feed does not need"))
     try:
         stated = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -68,11 +101,19 @@ def read_mapping(text: str, where: str = "mapping") -> Mapping:
     problems = [
         Problem(f"{where}, {key}", "is not known", f"one of {', '.join(sorted(_TOP))}") for key in sorted(set(stated) - _TOP)
     ]
+    problems += [
+        Problem(f"{where}, {key}", "is not a text", "write it in quotes")
+        for key in _SAID_ONCE
+        if not isinstance(stated.get(key, ""), str)
+    ]
     columns, times = _section(stated, "columns", where, problems), _section(stated, "time", where, problems)
     known = {*_FIELDS, "time", "identity"}
     problems += [
         Problem(f"{where}, columns.{key}", "is not known", f"one of {', '.join(sorted(known))}")
         for key in sorted(set(columns) - known)
+    ]
+    problems += [
+        Problem(f"{where}, time.{key}", "is not known", "one of formats, zone") for key in sorted(set(times) - {"formats", "zone"})
     ]
     if not set(columns) & set(_ACCUSED):
         problems.append(Problem(f"{where}, columns", "names no column with an address, domain, URL or mailbox", 'add ip = "…"'))
@@ -82,8 +123,10 @@ def read_mapping(text: str, where: str = "mapping") -> Mapping:
     formats = _texts(times.get("formats", []), f"{where}, time.formats", problems)
     categories = {str(value).strip().lower(): str(code) for value, code in _section(stated, "categories", where, problems).items()}
     others = {role: normal_name(str(column)) for role, column in _section(stated, "others", where, problems).items()}
+    problems += _wrong_codes({"category": stated.get("category")}, where)
+    problems += _wrong_codes({f"categories.{value}": code for value, code in categories.items()}, where)
     if problems:
-        raise InputError(problems)
+        raise InputError([_with_line(problem, text, where) for problem in problems])
     layout = Layout(
         time=listed["time"],
         identity=listed["identity"],
@@ -92,7 +135,34 @@ def read_mapping(text: str, where: str = "mapping") -> Mapping:
         categories=categories or known_categories(),
         others=others,
     )
-    return Mapping(replace(layout, **single), **{key: stated.get(key) for key in _SAID_ONCE})  # type: ignore[arg-type]
+    said = {key: stated.get(key) for key in _SAID_ONCE}
+    return Mapping(replace(layout, **single), mark=mark_of(text), **said)  # type: ignore[arg-type]
+
+
+def _wrong_codes(stated: dict[str, Any], where: str) -> list[Problem]:
+    """What is no code of the policy; and what must be sealed before anything reads it is not for a mapping to say."""
+    known = CODES - {"csam"}
+    return [
+        Problem(f"{where}, {key}", f"{code!r} is no category that a mapping can give", f"one of {', '.join(sorted(known))}")
+        for key, code in stated.items()
+        if code is not None and code not in known
+    ]
+
+
+def _with_line(problem: Problem, text: str, where: str) -> Problem:
+    """The problem with the line that its key stands on, as far as that is plain."""
+    key = problem.where.removeprefix(f"{where}, ")
+    section = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        bare = line.strip()
+        if bare.startswith("["):
+            section = bare.partition("]")[0].strip("[ ")
+            name = section
+        else:
+            name = ".".join(filter(None, (section, bare.partition("=")[0].strip().strip("\"'").lower())))
+        if name.lower() == key.lower():
+            return replace(problem, where=f"{where}, line {number}, {key}")
+    return problem
 
 
 def _section(stated: dict[str, Any], key: str, where: str, problems: list[Problem]) -> dict[str, Any]:
@@ -104,7 +174,7 @@ def _section(stated: dict[str, Any], key: str, where: str, problems: list[Proble
 
 
 def _zone(zone: Any, where: str, problems: list[Problem]) -> str | None:
-    if zone is None or (isinstance(zone, str) and len(zone) == 6 and zone[0] in "+-" and zone[3] == ":"):
+    if zone is None or (isinstance(zone, str) and _OFFSET.fullmatch(zone)):
         return zone
     try:
         ZoneInfo(str(zone))
@@ -117,7 +187,7 @@ def _zone(zone: Any, where: str, problems: list[Problem]) -> str | None:
 
 def _one_name(stated: Any, where: str, problems: list[Problem]) -> str | None:
     if stated is not None and (not isinstance(stated, str) or not normal_name(stated)):
-        problems.append(Problem(where, "is not the name of a column"))
+        problems.append(Problem(where, "is not the name of a column", UNNAMED))
         return None
     return normal_name(stated) if stated else None
 
