@@ -95,6 +95,7 @@ def test_a_large_table_is_read_by_the_mapping_too() -> None:
     [
         (b"ip,timestamp\n192.0.2.1,2026-07-01T12:00:00Z\n", "its columns are: ip, timestamp"),
         (b"Bad Host;Day\n192.0.2.1;03/07/2026\n", "reads the time from clock"),
+        (b"link,b\nhttp://192.0.2.3/x,2\n", "its columns are: link, b"),
         (b"the page is gone: 192.0.2.1 scanned our ports at 2026-07-01 12:00:00 UTC", "there is no table in it"),
     ],
 )
@@ -108,6 +109,17 @@ def test_columns_beside_the_point_may_be_absent_and_are_told() -> None:
     draft = read(b"Day;Clock;Bad Host\n03/07/2026;12:00:00;192.0.2.1\n")
     assert [event.ip for event in draft.events] == ["192.0.2.1"]
     assert any("not there: kind, malware, port, target" in warning for warning in draft.warnings)
+
+
+@pytest.mark.parametrize(
+    ("column", "accused"), [("url", "http://host.example/x"), ("domain", "host.example"), ("mailbox", "m@host.example")]
+)
+def test_one_of_several_columns_of_the_accused_may_be_absent_but_the_address(column: str, accused: str) -> None:
+    stated = "category = 'phishing'\n[columns]\nurl = 'u_url'\ndomain = 'u_domain'\nmailbox = 'u_mailbox'\nidentity = ['gone']\n"
+    draft = read(f"u_{column},b\n{accused},2\n".encode(), stated)
+    assert [getattr(event, column) for event in draft.events] == [accused] and draft.disposition is Disposition.REPORT
+    refused = read(f"u_{column},b\n{accused},2\n".encode(), stated + "ip = 'addr'\n")
+    assert not refused.events and "reads the address from addr" in refused.needs[0]
 
 
 MAIL = b"From: r@example.org\nSubject: port scan\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n%b\n"
@@ -131,6 +143,7 @@ def test_a_stored_mapping_that_is_wrong_by_now_is_told() -> None:
     ("text", "told"),
     [
         ("[columns\n", "is no TOML"),
+        ("a = " + "[" * 19_000, "is no TOML"),
         ("[columns]\nport = 'p'\n", "names no column with an address"),
         ("[columns]\nip = 'a'\nsource = 'b'\n", "columns.source: is not known"),
         ("colums = 1\n[columns]\nip = 'a'\n", "colums: is not known"),
@@ -144,6 +157,7 @@ def test_a_stored_mapping_that_is_wrong_by_now_is_told() -> None:
         ("[columns]\nip = 'a'\n[categories]\nx = 'csam'\n", "line 4, categories.x: 'csam' is no category that a mapping can give"),
         ("[columns]\nip = 'a'\n[time]\nzones = 'UTC'\n", "line 4, time.zones: is not known"),
         ("[columns]\nip = 'a'\n[time]\nzone = '+ab:cd'\n", "line 4, time.zone: '+ab:cd' is no time zone"),
+        ("[columns]\nip = 'a'\n[time]\nformats = ['%H:%M']\n", "line 4, time.formats: '%H:%M' reads no year"),
         ("# " + "x" * 20_000, "more than 20000 characters"),
     ],
 )

@@ -63,7 +63,7 @@ def parse(message: Message) -> list[ReportDraft]:
 def parse_mapped(message: Message, mapping: Mapping) -> list[ReportDraft]:
     """One report for each table that has the mapping's columns; ParseError names the columns where none has.
 
-    A table without the time's columns is refused whole: without them the mapping tells nobody who held an address.
+    A table without the columns of the address and the time is refused whole: who held an address would be told by neither.
     """
     files = table_files(message)
     found = [file for file in files if mapping.fits(file.header)]
@@ -77,11 +77,12 @@ def parse_mapped(message: Message, mapping: Mapping) -> list[ReportDraft]:
 
 def _mapped(file: TableFile, mapping: Mapping, message: Message) -> ReportDraft:
     missing = mapping.missing(file.header)
-    if without := [name for name in mapping.layout.time if name in missing]:
-        there = ", ".join(file.header[:20])
-        what = f"the mapping reads the time from {' and '.join(without)}, and its columns are: {there}"
-        raise ParseError(file.where, what, "correct the mapping or the source")
-    draft = _draft(file, mapping, message)
+    needed = {"time": mapping.layout.time, "address": (mapping.layout.ip,)}
+    for what, columns in needed.items():
+        if without := [name for name in columns if name in missing]:
+            told = f"the mapping reads the {what} from {' and '.join(map(str, without))}, and its columns are: "
+            raise ParseError(file.where, told + ", ".join(file.header[:20]), "correct the mapping or the source")
+    draft = _draft(file, mapping.within(file.header), message)
     draft.mapping = mapping.mark
     if missing:
         draft.warnings.append(f"{file.where}: columns that the mapping names are not there: {', '.join(missing)}")

@@ -41,6 +41,7 @@ _ACCUSED = ("ip", "domain", "url", "mailbox")
 _SAID_ONCE = ("format", "reporter", "category", "report_type", "feed")
 _TOP = {*_SAID_ONCE, "columns", "time", "categories", "others"}
 _OFFSET = pattern(r"[+-](?:0\d|1[0-4]):[0-5]\d")
+_YEARS = ("%Y", "%y", "%F", "%D", "%s", "%c", "%x", "%+")
 LONGEST = 20_000  # characters of a mapping
 UNNAMED = "a name as the header has it; one without Latin letters and digits is column_3 where it is the third"
 #: Kinds whose reports state the attacked port, so that a plain ``port`` column is not the accused side's.
@@ -70,6 +71,14 @@ class Mapping:
         named = self.layout.columns() - {namesake(self.layout.ip)}
         return tuple(sorted(named - set(header)))
 
+    def within(self, header: tuple[str, ...]) -> "Mapping":
+        """The mapping without the columns that are not there."""
+        layout, there = self.layout, {None, *header}
+        single = {name: None for name in _FIELDS if getattr(layout, name) not in there}
+        identity = tuple(name for name in layout.identity if name in there)
+        others = {role: name for role, name in layout.others.items() if name in there}
+        return replace(self, layout=replace(layout, **single, identity=identity, others=others))  # type: ignore[arg-type]
+
 
 def mark_of(text: str) -> str:
     """By what a mapping is told from another: the first 12 digits of its SHA-256."""
@@ -96,7 +105,7 @@ def read_mapping(text: str, where: str = "mapping") -> Mapping:
         raise InputError(Problem(where, f"has more than {LONGEST} characters", "leave out what the feed does not need"))
     try:
         stated = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(Problem(where, f"is no TOML: {error}")) from None
     problems = [
         Problem(f"{where}, {key}", "is not known", f"one of {', '.join(sorted(_TOP))}") for key in sorted(set(stated) - _TOP)
@@ -121,6 +130,11 @@ def read_mapping(text: str, where: str = "mapping") -> Mapping:
     listed = {key: _names(columns.get(key), f"{where}, columns.{key}", problems) for key in ("time", "identity")}
     single = {key: _one_name(columns.get(key), f"{where}, columns.{key}", problems) for key in _FIELDS}
     formats = _texts(times.get("formats", []), f"{where}, time.formats", problems)
+    problems += [
+        Problem(f"{where}, time.formats", f"{one!r} reads no year", "write it as strptime does: %d/%m/%Y %H:%M:%S")
+        for one in formats
+        if not any(year in one for year in _YEARS)
+    ]
     categories = {str(value).strip().lower(): str(code) for value, code in _section(stated, "categories", where, problems).items()}
     others = {role: normal_name(str(column)) for role, column in _section(stated, "others", where, problems).items()}
     problems += _wrong_codes({"category": stated.get("category")}, where)
