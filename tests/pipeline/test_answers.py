@@ -55,6 +55,24 @@ def test_a_complete_report_of_an_unknown_sender_is_not_delayed_by_the_confirmati
     assert message.kind == "confirm" and "/confirm/" in message.body
 
 
+@pytest.mark.parametrize(
+    ("category", "at", "url", "asked"),
+    [
+        ("scan", None, None, "when it happened, with the time zone"),
+        ("scan", NOW, None, ""),
+        ("phishing", NOW, None, "the URL that the complaint is about"),
+        ("phishing", None, "https://login.example/", ""),
+    ],
+)
+def test_what_the_policy_asks_for_a_category_is_asked_for(category, at, url, asked):
+    provider()
+    draft = report(event(CAROL, at, url=url), category=category, format="free-text")
+    draft.reporter.authenticated_as = "example.org"
+    deliver(draft, kind="smtp")
+    message = OutboxMessage.objects.get()
+    assert message.kind == ("ask-back" if asked else "confirm") and asked in message.body
+
+
 def reply(token, by="rita@example.org", kind=Disposition.REPLY):
     return ReportDraft(format="reply", disposition=kind, reporter=Reporter(email=by), external_id=token, subject="Re: ticket")
 

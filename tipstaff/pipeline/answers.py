@@ -78,8 +78,8 @@ def question(item: Item, text: str, now: datetime) -> OutboxMessage:
 
 
 def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMessage | None:
-    code, met = spoken(item), verification(item)
-    missing = [catalogue.packaged(code).word("missing", name) for name, there in met.items() if not there]
+    code = spoken(item)
+    missing = [catalogue.packaged(code).word("missing", name) for name in lacking(item, now)]
     if missing:
         once = f"ask-back:{item.parsed.submission}:{item.ordinal}"
         return _outgoing(item, "ask-back", once, "ask_back.reporter", {"lines": missing}, now)
@@ -90,6 +90,24 @@ def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMess
         return _receipt(item, now)
     link = f"{settings.PUBLIC_URL}/confirm/{signing.dumps(number, salt=CONFIRM_SALT)}"
     return _outgoing(item, "confirm", f"confirm:{number}", "confirm.reporter", {"confirm_url": link}, now)
+
+
+def lacking(item: Item, now: datetime) -> list[str]:
+    """What a report does not bring: of the three elements (G2-G4), else of what the policy in force asks for its category (G4).
+
+    A time and a URL are looked for; what else a category asks (a mark, measured figures …) a person sees at the case.
+    """
+    if missing := [name for name, there in verification(item).items() if not there]:
+        return missing
+    draft, in_force = item.draft, policy.edition_in_force("", now)
+    kind = in_force[1].categories.get(draft.category or "") if in_force else None
+    if kind is None or draft.disposition is not Disposition.REPORT or draft.format not in BY_PEOPLE or draft.table is not None:
+        return []
+    there = {
+        "event_time": any(event.occurred_at or event.time_as_written for event in draft.events),
+        "url": any(event.url or event.domain for event in draft.events),
+    }
+    return [name for name in kind.report_fields if not there.get(name, True)]
 
 
 def spoken(item: Item) -> str:
