@@ -11,6 +11,7 @@ from django.db import transaction
 from tipstaff.accounts.access import require_named
 from tipstaff.accounts.models import Customer, StaffMember
 from tipstaff.cases.access import RESTRICTED, visible_to
+from tipstaff.cases.journal import journal
 from tipstaff.cases.models import Case
 from tipstaff.cases.people import is_program
 from tipstaff.evidence import scopes, services
@@ -38,7 +39,9 @@ def place(*, scope: str, reason: str, by: str, now: datetime) -> Standing:
     why = _reason(reason, "why it must be kept: a court's order, a request to preserve with its reference")
     _known(given, person)
     others = _standing_on(str(given))
-    return Standing(services.place_hold(scope=str(given), reason=why, by=by, now=now), others)
+    placed = services.place_hold(scope=str(given), reason=why, by=by, now=now)
+    _tell(placed, f"hold {placed.pk} placed: {why}", by, now)
+    return Standing(placed, others)
 
 
 @transaction.atomic
@@ -58,6 +61,7 @@ def release(*, number: int, reason: str, by: str, now: datetime) -> Standing:
     why = _reason(reason, "why it need not be kept any longer: by whom and when that was said")
     services.release_hold(hold=found, by=by, reason=why, now=now)
     found.released_at = now
+    _tell(found, f"hold {number} released: {why}", by, now)
     return Standing(found, _standing_on(found.scope))
 
 
@@ -72,13 +76,26 @@ def holds(*, person: StaffMember | None = None, released: bool = False) -> list[
     return [hold for hold in found if _seen(hold, unseen)]
 
 
+def _tell(hold: Hold, text: str, by: str, now: datetime) -> None:
+    """A case that is held says so on its timeline, to the desk alone."""
+    number = _case_of(hold)
+    case = Case.objects.filter(pk=number).first() if number is not None else None
+    if case is not None:
+        journal(case=case, kind="evidence", text=text, by=by, now=now, hold=hold.pk)
+
+
+def _case_of(hold: Hold) -> int | None:
+    kind, _, value = hold.scope.partition(":")
+    return int(value) if kind == "case" and value.isdecimal() else None
+
+
 def _seen(hold: Hold, unseen: set[str]) -> bool:
     return hold.scope not in unseen
 
 
 def _unseen(person: StaffMember | None, found: list[Hold]) -> set[str]:
     """The scopes that would tell this person of a case that was set apart; None is nobody in particular."""
-    cases = [int(hold.scope[5:]) for hold in found if hold.scope.startswith("case:") and hold.scope[5:].isdecimal()]
+    cases = [number for hold in found if (number := _case_of(hold)) is not None]
     apart = Case.objects.filter(pk__in=cases, state=RESTRICTED)
     if person is not None:
         apart = apart.exclude(pk__in=visible_to(person).values("pk"))

@@ -49,6 +49,12 @@ class Next:
     subject: int = 0  # the row that it is about, where there are several
 
 
+#: No step of the lifecycle: it changes no state, and a closed case can be held as well.
+HOLD = Next(
+    "hold", "Put a hold on it…", hint="a lead, counsel or an administrator: nothing of it is erased until counsel releases it"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Everything that the steps depend on, read once."""
@@ -70,7 +76,7 @@ def steps(case: Case, edition: Edition, staff: str, now: datetime) -> tuple[list
     rows = _rows(case) | {"clocks": clocks}
     asked = Asked(case, edition, knowing.facts_of(case, known, now, {}), now, staff, rows, latest)
     if case.closed_at is not None:
-        return _after_closing(asked), []
+        return [*_after_closing(asked), HOLD], []
     first = [*_answers_owed(asked), *_pending(asked), *_main(asked)]
     return first, [step for step in _rest(asked) if step is not None]
 
@@ -237,6 +243,7 @@ def _rest(asked: Asked) -> list[Next | None]:
         *[_lift(row) for row in asked.rows["measures"]],
         _judged(asked, Event.TERMINATION_ASKED, ends),
         _judged(asked, Event.TERMINATION_WITHDRAWN, Next("no_end", "Withdraw the termination…")),
+        HOLD,
     ]
 
 

@@ -37,6 +37,7 @@ def page(request: HttpRequest, template: str, context: dict[str, Any] | None = N
         "bar_outbox": cache.get_or_set("desk:outbox", outbox.needing_a_person, OUTBOX_FOR),
         "titles": [roles.TITLES.get(name, name) for name in getattr(staff, "roles", ())],
         "sees_record": may(staff, "see the record"),
+        "sees_holds": may(staff, "see holds"),
         "sees_sealed": holds(staff, *SEALED),
         "sees_traffic": holds(staff, "analyst", "lead", "network", "admin"),
         "may_write": holds(staff, *WORKERS),

@@ -27,6 +27,7 @@ from tipstaff.cases.models import Approval, Case
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.pipeline import holding
 
 Step = Callable[["Asking"], object]
 
@@ -193,4 +194,5 @@ STEPS: dict[str, Step] = {
         appeal=_of_case(asking, "appeals"), decision=asking.text("decision"), reason=asking.reason, **asking.common
     ),
     "retract": _retract,
+    "hold": lambda asking: holding.place(scope=f"case:{asking.case.pk}", reason=asking.reason, **asking.common),
 }
