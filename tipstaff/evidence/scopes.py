@@ -6,7 +6,7 @@ from tipstaff.kernel.errors import InputError, Problem
 
 #: Each kind with what a hold on it keeps. The first two stand alone; the others name one thing.
 KINDS: Final = {
-    "all": "everything: evidence, events, flows",
+    "all": "everything: events, evidence, flows, content after a termination",
     "flows": "every flow record",
     "case": "a case with all that was merged with it and its clients' cases: events, evidence, content after a termination",
     "customer": "a customer and its clients: events, evidence, flows, content after a termination",
