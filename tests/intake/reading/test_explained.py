@@ -159,3 +159,40 @@ def test_a_row_that_was_accepted_among_refused_ones_is_not_accused():
 def test_who_corrects_the_number_is_asked(says):
     body = f"{A} scanned our network on 19 Nov. {says} the source was {B}. Logs on request."
     assert accused(body, subject="scanning") == []
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "Your machine {} attacks our server {}.",
+        "Ihr Server {} greift unseren Server {} an.",
+        "Votre serveur {} attaque notre serveur {}.",
+        "Su servidor {} ataca nuestro servidor {}.",
+        "Ваш сервер {} атакует наш сервер {}.",
+    ],
+)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-11-18T05:58:01Z Failed password for root from {} to {} port 22\n",
+        "2026-11-18T05:58:01Z kernel: DROP IN=eth0 SRC={} DST={} PROTO=TCP SPT=40112 DPT=22\n",
+    ],
+)
+def test_a_log_of_attacks_the_other_way_round_accuses_nobody(says, line):
+    letter = f"Hello,\n\n{says.format(A, B)}\n\n{{}}\nPlease stop this.\n"
+    assert accused(letter.format(line.format(A, B) * 3)) == [A]
+    assert accused(letter.format(line.format(B, A) * 3)) == []
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "Somebody copied my entire website and put it online with you. That is theft of intellectual property! Take it down.",
+        "Jemand hat unsere Homepage kopiert und bei Ihnen ins Netz gestellt. Das ist Diebstahl geistigen Eigentums!",
+        "Quelqu'un a copié mon site et l'a mis chez vous. C'est un vol de propriété intellectuelle.",
+        "Alguien ha copiado nuestra web y la tiene con ustedes. Es un robo de propiedad intelectual.",
+        "Кто-то скопировал мой сайт и держит его у вас. Это кража интеллектуальной собственности.",
+    ],
+)
+def test_a_complaint_that_names_no_place_is_seen_by_a_person(says):
+    assert read(says, subject="Stolen").disposition is Disposition.NEEDS_A_PERSON

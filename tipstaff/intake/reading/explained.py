@@ -60,12 +60,27 @@ def unexplained(reading: Reading) -> str:
         return f"{ip} lies in a network that the writer calls his own"
     if (hop := reading.facts.pasted_hop) and hop[0].from_ip and not _is_known(reading, hop[0].from_ip, accused):
         return f"it accuses {', '.join(dict.fromkeys(accusation.accused))} and shows headers of a mail from {hop[0].from_ip}"
+    if words := _the_wrong_way_round(reading, accused):
+        return words
     others = _others(reading, accused)
     if others and _AT_ODDS.search(reading.facts.own_words):
         return "it says that what it shows does not agree"
     for ip, mentions in others.items():
         if not any(_is_told(reading.facts.text, one, reading.facts.reporter_domains) for one in mentions):
             return f"it accuses {', '.join(accusation.accused[:3])} and does not say what {ip} is"
+    return ""
+
+
+def _the_wrong_way_round(reading: Reading, accused: set[str]) -> str:
+    """Where the log's attacks go to whom the letter accuses, or come from whom it calls attacked, and never the other way."""
+    attacks = [entry for _, entry in reading.accusation.logs if not entry.good and entry.src]
+    if any(entry.src in accused for entry in attacks):
+        return ""
+    for entry in attacks:
+        if entry.dst in accused:
+            return f"it accuses {entry.dst}, which its log shows as the target"
+        if entry.src in reading.accusation.victims:
+            return f"its log shows attacks from {entry.src}, which it calls attacked"
     return ""
 
 
