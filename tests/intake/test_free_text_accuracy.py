@@ -21,7 +21,20 @@ Subject: intrusion attempt
 On 2026-11-12 at 14:03:22 the host 192.0.2.62 tried to break into our mail server.
 """
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "free_text"
-HALVES = ("known", "held_out", "rounds", "letters", "average", "everyday", "weekday", "workday", "newsday", "forty", "ordinary")
+HALVES = (
+    "known",
+    "held_out",
+    "rounds",
+    "letters",
+    "average",
+    "everyday",
+    "weekday",
+    "workday",
+    "newsday",
+    "forty",
+    "plainday",
+    "ordinary",
+)
 MOST_UNDECIDED = {
     "known": 0.10,
     "held_out": 0.10,
@@ -33,6 +46,7 @@ MOST_UNDECIDED = {
     "workday": 0.05,
     "newsday": 0.13,
     "forty": 0.16,
+    "plainday": 0.05,
     "ordinary": 0.0,
 }  # of decidable
 MOST_WRONG_DETAILS = {
@@ -46,6 +60,7 @@ MOST_WRONG_DETAILS = {
     "workday": 0.07,
     "newsday": 0.20,
     "forty": 0.10,
+    "plainday": 0.0,
     "ordinary": 0.0,
 }  # of decided letters: time, port, link or category
 
