@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from tipstaff.accounts.models import Assignment, Contact, Customer, InventorySource
+from tipstaff.accounts.models import Assignment, Contact, Customer, InventorySource, Service
 
 _BELOW = """
     WITH RECURSIVE below(id) AS (
@@ -53,6 +53,12 @@ def is_provisional(source: InventorySource | None, event_at: datetime) -> bool:
     if source is None or source.kind == "hand":
         return False
     return source.last_word_at is not None and event_at > source.last_word_at
+
+
+def brand_of(*, customer: int, service: int | None) -> str:
+    """Under which brand it is sold: the service's own, else its customer's; '' is the provider itself."""
+    own = Service.objects.filter(pk=service, customer=customer).values_list("brand", flat=True).first() if service else ""
+    return own or Customer.objects.filter(pk=customer).values_list("brand", flat=True).first() or ""
 
 
 def below(customer: int) -> list[int]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from tipstaff.accounts.models import Customer, Service, StaffMember
+from tipstaff.accounts.queries import brand_of
 from tipstaff.cases import letters, measures, openings, people, undoing
 from tipstaff.cases.advancing import UNDO_TIME, Act, advance
 from tipstaff.cases.grouping import group_key
@@ -230,8 +231,12 @@ def open_by_hand(
     service: int | None = None,
     brand: str = "",
 ) -> Case:
-    """A case from a call or a letter: it opens in TRIAGE with what was said as its first note."""
+    """A case from a call or a letter: it opens in TRIAGE with what was said as its first note.
+
+    Without ``brand`` it is the service's own, else its customer's.
+    """
     people.require(by, Role.ANALYST)
+    brand = brand or brand_of(customer=customer, service=service)
     in_force = policy.edition_in_force(brand, now)
     if in_force is None:
         raise Refused("no published policy edition is in force; publish one first")

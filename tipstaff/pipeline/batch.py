@@ -124,7 +124,7 @@ def _ruled(
         }
     )
     events = events.join(facts, on="report", how="left", maintain_order="left")
-    events = events.join(context.customers, on="customer", how="left", maintain_order="left")
+    events = context.with_holders(events)
     days = rules.counted_days(context.rules)
     events = events.with_columns(
         tallies.recent(events, now - timedelta(days=days)) if days else pl.lit(0, pl.Int64).alias("recent")

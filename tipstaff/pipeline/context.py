@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from tipstaff.accounts.models import Customer
+from tipstaff.accounts.models import Customer, Service
 from tipstaff.attribution import snapshot
 from tipstaff.cases.opening import contract_time
 from tipstaff.consent import queries as consent
@@ -21,6 +21,8 @@ from tipstaff.reports.models import AcceptedRisk, Rule
 from tipstaff.reports.rules import Action, RuleSpec, parse_rule
 
 log = logging.getLogger(__name__)
+
+OWN = ("protected_class", "brand")  # what a service may have beside its customer's
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,12 @@ class Editions:
 
 @dataclass
 class Context:
-    """One worker's knowledge. ``customers`` and ``services`` are frames keyed by id."""
+    """One worker's knowledge. ``customers`` and ``services`` are frames keyed by id; services with what they have of their own."""
 
     snapshot: snapshot.Snapshot
     version: object
     customers: pl.DataFrame
+    services: pl.DataFrame
     parents: dict[int, int | None]
     contracts: dict[int, timedelta]  # periods of notice by customer, where a contract grants one
     editions: Editions
@@ -55,6 +58,15 @@ class Context:
     own_addresses: tuple[str, ...] = ()  # the desk's own mailboxes, which are never written to
     defaults: dict[str, Action] = field(default_factory=dict)
     permits: list[Scope] = field(default_factory=list)  # granted ones, whatever their windows
+
+    def with_holders(self, events: pl.DataFrame) -> pl.DataFrame:
+        """The events with class, protection and brand of who holds them: the service's own, else its customer's."""
+        events = events.join(self.customers, on="customer", how="left", maintain_order="left")
+        if self.services.is_empty():
+            return events
+        events = events.join(self.services, on="service", how="left", maintain_order="left")
+        own = [pl.coalesce(f"service_{name}", name).alias(name) for name in OWN]
+        return events.with_columns(own).drop(f"service_{name}" for name in OWN)
 
     def top_of(self, customer: int) -> int:
         """The direct customer: the reseller at the head of the chain."""
@@ -74,6 +86,7 @@ def load(now: datetime, before: "Context | None" = None) -> Context:
         snapshot=replace(before.snapshot, last_words=snapshot.last_words()) if same and before else snapshot.build(),
         version=version,
         customers=before.customers if same and before else _customers(),
+        services=before.services if same and before else _services(),
         parents=before.parents if same and before else dict(Customer.objects.values_list("id", "parent_id")),
         contracts=before.contracts if same and before else _contracts(),
         editions=editions,
@@ -102,6 +115,14 @@ def _customers() -> pl.DataFrame:
     rows = Customer.objects.values_list("id", "customer_class", "protected_class", "brand")
     schema = {"customer": pl.Int64, "customer_class": pl.String, "protected_class": pl.String, "brand": pl.String}
     return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+
+def _services() -> pl.DataFrame:
+    """Services with a brand or a protection of their own; null where they have that of their customer."""
+    rows = Service.objects.exclude(protected_class="", brand="").values_list("id", *OWN)
+    schema = {"service": pl.Int64, **{f"service_{name}": pl.String for name in OWN}}
+    found = [(number, *(value or None for value in own)) for number, *own in rows]
+    return pl.DataFrame(found, schema=schema, orient="row")
 
 
 def _contracts() -> dict[int, timedelta]:

@@ -56,7 +56,7 @@ def release(*, customer: int, category: str, context: Context, by: str, now: dat
         pl.col("occurred_at").dt.epoch("us"),
         pl.lit(int(Action.OPEN_CASE), pl.Int16).alias("action"),
     )
-    events = events.join(context.customers, on="customer", how="left", maintain_order="left")
+    events = context.with_holders(events)
     found = matters.gather(events, facts.drop("trust"), context, now)
     settled = found.settle(context, now)
     _store(found.place(events, settled))

@@ -200,7 +200,7 @@ def _move(differs: pl.DataFrame, context: Context, now: datetime) -> Corrected:
     events = movers.join(facts.select("report_id", "report", "trust"), on="report_id", how="left", maintain_order="left").drop(
         "case_id"
     )
-    events = events.join(context.customers, on="customer", how="left", maintain_order="left")
+    events = context.with_holders(events)
     events = events.with_columns(pl.col("occurred_at").dt.epoch("us"), pl.col("category").replace("", None))
     found = matters.gather(events, facts.drop("trust"), context, now) if len(events) else matters.Gathered()
     settled = found.settle(context, now)
