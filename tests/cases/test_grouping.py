@@ -1,5 +1,6 @@
 """Where a group of events goes: pure decisions."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -41,6 +42,15 @@ def test_what_happened_before_the_closing_joins_and_what_came_after_continues():
     assert place(group(last_at=NOW), [known(7, closed_at=NOW)]) == Placement(Fate.LATE, 7)
     assert place(group(last_at=NOW + timedelta(microseconds=1)), [known(7, closed_at=NOW)]) == Placement(Fate.CONTINUE, 7)
     assert place(group(last_at=None), [known(7, closed_at=NOW)]) == Placement(Fate.CONTINUE, 7)
+
+
+def test_what_comes_long_after_the_closing_is_a_matter_of_its_own():
+    old, window = [known(6, closed_at=NOW - 200 * DAY), known(7, closed_at=NOW - 90 * DAY)], 90 * DAY
+    assert place(replace(group(), reopen_within=window), old) == Placement(Fate.CONTINUE, 7)
+    assert place(replace(group(), reopen_within=window - DAY), old) == Placement(Fate.NEW)
+    assert place(group(), old) == Placement(Fate.CONTINUE, 7)
+    still_open = [*old, known(8, window_until=NOW - 100 * DAY)]
+    assert place(replace(group(), reopen_within=DAY), still_open) == Placement(Fate.CONTINUE, 8)
 
 
 def test_late_events_go_to_the_first_closing_after_them_and_never_to_a_newer_open_case():

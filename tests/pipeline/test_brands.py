@@ -1,4 +1,4 @@
-"""The edition of a case is that of the brand of the service, else of its customer's, else the provider's own."""
+"""What the edition says of a new case: whose edition speaks (service, customer, provider), and what belongs to a closed case."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from tests.pipeline.given import BEFORE, CAROL, DAVE, NOW, colleagues, deliver, event, feed, provider, report
 from tipstaff.accounts.models import Customer, Service
 from tipstaff.cases import services as cases
-from tipstaff.cases.models import Case
+from tipstaff.cases.models import Case, CaseLink
 from tipstaff.policy import loading, services
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +45,17 @@ def test_a_services_own_brand_goes_before_its_customers(brands, given):
     carols.update(brand="south")
     deliver(report(event(CAROL, NOW + timedelta(hours=1)), by="rosa@example.org"), now=NOW + timedelta(days=40))
     assert Case.objects.latest("pk").brand == "south"
+
+
+def test_events_long_after_a_closing_open_a_case_that_continues_nothing():
+    provider()
+    deliver(report(event(CAROL)))
+    for closed, days in ((0, 80), (81, 200)):
+        Case.objects.filter(closed_at=None).update(accepting=False, state="RESOLVED", closed_at=NOW + timedelta(days=closed))
+        later = NOW + timedelta(days=days)
+        deliver(report(event(CAROL, later - timedelta(hours=1)), by=f"r{days}@example.org"), now=later)
+        assert CaseLink.objects.filter(kind="continues").count() == 1
+    assert Case.objects.count() == 3
 
 
 def test_a_case_by_hand_goes_by_the_brand_too(brands):

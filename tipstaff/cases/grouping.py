@@ -2,12 +2,12 @@
 
 Grouping is by customer, service, category, brand and window (policy: ``Category.grouping_window``). An open case takes events
 until its window has passed without one; a closed one takes late events from before its closing, without reopening;
-newer ones open a case that continues it.
+newer ones open a case that continues it, unless the closing is longer ago than the policy's ``Category.reopen_within``.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import blake2b
 from uuid import UUID
@@ -33,6 +33,7 @@ class Group:
     first_at: datetime | None  # when the earliest happened, None where no time is known
     last_at: datetime | None
     received_at: datetime
+    reopen_within: timedelta | None = None  # None: however long ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,16 @@ def place(group: Group, known: Iterable[Known]) -> Placement:
     for case in cases:
         if case.accepting and case.closed_at is None and group.received_at <= case.window_until:
             return Placement(Fate.JOIN, case.id)
-    if cases:
-        return Placement(Fate.CONTINUE, cases[-1].id)
-    return Placement(Fate.NEW)
+    if not cases or _is_over(group, cases):
+        return Placement(Fate.NEW)
+    return Placement(Fate.CONTINUE, cases[-1].id)
+
+
+def _is_over(group: Group, cases: Sequence[Known]) -> bool:
+    """Whether all that was there is closed for longer than events may come back to it."""
+    if group.reopen_within is None or any(case.accepting or case.closed_at is None for case in cases):
+        return False
+    return group.received_at - max(case.closed_at for case in cases if case.closed_at) > group.reopen_within
 
 
 def place_all(groups: Sequence[Group], known: Mapping[UUID, Sequence[Known]]) -> list[Placement]:

@@ -1,4 +1,4 @@
-"""A person asks the reporter of a submission for what is missing: a promise in the outbox, and a wait of seven days.
+"""A person asks the reporter of a submission for what is missing: a promise in the outbox, and a wait.
 
 The same rules as for a machine's ask-back (answers.py): only an authenticated sender who is no machine, a few times a day.
 """
@@ -20,15 +20,16 @@ from tipstaff.pipeline import answers
 from tipstaff.pipeline.columns import Item, items_of
 from tipstaff.pipeline.context import own_addresses
 from tipstaff.pipeline.reading import Reader, Taken
+from tipstaff.policy import queries as policy
 
-WAIT = timedelta(days=7)
+WAIT = timedelta(days=7)  # where no policy is in force
 LONGEST = 4000  # characters of a question
 ASKED = "asked the reporter"
 
 
 @transaction.atomic
 def ask(*, submission: UUID, text: str, by: str, now: datetime) -> OutboxMessage:
-    """Promise the question to the reporter and put the submission off for seven days.
+    """Promise the question to the reporter and put the submission off for as long as the policy waits for an answer.
 
     Refused where it is decided already, or the reporter cannot be written to, with the reason. InputError without a text.
     """
@@ -47,9 +48,15 @@ def ask(*, submission: UUID, text: str, by: str, now: datetime) -> OutboxMessage
     if not answers.within_caps([message], now):
         raise Refused(f"{message.recipient} was written to {answers.DAILY_CAP} times in a day already; ask tomorrow")
     message.save()
-    intake.put_off(submission=received, reason=f"{ASKED}; an answer is awaited", until=now + WAIT, by=by, now=now)
+    intake.put_off(submission=received, reason=f"{ASKED}; an answer is awaited", until=now + _patience(now), by=by, now=now)
     record(by=by, action="intake.ask", subject=f"submission:{received.pk}", now=now, message=message.pk)
     return message
+
+
+def _patience(now: datetime) -> timedelta:
+    """How long an incomplete report waits for its reporter (the edition's ``incomplete_closes``)."""
+    in_force = policy.edition_in_force("", now)
+    return in_force[1].timers.incomplete_closes if in_force else WAIT
 
 
 def _item(received: Submission, by: str, now: datetime) -> Item:

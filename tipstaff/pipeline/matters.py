@@ -310,6 +310,7 @@ def _one(
         first_at=row["first_at"],
         last_at=row["last_at"],
         received_at=now,
+        reopen_within=edition.categories[row["category"]].reopen_within,
     )
     evidence = Evidence(
         structured=row["structured"],

@@ -183,7 +183,7 @@ def assign(request: DeskRequest, number: UUID) -> HttpResponse:
 @desk()
 @require_POST
 def ask(request: DeskRequest, number: UUID) -> HttpResponse:
-    """A question to the reporter; the submission waits seven days for the answer. Then the next one."""
+    """A question to the reporter; the submission waits for the answer. Then the next one."""
     chosen = submission_for(request.user, number)
     message = asking.ask(
         submission=chosen.pk, text=request.POST.get("question", ""), by=request.user.get_username(), now=clock_now()
