@@ -88,7 +88,7 @@ def test_editions_and_their_differences_word_by_word(client, newer):
 
 def test_what_changed_is_headed_in_the_readers_language(newer):
     text = Client(headers={"accept-language": "de"}).get(f"/policy/{newer.name}/changes/").content.decode()
-    assert ">Ziffer 1.1</a>, der Wortlaut</h2>" in text and "Clause" not in text
+    assert ">Klausel 1.1</a>, der Wortlaut</h2>" in text and "Clause" not in text
 
 
 def test_a_change_of_any_section_has_words():
