@@ -1,11 +1,14 @@
 """Our way to RE2 answers as the library's own does, whatever the script."""
 
+import gc
+import importlib
+
 import pytest
 import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.patterns import Pattern, pattern
 
 TEXTS = st.text(alphabet="aAbß9 .:\nжЖ中🙂-", max_size=40)
 FORMS = (r"(?i)(a+)|(?P<digit>\d)", r"\b\w+\b", r"", r"^a|b$", r"(?m)^\s*(.)(.)?", r"[^\x00-\x7f]+(\.)?", r"ж|中*")
@@ -53,3 +56,12 @@ def same(one, other) -> bool:
         and [one.span(n) for n in numbers] == [other.span(n) for n in numbers]
         and (one.start(), one.end(), one[0], one.group(0)) == (other.start(), other.end(), other[0], other.group(0))
     )
+
+
+def test_every_pattern_of_reading_compiles_though_none_does_before_its_use() -> None:
+    assert importlib.import_module("tipstaff.intake.read")
+    gc.collect()
+    written = [one for one in gc.get_objects() if type(one) is Pattern]
+    assert len(written) > 300 and all(one.groupindex is not None for one in written)
+    with pytest.raises(re2.error):
+        Pattern("(", re2.Options()).search("x")

@@ -54,12 +54,23 @@ class Match:
 class Pattern:
     """A compiled pattern with the methods of ``re.Pattern`` that are needed here. Text or bytes, as it was written."""
 
-    __slots__ = ("_find", "_regexp", "groupindex")
+    __slots__ = ("_find", "_regexp", "_written", "groupindex")
+
+    _regexp: Any
+    _find: Callable[..., list[tuple[int, int]]]
+    groupindex: dict[str, int]
 
     def __init__(self, text: str | bytes, options: Any) -> None:
-        self._regexp = re2.compile(text, options)
-        self._find: Callable[..., list[tuple[int, int]]] = self._regexp._regexp.Match
-        self.groupindex: dict[str, int] = self._regexp.groupindex
+        self._written = text, options
+
+    def __getattr__(self, name: str) -> Any:
+        """Called where a slot is empty: the first use compiles, because one letter needs a part of the patterns only."""
+        if name not in ("_find", "_regexp", "groupindex"):
+            raise AttributeError(name)
+        self._regexp = re2.compile(*self._written)
+        self._find = self._regexp._regexp.Match
+        self.groupindex = self._regexp.groupindex
+        return getattr(self, name)
 
     def search(self, text: Any) -> Match | None:
         return self._first(_ANYWHERE, text)

@@ -73,6 +73,10 @@ def _make(state: Path) -> None:
 
 def _copy(source: Path, into: Path) -> None:
     """The database's files with their owners; nothing else of the state."""
+    if program := shutil.which("cp"):  # two thousand files, a tenth of the time
+        into.mkdir(parents=True, exist_ok=True)
+        subprocess.run([program, "-a", str(source / "postgres"), str(into / "postgres")], check=True)
+        return
     shutil.copytree(source / "postgres", into / "postgres", symlinks=True)
     if os.geteuid() == 0:
         for path in (source / "postgres", *(source / "postgres").rglob("*")):
