@@ -103,12 +103,17 @@ def agree(*, ruling: int, by: str, now: datetime) -> Ruling:
     if row is None:
         raise NotFound(f"there is no ruling {ruling}")
     people.require(by, Role.ANALYST)
+    second(row, by=by, now=now, text=f"agrees with {row.by}: {row.reason}")
+    record(by=by, action="case.second_review", subject=f"case:{row.case_id}", now=now, ruling=row.pk)
+    return row
+
+
+def second(row: Ruling, *, by: str, now: datetime, text: str) -> None:
+    """Put the second person under a locked ruling, whose role was asked; never who made it, and one only."""
     if row.by == by:
         raise Refused("nobody reviews his own ruling")
     if row.second_by is not None:
         raise Refused(f"{row.second_by} has agreed already")
     row.second_by, row.second_at = by, now
     row.save(update_fields=["second_by", "second_at"])
-    journal(case=row.case, kind="ruling", text=f"agrees with {row.by}: {row.reason}", by=by, now=now, ruling=row.pk)
-    record(by=by, action="case.second_review", subject=f"case:{row.case_id}", now=now, ruling=row.pk)
-    return row
+    journal(case=row.case, kind="ruling", text=text, by=by, now=now, ruling=row.pk)

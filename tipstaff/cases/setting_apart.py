@@ -52,15 +52,8 @@ def agree(*, ruling: int, by: str, now: datetime, reference: str = "") -> Ruling
     row = Ruling.objects.select_for_update().filter(pk=ruling, kind="sealed", case__state=State.RESTRICTED_CASE).first()
     if row is None:
         raise NotFound("that case is not set apart")
-    if row.by == by:
-        raise Refused("somebody else agrees than who set the case apart")
-    if row.second_by is not None:
-        raise Refused(f"{row.second_by} has agreed already")
-    row.second_by, row.second_at = by, now
-    row.save(update_fields=["second_by", "second_at"])
     told = f"; reported to the authority as {reference.strip()}" if reference.strip() else ""
-    text = f"agrees that the case is set apart{told}"
-    journal(case=row.case, kind="ruling", text=text, by=by, now=now, ruling=row.pk)
+    resolution.second(row, by=by, now=now, text=f"agrees that the case is set apart{told}")
     record(by=by, action="case.sealed_agreed", subject=f"case:{row.case_id}", reason=reference.strip(), now=now, ruling=row.pk)
     return row
 

@@ -75,7 +75,10 @@ def _copy(source: Path, into: Path) -> None:
     """The database's files with their owners; nothing else of the state."""
     if program := shutil.which("cp"):  # two thousand files, a tenth of the time
         into.mkdir(parents=True, exist_ok=True)
-        subprocess.run([program, "-a", str(source / "postgres"), str(into / "postgres")], check=True)
+        done = subprocess.run([program, "-a", str(source / "postgres"), str(into / "postgres")], capture_output=True, text=True)
+        if done.returncode:
+            reason = (done.stderr.strip().splitlines() or ["cp failed"])[-1]
+            raise TipstaffError(f"the prepared database cannot be copied to {into}: {reason}")
         return
     shutil.copytree(source / "postgres", into / "postgres", symlinks=True)
     if os.geteuid() == 0:

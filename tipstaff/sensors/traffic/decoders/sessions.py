@@ -159,11 +159,8 @@ def open_datagrams(buf, off, lens, n, source, port, at, keys, index, state, coun
         elif kind == 10:
             domain = uint64(load32(buf, np.int64(o + 12)))
         elif least == 28:
-            hi, lo, domain = (
-                uint64(0),
-                uint64(0xFFFF00000000) | uint64(load32(buf, np.int64(o + 8))),
-                uint64(load32(buf, np.int64(o + 12))),
-            )
+            hi, lo = uint64(0), uint64(0xFFFF00000000) | uint64(load32(buf, np.int64(o + 8)))
+            domain = uint64(load32(buf, np.int64(o + 12)))
         else:
             hi, lo, domain = load64(buf, np.int64(o + 8)), load64(buf, np.int64(o + 16)), uint64(load32(buf, np.int64(o + 24)))
         rest = uint64(kind) << uint64(56) | sender << uint64(40) | domain
