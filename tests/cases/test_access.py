@@ -96,8 +96,8 @@ ASKING = (
 INNER = {
     "advancing.advance", "advancing.advance_many", "corroborated.weigh", "disclosing.excerpt", "effects.lift", "journal.journal",
     "letters.announce", "letters.nobody_reached", "measures.catch_up", "measures.failed", "measures.in_force", "measures.lifted",
-    "measures.lifted_many", "measures.ordered", "measures.refused", "measures.settle", "refusals.enter", "resolution.second", "retests.record",
-    "statements.seen", "timing.go_on", "timing.stand_still", "writing.write_journal", "writing.write_proofs",
+    "measures.lifted_many", "measures.ordered", "measures.refused", "measures.settle", "refusals.enter", "resolution.second",
+    "retests.record", "statements.seen", "timing.go_on", "timing.stand_still", "writing.write_journal", "writing.write_proofs",
     "wrong.propose_retractions", "wrong.put_right", "wrong.withdrawn",
 }  # fmt: skip
 

@@ -53,6 +53,17 @@ def alice(desk, signed_in) -> Client:
 
 
 @pytest.fixture
+def of_role(desk, signed_in) -> Callable[[str], Client]:
+    """A client of somebody new with that role alone."""
+
+    def client(role: str) -> Client:
+        factory.StaffMember.objects.create(username=f"x-{role}", roles=[role])
+        return signed_in(f"x-{role}")
+
+    return client
+
+
+@pytest.fixture
 def opened(chromium, live_server) -> Iterator[Callable]:
     """Pages signed in as somebody: opened('alice', width=390, dark=True)."""
     contexts = []

@@ -13,15 +13,6 @@ from tipstaff.kernel.clock import now as clock_now
 PAGE = "/settings/holds/"
 
 
-@pytest.fixture
-def of_role(desk, signed_in):
-    def client(role: str):
-        factory.StaffMember.objects.create(username=f"x-{role}", roles=[role])
-        return signed_in(f"x-{role}")
-
-    return client
-
-
 @pytest.mark.parametrize(
     ("role", "sees", "places"),
     [("lead", True, True), ("counsel", True, True), ("admin", True, True), ("auditor", True, False), ("analyst", False, False)],

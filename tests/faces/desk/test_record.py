@@ -17,15 +17,6 @@ def entries(many: int = 120) -> None:
     seal_all(now=now)
 
 
-@pytest.fixture
-def of_role(desk, signed_in):
-    def client(role: str):
-        factory.StaffMember.objects.create(username=f"x-{role}", roles=[role])
-        return signed_in(f"x-{role}")
-
-    return client
-
-
 @pytest.mark.parametrize(
     ("role", "status"),
     [("auditor", 200), ("admin", 200), ("counsel", 200), ("analyst", 403), ("lead", 403), ("network", 403), ("billing", 403)],
