@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from datetime import timedelta
@@ -14,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from django.db import OperationalError, connection
 
+from tests.arf import complaint
 from tests.house.source import ROOT
 from tests.pipeline.given import NOW, provider
 from tipstaff.evidence.models import Blob
@@ -31,46 +31,14 @@ pytestmark = pytest.mark.django_db
 SEALED = b"From: rita@example.org\nSubject: x\n\nPlaceholder: child sexual abuse material is hosted on 192.0.2.7\n"
 
 
-def complaint(number, address="192.0.2.7"):
-    """An ARF report about one address, at its own second."""
-    at = NOW - timedelta(seconds=number + 60)
-    return (
-        textwrap.dedent(f"""\
-        From: Rita <rita@example.org>
-        To: abuse@example.net
-        Subject: complaint {number}
-        Message-ID: <{number}@example.org>
-        MIME-Version: 1.0
-        Content-Type: multipart/report; report-type=feedback-report; boundary=b
-
-        --b
-        Content-Type: text/plain
-
-        Spam from {address}.
-        --b
-        Content-Type: message/feedback-report
-
-        Feedback-Type: abuse
-        User-Agent: test/1
-        Version: 1
-        Source-IP: {address}
-        Arrival-Date: {at:%a, %d %b %Y %H:%M:%S} +0000
-        --b
-        Content-Type: message/rfc822
-
-        From: spammer@example.com
-        Subject: buy {number}
-
-        spam
-        --b--
-        """)
-        .replace("\n", "\r\n")
-        .encode()
-    )
+def mail(number):
+    """A complaint about one address, at its own second."""
+    text = complaint(number, "192.0.2.7", NOW - timedelta(seconds=number + 60))
+    return text.replace("\n", "\r\n").encode()
 
 
 def put(spool, count, start=0):
-    items = [accepted(source="drop", kind="files", content=complaint(n), now=NOW, ref=str(n)) for n in range(start, start + count)]
+    items = [accepted(source="drop", kind="files", content=mail(n), now=NOW, ref=str(n)) for n in range(start, start + count)]
     spool.put(items)
     return items
 
@@ -174,7 +142,7 @@ def test_a_broken_spool_file_does_not_stop_the_others(spool, working):
 
 def stored(count):
     """Submissions that were accepted, and whose worker then died."""
-    items = [accepted(source="drop", kind="files", content=complaint(n), now=NOW, ref=str(n)) for n in range(count)]
+    items = [accepted(source="drop", kind="files", content=mail(n), now=NOW, ref=str(n)) for n in range(count)]
     intake.accept(items=items, now=NOW)
     return items
 

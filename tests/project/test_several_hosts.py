@@ -8,12 +8,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.arf import complaint
 from tests.project.instances import ROOT
 from tipstaff.intake.spool import Spool, accepted
 from tipstaff.project.commands.running import free_port
@@ -25,41 +26,6 @@ pytestmark = pytest.mark.slow
 DONE = "SELECT count(*) FROM intake_submission WHERE state <> 'received'"
 NOW = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 MAILS = 1200  # more than a worker takes at once
-ARF = """From: Rita <rita@example.org>
-To: abuse@example.net
-Subject: complaint {number}
-Date: Mon, 02 Nov 2026 10:15:00 +0000
-Message-ID: <{number}@example.org>
-MIME-Version: 1.0
-Content-Type: multipart/report; report-type=feedback-report; boundary="b"
-
---b
-Content-Type: text/plain
-
-This is an abuse report for a message received from 192.0.2.{last}.
-
---b
-Content-Type: message/feedback-report
-
-Feedback-Type: abuse
-User-Agent: Example/1.0
-Version: 1
-Source-IP: 192.0.2.{last}
-Arrival-Date: Mon, 02 Nov 2026 10:{minute:02}:00 +0000
-
---b
-Content-Type: message/rfc822
-
-From: someone@example.com
-To: somebody@example.org
-Subject: buy this
-Date: Mon, 02 Nov 2026 10:00:00 +0000
-Message-ID: <spam-{number}@example.com>
-
-Buy this.
-
---b--
-"""
 
 
 class Host:
@@ -119,7 +85,10 @@ def ask(cluster: Cluster, query: str) -> int:
 
 
 def fill(host: Host, name: str, count: int) -> None:
-    mails = [ARF.format(number=f"{name}-{number}", last=number % 250 + 1, minute=number % 60) for number in range(count)]
+    mails = [
+        complaint(f"{name}-{number}", f"192.0.2.{number % 250 + 1}", NOW - timedelta(minutes=number % 60))
+        for number in range(count)
+    ]
     Spool(host.state / "spool").put(
         [accepted(source="smtp", kind="smtp", content=mail.encode(), now=NOW, ref=f"{name}-{at}") for at, mail in enumerate(mails)]
     )

@@ -6,54 +6,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 
+from tests.arf import complaint
 from tipstaff.project.connections import APP
 from tipstaff.project.postgres import Cluster
 
-ARF = """From: Rita <rita@example.org>
-To: abuse@example.net
-Subject: complaint {name}
-Date: Mon, 02 Nov 2026 10:15:00 +0000
-Message-ID: <{name}@example.org>
-MIME-Version: 1.0
-Content-Type: multipart/report; report-type=feedback-report; boundary="b"
-
---b
-Content-Type: text/plain
-
-This is an abuse report for a message received from 192.0.2.{last}.{padding}
-
---b
-Content-Type: message/feedback-report
-
-Feedback-Type: abuse
-User-Agent: Example/1.0
-Version: 1
-Source-IP: 192.0.2.{last}
-Arrival-Date: Mon, 02 Nov 2026 10:{minute:02}:00 +0000
-
---b
-Content-Type: message/rfc822
-
-From: someone@example.com
-To: somebody@example.org
-Subject: buy this
-Date: Mon, 02 Nov 2026 10:00:00 +0000
-Message-ID: <spam-{name}@example.com>
-
-Buy this.
-
---b--
-"""
+AT = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
 
 
-def complaint(name: str, padding: int = 0) -> bytes:
-    """A feedback report whose subject is 'complaint NAME', made larger by so many bytes."""
+def mail(name: str, padding: int = 0) -> bytes:
+    """A complaint as it goes over the wire, larger by so many bytes."""
     number = sum(name.encode())
-    filler = "\n" + ("x" * 70 + "\n") * (padding // 71) if padding else ""
-    return ARF.format(name=name, last=number % 250 + 1, minute=number % 60, padding=filler).replace("\n", "\r\n").encode()
+    text = complaint(name, f"192.0.2.{number % 250 + 1}", AT + timedelta(minutes=number % 60), padding=padding)
+    return text.replace("\n", "\r\n").encode()
 
 
 @dataclass
@@ -71,7 +39,7 @@ class Poured:
             with smtplib.SMTP("127.0.0.1", port, local_hostname="sender.example.org", timeout=20) as client:
                 for name in names:
                     try:
-                        client.sendmail("rita@example.org", ["abuse@example.net"], complaint(name, padding))
+                        client.sendmail("rita@example.org", ["abuse@example.net"], mail(name, padding))
                         self.accepted.append(name)
                     except smtplib.SMTPDataError as error:
                         self.refused[name] = error.smtp_code

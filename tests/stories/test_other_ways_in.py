@@ -21,7 +21,7 @@ import pytest
 from tests.intake.sources import dovecot
 from tests.project.conftest import open_place  # noqa: F401 - a fixture
 from tests.project.instances import ROOT, Instance
-from tests.stories.pouring import Books, complaint
+from tests.stories.pouring import Books, mail
 from tests.stories.test_nothing_is_lost import settled
 from tipstaff.project.postgres import Cluster
 from tipstaff.project.processes import wait_until
@@ -120,7 +120,7 @@ def test_reports_over_http_with_keys_are_there_once(instance: Instance) -> None:
 def pack(folder: Path, number: int) -> None:
     """Drop a file the way a careful program does: under another name first."""
     fresh = folder / f"{number}.eml.part"
-    fresh.write_bytes(complaint(f"drop-{number}"))
+    fresh.write_bytes(mail(f"drop-{number}"))
     fresh.rename(folder / f"{number}.eml")
 
 
@@ -133,7 +133,7 @@ def test_mailboxes_and_drop_folders_are_read_once(instance: Instance) -> None:
     try:
         with dovecot.running(base) as server:
             settings = [f"{name}={json.dumps(value)}" for name, value in server.settings(first=1000).items()]
-            server.deliver(*(complaint(f"mail-{number}") for number in range(150)))
+            server.deliver(*(mail(f"mail-{number}") for number in range(150)))
             tipstaff(instance, "source", "add", "mailbox", "--kind", "imap", *(word for one in settings for word in ("--set", one)))
             tipstaff(instance, "source", "add", "drop", "--kind", "files", "--set", f"folder={folder}", "--set", "settle=0")
             stop, killed = threading.Event(), []
@@ -142,7 +142,7 @@ def test_mailboxes_and_drop_folders_are_read_once(instance: Instance) -> None:
             for number in range(60):
                 pack(folder, number)
                 if number % 2:
-                    server.deliver(complaint(f"late-{number}"))
+                    server.deliver(mail(f"late-{number}"))
                 time.sleep(KILLING / 60)
             stop.set()
             killer.join()

@@ -1,13 +1,14 @@
 """``tipstaff receive``, ``case``, ``evidence``, ``source`` and ``token`` as an operator calls them."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.arf import complaint
 from tests.intake.sources.test_files import POSTMARK
 from tests.intake.sources.test_pulls import Site, site  # noqa: F401 - a fixture
 from tests.pipeline import given
@@ -28,45 +29,16 @@ from tipstaff.pipeline.worker import Worker
 from tipstaff.reports.models import Event
 
 pytestmark = pytest.mark.django_db
-ARF = """From: Rita <rita@example.org>
-To: abuse@example.net
-Subject: complaint {number}
-Date: Mon, 15 Jun 2026 10:15:00 +0000
-MIME-Version: 1.0
-Content-Type: multipart/report; report-type=feedback-report; boundary="b"
-
---b
-Content-Type: text/plain
-
-This is an abuse report for a message received from 192.0.2.{number}.
-
---b
-Content-Type: message/feedback-report
-
-Feedback-Type: abuse
-User-Agent: Example/1.0
-Version: 1
-Source-IP: 192.0.2.{number}
-Arrival-Date: Mon, 15 Jun 2026 10:00:00 +0000
-
---b
-Content-Type: message/rfc822
-
-From: someone@example.com
-To: somebody@example.org
-Subject: buy this
-Date: Mon, 15 Jun 2026 10:00:00 +0000
-Message-ID: <spam-{number}@example.com>
-
-Buy this.
-
---b--
-"""
+AT = datetime(2026, 6, 15, 10, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
 def place(settings: Any, tmp_path: Path) -> None:
     settings.SPOOL, settings.STATE = tmp_path / "spool", tmp_path
+
+
+def arf(number: int) -> str:
+    return complaint(number, f"192.0.2.{number}", AT)
 
 
 def run(command: Any, *words: Any, **more: Any) -> Result:
@@ -81,8 +53,8 @@ def lines(result: Result) -> list[dict[str, Any]]:
 def test_received_files_are_told_what_became_of_them(tmp_path: Path) -> None:
     given.provider()
     mail, mbox = tmp_path / "one.eml", tmp_path / "more.mbox"
-    mail.write_text(ARF.format(number=7))
-    mbox.write_text("".join(POSTMARK + ARF.format(number=number) + "\n" for number in (7, 8)))
+    mail.write_text(arf(7))
+    mbox.write_text("".join(POSTMARK + arf(number) + "\n" for number in (7, 8)))
     first, second, third = lines(run(receive, mail, mbox, "--wait", "--json"))
     assert (first["file"], first["state"], first["disposition"]) == (str(mail), "parsed", "report")
     assert first["reports"][0]["format"] == "arf" and first["reports"][0]["reporter"] == "rita@example.org"
@@ -104,20 +76,20 @@ def test_received_files_are_told_what_became_of_them(tmp_path: Path) -> None:
 
 def test_without_waiting_it_is_accepted_only(tmp_path: Path) -> None:
     mail = tmp_path / "one.eml"
-    mail.write_text(ARF.format(number=7))
+    mail.write_text(arf(7))
     (line,) = lines(run(receive, mail, "--json"))
     assert line["state"] == "accepted" and not Submission.objects.exists()
     assert len(list((tmp_path / "spool").glob("*.msg"))) == 1
 
 
 def test_standard_input(tmp_path: Path) -> None:
-    (line,) = lines(run(receive, "-", "--wait", "--json", input=ARF.format(number=9)))
+    (line,) = lines(run(receive, "-", "--wait", "--json", input=arf(9)))
     assert line["disposition"] == "report" and line["file"] == "-"
 
 
 def test_a_file_that_is_missing_is_named_and_the_others_received(tmp_path: Path) -> None:
     mail = tmp_path / "one.eml"
-    mail.write_text(ARF.format(number=7))
+    mail.write_text(arf(7))
     result = run(receive, mail, tmp_path / "gone.eml", "--json")
     assert result.exit_code == 4
     assert lines(result)[1]["error"]["where"] == str(tmp_path / "gone.eml")
@@ -125,7 +97,7 @@ def test_a_file_that_is_missing_is_named_and_the_others_received(tmp_path: Path)
 
 
 def test_evidence_is_verified_and_a_changed_byte_is_found(tmp_path: Path) -> None:
-    (tmp_path / "one.eml").write_text(ARF.format(number=7))
+    (tmp_path / "one.eml").write_text(arf(7))
     run(receive, tmp_path / "one.eml", "--wait")
     good = run(evidence, "verify", "--json")
     assert (good.exit_code, json.loads(good.stdout)["faults"]) == (0, [])
