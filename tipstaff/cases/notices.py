@@ -86,7 +86,7 @@ def link(case: Case, to: Addressee, now: datetime) -> dict[str, Any]:
     """The address at which this contact opens the case without an account; none for whoever is no contact."""
     if to.contact is None:
         return {}
-    return {"portal_url": links.address_of(f"case:{case.pk}", f"contact:{to.contact}", now)}
+    return {"portal_url": links.address_of(f"case:{case.pk}", f"contact:{to.contact}", now, to=to.address)}
 
 
 def tokened(letter: Letter, case: Case, side: str) -> Letter:

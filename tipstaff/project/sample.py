@@ -150,7 +150,7 @@ def _first(case: Case, now: datetime) -> list[str]:
     late = now - (case.next_due_at or now)
     hours, minutes = divmod(int(late.total_seconds()) // 60, 60)
     contact = Contact.objects.filter(customer=case.customer_id).order_by("pk")[0]
-    link = links.address_of(f"case:{case.pk}", f"contact:{contact.pk}", now)
+    link = links.address_of(f"case:{case.pk}", f"contact:{contact.pk}", now, to=contact.email)
     return [
         f"  Open first: case #{case.pk} at /cases/{case.pk}/, phishing at {case.headline}, {hours} h {minutes} min overdue.",
         f"  Its notice lies in the outbox, /outbox/?q=%23{case.pk}. As the customer, {contact.name}, sees it:",

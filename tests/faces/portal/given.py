@@ -104,7 +104,8 @@ class World:
         return client
 
     def link(self, name: str, case: str = "", at: datetime | None = None) -> str:
-        token = links.token_of(f"case:{self.cases[case or name].pk}", f"contact:{self.contacts[name].pk}", at or self.now)
+        contact = self.contacts[name]
+        token = links.token_of(f"case:{self.cases[case or name].pk}", f"contact:{contact.pk}", at or self.now, to=contact.email)
         return f"/c/{token}/"
 
     def fresh(self, name: str) -> Case:

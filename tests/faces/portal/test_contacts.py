@@ -61,14 +61,14 @@ def test_another_address_counts_once_its_mail_was_opened_and_the_old_one_is_told
 def test_links_that_lie_in_a_mailbox_which_the_contact_has_left_open_nothing_but_a_new_one(world, carol, mailed):
     own, case = world.contacts["carol"], f"case:{world.cases['carol'].pk}"
     Contact.objects.filter(pk=own.pk).update(confirmed_at=world.now - timedelta(days=9))
-    old = f"/c/{links.token_of(case, f'contact:{own.pk}', world.now - timedelta(days=1))}/"
+    old = f"/c/{links.token_of(case, f'contact:{own.pk}', world.now - timedelta(days=1), to=own.email)}/"
     assert Client().get(old).status_code == 200
     carol.post(f"/my/contacts/{own.pk}/", details(own, email="new@carol.example"))
     Client().post(secret_in(mailed()[0]))
     assert Client().get(old).status_code == 410 and Client().post(f"{old}acknowledge/").status_code == 410
     Client().post(f"{old}renew/")
     assert mailed()[-1].recipient == "new@carol.example"
-    assert Client().get(f"/c/{links.token_of(case, f'contact:{own.pk}', clock_now())}/").status_code == 200
+    assert Client().get(f"/c/{links.token_of(case, f'contact:{own.pk}', clock_now(), to='new@carol.example')}/").status_code == 200
 
 
 def test_a_contact_is_added_once_it_confirmed(world, carol, mailed):

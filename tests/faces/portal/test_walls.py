@@ -83,7 +83,7 @@ def test_dave_opens_nothing_of_carols_at_any_address_of_the_portal(world, carols
     dave = world.signed_in("dave")
     numbers = [carols["contact"].pk] if "contacts" in route else [carols["case"].pk]
     tokens = [
-        links.token_of(f"case:{carols['case'].pk}", f"contact:{world.contacts['dave'].pk}", world.now),  # his, for hers
+        world.link("dave", "carol")[3:-1],  # his, for hers
         world.link("carol")[3:-1][:-4],
         "A" * 60,
     ]
@@ -206,25 +206,27 @@ def test_a_case_handed_on_shows_the_client_what_concerns_it_and_not_by_whom(worl
     by = f"contact:{world.contacts['dave'].pk}"
     child = forwarding.forward_to_client(case=parent.pk, name="Client 7", email="seven@client.example", by=by, now=world.now)
     contact = child.customer.contacts.get()
-    token = links.token_of(f"case:{child.pk}", f"contact:{contact.pk}", world.now)
+    token = links.token_of(f"case:{child.pk}", f"contact:{contact.pk}", world.now, to=contact.email)
     page = Client().get(f"/c/{token}/").content.decode()
     assert given.DAVE in page and "Dave" not in page and "abuse@dave.example" not in page
     assert child.resolve_due_at < parent.resolve_due_at
     shown = Client().get(f"/c/{token}/evidence/1/")
     assert shown.status_code == 200 and given.CAROL not in shown.content.decode() and given.DAVE in shown.content.decode()
     assert Client().get(world.link("dave").replace("x", "x")).status_code == 200
-    other = links.token_of(f"case:{parent.pk}", f"contact:{contact.pk}", world.now)
+    other = links.token_of(f"case:{parent.pk}", f"contact:{contact.pk}", world.now, to=contact.email)
     assert Client().get(f"/c/{other}/").status_code == 404
 
 
 def test_links_that_are_forged_cut_or_for_something_else_open_nothing_and_say_the_same(world, settings):
     good = world.link("carol")[3:-1]
     case, contact = f"case:{world.cases['carol'].pk}", f"contact:{world.contacts['carol'].pk}"
+    to = world.contacts["carol"].email
     bad = [good[:-1], good[1:], good.swapcase(), good[:30], "A" * 80, "%00", "ä" * 40, good + "AAAA",
-           links.token_of("case:999999", contact, world.now), links.token_of(case, "contact:999999", world.now),
-           links.token_of("submission:1", contact, world.now), links.token_of(case, "staff:1", world.now)]  # fmt: skip
+           links.token_of("case:999999", contact, world.now, to=to), links.token_of(case, "contact:999999", world.now, to=to),
+           links.token_of("submission:1", contact, world.now, to=to),
+           links.token_of(case, "staff:1", world.now, to=to)]  # fmt: skip
     kept, settings.SECRET_KEY = settings.SECRET_KEY, "another key"
-    bad.append(links.token_of(case, contact, world.now))
+    bad.append(links.token_of(case, contact, world.now, to=to))
     settings.SECRET_KEY = kept
     pages = {re.sub(r'href="[^"]*"|name="csrf[^>]*', "", Client().get(f"/c/{token}/").content.decode()) for token in bad}
     assert len(pages) == 1 and "opens nothing" in pages.pop()

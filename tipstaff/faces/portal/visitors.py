@@ -134,7 +134,10 @@ def _by_token(request: HttpRequest, token: str, now: datetime) -> Here | links.O
 
 
 def _moved_since(contact: Contact, opened: links.Opened) -> bool:
-    """Whether the contact's address was confirmed anew since: then the link lies in a mailbox that is the contact's no more."""
+    """Whether the link lies in a mailbox that is the contact's no more: it was sent to another address than the contact has, or
+    the address was confirmed anew since."""
+    if not opened.was_sent_to(contact.email):
+        return True
     return contact.confirmed_at is not None and contact.confirmed_at - opened.given_at >= timedelta(seconds=1)  # links know seconds
 
 

@@ -104,7 +104,7 @@ def _mail_again(opened: links.Opened, now: "signing_in.datetime") -> None:
         return
     code = words.short(contact.language or contact.customer.language) or "en"
     operator = settings.OPERATOR_NAME or words.say(code, "Abuse desk")
-    link = links.address_of(opened.subject, opened.bearer, now)
+    link = links.address_of(opened.subject, opened.bearer, now, to=contact.email)
     body = words.say(code, "The link that you opened was too old. This is a new one to case #{number}:", number=found.pk)
     foot = words.say(code, "The link is yours: whoever has it can answer for you.")
     OutboxMessage.objects.create(
