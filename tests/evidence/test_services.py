@@ -195,7 +195,7 @@ def test_erasing_forgets_the_key_and_the_pack_goes_with_its_last_blob(store, dja
 def test_a_pack_is_not_deleted_when_the_erasing_is_not_committed(store):
     blob = kept(b"one")[0]
     with pytest.raises(RuntimeError), transaction.atomic():
-        services.erase_unseen(blob=blob, reason="test", by="bob", now=NOW)
+        services.erase_unseen(blob=blob, held=services.nobody, reason="test", by="bob", now=NOW)
         raise RuntimeError
     blob.refresh_from_db()
     assert opened(blob) == b"one"
@@ -215,7 +215,7 @@ def test_a_hold_keeps_what_it_names_until_it_is_released(scope):
     hold = place_hold(scope=name, reason="court order", by="bob", now=NOW)
     assert expire(now=LATER) == (0 if scope == "all" else 1)
     assert opened(first) == b"one"
-    assert not services.erase_unseen(blob=first, reason="test", by="bob", now=LATER)
+    assert not services.erase_unseen(blob=first, held=services.nobody, reason="test", by="bob", now=LATER)
     release_hold(hold=hold, by="bob", reason="lifted", now=LATER)
     assert Hold.objects.get().released_at == LATER
     expire(now=LATER)
@@ -225,8 +225,11 @@ def test_a_hold_keeps_what_it_names_until_it_is_released(scope):
 
 def test_the_caller_names_what_else_is_held():
     first, second = kept(b"one", b"two")
-    assert expire(held=[first.pk], now=LATER) == 1
+    held = {first.pk}
+    assert expire(held=lambda among: held if among is None else held & set(among), now=LATER) == 1
     assert opened(first) == b"one"
+    assert not services.erase_unseen(blob=first, held=lambda among: held & set(among), reason="test", by="bob", now=LATER)
+    assert opened(first) == b"one" and Entry.objects.filter(action="evidence.kept").count() == 1
 
 
 def test_packs_of_failed_transactions_are_swept_and_no_others(store):

@@ -294,7 +294,9 @@ def test_an_authenticated_known_reporter_suffices():
     assert Reporter.objects.get().authenticated_as == "example.org"
 
 
-def test_mailed_media_of_a_sealed_report_are_reduced_to_digests_where_counsel_says_so(monkeypatch):
+@pytest.mark.parametrize("held", [False, True])
+def test_mailed_media_of_a_sealed_report_are_reduced_to_digests_where_counsel_says_so(monkeypatch, held):
+    """A preservation duty on whoever the mail speaks of keeps the mail itself, sealed."""
     import hashlib
 
     from tipstaff.evidence.models import Blob, Hold
@@ -324,15 +326,36 @@ def test_mailed_media_of_a_sealed_report_are_reduced_to_digests_where_counsel_sa
             drafts=[report(sealed=True, category="csam")],
             kind="smtp",
         )
+        if held:
+            hold_what_is_filed(monkeypatch)
         batch.commit([parsed], known, NOW)
     finally:
         object.__setattr__(edition.switches, "mailed_media", MailedMedia.SEALED_ENCRYPTED)
     first.refresh_from_db()
-    assert first.wrapped_key is None and first.evidence_class == "sealed"
     row.refresh_from_db()
+    if held:
+        assert (row.blob_id, first.evidence_class, first.retain_until) == (first.pk, "sealed", None)
+        assert first.wrapped_key is not None and Blob.objects.count() == 1
+        return
+    assert first.wrapped_key is None and first.evidence_class == "sealed"
     kept = b"".join(content for _, content in read_many(blobs=[row.blob], actor="test", now=NOW))
     assert placeholder not in kept and hashlib.sha256(placeholder).hexdigest().encode() in kept and b"letter" in kept
     assert row.blob.evidence_class == "sealed" and not Hold.objects.exists() and Blob.objects.count() == 2
+
+
+def hold_what_is_filed(monkeypatch):
+    """Somebody's hold on the report stands when its evidence is about to be reduced."""
+    from tipstaff.evidence.services import place_hold
+    from tipstaff.pipeline import sealed
+    from tipstaff.reports.models import Report
+
+    reduce = sealed._reduce
+
+    def held_first(filed, now):
+        place_hold(scope=f"report:{Report.objects.get(submission=filed.pk).pk}", reason="court order", by="bob", now=now)
+        reduce(filed, now)
+
+    monkeypatch.setattr(sealed, "_reduce", held_first)
 
 
 def again(row, *drafts, now=NOW):

@@ -1,12 +1,16 @@
 """Holds as people place and release them: who may, on what, and that each kind of scope is honoured by what erases."""
 
 import re
+import time
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import orjson
+import psycopg
 import pytest
 from click.testing import CliRunner
+from django.db import connection, transaction
 
 import tipstaff
 from tests.pipeline.given import CAROL, DAVE, EMMA, NOW, colleagues, deliver, event, provider, report
@@ -19,7 +23,7 @@ from tipstaff.evidence import scopes, services
 from tipstaff.evidence.models import Blob, Hold
 from tipstaff.faces.cli.evidence import evidence
 from tipstaff.kernel.errors import InputError, NotFound, Refused
-from tipstaff.pipeline import holding
+from tipstaff.pipeline import holding, sweeping
 from tipstaff.pipeline import holds as reach
 from tipstaff.reports.models import Report
 from tipstaff.sensors.traffic import queries as flows
@@ -91,11 +95,101 @@ def test_each_kind_is_honoured_until_it_is_released(desk, kind):
     Blob.objects.update(retain_until=NOW)
     kept = flows.held()
     assert (kept["all"] or bool(kept["customers"])) == (kind in {"all", "flows", "customer"})
-    assert services.expire(held=reach.in_force().blobs, now=LATER) == (1 if kind == "flows" else 0)
+    assert services.expire(held=reach.blobs, now=LATER) == (1 if kind == "flows" else 0)
     release(placed.hold.pk)
     assert flows.held() == {"all": False, "customers": []} and not reach.in_force().cases
-    services.expire(held=reach.in_force().blobs, now=LATER)
+    services.expire(held=reach.blobs, now=LATER)
     assert not Blob.objects.filter(wrapped_key__isnull=False).exists()
+
+
+@pytest.mark.parametrize("kind", scopes.KINDS)
+def test_each_kind_keeps_what_would_be_erased_at_once(desk, kind):
+    placed = place(things()[kind])
+    blob = Blob.objects.get()
+    gone = services.erase_unseen(blob=blob, held=reach.blobs, reason="test", by="system:test", now=NOW)
+    assert gone == (kind == "flows") == (Blob.objects.get().wrapped_key is None)
+    release(placed.hold.pk)
+    if kind != "flows":
+        assert services.erase_unseen(blob=blob, held=reach.blobs, reason="test", by="system:test", now=NOW)
+
+
+def test_a_hold_on_another_keeps_nothing_of_this_one(desk):
+    dave = Customer.objects.get(name="Dave")
+    place(f"customer:{dave.pk}")
+    assert services.erase_unseen(blob=Blob.objects.get(), held=reach.blobs, reason="test", by="system:test", now=NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hold_placed_between_two_batches_of_an_expiry_stops_the_second(desk, monkeypatch):
+    deliver(report(event(DAVE)), report(event(EMMA)))
+    Blob.objects.update(retain_until=NOW)
+    total = Blob.objects.count()
+    monkeypatch.setattr(sweeping, "ERASED_AT_ONCE", 1)
+    erase, batches = services._erase, []
+
+    def erase_and_place(blobs, **more):
+        batches.append(len(blobs))
+        done = erase(blobs, **more)
+        if len(batches) == 1:  # after this transaction, as another would
+            transaction.on_commit(lambda: services.place_hold(scope="all", reason="court order", by="bob", now=LATER))
+        return done
+
+    monkeypatch.setattr(services, "_erase", erase_and_place)
+    sweeping.expire(now=LATER)
+    assert batches == [1] and Blob.objects.filter(wrapped_key__isnull=False).count() == total - 1 >= 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["all", "case", "customer", "report", "blob"])
+def test_a_hold_that_is_being_placed_is_waited_for_and_heard(desk, kind, database_url):
+    """The other transaction inserts its hold first and commits while the expiry waits."""
+    Blob.objects.update(retain_until=NOW)
+    scope = things()[kind]
+    with psycopg.connect(database_url) as other:
+        other.execute(
+            "INSERT INTO evidence_hold (scope, reason, placed_by, placed_at) VALUES (%s, 'order', 'bob', %s)", [scope, NOW]
+        )
+        waiting = Thread(target=in_a_thread, args=(lambda: services.expire(held=reach.blobs, now=LATER),))
+        waiting.start()
+        wait_for(lambda: waits_for_a_lock("evidence_hold"))
+        other.commit()
+    waiting.join(60)
+    assert not waiting.is_alive() and Blob.objects.get().wrapped_key is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_places_a_hold_while_something_is_erased_waits_until_it_is_known_what(desk, database_url):
+    blob = Blob.objects.get()
+    placed = []
+    with transaction.atomic():
+        services.erase_unseen(blob=blob, held=reach.blobs, reason="test", by="system:test", now=NOW)
+        waiting = Thread(target=in_a_thread, args=(lambda: placed.append(services.place_hold(
+            scope="all", reason="order", by="bob", now=NOW)),))  # fmt: skip
+        waiting.start()
+        wait_for(lambda: waits_for_a_lock("evidence_hold"))
+        assert not placed
+    waiting.join(60)
+    assert len(placed) == 1 and Blob.objects.get().wrapped_key is None
+
+
+def waits_for_a_lock(table):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass", [table])
+        return cursor.fetchone()[0]
+
+
+def wait_for(happened):
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen within a minute"
+        time.sleep(0.01)
+
+
+def in_a_thread(act):
+    try:
+        act()
+    finally:
+        connection.close()
 
 
 def test_a_resellers_clients_flows_are_held_with_it(desk):
@@ -136,7 +230,7 @@ def test_a_hold_on_what_is_not_there_is_refused(desk, scope):
 
 def test_a_hold_on_what_is_erased_is_refused(desk):
     name = things()["blob"]
-    services.erase_unseen(blob=Blob.objects.get(), reason="test", by="bob", now=NOW)
+    services.erase_unseen(blob=Blob.objects.get(), held=reach.blobs, reason="test", by="bob", now=NOW)
     with pytest.raises(InputError, match="is erased"):
         place(name)
 

@@ -1,7 +1,7 @@
 """Keeping, opening, verifying and erasing evidence."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,6 +22,9 @@ RETENTION: dict[str, timedelta | None] = {
     "document": timedelta(days=730),
     "sealed": None,
 }
+
+#: Which of these blobs (None: of all) a hold on a case, a customer or a report reaches: pipeline/holds.py knows.
+Reach = Callable[[Sequence[int] | None], Collection[int]]
 
 
 @dataclass(frozen=True)
@@ -202,19 +205,32 @@ def release_hold(*, hold: Hold, by: str, reason: str, now: datetime) -> None:
         record(by=by, action="evidence.release", subject=hold.scope, reason=reason, now=now, hold=hold.pk)
 
 
-def expire(*, held: Sequence[int] = (), by: str = "system:retention", now: datetime, limit: int = 1000) -> int:
-    """Erase blobs past their retention, except ``held`` ones and all while a hold on everything stands.
+def nobody(blobs: Sequence[int] | None) -> Collection[int]:
+    """A reach without holds on cases, customers and reports, which are known above this layer."""
+    return ()
 
-    The caller names the held blobs, because which case or customer a blob belongs to is known above this layer.
+
+def expire(*, held: Reach = nobody, by: str = "system:retention", now: datetime, limit: int = 1000) -> int:
+    """Erase at most ``limit`` blobs past their retention, except those that a hold reaches.
+
+    Holds are asked for in the transaction that erases, after it kept others from being placed: who placed one was either heard, or
+    hears that the evidence is gone.
     """
-    if Hold.objects.filter(scope="all", released_at__isnull=True).exists():
-        return 0
-    blob_holds = Hold.objects.filter(scope__startswith="blob:", released_at__isnull=True).values_list("scope", flat=True)
-    kept = {bytes.fromhex(scope.removeprefix("blob:")) for scope in blob_holds}
-    due = Blob.objects.filter(retain_until__lte=now, wrapped_key__isnull=False).exclude(pk__in=held).exclude(sha256__in=kept)
     with transaction.atomic():
-        chosen = list(due.order_by("retain_until")[:limit].select_for_update(skip_locked=True))
-        return _erase(chosen, by=by, now=now)
+        keep_holds_still()
+        if Hold.objects.filter(scope="all", released_at__isnull=True).exists():
+            return 0
+        blob_holds = Hold.objects.filter(scope__startswith="blob:", released_at__isnull=True).values_list("scope", flat=True)
+        kept = {bytes.fromhex(scope.removeprefix("blob:")) for scope in blob_holds}
+        due = Blob.objects.filter(retain_until__lte=now, wrapped_key__isnull=False).exclude(pk__in=held(None))
+        chosen = due.exclude(sha256__in=kept).order_by("retain_until")[:limit].select_for_update(skip_locked=True)
+        return _erase(list(chosen), by=by, now=now)
+
+
+def keep_holds_still() -> None:
+    """Until the transaction ends no hold is placed or released; those placed before are seen from here on."""
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE evidence_hold IN SHARE MODE")
 
 
 def _erase(blobs: list[Blob], *, by: str, now: datetime) -> int:
@@ -240,13 +256,15 @@ def _delete(packs: Iterable[str]) -> None:
         stores.configured().delete(name)
 
 
-def erase_unseen(*, blob: Blob, reason: str, by: str, now: datetime) -> bool:
-    """Erase one blob now, unless a hold on it or on everything stands; the caller says why. True when it is gone."""
-    held = Hold.objects.filter(released_at__isnull=True, scope__in=["all", f"blob:{bytes(blob.sha256).hex()}"]).exists()
-    if held:
-        record(by=by, action="evidence.kept", subject=f"blob:{bytes(blob.sha256).hex()}", reason="a hold stands", now=now)
+@transaction.atomic
+def erase_unseen(*, blob: Blob, held: Reach, reason: str, by: str, now: datetime) -> bool:
+    """Erase one blob now, unless a hold reaches it; the caller says why. True when it is gone."""
+    keep_holds_still()
+    name = f"blob:{bytes(blob.sha256).hex()}"
+    if Hold.objects.filter(released_at__isnull=True, scope__in=["all", name]).exists() or blob.pk in held([blob.pk]):
+        record(by=by, action="evidence.kept", subject=name, reason="a hold stands", now=now)
         return False
-    record(by=by, action="evidence.erase", subject=f"blob:{bytes(blob.sha256).hex()}", reason=reason, now=now)
+    record(by=by, action="evidence.erase", subject=name, reason=reason, now=now)
     return bool(_erase([blob], by=by, now=now))
 
 

@@ -12,6 +12,7 @@ from tipstaff.evidence.services import Plain, erase_unseen, keep, read_many
 from tipstaff.intake.models import Submission
 from tipstaff.intake.reading.open import open_message
 from tipstaff.intake.reduction import reduced
+from tipstaff.pipeline import holds
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.pipeline.context import Context
 from tipstaff.pipeline.filing import INTAKE_TIME
@@ -55,11 +56,13 @@ def set_apart(batch: Sequence[Parsed], context: Context, now: datetime) -> None:
 
 
 def _reduce(submission: Submission, now: datetime) -> None:
-    """Put the reduced document in the place of the mail; the mail is erased unless a preservation duty holds it."""
+    """Put the reduced document in the place of the mail, which is erased; one that a hold reaches stays as it came, sealed."""
     before = submission.blob
     content = next(content for _, content in read_many(blobs=[before], actor=ACTOR, now=now))
-    (number,) = keep(items=[Plain(reduced(open_message(content)), "application/json", "sealed")], now=now)
-    Submission.objects.filter(pk=submission.pk).update(blob_id=number)
     if not Submission.objects.filter(blob=before).exclude(pk=submission.pk).exclude(state="sealed").exists():
         Blob.objects.filter(pk=before.pk).update(evidence_class="sealed")
-        erase_unseen(blob=before, reason="media of a sealed report are kept as digests only", by=ACTOR, now=now)
+        why = "media of a sealed report are kept as digests only"
+        if not erase_unseen(blob=before, held=holds.blobs, reason=why, by=ACTOR, now=now):
+            return
+    (number,) = keep(items=[Plain(reduced(open_message(content)), "application/json", "sealed")], now=now)
+    Submission.objects.filter(pk=submission.pk).update(blob_id=number)

@@ -92,10 +92,10 @@ def expire(*, now: datetime, keep: timedelta = EVENTS_KEPT) -> list[str]:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [EXPIRY_LOCK])
             if not cursor.fetchone()[0]:
                 return []
-        held = holds.in_force()
-        gone = _expire_partitions(f"reports_event_{(now - keep).astimezone(UTC):%Y_%m}", held)
-    while evidence.expire(held=held.blobs, now=now, limit=ERASED_AT_ONCE) == ERASED_AT_ONCE:
-        held = holds.in_force()
+        evidence.keep_holds_still()
+        gone = _expire_partitions(f"reports_event_{(now - keep).astimezone(UTC):%Y_%m}", holds.in_force())
+    while evidence.expire(held=holds.blobs, now=now, limit=ERASED_AT_ONCE) == ERASED_AT_ONCE:
+        pass
     evidence.sweep_orphans(older_than=now - ORPHANED)
     return gone
 

@@ -38,14 +38,14 @@ from tipstaff.correspondence import links
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.enforcement.models import Interruption, Order, WorkOrder
 from tipstaff.evidence.models import Blob
-from tipstaff.evidence.services import erase_unseen
+from tipstaff.evidence.services import erase_unseen, keep_holds_still
 from tipstaff.faces.desk.models import SavedView
 from tipstaff.faces.portal.models import AddressToConfirm, PortalSession, SignInLink
 from tipstaff.intake.models import Correction, Source, Submission
 from tipstaff.intake.spool import Spool, accepted
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import Refused
-from tipstaff.pipeline import telling
+from tipstaff.pipeline import holds, telling
 from tipstaff.pipeline.worker import Worker
 from tipstaff.policy.models import StoredEdition
 from tipstaff.project import connections
@@ -178,10 +178,13 @@ def is_loaded() -> bool:
 
 @transaction.atomic
 def erase(*, now: datetime, by: str) -> str:
-    """Erase the sample and nothing else; ``by`` keeps the account. Returns what went, and what stays on the record."""
+    """Erase the sample and nothing else; ``by`` keeps the account. Returns what went, and what stays on the record.
+
+    Raises Refused while a hold reaches something of it."""
     customers = Customer.objects.filter(external_id__startswith=people.PREFIX)
     sources = Source.objects.filter(name__in=mails.KINDS)
     submissions = Submission.objects.filter(source__in=sources)
+    _refuse_what_is_held(customers, submissions)
     reports = list(Report.objects.filter(submission__in=submissions).values_list("pk", flat=True))
     reporters = set(Report.objects.filter(pk__in=reports).values_list("reporter", flat=True))
     counts = {
@@ -225,6 +228,14 @@ def _erase_orders(customers: list[int]) -> None:
     WorkOrder.objects.filter(tag__in=orders.exclude(tag="").values("tag")).delete()
     orders.update(rides_on=None)
     orders.delete()
+
+
+def _refuse_what_is_held(customers, submissions) -> None:  # type: ignore[no-untyped-def]
+    keep_holds_still()
+    held = holds.in_force()
+    reached = customers.filter(Q(pk__in=held.customers) | Q(cases__in=held.cases)).exists()
+    if reached or holds.blobs(list(submissions.values_list("blob", flat=True))):
+        raise Refused("a hold reaches a part of the sample: Settings › Holds shows it; it must be released first")
 
 
 def _erase_cases(numbers: list[int]) -> None:
@@ -277,7 +288,7 @@ def _erase_intake(submissions, sources, by: str, now: datetime) -> None:  # type
     submissions.delete()
     shared = set(Submission.objects.filter(blob__in=blobs).values_list("blob", flat=True))
     for blob in Blob.objects.filter(pk__in=blobs - shared, wrapped_key__isnull=False):
-        erase_unseen(blob=blob, reason="the sample was erased", by=by, now=now)
+        erase_unseen(blob=blob, held=holds.blobs, reason="the sample was erased", by=by, now=now)
     sources.delete()
 
 
