@@ -15,7 +15,7 @@ from tipstaff.intake.models import Source
 from tipstaff.intake.sources.imap_reading import Position
 from tipstaff.intake.spool import Spool, accepted
 from tipstaff.intake.worker import Intake, Reader
-from tipstaff.project import database_checkup
+from tipstaff.project import database_checkup, ways_in
 
 OWING = Position(7, 12, 1).owing(9, "fetch failed: [SERVERBUG]", NOW)
 
@@ -54,6 +54,27 @@ def test_the_doctor_tells_of_it_and_of_sources_that_fail(mailbox: Source) -> Non
     assert "mail: INBOX: 1 mail not handed out" in findings[1].found and "mail program" in findings[1].advice
     Source.objects.all().delete()
     assert list(database_checkup.sources()) == []
+
+
+def test_status_has_a_line_for_each_way_in_with_its_mailboxes_and_health(mailbox: Source) -> None:
+    Source.objects.filter(pk=mailbox.pk).update(settings=mailbox.settings | {"mailboxes": ["INBOX", "Abuse/Junk"]})
+    Source.objects.create(
+        name="feed", kind="pull", settings={"url": "https://feed.example.org/list?key=hidden"}, last_error="HTTP 500",
+        last_error_at=NOW, created_at=NOW,
+    )  # fmt: skip
+    Source.objects.create(name="smtp", kind="smtp", last_received_at=NOW, created_at=NOW)
+    feed, mail, smtp = ways_in.lines()
+    assert (mail["health"], mail["where"]) == ("mail not handed out", "INBOX, Abuse/Junk of desk at 127.0.0.1")
+    assert "UID 9" in mail["trouble"] and "UID 9" in ways_in.told(mail)
+    assert (feed["health"], feed["trouble"], feed["where"]) == ("failing", "HTTP 500", "https://feed.example.org/list")
+    assert (smtp["health"], smtp["last_received_at"]) == ("fresh", NOW.isoformat())
+    assert "last 2026-06-15 12:00 UTC" in ways_in.told(smtp) and "nothing yet" in ways_in.told(feed)
+
+
+def test_status_says_why_it_knows_no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://tipstaff_app@/tipstaff?host={tmp_path}")
+    found, why = ways_in.ways_in()
+    assert found == [] and why.startswith("the database does not answer")
 
 
 def test_copies_under_older_numbers_are_counted_mailbox_by_mailbox(mailbox: Source) -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,52 @@ def test_a_port_that_a_flag_chose_is_no_reason_to_worry(tmp_path: Path, monkeypa
     web, intake = checkup.ports()
     assert (web.level, intake.level) == (checkup.OK, checkup.WARN)
     assert "http://127.0.0.1:18700" in web.found
+
+
+@pytest.fixture
+def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A `tipstaff up` that says of its intake what is given; None: it has none. Nothing answers anywhere."""
+
+    def told(note: str | None) -> None:
+        children = [{"name": "web", "state": "up", "note": "http://127.0.0.1:8700"}]
+        children += [{"name": "intake", "state": "up", "note": note}] if note is not None else []
+        (tmp_path / "status.json").write_text(json.dumps({"children": children}))
+        monkeypatch.setenv("TIPSTAFF_STATE", str(tmp_path))
+        monkeypatch.setattr(checkup, "is_running", lambda state: True)
+        monkeypatch.setattr(checkup.processes, "answers", lambda host, port: port == 8700)
+
+    return told
+
+
+def mail_line() -> str:
+    (found,) = [finding.found for finding in checkup.reachable_by_others() if finding.what == "mail"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("note", "setting", "said"),
+    [
+        ("SMTP off", "127.0.0.1:8725", "no mail is taken by SMTP"),
+        ("SMTP off, LMTP 127.0.0.1:24", "127.0.0.1:8725", "no mail is taken by SMTP"),
+        (None, "127.0.0.1:8725", "no mail is taken by SMTP"),
+        ("SMTP 127.0.0.1:2525", "off", "listens on 127.0.0.1:2525, for this machine only"),
+        ("SMTP [::1]:2525", "127.0.0.1:8725", "listens on [::1]:2525, for this machine only"),
+    ],
+)
+def test_the_mail_line_says_what_up_was_told(running, monkeypatch, note, setting, said):
+    monkeypatch.setenv("TIPSTAFF_SMTP_LISTEN", setting)
+    running(note)
+    assert said in mail_line()
+    _, intake = checkup.ports()
+    assert intake.level == checkup.OK and ("off" in intake.found or "2525" in intake.found)
+
+
+def test_without_up_the_mail_line_says_what_is_set(tmp_path, monkeypatch):
+    monkeypatch.setenv("TIPSTAFF_STATE", str(tmp_path))
+    monkeypatch.setenv("TIPSTAFF_SMTP_LISTEN", "127.0.0.1:2525")
+    assert "listens on 127.0.0.1:2525" in mail_line()
+    monkeypatch.setenv("TIPSTAFF_INTAKE", "off")
+    assert "no mail is taken" in mail_line()
+    monkeypatch.setenv("TIPSTAFF_INTAKE", "on")
+    monkeypatch.setenv("TIPSTAFF_SMTP_LISTEN", "192.0.2.1:25")
+    assert not [finding for finding in checkup.reachable_by_others() if finding.what == "mail"]

@@ -1,5 +1,6 @@
 """Real programs, really killed: what was running comes back, and what was stopped leaves nothing behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -54,6 +55,15 @@ def test_status_names_every_child_with_a_living_process(running: Instance) -> No
     children = running.children()
     assert {"database", "web"} <= set(children)
     assert all(pid is not None and psutil.pid_exists(pid) for pid in children.values())
+
+
+def test_status_names_the_ways_in_as_the_database_knows_them(running: Instance) -> None:
+    asked = subprocess.run(
+        [sys.executable, "-m", "tipstaff.project.cli", "--state", str(running.state), "status", "--json"],
+        capture_output=True, text=True, cwd=ROOT, timeout=60, check=True,
+    )  # fmt: skip
+    known = json.loads(asked.stdout)
+    assert known["running"] and known["sources_unknown"] == "" and isinstance(known["sources"], list)
 
 
 def test_every_killed_child_comes_back(running: Instance) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from tipstaff.kernel.errors import TipstaffError
 from tipstaff.project import connections, environment, memory, processes
@@ -154,44 +155,72 @@ def spool() -> Iterator[Finding]:
 
 def ports() -> Iterator[Finding]:
     running = is_running(environment.state_directory())
-    for name, what in (("listen", "web"), ("smtp_listen", "mail intake")):
+    for name, what, child in (("listen", "web", "web"), ("smtp_listen", "mail intake", "intake")):
         address = environment.address(name)
-        if address is None:
-            yield Finding(OK, "ports", f"{what}: off")
-            continue
-        taken, where = processes.answers(*address), f"{address[0]}:{address[1]}"
-        if taken == running:
-            yield Finding(OK, "ports", f"{what}: {where} {'answers' if taken else 'is free'}")
-        elif taken:
-            advice = f"choose another with TIPSTAFF_{name.upper()}"
-            yield Finding(FAIL, "ports", f"{what}: {where} is taken by another program", advice)
-        elif note := _up_elsewhere({"listen": "web", "smtp_listen": "intake"}[name], where):
+        where = f"{address[0]}:{address[1]}" if address else "off"
+        if running and (note := _up_elsewhere(child, where)):
             yield Finding(OK, "ports", f"{what}: {note}, as `tipstaff up` was told")
+        elif address is None or (name == "smtp_listen" and not _takes_mail(running)):
+            yield Finding(OK, "ports", f"{what}: off")
         else:
-            yield Finding(WARN, "ports", f"{what}: {where} does not answer", "see `tipstaff status` and STATE/log")
+            yield _port(name, what, address, running)
+
+
+def _port(name: str, what: str, address: tuple[str, int], running: bool) -> Finding:
+    taken, where = processes.answers(*address), f"{address[0]}:{address[1]}"
+    if taken == running:
+        return Finding(OK, "ports", f"{what}: {where} {'answers' if taken else 'is free'}")
+    if taken:
+        advice = f"choose another with TIPSTAFF_{name.upper()}"
+        return Finding(FAIL, "ports", f"{what}: {where} is taken by another program", advice)
+    return Finding(WARN, "ports", f"{what}: {where} does not answer", "see `tipstaff status` and STATE/log")
+
+
+def _children() -> list[dict[str, Any]]:
+    """What the supervisor last wrote of its children; none where it wrote nothing that can be read."""
+    try:
+        known = json.loads((environment.state_directory() / "status.json").read_text())
+        return [{"name": one["name"], "state": one["state"], "note": str(one["note"])} for one in known["children"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def _up_elsewhere(child: str, where: str) -> str:
     """Where a child of the running supervisor says it listens, when a flag gave it another address than ``where``; else ''."""
-    try:
-        known = json.loads((environment.state_directory() / "status.json").read_text())
-        notes = [one["note"] for one in known["children"] if one["name"] == child and one["state"] == "up"]
-    except (OSError, ValueError, KeyError, TypeError):
+    notes = [one["note"] for one in _children() if one["name"] == child and one["state"] == "up"]
+    return notes[0] if notes and where not in notes[0].split(",")[0] else ""
+
+
+def _takes_mail(running: bool) -> bool:
+    """Whether there is an intake at all: a running `tipstaff up` knows, else the setting says."""
+    known = _children() if running else []
+    return any(one["name"] == "intake" for one in known) if known else environment.flag("intake")
+
+
+def _smtp_listens() -> str:
+    """Where mail is taken by SMTP, as HOST:PORT: by what `tipstaff up` was told while it runs; '' where none is taken."""
+    running = is_running(environment.state_directory())
+    if not _takes_mail(running):
         return ""
-    return notes[0] if notes and where not in notes[0] else ""
+    notes = [one["note"] for one in _children() if one["name"] == "intake"] if running else []
+    stated = re.match(r"SMTP ([^\s,]+)", notes[0]) if notes else None
+    text = stated[1] if stated else environment.get("smtp_listen")
+    return "" if text == "off" else text
 
 
 def reachable_by_others() -> Iterator[Finding]:
-    url, smtp = environment.get("public_url"), environment.address("smtp_listen")
+    url, smtp = environment.get("public_url"), _smtp_listens()
     if not url:
         yield Finding(WARN, "links", "TIPSTAFF_PUBLIC_URL is not set: links lead to this machine only", "set it to https://…")
     elif not url.startswith("https://"):
         yield Finding(WARN, "links", f"{url} is not https: passwords travel in the clear", "put a TLS proxy in front")
     else:
         yield Finding(OK, "links", url)
-    if smtp and smtp[0] in {"127.0.0.1", "::1", "localhost"}:
+    if not smtp:
+        yield Finding(OK, "mail", "no mail is taken by SMTP; mailboxes and other sources: `tipstaff source list`")
+    elif smtp.rpartition(":")[0].strip("[]") in {"", "127.0.0.1", "::1", "localhost"}:
         advice = "fine behind a mail server that hands mail on; else set TIPSTAFF_SMTP_LISTEN"
-        yield Finding(OK, "mail", f"the intake listens on {smtp[0]}:{smtp[1]}, for this machine only", advice)
+        yield Finding(OK, "mail", f"the intake listens on {smtp}, for this machine only", advice)
     if environment.flag("debug"):
         yield Finding(FAIL, "debug", "TIPSTAFF_DEBUG is on: pages show the inside of the program", "switch it off")
 

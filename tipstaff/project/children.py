@@ -59,7 +59,9 @@ def children() -> list[Child]:
         said = "shadow mode: nothing leaves" if environment.flag("shadow") else where[environment.sending()]
         found.append(Child("mailer", ours("run", "mailer"), said, grace=20))
     if exists("intake") and environment.flag("intake"):
-        found.append(Child("intake", ours("run", "intake"), f"SMTP {environment.get('smtp_listen')}"))
+        lmtp = environment.get("lmtp_listen")
+        said = f"SMTP {environment.get('smtp_listen')}" + (f", LMTP {lmtp}" if lmtp not in ("", "off") else "")
+        found.append(Child("intake", ours("run", "intake"), said))
     if exists("flows") and environment.get("flow_listen"):
         found.append(Child("flows", ours("run", "flows"), f"UDP {environment.get('flow_listen')}", grace=30))
     return found

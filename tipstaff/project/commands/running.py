@@ -11,12 +11,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import click
 
 from tipstaff.kernel.clock import now
 from tipstaff.kernel.errors import InputError, Problem, TipstaffError
-from tipstaff.project import database, environment, processes
+from tipstaff.project import database, environment, processes, ways_in
 from tipstaff.project.children import LOOPS, WITHOUT_DATABASE, exists, ours
 from tipstaff.project.state import is_running
 
@@ -120,19 +121,29 @@ def load_sample() -> str:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def status(as_json: bool) -> None:
-    """One line per child of a running `tipstaff up`."""
+    """One line per child of a running `tipstaff up`, and one per source: mailbox, feed, folder, listener."""
     path = environment.state_directory() / "status.json"
     known = json.loads(path.read_text()) if path.exists() else {"supervisor": None, "children": []}
     known["running"] = is_running(environment.state_directory())
+    known["sources"], known["sources_unknown"] = ways_in.ways_in() if known["running"] else ([], "not running")
     if as_json:
         click.echo(json.dumps(known))
     elif not known["running"]:
         click.echo(f"not running ({environment.state_directory()})")
     else:
-        for child in known["children"]:
-            pid = child["pid"] or "-"
-            click.echo(f"{child['name']:<10} {child['state']:<10} pid {pid:<8} restarts {child['restarts']}  {child['note']}")
+        _say_status(known)
     sys.exit(0 if known["running"] else 1)
+
+
+def _say_status(known: dict[str, Any]) -> None:
+    for child in known["children"]:
+        pid = child["pid"] or "-"
+        click.echo(f"{child['name']:<10} {child['state']:<10} pid {pid:<8} restarts {child['restarts']}  {child['note']}")
+    click.echo("\nsources" + (f": {known['sources_unknown']}" if known["sources_unknown"] else ""))
+    for line in known["sources"]:
+        click.echo(ways_in.told(line))
+    if not known["sources"] and not known["sources_unknown"]:
+        click.echo("none yet; `tipstaff source add` makes one, and the mail listener's appears with its first mail")
 
 
 @click.command()
