@@ -63,6 +63,7 @@ class Act:
     detail: Mapping[str, Any] = field(default_factory=dict)
     clock: Running | None = None
     undoable: bool = False  # nobody is told before the time to undo has passed
+    told: bool = False  # whoever is concerned knows already: nobody is told again
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ def _carry(case: Case, act: Act, facts: Facts, decision: Decision, clocks: Seque
     gone = [clock for clock in left if family(clock.kind) not in dues.survivors(facts.state, decision)]
     left = [clock for clock in left if clock not in gone]
     work.cancelled += [clock.pk for clock in gone]
+    work.idle |= {clock.pause for clock in gone if clock.pause is not None}
     starts = dues.starts(rule.start, facts, work.now, act.until)
     replaced = {start.kind for start in starts}
     work.cancelled += [clock.pk for clock in left if clock.kind in replaced]
@@ -258,7 +260,7 @@ def _note(case: Case, act: Act, facts: Facts, decision: Decision, before: dict[s
         detail |= {"state": str(decision.state), "before": before}
     sealed = State.RESTRICTED_CASE in (facts.state, decision.state)
     work.journal(case, kind, text, detail=detail, internal=bool(rule.person) or sealed or act.event is Event.ALERT_DUE)
-    if case.ticketed_at is None and decision.state not in ENDED:
+    if act.told or (case.ticketed_at is None and decision.state not in ENDED):
         return
     for duty, audiences in rule.notices:
         work.owe(

@@ -100,7 +100,7 @@ def decide(*, appeal: int, decision: str, reason: str, by: str, now: datetime) -
     detail = {"appeal": row.pk, "decision": decision, "reason": reason.strip()}
     advance(Act(row.case_id, DECISIONS[decision], reason.strip(), given=given, detail=detail), by=by, now=now)
     _resume_ended(row)
-    measures.catch_up(case=row.case_id, by=by, now=now)
+    measures.catch_up(case=row.case_id, since=row.at, by=by, now=now)
     record(by=by, action=f"case.appeal_{decision}", subject=f"case:{row.case_id}", reason=reason.strip(), now=now, appeal=row.pk)
     return row
 
@@ -117,7 +117,7 @@ def withdraw(*, appeal: int, by: str, now: datetime) -> Appeal:
     given = {"resumes": State(row.resumes["state"])}
     advance(Act(row.case_id, Event.APPEAL_WITHDRAWN, given=given, detail={"appeal": row.pk}), by=by, now=now)
     _resume_ended(row)
-    measures.catch_up(case=row.case_id, by=by, now=now)
+    measures.catch_up(case=row.case_id, since=row.at, by=by, now=now)
     return row
 
 

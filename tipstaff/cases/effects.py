@@ -142,12 +142,12 @@ def pause_resolve(given: Given) -> None:
     """A dispute stops the time to resolve only where the matter is not grave."""
     if given.facts.severity in MILD and any(kind.startswith("resolve") for kind in given.facts.running):
         families = frozenset({"resolve", "remind_resolve"})
-        timing.stand_still(case=given.case, families=families, reason="disputed", by=given.by, now=given.now)
+        timing.stand_still(case=given.case, families=families, reason=timing.DISPUTED, by=given.by, now=given.now)
 
 
 def pause_all(given: Given) -> None:
     if any(kind.partition("_50")[0] in PAUSABLE or kind in PAUSABLE for kind in given.facts.running):
-        timing.stand_still(case=given.case, families=PAUSABLE, reason="under appeal", by=given.by, now=given.now)
+        timing.stand_still(case=given.case, families=PAUSABLE, reason=timing.UNDER_APPEAL, by=given.by, now=given.now)
 
 
 def resume(given: Given) -> None:

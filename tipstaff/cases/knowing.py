@@ -158,8 +158,10 @@ _ALWAYS = {
     "proofs": "SELECT array_agg(trigger) FROM cases_proof WHERE case_id = c.id AND withdrawn_at IS NULL",
     "statements": """SELECT max(at), max(at) FILTER (WHERE kind = 'fix'),
                      coalesce(bool_or(kind = 'dispute' AND answer <> ''), false) FROM cases_statement WHERE case_id = c.id""",
-    "measures": """SELECT min(coalesce(in_force_at, decided_at)), count(*) FROM cases_measure
-                   WHERE case_id = c.id AND state IN ('decided', 'ordered', 'in_force', 'lifting')""",
+    # Since when something stands; where everything failed, since that was decided.
+    "measures": """SELECT coalesce(min(coalesce(in_force_at, decided_at)) FILTER (WHERE state NOT IN ('failed', 'refused')),
+                       max(decided_at)), count(*) FILTER (WHERE state NOT IN ('failed', 'refused'))
+                   FROM cases_measure WHERE case_id = c.id AND state <> 'lifted'""",
     "retests": """SELECT outcome, at FROM cases_retest WHERE case_id = c.id AND at IS NOT NULL
                   ORDER BY at DESC, id DESC LIMIT 1""",
     "rulings": """SELECT array_agg(kind) FROM cases_ruling WHERE case_id = c.id

@@ -155,6 +155,9 @@ RULES: tuple[Rule, ...] = (
          X.WITHDRAW)),
     Rule("sealed, and dealt with", (S.RESTRICTED_CASE,), E.FIX_ACCEPTED, S.RESOLVED),
     *_barred(E.EMERGENCY, UNRESTRICTED),
+    Rule("a live attack is blocked at once although the customer disputes", (S.DISPUTED,), E.EMERGENCY, S.EMERGENCY_BLOCK,
+         only=(f.immediate_allowed,), step="restrict", start=("customer", "emergency"), notices=((D.EMERGENCY, CUSTOMER),),
+         effects=(X.RESUME,), person="a dispute is undecided: look at it beside the emergency block"),
     Rule("a live attack is blocked at once, narrowly, for some hours", UNRESTRICTED, E.EMERGENCY, S.EMERGENCY_BLOCK,
          only=(f.immediate_allowed,), step="restrict", start=("customer", "emergency"), notices=((D.EMERGENCY, CUSTOMER),)),
     Rule("the edition lists this category for no immediate action", UNRESTRICTED, E.EMERGENCY,
@@ -281,9 +284,14 @@ RULES: tuple[Rule, ...] = (
     # ---- EMERGENCY_BLOCK
     Rule("a second person confirms: it stays", (S.EMERGENCY_BLOCK,), E.EMERGENCY_CONFIRMED, S.DISCONNECTED, step="restrict",
          start=("second",), notices=((D.STATEMENT_OF_REASONS, CUSTOMER),)),
+    Rule("no confirmation while an appeal is undecided", (S.APPEAL,), E.EMERGENCY_CONFIRMED,
+         refused="decide the appeal first; the block ends by itself meanwhile"),
     Rule("unconfirmed: it ends by itself, the ticket goes on", (S.EMERGENCY_BLOCK,), E.EMERGENCY_OVER, S.TICKETED,
          effects=(X.LIFT_ALL,), notices=((D.RESTORED, CUSTOMER),)),
+    Rule("it ends by itself under appeal too", (S.APPEAL,), E.EMERGENCY_OVER, effects=(X.LIFT_ALL,)),
     # ---- DISCONNECTED → RECONNECTED
+    Rule("nothing was restricted", (S.TERMINATION_PENDING,), E.RESTORE_APPROVED, unless=(f.restricted,),
+         refused="nothing is restricted here: a lead withdraws the termination"),
     Rule("contact and verification are missing", (S.DISCONNECTED, S.TERMINATION_PENDING), E.RESTORE_APPROVED, only=(f.unverified,),
          refused="the customer has not been in touch, or the last retest still finds it; a lead may lift it with a reason"),
     Rule("contact, statement, verified: restored", (S.DISCONNECTED, S.TERMINATION_PENDING, S.EMERGENCY_BLOCK), E.RESTORE_APPROVED,
@@ -293,8 +301,9 @@ RULES: tuple[Rule, ...] = (
          notices=((D.RESTORED, EVERYBODY),)),
     Rule("the emergency block is lifted: the ticket goes on", (S.EMERGENCY_BLOCK,), E.LIFTED, S.TICKETED, notices=((D.RESTORED,
          CUSTOMER),)),
+    Rule("nothing is in force any more, and the appeal goes on", (S.APPEAL,), E.LIFTED, notices=((D.RESTORED, CUSTOMER),)),
     Rule("nothing is in force any more", tuple(s for s in State if s not in {S.DISCONNECTED, S.TERMINATION_PENDING,
-         S.EMERGENCY_BLOCK}),
+         S.EMERGENCY_BLOCK, S.APPEAL}),
          E.LIFTED),
     Rule("quiet through the probation: resolved", (S.RECONNECTED,), E.PROBATION_OVER, S.RESOLVED, effects=(X.STRIKE,),
          notices=((D.RESOLVED, EVERYBODY),)),
@@ -347,6 +356,9 @@ RULES: tuple[Rule, ...] = (
     Rule("withdrawn", (S.APPEAL,), E.APPEAL_WITHDRAWN, BACK, effects=(X.RESUME,)),
     Rule("an appeal that nobody decides is a lead's", (S.APPEAL,), E.APPEAL_DUE, start=("appeal",),
          person="an appeal is undecided past its time"),
+    Rule("the same again under appeal: whoever decides it sees that", (S.APPEAL,), E.REPEAT_FOUND,
+         person="the same again while an appeal is undecided"),
+    Rule("a pause ends, and the appeal holds its clocks on", (S.APPEAL,), E.PAUSE_OVER),
     # ---- other ends
     Rule("a duplicate", WORKABLE, E.DUPLICATE, S.CLOSED_DUPLICATE, unless=(f.restricted,)),
     Rule("a restriction stands", WORKABLE, E.DUPLICATE, refused="a restriction stands: lift it first, or merge the cases"),
@@ -363,7 +375,7 @@ RULES: tuple[Rule, ...] = (
     Rule("a critical case that nobody has taken: the next level is alerted", OPEN, E.ALERT_DUE, start=("alert",),
          effects=(X.ALERT,)),
     Rule("what was asked for is due", OPEN, E.COOPERATION_DUE, person="the customer has not answered what was asked for"),
-    Rule("a pause ends", OPEN, E.PAUSE_OVER, effects=(X.RESUME,)),
+    Rule("a pause ends", tuple(s for s in OPEN if s is not S.APPEAL), E.PAUSE_OVER, effects=(X.RESUME,)),
 )  # fmt: skip
 
 

@@ -8,13 +8,14 @@ from django.db.models import Q
 
 from tipstaff.cases.advancing import Act, advance, advance_many
 from tipstaff.cases.journal import journal, locked
-from tipstaff.cases.models import Case, JournalEntry, Measure
-from tipstaff.cases.states import Event
+from tipstaff.cases.models import Case, JournalEntry, Measure, Notice
+from tipstaff.cases.states import Duty, Event
 from tipstaff.kernel.errors import NotFound, Refused
 
 NOTHING_STANDS = "nothing stands any more"
 NEVER_ORDERED = "its time was over before it was ordered"
 STANDING = ("decided", "ordered", "in_force", "lifting")
+OVER = ("lifted", "failed", "refused")  # what failed was taken away again as far as it had come
 
 
 def _held(number: int) -> Measure:
@@ -133,24 +134,24 @@ def _trouble(number: int, state: str, problem: str, by: str, now: datetime) -> M
     return row
 
 
-def settle(*, case: int, by: str, now: datetime) -> bool:
-    """Tell the table when nothing stands any more. True when it did."""
+def settle(*, case: int, by: str, now: datetime, told: bool = False) -> bool:
+    """Tell the table when nothing stands any more. True when it did. ``told``: whoever is concerned knows already."""
     rows = Measure.objects.filter(case_id=case)
-    if rows.filter(state__in=STANDING).exists() or not rows.filter(state="lifted").exists():
+    if rows.filter(state__in=STANDING).exists() or not rows.filter(state__in=OVER).exists():
         return False
-    return _advance(case, Event.LIFTED, NOTHING_STANDS, {}, by, now)
+    return _advance(case, Event.LIFTED, NOTHING_STANDS, {}, by, now, told=told)
 
 
-def catch_up(*, case: int, by: str, now: datetime) -> None:
-    """After an appeal: what came into force, or was lifted, while the case stood still is told to the table now."""
+def catch_up(*, case: int, since: datetime, by: str, now: datetime) -> None:
+    """After an appeal brought at ``since``: what came into force or was lifted meanwhile is told to the table now."""
     if Measure.objects.filter(case_id=case, state="in_force").exists() and Case.objects.get(pk=case).state == "DISCONNECT_PENDING":
         _advance(case, Event.EXECUTED, "in force since the appeal began", {}, by, now)
-    settle(case=case, by=by, now=now)
+    settle(case=case, by=by, now=now, told=Notice.objects.filter(case=case, kind=Duty.RESTORED, created_at__gte=since).exists())
 
 
-def _advance(case: int, event: Event, words: str, detail: dict, by: str, now: datetime) -> bool:
+def _advance(case: int, event: Event, words: str, detail: dict, by: str, now: datetime, *, told: bool = False) -> bool:
     try:
-        advance(Act(case, event, words, detail=detail), by=by, now=now)
+        advance(Act(case, event, words, detail=detail, told=told), by=by, now=now)
     except Refused:  # the table says nothing about it in this state: the journal has it, and nothing follows
         return False
     return True

@@ -15,6 +15,7 @@ from tipstaff.policy import deadlines
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition, Role, Trigger
 
+DISPUTED, UNDER_APPEAL = "disputed", "under appeal"  # pauses of the lifecycle's own, which its rules end
 SHOWN = ("acknowledge", "resolve", "quiet", "dispute", "warning", "emergency", "second", "probation", "final_notice", "data_window",
          "appeal")  # fmt: skip
 MORE_TIME = "the customer asks for more time"
@@ -125,17 +126,22 @@ def resume(*, pause: int, by: str, now: datetime) -> Pause:
         raise NotFound(f"there is no pause {pause}")
     people.require(by, Role.ANALYST)
     case = locked(row.case_id)
+    if case.state == State.APPEAL:
+        raise Refused("every clock stands still until the appeal is decided")
     if not go_on(case=case, by=by, now=now, only=row.pk):
         raise Refused("that pause has ended already")
     return Pause.objects.get(pk=pause)
 
 
 def go_on(*, case: Case, by: str, now: datetime, only: int | None = None, due: bool = False) -> int:
-    """End the case's pauses (``only`` one; ``due``: those whose time is over). Returns how many."""
+    """End pauses of the case: ``only`` one; ``due``: those whose time is over; else those and the lifecycle's own. How many.
+
+    What a person paused for longer, or until further notice, stays as that person left it.
+    """
     rows = Pause.objects.filter(case=case, ended_at__isnull=True)
-    rows = rows.filter(pk=only) if only else rows
-    rows = rows.filter(until_at__lte=now) if due else rows
-    ended = list(rows)
+    over = Q(until_at__lte=now)
+    own = Q(reason__in=(DISPUTED, UNDER_APPEAL), until_at__isnull=True)
+    ended = list(rows.filter(pk=only) if only else rows.filter(over if due else over | own))
     for row in ended:
         lasted = now - row.from_at
         for clock in Clock.objects.filter(pause=row, fired_at__isnull=True, cancelled_at__isnull=True):

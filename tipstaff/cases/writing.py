@@ -30,6 +30,13 @@ COLUMNS = {
 }  # fmt: skip
 
 
+#: A pause that holds no clock any more is over.
+_END_PAUSES = """
+    UPDATE cases_pause p SET ended_at = %s, ended_by = %s WHERE id = ANY(%s::bigint[]) AND ended_at IS NULL
+        AND NOT EXISTS (SELECT FROM cases_clock k WHERE k.pause_id = p.id AND k.fired_at IS NULL AND k.cancelled_at IS NULL)
+"""
+
+
 @dataclass
 class Work:
     """What a batch of decisions has to write. ``write`` does it in a handful of statements, whatever the batch."""
@@ -39,6 +46,7 @@ class Work:
     changed: list[tuple[Case, tuple[Any, ...]]] = field(default_factory=list)
     fired: list[int] = field(default_factory=list)
     cancelled: list[int] = field(default_factory=list)
+    idle: set[int] = field(default_factory=set)  # pauses of which a clock was cancelled
     starts: list[tuple[int, Start]] = field(default_factory=list)
     proofs: list[tuple[int, Trigger, str, dict[str, Any]]] = field(default_factory=list)
     entries: list[tuple[int, str, str, str, bool]] = field(default_factory=list)
@@ -67,6 +75,8 @@ class Work:
             if self.cancelled:
                 cancelled = bulk.array_of_values(self.cancelled)
                 cursor.execute("UPDATE cases_clock SET cancelled_at = %s WHERE id = ANY(%s::bigint[])", [self.now, cancelled])
+            if self.idle:
+                cursor.execute(_END_PAUSES, [self.now, self.by, bulk.array_of_values(sorted(self.idle))])
         write_proofs(self.proofs, self.by, self.now)
         write_clocks(self.starts)
         write_journal(self.entries, self.by, self.now)

@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.cases.resolving import HOUR, PACKS, Desk
 from tipstaff.accounts.models import StaffMember
-from tipstaff.cases import appeals, statements
+from tipstaff.cases import appeals, restriction, services, statements
 from tipstaff.cases.models import Appeal, Approval, Case, Measure, Pause, Statement
 from tipstaff.faces.desk import nexts
 from tipstaff.faces.desk.views.resolving import STEPS
@@ -182,3 +182,17 @@ def test_what_must_go_unseen_is_set_apart_and_gone_from_whoever_did_it(page):
         assert "imagery of a child" in listed and f'href="/cases/{page.story.number}/"' in listed
     page.do("accept", by="colin", reason="taken down and reported")
     assert page.story.state == "RESOLVED"
+
+
+def test_of_two_obvious_steps_one_is_filled_and_no_button_stands_that_is_refused(page):
+    story = page.story
+    story.on(services.classify, category="ddos_origin", reason="it is a flood")
+    story.on(restriction.emergency, kind="block", scope="machine", target="192.0.2.7", reason="a flood", hours=4)
+    story.enforce()
+    assert page.open("alice")["confirm_block"].why == "nobody confirms his own emergency block"
+    assert page.open("bob")["confirm_block"].weight == "go"
+    story.on(appeals.file, grounds="our own test", by=story.carol)
+    found = page.open("bea")
+    assert [code for code, step in found.items() if step.weight == "go" and not step.why] == ["appeal"]
+    assert "appeal" in found["confirm_block"].why and "appeal" in found["resume"].why and "pause" not in found
+    assert page.do("resume", "bea", subject=Pause.objects.get(ended_at=None).pk).status_code == 409

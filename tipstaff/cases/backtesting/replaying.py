@@ -92,9 +92,9 @@ class _World(Standing):
         elif one.kind is Kind.DUE:
             self._retime(one)
         elif one.kind is Kind.PAUSE:
-            self.hold({family(kind) for kind in one.word.split(",")})
+            self.hold({family(kind) for kind in one.word.split(",")}, by_hand=True)
         elif one.kind is Kind.RESUME:
-            self.go_on()
+            self.go_on(by_hand=True)
         else:
             self._act(one)
 

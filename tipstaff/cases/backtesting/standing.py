@@ -19,6 +19,7 @@ class Running:
     started_at: datetime
     due_at: datetime
     held_at: datetime | None = None  # stands still since
+    by_hand: bool = False  # a person holds it, and lets it go on
 
 
 @dataclass(slots=True)
@@ -117,14 +118,14 @@ class Standing:
     def due(self, kind: str) -> datetime | None:
         return self.clocks[kind].due_at if kind in self.clocks else None
 
-    def hold(self, families: AbstractSet[str]) -> None:
+    def hold(self, families: AbstractSet[str], *, by_hand: bool = False) -> None:
         for kind, clock in self.clocks.items():
             if clock.held_at is None and family(kind) in families and family(kind) in PAUSABLE:
-                clock.held_at = self.now
+                clock.held_at, clock.by_hand = self.now, by_hand
 
-    def go_on(self) -> None:
+    def go_on(self, *, by_hand: bool = False) -> None:
         for clock in self.clocks.values():
-            if clock.held_at is not None:
+            if clock.held_at is not None and clock.by_hand is by_hand:
                 clock.due_at, clock.held_at = clock.due_at + (self.now - clock.held_at), None
         self.resolve_due = self.due("resolve") or self.resolve_due
 

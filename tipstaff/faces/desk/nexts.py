@@ -12,7 +12,7 @@ from tipstaff.cases.lifecycle import NoRule, decide
 from tipstaff.cases.models import Appeal, Approval, Case, Measure, Pause, Retraction, Ruling, Statement
 from tipstaff.cases.restriction import KINDS, SCOPES
 from tipstaff.cases.speech import ANSWERS, QUESTIONS
-from tipstaff.cases.states import Event
+from tipstaff.cases.states import PAUSABLE, Event, State
 from tipstaff.faces.desk import words
 from tipstaff.kernel.errors import Refused
 from tipstaff.policy.edition import Edition, Handling
@@ -77,8 +77,13 @@ def steps(case: Case, edition: Edition, staff: str, now: datetime) -> tuple[list
     asked = Asked(case, edition, knowing.facts_of(case, known, now, {}), now, staff, rows, latest)
     if case.closed_at is not None:
         return [*_after_closing(asked), HOLD], []
-    first = [*_answers_owed(asked), *_pending(asked), *_main(asked)]
-    return first, [step for step in _rest(asked) if step is not None]
+    return _one_obvious([*_answers_owed(asked), *_pending(asked), *_main(asked)]), _found(*_rest(asked))
+
+
+def _one_obvious(steps: list[Next]) -> list[Next]:
+    """Of several steps that are the obvious next one, the first that is open."""
+    first = next((step for step in steps if step.weight == "go" and not step.why), None)
+    return [replace(step, weight="") if step.weight == "go" and step is not first else step for step in steps]
 
 
 def _rows(case: Case) -> dict[str, list[Any]]:
@@ -172,19 +177,14 @@ def _pending(asked: Asked) -> list[Next]:
                 subject=row.pk,
             )
         )
-    for row in asked.rows["measures"]:
-        if row.emergency and row.confirmed_at is None:
-            found.append(
-                Next(
-                    "confirm_block",
-                    "Confirm the emergency block…",
-                    (REASON,),
-                    "else it ends by itself",
-                    weight="go",
-                    subject=row.pk,
-                )
-            )
-    return found
+    return [*found, *_found(*[_confirm(asked, row) for row in asked.rows["measures"] if row.emergency and not row.confirmed_at])]
+
+
+def _confirm(asked: Asked, row: Measure) -> Next | None:
+    step = Next("confirm_block", "Confirm the emergency block…", hint="else it ends by itself", weight="go", subject=row.pk)
+    if row.decided_by == asked.staff:
+        return replace(step, why="nobody confirms his own emergency block")
+    return _judged(asked, Event.EMERGENCY_CONFIRMED, step)
 
 
 def _main(asked: Asked) -> list[Next]:
@@ -272,9 +272,11 @@ def _judgements(asked: Asked) -> list[Next | None]:
 
 
 def _pauses(asked: Asked) -> list[Next]:
-    running = tuple((clock.kind, clock.kind.replace("_", " ")) for clock in asked.rows["clocks"])
+    running = tuple((clock.kind, clock.kind.replace("_", " ")) for clock in asked.rows["clocks"] if clock.kind in PAUSABLE)
+    why = "every clock stands still until the appeal is decided" if asked.facts.state is State.APPEAL else ""
     found = [
-        Next("resume", "Let the clocks go on", (), f"paused: {row.reason[:60]}", subject=row.pk) for row in asked.rows["pauses"]
+        Next("resume", "Let the clocks go on", (), f"paused: {row.reason[:60]}", why, subject=row.pk)
+        for row in asked.rows["pauses"]
     ]
     if running:
         choice = Field("clock", "Clock", "select", running[0][0], running)
