@@ -17,28 +17,28 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from tipstaff.sensors.traffic.decoders import layout as L
+from tipstaff.sensors.traffic.archive.columns import FOLDERS, KINDS, SIX, Arrays, arrays, make_room, stamp
+from tipstaff.sensors.traffic.archive.unfinished import BOUNDED, Unfinished
 
-KINDS = ("fresh", "hours", "minutes", "coarse", "held")
-FOLDERS = (*KINDS, "thin")  # what can be made again is no kind of its own
+__all__ = [
+    "FOLDERS",
+    "KINDS",
+    "Stored",
+    "arrays",
+    "make_room",
+    "note",
+    "replaced",
+    "rows_of",
+    "stamp",
+    "stored",
+    "watched",
+    "write",
+]
+
 ROW_GROUP = 1 << 17
-Arrays = Mapping[str, NDArray[Any]]
-
-# Column → (row of the columns, is it wide, type in the archive). `ended` is ms since 1970; addresses are numbers.
-NARROW_COLUMNS: dict[str, tuple[int, type]] = {
-    "src": (L.SRC, np.uint32), "dst": (L.DST, np.uint32), "src_port": (L.SRC_PORT, np.uint16),
-    "dst_port": (L.DST_PORT, np.uint16),
-    "protocol": (L.PROTOCOL, np.uint8), "tos": (L.TOS, np.uint8), "tcp_flags": (L.TCP_FLAGS, np.uint8), "rate": (L.RATE, np.uint32),
-    "input": (L.INPUT, np.uint32), "output": (L.OUTPUT, np.uint32), "src_as": (L.SRC_AS, np.uint32),
-    "dst_as": (L.DST_AS, np.uint32),
-    "vlan": (L.VLAN, np.uint16), "exporter": (L.SESSION, np.uint32), "marks": (L.MARKS, np.uint8), "family": (L.FAMILY, np.uint8),
-}  # fmt: skip
-SIX = {"src_hi": L.SRC_HI, "src_lo": L.SRC_LO, "dst_hi": L.DST_HI, "dst_lo": L.DST_LO}
 # What repeats from flow to flow is worth a dictionary; the rest is split into streams of bytes, which zstd likes.
 REPEATING = ("rate", "input", "output", "src_as", "dst_as", "vlan", "exporter", "marks", "family", "protocol", "tos", "tcp_flags")
 ALSO_REPEATING = ("direction", "twin")  # of compacted files
@@ -48,35 +48,20 @@ SPLIT = (
 )  # fmt: skip
 
 
-def arrays(
-    narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], count: int
-) -> dict[str, NDArray[Any]]:
-    """The archive's columns of the first ``count`` flows; those of IPv6 only where there is any."""
-    found: dict[str, NDArray[Any]] = {}
-    for name, (row, kind) in NARROW_COLUMNS.items():
-        column = narrow[row, :count]
-        found[name] = column if kind is np.uint32 else column.astype(kind)
-    ended = wide[L.END, :count].astype(np.int64)
-    found |= {"bytes": wide[L.BYTES, :count], "packets": wide[L.PACKETS, :count], "ended": ended}
-    found["lasted"] = np.minimum(ended - wide[L.START, :count].astype(np.int64), 0xFFFFFFFF).astype(np.uint32)
-    found |= {"src_customer": customers[0, :count], "dst_customer": customers[1, :count]}
-    six = found["family"] == 6
-    if six.any():
-        found |= {name: np.where(six, wide[row, :count], np.uint64(0)) for name, row in SIX.items()}
-        found |= {name: np.where(six, np.uint32(0), found[name]) for name in ("src", "dst")}
-    return found
-
-
-def write(path: Path, columns: Arrays, *, level: int = 1) -> int:
-    """Write a Parquet file beside its place, then rename it; its size in bytes."""
-    table = pa.table(dict(columns))
-    return write_table(path, table, level=level)
+def write(path: Path, columns: Arrays, *, level: int = 1, group: int = ROW_GROUP) -> int:
+    """Write a Parquet file of whole numbers beside its place, then rename it; its size in bytes."""
+    made = Unfinished(path, level=level)
+    try:
+        made.add(columns, group)
+        return made.finish()
+    finally:
+        made.give_up()
 
 
 def write_table(
     path: Path, table: pa.Table, *, level: int = 1, group: int = ROW_GROUP, notes: Mapping[str, Any] | None = None
 ) -> int:
-    """As ``write``; the row groups' least and greatest values of times and local addresses are kept for searching.
+    """As ``write``, what Arrow holds already; least and greatest values of times and local addresses are kept for searching.
 
     ``notes`` are kept in the file, to be read by ``note``.
     """
@@ -93,7 +78,7 @@ def write_table(
                 compression_level=level,
                 use_dictionary=[name for name in (*REPEATING, *ALSO_REPEATING) if name in names],
                 column_encoding={name: "BYTE_STREAM_SPLIT" for name in SPLIT if name in names},
-                write_statistics=[name for name in ("ended", "local", "local_hi") if name in names],
+                write_statistics=[name for name in BOUNDED if name in names],
                 store_schema=False,
             ) as writer,
         ):
@@ -173,11 +158,6 @@ def _watched(path: Path, changed: int) -> list[list[int]] | None:
     return found
 
 
-def stamp(milliseconds: int) -> str:
-    """A moment in ms as file names have it."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y%m%dT%H%M%S")
-
-
 def stored(root: Path, *kinds: str) -> list[Stored]:
     """The files of those kinds (all where none is named), oldest first; unfinished, foreign and replaced ones are left out."""
     found = []
@@ -190,11 +170,3 @@ def stored(root: Path, *kinds: str) -> list[Stored]:
     gone = replaced(root, (f"{one.at:%Y%m%d%H}" for one in found if one.kind == "fresh"))
     whole = [one for one in found if one.kind != "fresh" or one.path.name not in gone]
     return sorted(whole, key=lambda one: (one.at, one.path.name))
-
-
-def make_room(root: Path, *, remains: bool = True) -> None:
-    """The folders; with ``remains``, what a writer that was killed left unfinished is deleted."""
-    for kind in FOLDERS:
-        (root / kind).mkdir(parents=True, exist_ok=True)
-        for left in (root / kind).glob(".*.new") if remains else ():
-            left.unlink(missing_ok=True)

@@ -11,22 +11,25 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from tipstaff.kernel.clock import now
 from tipstaff.sensors.traffic import ring as R
-from tipstaff.sensors.traffic.archive import files
-from tipstaff.sensors.traffic.ring import Ring
+from tipstaff.sensors.traffic.archive import columns
+from tipstaff.sensors.traffic.archive.unfinished import BOUNDED, REPEATING, Unfinished
+from tipstaff.sensors.traffic.ring import Ring, Slot
 
 log = logging.getLogger("tipstaff.flows")
 MOST, OLDEST = 500_000, 10.0  # flows in a fresh file, seconds until it is written
 STEP = 0.05
+TOGETHER = 32_768  # flows that are worth a group of rows
+FAST = -7  # zstd's level: what is compacted within the hour is compressed well only then
 RETRY = 5.0  # seconds after a write that failed
 
 
@@ -55,19 +58,22 @@ class Settings:
 
 @dataclass
 class Writer:
-    """Collects slots until a file is worth writing."""
+    """Writes slots into a file in the making, each a group of rows; small ones wait to be written together."""
 
     settings: Settings
     ring: Ring
+    made: Unfinished | None = None
     parts: list[dict[str, NDArray[Any]]] = field(default_factory=list)
-    flows: int = 0
+    kept: int = 0  # flows in ``parts``
+    flows: int = 0  # in ``made`` and ``parts``
     since: float = 0.0
     number: int = 0
     resting_until: float = 0.0
+    finishing: "Finishing | None" = None
 
     def __post_init__(self) -> None:
         self.root = Path(self.settings.root)
-        files.make_room(self.root)
+        columns.make_room(self.root)
         self.number = os.getpid() % 1000 * 1000
         self.count_lost()
 
@@ -80,49 +86,111 @@ class Writer:
             head[R.DROPPED] += gone
 
     def step(self) -> bool:
-        """Take one slot, write when it is time; whether there was anything to do."""
+        """Take one slot, finish the file when it is time; whether there was anything to do."""
         self.ring.head[R.BEAT] = int(now().timestamp() * 1000)
         slot = self.ring.oldest()
         if slot is not None:
-            count = int(slot.numbers[R.ROWS])
-            c = slot.columns
-            self.parts.append(
-                {name: column.copy() for name, column in files.arrays(c.narrow, c.wide, slot.customers, count).items()}
-            )
+            self.take(slot)
             self.ring.release(slot)
-            self.since = self.since if self.flows else time.monotonic()
-            self.flows += count
         if self.flows >= MOST or (self.flows and time.monotonic() - self.since > OLDEST):
             self.flush()
+        self.settle()
         return slot is not None
 
-    def flush(self) -> None:
-        """Write what was collected; where the disk refuses, it is dropped and counted, and the next try comes later."""
-        parts, flows, self.parts, self.flows = self.parts, self.flows, [], 0
-        if not flows:
-            return
+    def take(self, slot: Slot) -> None:
+        """Write a slot's flows straight from the shared memory, or keep them for a while where they are few."""
+        count = int(slot.numbers[R.ROWS])
+        c = slot.columns
+        found = columns.arrays(c.narrow, c.wide, slot.customers, count)
+        self.since = self.since if self.flows else time.monotonic()
+        self.flows += count
+        if self.parts or count < TOGETHER:
+            self.parts.append({name: column.copy() for name, column in found.items()})
+            self.kept += count
+            if self.kept >= TOGETHER:
+                self.write_kept()
+        else:
+            self.write(found)
+
+    def write_kept(self) -> None:
+        parts, self.parts, self.kept = self.parts, [], 0
+        if parts:
+            self.write(joined(parts))
+
+    def write(self, found: dict[str, NDArray[Any]]) -> None:
+        """A group of rows; where the disk refuses, the whole file is given up."""
+        if self.resting_until > time.monotonic():
+            return self.drop(None)
         try:
-            if time.monotonic() < self.resting_until:
-                raise OSError("waiting after a failure")
-            self.number += 1
-            path = self.root / "fresh" / f"{files.stamp(int(now().timestamp() * 1000))}-{self.number:06d}.parquet"
-            files.write_table(path, joined(parts))
-            self.ring.head[R.ARCHIVED] += flows
-        except (OSError, pa.ArrowException) as error:
-            if time.monotonic() >= self.resting_until:
-                log.warning("cannot write the archive, %d flows dropped: %s", flows, error)
-                self.resting_until = time.monotonic() + RETRY
-            self.ring.head[R.DROPPED] += flows
+            if self.made is None:
+                self.number += 1
+                name = f"{columns.stamp(int(now().timestamp() * 1000))}-{self.number:06d}.parquet"
+                self.made = Unfinished(self.root / "fresh" / name, level=FAST, bounded=(*BOUNDED, *REPEATING))
+            self.made.output.add(found)
+        except OSError as error:
+            self.drop(error)
+
+    def flush(self) -> None:
+        """Finish the file, in a thread of its own: a disk that is slow to sync holds no slot."""
+        self.write_kept()
+        self.settle(wait=True)
+        if self.made is not None:
+            self.finishing = Finishing(self.made, self.flows)
+            self.made, self.flows = None, 0
+
+    def settle(self, *, wait: bool = False) -> None:
+        """Count what was finished meanwhile; with ``wait``, see it through."""
+        done = self.finishing
+        if done is None or (done.thread.is_alive() and not wait):
+            return
+        done.thread.join()
+        self.finishing = None
+        self.ring.head[R.DROPPED if done.error else R.ARCHIVED] += done.flows
+        if done.error:
+            self.rest(done.flows, done.error)
+
+    def drop(self, error: OSError | None) -> None:
+        """Give up what was collected, and count it; the next try comes later."""
+        flows, self.flows, self.parts, self.kept = self.flows, 0, [], 0
+        made, self.made = self.made, None
+        with suppress(OSError):
+            if made is not None:
+                made.give_up()
+        self.ring.head[R.DROPPED] += flows
+        if error is not None:
+            self.rest(flows, error)
+
+    def rest(self, flows: int, error: OSError) -> None:
+        log.warning("cannot write the archive, %d flows dropped: %s", flows, error)
+        self.resting_until = time.monotonic() + RETRY
 
 
-def joined(parts: list[dict[str, NDArray[Any]]]) -> pa.Table:
-    """One table of several; what only some have (IPv6) is zero in the others."""
-    names = list(dict.fromkeys(name for part in parts for name in part))
-    tables = []
-    for part in parts:
-        length = len(part["src"])
-        tables.append(pa.table({name: part[name] if name in part else np.zeros(length, np.uint64) for name in names}))
-    return pa.concat_tables(tables)
+class Finishing:
+    """A file on its way to the disk."""
+
+    def __init__(self, made: Unfinished, flows: int) -> None:
+        self.flows = flows
+        self.error: OSError | None = None
+        self.thread = threading.Thread(target=self._run, args=(made,))
+        self.thread.start()
+
+    def _run(self, made: Unfinished) -> None:
+        try:
+            made.finish()
+        except OSError as error:
+            self.error = error
+
+
+def joined(parts: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The columns of several; what only some have (IPv6) is zero in the others."""
+    kinds = {name: column.dtype for part in parts for name, column in part.items()}
+    lengths = [len(part["src"]) for part in parts]
+    return {
+        name: np.concatenate(
+            [part[name] if name in part else np.zeros(length, kind) for part, length in zip(parts, lengths, strict=True)]
+        )
+        for name, kind in kinds.items()
+    }
 
 
 def run(writer: Writer, stop: threading.Event) -> None:
@@ -133,12 +201,12 @@ def run(writer: Writer, stop: threading.Event) -> None:
     while writer.step():
         pass
     writer.flush()
+    writer.settle(wait=True)
 
 
 def main(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     R.end_with_parent()
-    pa.set_cpu_count(1)
     stop = threading.Event()
     for sent in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sent, lambda *_: stop.set())
