@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from tests.pipeline.given import CAROL, NOW, deliver, event, provider, report
 from tipstaff.accounts.models import Contact, StaffMember
-from tipstaff.cases import measures, services, sweeper
+from tipstaff.cases import measures, services, stating, sweeper
 from tipstaff.cases.models import Case, Measure, Notice
 from tipstaff.correspondence.models import OutboxMessage
 
@@ -12,10 +12,19 @@ HOUR = timedelta(hours=1)
 PACKS = ("dedicated-hosting", "managed-services")
 
 
+def say(number, *, by, now, **facts):
+    """State what the policy of a case asks for before a restriction, and nobody has said yet."""
+    asked = stating.before_restricting(Case.objects.get(pk=number))
+    first = {one.code: next(iter(one.values), "as stated") for one in asked if not one.point} | {"fault": "compromised"}
+    given = {code: facts.get(code, value) for code, value in first.items() if code in {one.code for one in asked}}
+    services.set_facts(case=number, facts=given, by=by, now=now)
+    stating.state(case=number, points={one.code: "looked at, and it is so" for one in asked if one.point}, by=by, now=now)
+
+
 class Desk:
     """A provider under one policy. Alice and Amy are analysts, Bob and Bea leads; Carol is the customer."""
 
-    def __init__(self, pack="dedicated-hosting", category="intrusion", *, told=True, ticket=True, contact=True, now=NOW):
+    def __init__(self, pack="dedicated-hosting", category="intrusion", *, told=True, ticket=True, contact=True, said=True, now=NOW):
         self.pack, self.now = pack, now
         provider(pack=pack)
         for name, role in (("alice", "analyst"), ("amy", "analyst"), ("bob", "lead"), ("bea", "lead"), ("colin", "counsel")):
@@ -27,6 +36,8 @@ class Desk:
             self.contact = Contact.objects.create(customer=self.customer, name="Carol", email="abuse@carol.example")
         if ticket:
             services.classify(case=self.number, category=category, by="alice", now=now, facts=self.facts(category))
+        if said:
+            self.say()
         if told:
             self.tell()
 
@@ -48,6 +59,11 @@ class Desk:
             if category == "third_party_rules" and self.pack == "managed-services"
             else {}
         )
+
+    def say(self, by="alice", **facts):
+        """What the policy asks for before a restriction, as a person gives it in the form of the decision."""
+        say(self.number, by=by, now=self.now, **facts)
+        return self
 
     def tell(self):
         """The opening notice has been sent."""

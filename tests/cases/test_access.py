@@ -28,6 +28,7 @@ from tipstaff.cases import (
     services,
     setting_apart,
     statements,
+    stating,
     termination,
 )
 from tipstaff.cases.models import Case, CaseChange, Cooperation, JournalEntry, Notice
@@ -49,6 +50,7 @@ PLAN = {"cause": "a plugin", "fix": "removed"}
 SERVICES: dict[Callable[..., Any], dict[str, Any]] = {
     services.note: {"case": CASE, **TEXT},
     services.set_facts: {"case": CASE, "facts": {}},
+    stating.state: {"case": CASE, "points": {"flow_proof": "seen"}},
     services.classify: {"case": CASE, "category": "spam"},
     services.close: {"case": CASE, "outcome": "CLOSED_FALSE", **WHY},
     services.reopen: {"case": CASE},
@@ -97,7 +99,8 @@ INNER = {
     "advancing.advance", "advancing.advance_many", "corroborated.weigh", "disclosing.excerpt", "effects.lift", "journal.journal",
     "letters.announce", "letters.nobody_reached", "measures.catch_up", "measures.failed", "measures.in_force", "measures.lifted",
     "measures.lifted_many", "measures.ordered", "measures.refused", "measures.settle", "refusals.enter", "resolution.second",
-    "retests.record", "statements.seen", "timing.go_on", "timing.stand_still", "writing.write_journal", "writing.write_proofs",
+    "retests.record", "statements.seen", "stating.owe",
+    "timing.go_on", "timing.stand_still", "writing.write_journal", "writing.write_proofs",
     "wrong.propose_retractions", "wrong.put_right", "wrong.withdrawn",
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases.resolving import say
 from tests.enforcement import given
 from tipstaff.accounts.models import StaffMember
 from tipstaff.cases import restriction
@@ -52,6 +53,7 @@ def test_unconfirmed_it_ends_by_itself(attack) -> None:
 def test_confirmed_by_a_second_person_it_lasts(attack) -> None:
     made = block(attack)
     given.work()
+    say(attack.pk, by="alice", now=now())
     restriction.confirm_emergency(measure=made.pk, reason="still floods", by="alice", now=now())
     given.work()
     order = given.only()

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given as such_that
 from hypothesis import strategies as st
 
+from tests.cases.resolving import say
 from tests.enforcement import given
 from tests.pipeline.given import deliver, event, policy, report
 from tipstaff.accounts.models import StaffMember
@@ -146,6 +147,7 @@ def test_nothing_is_taken_away_that_could_not_be_put_back(attack: Measure, setti
 def test_a_block_that_a_second_person_confirmed_is_left_alone(attack: Measure) -> None:
     began = given.only().verified_at
     looked(began + timedelta(minutes=1))
+    say(attack.case_id, by="alice", now=began + timedelta(minutes=2))
     restriction.confirm_emergency(measure=attack.pk, reason="it is a booter", by="alice", now=began + timedelta(minutes=2))
     assert looked(began + timedelta(minutes=16)).phase == "over" and given.only().state == "verified"
 

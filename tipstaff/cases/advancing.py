@@ -16,7 +16,7 @@ from django.db.models.base import ModelState
 
 from tipstaff.accounts import contracts
 from tipstaff.accounts.models import Customer, Service
-from tipstaff.cases import dues, effects, knowing, writing
+from tipstaff.cases import asked_for, dues, effects, knowing, writing
 from tipstaff.cases.facts import Facts
 from tipstaff.cases.knowing import Running
 from tipstaff.cases.lifecycle import Decision, NoRule, decide
@@ -38,7 +38,7 @@ SHOWN = frozenset({"acknowledge", "resolve", "quiet", "dispute", "warning", "eme
 #: What a decision reads or writes; anything else of a case is read when somebody asks for it.
 _OF_CASE = (
     "id", "customer_id", "service_id", *writing.COLUMNS, "category", "clause", "severity", "edition_id", "brand", "headline",
-    "parent_id", "owner_id", "fault", "seen_at", "desk_due_at", "last_event_at",
+    "parent_id", "owner_id", *asked_for.FACTS, "seen_at", "desk_due_at", "last_event_at",
 )  # fmt: skip
 _OF_CUSTOMER = ("id", "contract", "protected_class", "parent_id")
 _OF_SERVICE = ("id", "protected_class")
@@ -199,7 +199,7 @@ def _set(
     changed = state is not facts.state
     case.state = state
     if rule.person:
-        case.needs_person = rule.person
+        case.needs_person = decision.person
     elif changed or facts.state is State.TRIAGE:
         case.needs_person = ""
     if changed or rule.person:

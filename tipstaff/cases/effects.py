@@ -169,9 +169,14 @@ def strike(work: Sequence[Given]) -> None:
     rows = [
         Strike(customer_id=given.case.customer_id, case=given.case, weight=weight, at=given.now)
         for given in work
-        if given.case.pk not in has_one and (weight := facts.strike_weight(given.facts, given.case.fault, given.case.ticketed_at))
+        if given.case.pk not in has_one and (weight := facts.strike_weight(given.facts, _fault(given), given.case.ticketed_at))
     ]
     Strike.objects.bulk_create(rows, batch_size=1000)
+
+
+def _fault(given: Given) -> str:
+    """As a person stated it, else as the edition presumes it."""
+    return given.case.fault or given.facts.category.presumed.get("fault", "")
 
 
 def propose_termination(given: Given) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from tipstaff.cases.asked_for import Asked
 from tipstaff.cases.states import State
 from tipstaff.policy import ladder
 from tipstaff.policy.edition import Category, Edition, Handling, Role, Severity, Trigger
@@ -51,6 +52,8 @@ class Facts:
     earlier_breach: bool = False  # the customer was told before about this kind
     contract: timedelta | None = None
     ticketed_at: datetime | None = None
+    lacking: tuple[Asked, ...] = ()  # what the policy asks for before a restriction, and is missing
+    unproven: tuple[Asked, ...] = ()  # the same before a fix is accepted
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -90,6 +93,16 @@ def speech_undecided(facts: Facts) -> bool:
 def unreviewed(facts: Facts) -> bool:
     """What fits no clause needs a second reviewer first."""
     return has(facts, Handling.SECOND_REVIEWER) and not facts.second_review
+
+
+def lacking(facts: Facts) -> bool:
+    """Something that the policy asks for before a restriction is not on record."""
+    return bool(facts.lacking)
+
+
+def unproven(facts: Facts) -> bool:
+    """Something that the policy asks for before a fix is accepted is not on record."""
+    return bool(facts.unproven)
 
 
 def first_notice(facts: Facts) -> bool:
@@ -166,8 +179,9 @@ def restricted(facts: Facts) -> bool:
 
 
 def restricted_first(facts: Facts) -> bool:
-    """The ladder's rungs follow one another, and nothing has been restricted yet."""
-    return facts.edition.ladder.ordered and facts.state is not State.DISCONNECTED
+    """The ladder's rungs follow one another, nothing has been restricted yet, and the category is no matter for ending at once."""
+    ordered = facts.edition.ladder.ordered and not has(facts, Handling.TERMINATION_REVIEW)
+    return ordered and facts.state is not State.DISCONNECTED
 
 
 def warned(facts: Facts) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from tipstaff.cases import asked_for
 from tipstaff.cases.facts import Facts
 from tipstaff.cases.models import Case
 from tipstaff.cases.opening import contract_time
@@ -94,7 +95,7 @@ def facts_of(case: Case, known: Known, now: datetime, given: Mapping[str, Any], 
     edition = known.editions[case.edition_id]
     clocks = known.clocks.get(case.pk, ())
     running = frozenset(clock.kind for clock in clocks if clock.pause is None and clock.kind != fires)
-    said = known.rows["statements"].get(case.pk) or (None, None, False)
+    said = known.rows["statements"].get(case.pk) or (None, None, False, False)
     restricted_since, measures = known.rows["measures"].get(case.pk) or (None, 0)
     looked_since = restricted_since or case.fix_claimed_at
     retest, retested_at = known.rows["retests"].get(case.pk) or ("", None)
@@ -128,6 +129,10 @@ def facts_of(case: Case, known: Known, now: datetime, given: Mapping[str, Any], 
         "ticketed_at": case.ticketed_at,
     }
     kind = edition.categories[case.category]
+    stated = {code: getattr(case, code) for code in asked_for.FACTS}
+    points = rulings | asked_for.proven(court_order=bool(court_order), prevented=bool(said[3]), looked=str(values["retest"]))
+    values["lacking"] = asked_for.before_restricting(edition, case.category, stated, points)
+    values["unproven"] = asked_for.before_resolved(kind, points)
     return Facts(State(case.state), edition, kind, case.severity, **{**values, **given})
 
 
@@ -150,14 +155,16 @@ def _statement(asked: Mapping[str, str]) -> str:
 
 #: Name → what it says of a case ``c``. The first column is null where there is nothing.
 _COLUMNS = {
-    "proofs": ("triggers",), "statements": ("last", "fixed", "heard"), "measures": ("since", "many"), "retests": ("outcome", "at"),
+    "proofs": ("triggers",), "statements": ("last", "fixed", "heard", "prevented"),
+    "measures": ("since", "many"), "retests": ("outcome", "at"),
     "rulings": ("kinds",), "speech": ("verdict", "court_order"), "approvals": ("yes",), "told": ("yes",), "contact": ("yes",),
     "earlier": ("yes",), "held": ("yes",),
 }  # fmt: skip
 _ALWAYS = {
     "proofs": "SELECT array_agg(trigger) FROM cases_proof WHERE case_id = c.id AND withdrawn_at IS NULL",
     "statements": """SELECT max(at), max(at) FILTER (WHERE kind = 'fix'),
-                     coalesce(bool_or(kind = 'dispute' AND answer <> ''), false) FROM cases_statement WHERE case_id = c.id""",
+                     coalesce(bool_or(kind = 'dispute' AND answer <> ''), false),
+                     coalesce(bool_or(prevention <> ''), false) FROM cases_statement WHERE case_id = c.id""",
     # Since when something stands; where everything failed, since that was decided.
     "measures": """SELECT coalesce(min(coalesce(in_force_at, decided_at)) FILTER (WHERE state NOT IN ('failed', 'refused')),
                        max(decided_at)), count(*) FILTER (WHERE state NOT IN ('failed', 'refused'))

@@ -5,70 +5,29 @@ nothing else assigns a state. Durations, guards and switches come from the editi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
 
 from tipstaff.cases import facts as f
-from tipstaff.cases.facts import Ask, Facts
-from tipstaff.cases.states import CLOSED, COMPLIANT, OPEN, TURN, Duty, Effect, Event, State
+from tipstaff.cases.facts import Facts
+from tipstaff.cases.rules import (
+    BACK,
+    CUSTOMER,
+    EVERYBODY,
+    REPORTER,
+    SAME,
+    UNPROVEN,
+    Decision,
+    NoRule,
+    Rule,
+    barred,
+    handed_back,
+    lacking,
+    said,
+    time_is_over,
+)
+from tipstaff.cases.states import CLOSED, COMPLIANT, OPEN, Duty, Effect, Event, State
 from tipstaff.kernel.errors import Refused
 from tipstaff.policy import ladder
 from tipstaff.policy.edition import Trigger
-
-
-class To(Enum):
-    """Where a rule leads when it is no state by name."""
-
-    SAME = "stays"
-    BACK = "where the appeal came from"
-
-
-SAME, BACK = To.SAME, To.BACK
-CUSTOMER, REPORTER = ("customer", "reseller"), ("reporter",)
-EVERYBODY = (*CUSTOMER, *REPORTER)
-Notices = tuple[tuple[Duty, tuple[str, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One line of the table. ``only``: all must hold; ``unless``: none may. ``refused``: the act is not open, and why."""
-
-    text: str
-    when: tuple[State, ...]
-    event: Event
-    to: State | To = SAME
-    only: tuple[Ask, ...] = ()
-    unless: tuple[Ask, ...] = ()
-    step: str = ""  # the ladder's rung in whose name it happens; 'restrict': the restricting rung that is open
-    proof: Trigger | None = None
-    start: tuple[str, ...] = ()  # clocks; 'customer': acknowledge, resolve and their reminders
-    notices: Notices = ()
-    effects: tuple[Effect, ...] = ()
-    person: str = ""  # why a person must look
-    refused: str = ""
-
-    @property
-    def guarded(self) -> bool:
-        return bool(self.only or self.unless)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What follows: the new state and everything that goes with it."""
-
-    rule: Rule
-    state: State
-    clause: str
-
-    @property
-    def turn(self) -> str:
-        """Whose turn it is then."""
-        return "us" if self.rule.person else TURN[self.state]
-
-
-class NoRule(Refused):
-    """The lifecycle says nothing about this event in this state."""
-
 
 S, E, D, X = State, Event, Duty, Effect
 LIVE = (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.DISPUTED, S.FIX_CLAIMED)
@@ -84,65 +43,6 @@ _FAILED = (S.ACKNOWLEDGED, S.NOT_ADEQUATE)
 _REPEATABLE = (S.TICKETED, S.ACKNOWLEDGED, S.RECONNECTED)
 
 
-def _time_is_over(when: tuple[State, ...], event: Event, proof: Trigger, what: str) -> tuple[Rule, ...]:
-    """What follows when the customer's time ran out, or the same came again: who goes first, then what the ladder says."""
-
-    def person(ask: Ask, why: str, proven: Trigger | None = None) -> Rule:
-        return Rule(f"{what}: {why}", when, event, only=(ask,), proof=proven, person=f"{what}; {why}")
-
-    return (
-        Rule(f"{what}, but it is advice: it ends with its finding", when, event, only=(f.advice_only,)),
-        person(f.stops_at_notice, "the case stops at notice until its own procedure decides"),
-        person(f.unheard, "nobody knows that the customer was reached, and silence proves nothing: a person confirms or tells"),
-        person(f.by_hand_only, "a protected class or the contract forbids that anything happens by itself", proof),
-        person(f.speech_undecided, "the speech gate has not been passed", proof),
-        person(f.unreviewed, "a second reviewer has not agreed that it is a breach", proof),
-        person(f.first_notice, "a kind that is told first and counts when it comes again"),
-        Rule(
-            f"{what}: the policy restricts",
-            when,
-            event,
-            S.DISCONNECT_PENDING,
-            only=(f.ladder_says(proof),),
-            step="restrict",
-            proof=proof,
-            start=("warning",),
-            notices=((D.FINAL_WARNING, CUSTOMER),),
-            effects=(X.PROPOSE,),
-        ),
-        Rule(f"{what}: the policy may restrict, a person decides", when, event, proof=proof,
-        person=f"{what}; the policy leaves the next step to a person"),
-    )  # fmt: skip
-
-
-def _handed_back(when: tuple[State, ...], event: Event, what: str, *only: Ask) -> tuple[Rule, ...]:
-    """A fix that does not hold goes back to the customer once; the second time the ladder says what follows."""
-    inadequate = Trigger.INADEQUATE
-    stops = (f.stops_at_notice, f.advice_only, f.by_hand_only, f.speech_undecided, f.unreviewed, f.first_notice)
-    return (
-        Rule(f"{what}: back to the customer, once", when, event, S.NOT_ADEQUATE, only=only, unless=(f.handed_back,),
-             start=("resolve",), notices=((D.NOT_ADEQUATE, CUSTOMER),), effects=(X.RETURN,)),
-        Rule(f"{what} again: the policy restricts", when, event, S.DISCONNECT_PENDING, only=(*only, f.ladder_says(inadequate)),
-             unless=stops, step="restrict", proof=inadequate, start=("warning",), notices=((D.FINAL_WARNING, CUSTOMER),),
-             effects=(X.PROPOSE,)),
-        Rule(f"{what} again: a person decides", when, event, S.NOT_ADEQUATE, only=only, proof=inadequate,
-             notices=((D.NOT_ADEQUATE, CUSTOMER),), person=f"{what} again; the next step is a person's"),
-    )  # fmt: skip
-
-
-def _barred(event: Event, when: tuple[State, ...]) -> tuple[Rule, ...]:
-    """What keeps even a person from restricting."""
-
-    def no(ask: Ask, why: str) -> Rule:
-        return Rule(f"no restriction: {why}", when, event, only=(ask,), refused=why)
-
-    return (
-        no(f.stops_at_notice, "a copyright case stops at notice until its own procedure decides"),
-        no(f.speech_undecided, "the speech gate has not been passed; in doubt nothing is restricted without a court order"),
-        no(f.unreviewed, "a second reviewer must agree first that it is a breach"),
-    )
-
-
 RULES: tuple[Rule, ...] = (
     # ---- TRIAGE
     Rule("a person or rule classifies", (S.TRIAGE,), E.CLASSIFIED, S.TICKETED, step="ticket", start=("customer",),
@@ -154,7 +54,7 @@ RULES: tuple[Rule, ...] = (
     Rule("sealed, and the report was false", (S.RESTRICTED_CASE,), E.REPORT_FALSE, S.CLOSED_FALSE, effects=(X.LIFT_ALL,
          X.WITHDRAW)),
     Rule("sealed, and dealt with", (S.RESTRICTED_CASE,), E.FIX_ACCEPTED, S.RESOLVED),
-    *_barred(E.EMERGENCY, UNRESTRICTED),
+    *barred(E.EMERGENCY, UNRESTRICTED),
     Rule("a live attack is blocked at once although the customer disputes", (S.DISPUTED,), E.EMERGENCY, S.EMERGENCY_BLOCK,
          only=(f.immediate_allowed,), step="restrict", start=("customer", "emergency"), notices=((D.EMERGENCY, CUSTOMER),),
          effects=(X.RESUME,), person="a dispute is undecided: look at it beside the emergency block"),
@@ -198,8 +98,8 @@ RULES: tuple[Rule, ...] = (
     Rule("the customer gets in touch", tuple(s for s in WORKABLE if s is not S.TRIAGE), E.CONTACTED),
     # ---- FIX_CLAIMED
     Rule("the retest finds it fixed: the quiet period decides", (S.FIX_CLAIMED,), E.RETEST_OK),
-    *_handed_back((S.FIX_CLAIMED,), E.RETEST_STILL, "the retest still finds it"),
-    *_handed_back((S.FIX_CLAIMED, S.ACKNOWLEDGED), E.FIX_NOT_ADEQUATE, "the desk finds it not adequate"),
+    *handed_back((S.FIX_CLAIMED,), E.RETEST_STILL, "the retest still finds it"),
+    *handed_back((S.FIX_CLAIMED, S.ACKNOWLEDGED), E.FIX_NOT_ADEQUATE, "the desk finds it not adequate"),
     Rule("the retest cannot tell: a person, or the quiet period", (S.FIX_CLAIMED,), E.RETEST_UNCLEAR),
     Rule("fixed: it may be restored", (S.EMERGENCY_BLOCK, S.DISCONNECT_PENDING, S.DISCONNECTED, S.TERMINATION_PENDING), E.RETEST_OK,
          person="a retest finds it fixed: restore"),
@@ -207,11 +107,15 @@ RULES: tuple[Rule, ...] = (
          S.DISCONNECTED, S.TERMINATION_PENDING}), E.RETEST_OK),
     Rule("a retest elsewhere is kept", tuple(s for s in OPEN if s is not S.FIX_CLAIMED), E.RETEST_STILL),
     Rule("a retest elsewhere is kept", tuple(s for s in OPEN if s is not S.FIX_CLAIMED), E.RETEST_UNCLEAR),
-    *_handed_back((S.FIX_CLAIMED,), E.QUIET_OVER, "seen again in the quiet period", f.not_quiet),
+    *handed_back((S.FIX_CLAIMED,), E.QUIET_OVER, "seen again in the quiet period", f.not_quiet),
     Rule("quiet, but no retest could confirm it: a person looks", (S.FIX_CLAIMED,), E.QUIET_OVER, only=(f.untested,),
          person="the quiet period is over, and no retest has confirmed the fix"),
+    Rule("quiet, but what proves the fix is not on record: a person looks", (S.FIX_CLAIMED,), E.QUIET_OVER, only=(f.unproven,),
+         person="the quiet period is over; before the fix counts the policy asks for this: {unproven}"),
     Rule("quiet: resolved", (S.FIX_CLAIMED,), E.QUIET_OVER, S.RESOLVED, effects=(X.STRIKE, X.LIFT_ALL),
          notices=((D.RESOLVED, EVERYBODY),)),
+    Rule("what proves the fix is not on record", (S.TICKETED, S.ACKNOWLEDGED, S.FIX_CLAIMED, S.NOT_ADEQUATE, S.DISPUTED,
+         S.EMERGENCY_BLOCK, S.DISCONNECT_PENDING, S.RECONNECTED), E.FIX_ACCEPTED, only=(f.unproven,), refused=UNPROVEN),
     Rule("the desk accepts the fix", (S.TICKETED, S.ACKNOWLEDGED, S.FIX_CLAIMED, S.NOT_ADEQUATE, S.DISPUTED, S.EMERGENCY_BLOCK,
          S.DISCONNECT_PENDING, S.RECONNECTED), E.FIX_ACCEPTED, S.RESOLVED, effects=(X.STRIKE, X.LIFT_ALL, X.WITHDRAW),
          notices=((D.RESOLVED, EVERYBODY),)),
@@ -232,6 +136,7 @@ RULES: tuple[Rule, ...] = (
          effects=(X.LIFT_ALL, X.WITHDRAW, X.REPORTER_WRONG, X.CREDIT), notices=((D.CLOSED, EVERYBODY),)),
     Rule("a false report: no strike", WORKABLE, E.REPORT_FALSE, S.CLOSED_FALSE,
          effects=(X.LIFT_ALL, X.WITHDRAW, X.REPORTER_WRONG, X.CREDIT), notices=((D.CLOSED, EVERYBODY),)),
+    lacking(E.DISPUTE_REJECTED, (S.DISPUTED,)),
     Rule("the dispute is rejected: the customer's time goes on", (S.DISPUTED,), E.DISPUTE_REJECTED, S.ACKNOWLEDGED,
          start=("resolve",),
          effects=(X.RESUME,), notices=((D.DISPUTE_REJECTED, CUSTOMER),)),
@@ -241,11 +146,11 @@ RULES: tuple[Rule, ...] = (
     Rule("no restriction while a dispute is undecided", (S.DISPUTED,), E.RESOLVE_DUE,
          person="the time is over while a dispute is undecided"),
     # ---- to DISCONNECT_PENDING: three proofs, each its own
-    *_time_is_over(_DISREGARD, E.RESOLVE_DUE, Trigger.DISREGARDED, "the time to resolve is over without a word"),
-    *_time_is_over(_FAILED, E.RESOLVE_DUE, Trigger.INADEQUATE, "the time to resolve is over and it is not solved"),
-    *_time_is_over(_REPEATABLE, E.REPEAT_FOUND, Trigger.REPEATED, "the same again within the time of a repeat"),
-    *_time_is_over((S.TICKETED,), E.SILENCE_CONFIRMED, Trigger.DISREGARDED, "a person confirms that silence counts"),
-    *_barred(E.RESTRICTION_ASKED, (*LIVE, S.RECONNECTED, S.EMERGENCY_BLOCK, S.DISCONNECT_PENDING)),
+    *time_is_over(_DISREGARD, E.RESOLVE_DUE, Trigger.DISREGARDED, "the time to resolve is over without a word"),
+    *time_is_over(_FAILED, E.RESOLVE_DUE, Trigger.INADEQUATE, "the time to resolve is over and it is not solved"),
+    *time_is_over(_REPEATABLE, E.REPEAT_FOUND, Trigger.REPEATED, "the same again within the time of a repeat"),
+    *time_is_over((S.TICKETED,), E.SILENCE_CONFIRMED, Trigger.DISREGARDED, "a person confirms that silence counts"),
+    *barred(E.RESTRICTION_ASKED, (*LIVE, S.RECONNECTED, S.EMERGENCY_BLOCK, S.DISCONNECT_PENDING)),
     Rule("no restriction while a dispute is undecided", (S.DISPUTED,), E.RESTRICTION_ASKED, unless=(f.immediate_allowed,),
          refused="decide the dispute first"),
     Rule("not before the customer's time is over", (*LIVE, S.RECONNECTED), E.RESTRICTION_ASKED, only=(f.too_early,),
@@ -261,14 +166,19 @@ RULES: tuple[Rule, ...] = (
          start=("warning",), notices=((D.FINAL_WARNING, CUSTOMER),)),
     Rule("the ladder's proofs are missing", (*LIVE, S.RECONNECTED, S.EMERGENCY_BLOCK), E.RESTRICTION_ASKED,
          refused="the policy asks for a proof first: disregarded, inadequate or repeated"),
+    lacking(E.RESTRICTION_ASKED, (S.DISCONNECTED, S.RESTRICTED_CASE)),
     Rule("another measure is asked for", (S.DISCONNECT_PENDING, S.DISCONNECTED, S.RESTRICTED_CASE), E.RESTRICTION_ASKED,
          step="restrict"),
     # ---- DISCONNECT_PENDING → DISCONNECTED
+    lacking(E.RESTRICTION_APPROVED, (S.DISCONNECT_PENDING, S.DISCONNECTED, S.EMERGENCY_BLOCK, S.RESTRICTED_CASE)),
     Rule("approved, the final warning still runs", (S.DISCONNECT_PENDING,), E.RESTRICTION_APPROVED, only=(f.warned,),
          unless=(f.asked_at_once,)),
     Rule("approved: carried out", (S.DISCONNECT_PENDING, S.DISCONNECTED, S.EMERGENCY_BLOCK, S.RESTRICTED_CASE),
          E.RESTRICTION_APPROVED, step="restrict",
          effects=(X.EXECUTE,)),
+    Rule("the final warning is over, and what the policy asks for first is missing: a person gives it, and decides",
+         (S.DISCONNECT_PENDING,), E.WARNING_OVER, only=(f.lacking,),
+         person="the final warning is over, a restriction waits for approval, and the policy asks for this first: {lacking}"),
     Rule("the final warning is over and approval is there: carried out", (S.DISCONNECT_PENDING,), E.WARNING_OVER,
          only=(f.approved,),
          step="restrict", effects=(X.EXECUTE,)),
@@ -282,6 +192,7 @@ RULES: tuple[Rule, ...] = (
     Rule("a further measure is in force", tuple(s for s in State if s not in {S.DISCONNECT_PENDING, S.EMERGENCY_BLOCK}),
          E.EXECUTED),
     # ---- EMERGENCY_BLOCK
+    lacking(E.EMERGENCY_CONFIRMED, (S.EMERGENCY_BLOCK,)),
     Rule("a second person confirms: it stays", (S.EMERGENCY_BLOCK,), E.EMERGENCY_CONFIRMED, S.DISCONNECTED, step="restrict",
          start=("second",), notices=((D.STATEMENT_OF_REASONS, CUSTOMER),)),
     Rule("no confirmation while an appeal is undecided", (S.APPEAL,), E.EMERGENCY_CONFIRMED,
@@ -309,18 +220,20 @@ RULES: tuple[Rule, ...] = (
          notices=((D.RESOLVED, EVERYBODY),)),
     # ---- termination: both failures, two people, final notice, data window
     Rule("the second timer is over: neither addressed nor resolved", (S.DISCONNECTED,), E.SECOND_DUE, S.TERMINATION_PENDING,
-         only=(f.ladder_terminates(),), unless=(f.by_hand_only, f.unheard), step="terminate", start=("final_notice",),
+         only=(f.ladder_terminates(),), unless=(f.by_hand_only, f.unheard, f.lacking), step="terminate", start=("final_notice",),
          notices=((D.TERMINATION_NOTICE, CUSTOMER),), effects=(X.PROPOSE_TERMINATION,)),
     Rule("the second timer is over: a person decides", (S.DISCONNECTED,), E.SECOND_DUE,
          person="the second timer is over; the next step is a person's"),
     Rule("the second timer still runs", (S.DISCONNECTED,), E.TERMINATION_ASKED, only=(f.second_runs,),
          refused="the second timer still runs"),
+    lacking(E.TERMINATION_ASKED, (S.DISCONNECTED, S.DISCONNECT_PENDING, *LIVE)),
     Rule("asked by a person: final notice, two people", (S.DISCONNECTED, S.DISCONNECT_PENDING, *LIVE), E.TERMINATION_ASKED,
          S.TERMINATION_PENDING, only=(f.ladder_terminates(Trigger.DECISION),), unless=(f.stops_at_notice, f.speech_undecided,
          f.unreviewed, f.restricted_first),
          step="terminate", start=("final_notice",), notices=((D.TERMINATION_NOTICE, CUSTOMER),), effects=(X.PROPOSE_TERMINATION,)),
     Rule("the rung is not open", (S.DISCONNECTED, S.DISCONNECT_PENDING, *LIVE), E.TERMINATION_ASKED,
          refused="the policy ends a service only after a restriction, when the matter was neither addressed nor resolved"),
+    lacking(E.TERMINATION_AT_ONCE, (*LIVE, S.TRIAGE, S.EMERGENCY_BLOCK, S.DISCONNECT_PENDING, S.DISCONNECTED, S.RECONNECTED)),
     Rule("without notice: two people and the reason, never by itself", (*LIVE, S.TRIAGE, S.EMERGENCY_BLOCK, S.DISCONNECT_PENDING,
          S.DISCONNECTED, S.RECONNECTED), E.TERMINATION_AT_ONCE, S.TERMINATION_PENDING, unless=(f.stops_at_notice,
          f.speech_undecided),
@@ -329,6 +242,7 @@ RULES: tuple[Rule, ...] = (
          refused="the speech gate or the category's own procedure comes first"),
     Rule("the final notice still runs", (S.TERMINATION_PENDING,), E.TERMINATION_CONFIRMED, only=(f.notice_runs,),
          refused="the final notice still runs"),
+    lacking(E.TERMINATION_CONFIRMED, (S.TERMINATION_PENDING,)),
     Rule("two people: terminated", (S.TERMINATION_PENDING,), E.TERMINATION_CONFIRMED, S.TERMINATED, step="terminate",
          start=("data_window",), effects=(X.TERMINATE, X.STRIKE, X.REFUSE_LIST), notices=((D.TERMINATED, CUSTOMER), (D.CLOSED,
          REPORTER))),
@@ -384,8 +298,8 @@ def decide(facts: Facts, event: Event, rules: Sequence[Rule] = RULES) -> Decisio
     for rule in rules:
         if rule.event is event and facts.state in rule.when and _fits(rule, facts):
             if rule.refused:
-                raise Refused(rule.refused)
-            return Decision(rule, _target(rule, facts), clause_of(rule, facts))
+                raise Refused(said(rule.refused, facts))
+            return Decision(rule, _target(rule, facts), clause_of(rule, facts), said(rule.person, facts))
     raise NoRule(f"this is not open while the case is {facts.state}: {event}")
 
 

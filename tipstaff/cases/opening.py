@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tipstaff.accounts.inventory import LONGEST_NOTICE
+from tipstaff.cases import asked_for
 from tipstaff.policy import deadlines
 from tipstaff.policy.clauses import conduct_breaches
 from tipstaff.policy.edition import Category, Edition, Opening
@@ -105,9 +106,9 @@ def _doubts(entry: Category, edition: Edition, at_event: Edition | None, evidenc
         ("protected", evidence.protected),
         ("at_event", not (at_event and conduct_breaches(at_event, entry.code))),
     )
-    missing = [code for code in entry.required_facts if edition.facts[code].before == "ticket" and code not in evidence.facts]
+    missing = asked_for.before_ticket(edition, entry.code, dict.fromkeys(evidence.facts, "known"))
     return [DOUBTS[name] for name, failed in checks if failed] + [
-        f"the fact {fact} is required before a ticket" for fact in missing
+        f"the fact {fact.code} is required before a ticket" for fact in missing
     ]
 
 

@@ -6,8 +6,9 @@ from typing import Any
 from django.db import transaction
 
 from tipstaff.audit.services import record
-from tipstaff.cases import people
+from tipstaff.cases import people, rules, stating
 from tipstaff.cases.advancing import Act, advance
+from tipstaff.cases.asked_for import titles
 from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.models import Case, JournalEntry, Ruling, Statement
 from tipstaff.cases.states import Event
@@ -103,6 +104,9 @@ def agree(*, ruling: int, by: str, now: datetime) -> Ruling:
     if row is None:
         raise NotFound(f"there is no ruling {ruling}")
     people.require(by, Role.ANALYST)
+    missing = stating.before_restricting(locked(row.case_id))
+    if missing:  # a second reviewer finds a breach, which takes what the policy wants to be known first
+        raise Refused(rules.MISSING.replace("{lacking}", titles(missing)))
     second(row, by=by, now=now, text=f"agrees with {row.by}: {row.reason}")
     record(by=by, action="case.second_review", subject=f"case:{row.case_id}", now=now, ruling=row.pk)
     return row

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from tipstaff.audit.services import record
-from tipstaff.cases import effects, measures, people, resolution, suggesting
+from tipstaff.cases import effects, measures, people, resolution, stating, suggesting
 from tipstaff.cases.advancing import Act, advance
 from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.models import Approval, Case, Measure, Proof
@@ -145,13 +145,14 @@ def emergency(*, case: int, kind: str, scope: str, target: str, reason: str, by:
     if not SHORTEST <= lasts <= min(LONGEST, edition.timers.emergency_block):
         raise InputError(Problem("hours", f"{hours} is out of range", f"1 to {edition.timers.emergency_block // SHORTEST}"))
     until = {"emergency": now + lasts}
-    advance(Act(case, Event.EMERGENCY, reason.strip(), until=until, detail={"target": target.strip()}), by=by, now=now)
+    done = advance(Act(case, Event.EMERGENCY, reason.strip(), until=until, detail={"target": target.strip()}), by=by, now=now)
     measure = Measure.objects.create(
         case=found, service_id=found.service_id, kind=kind, scope=scope, target=target.strip(), step=step.code, clause=step.clause,
         reason=reason.strip(), decided_by=by, decided_at=now, expires_at=now + lasts, emergency=True,
     )  # fmt: skip
     text = f"emergency block: {kind} of {measure.target} until {measure.expires_at:%Y-%m-%d %H:%M} UTC: {measure.reason}"
     journal(case=found, kind="measure", text=text, by=by, now=now, internal=False, measure=measure.pk)
+    stating.owe(found, done.facts.lacking, by=by, now=now)
     record(by=by, action="case.emergency_block", subject=f"case:{case}", reason=reason.strip(), now=now, measure=measure.pk)
     return measure
 

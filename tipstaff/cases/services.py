@@ -7,8 +7,9 @@ from django.db import transaction
 
 from tipstaff.accounts.models import Customer, Service, StaffMember
 from tipstaff.accounts.queries import brand_of
-from tipstaff.cases import letters, measures, openings, people, undoing
+from tipstaff.cases import asked_for, letters, measures, openings, people, stating, undoing
 from tipstaff.cases.advancing import UNDO_TIME, Act, advance
+from tipstaff.cases.asked_for import FACTS
 from tipstaff.cases.grouping import group_key
 from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.models import Case, CaseLink, JournalEntry
@@ -19,7 +20,6 @@ from tipstaff.policy import deadlines
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition, Role
 
-FACTS = ("harmed_party", "surface", "mode", "medium", "third_party_rule", "jurisdiction", "statute", "actor", "fault")
 #: How a person may end a case, and the event that the table decides by.
 ENDINGS = {
     "RESOLVED": Event.FIX_ACCEPTED,
@@ -108,6 +108,7 @@ def set_facts(*, case: int, facts: Mapping[str, str], by: str, now: datetime) ->
         found.save(update_fields=list(changed))
         text = "; ".join(f"{edition.facts[code].title}: {value or 'not known'}" for code, value in changed.items())
         journal(case=found, kind="fact", text=text, by=by, now=now, facts=changed)
+        stating.settle(found)
     return found
 
 
@@ -172,14 +173,10 @@ def _desk_due(edition: Edition, category: str, created_at: datetime) -> datetime
 
 
 def _ticket(case: Case, edition: Edition, by: str, now: datetime) -> None:
-    entry = edition.categories[case.category]
-    missing = [
-        edition.facts[code].title
-        for code in entry.required_facts
-        if edition.facts[code].before == "ticket" and not getattr(case, code)
-    ]
+    stated = {code: getattr(case, code) for code in FACTS}
+    missing = asked_for.before_ticket(edition, case.category, stated)
     if missing:
-        raise Refused("before a ticket the policy requires: " + ", ".join(missing))
+        raise Refused("before a ticket the policy requires: " + asked_for.titles(missing))
     act = Act(case.pk, Event.CLASSIFIED, until=openings.inside_parent(case, edition, now))
     advance(act, by=by, now=now)
     case.refresh_from_db()

@@ -40,7 +40,13 @@ def past(*happenings, **more):
     flat = [one for item in happenings for one in (item if isinstance(item, list) else [item])]
     opened = Happening(NOW, Kind.OPENED)
     ordered = tuple(sorted([opened, *flat], key=lambda one: (one.at, one.kind)))
-    usual = {"told": Told(timedelta(0)), "doubts": (), "suggested": "block", "category": "intrusion"}
+    usual = {
+        "told": Told(timedelta(0)),
+        "doubts": (),
+        "suggested": "block",
+        "category": "intrusion",
+        "facts": frozenset({"actor", "fault"}),
+    }  # what the policy wants before a restriction
     return Past(1, 7, opened_at=NOW, happenings=ordered, **{**usual, **more})
 
 

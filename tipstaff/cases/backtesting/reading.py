@@ -11,7 +11,7 @@ from django.db import connection
 from tipstaff.accounts import contracts
 from tipstaff.accounts.models import Contact, ContractTerms
 from tipstaff.audit.models import Entry
-from tipstaff.cases import knowing, suggesting
+from tipstaff.cases import asked_for, knowing, suggesting
 from tipstaff.cases.backtesting.past import Happening, Kind, Past, Told
 from tipstaff.cases.backtesting.ranks import Ranks
 from tipstaff.cases.facts import Facts
@@ -34,7 +34,6 @@ from tipstaff.cases.states import Event, State
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.policy.edition import Edition
 
-FACTS = ("harmed_party", "surface", "mode", "medium", "third_party_rule", "jurisdiction", "statute", "actor", "fault")
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 SET_APART = ("split_from", "merged")
 UNDONE = "closing undone"
@@ -216,7 +215,7 @@ def _past(case: Case, edition: Edition, known: _Known) -> Past:
         opened_at=case.opened_at, doubts=_doubts(journal),
         happenings=tuple(sorted(_happenings(case, known), key=lambda one: (one.at, one.kind))),
         told=Told(after, known.unreachable.get(case.customer_id, ())), fault=case.fault,
-        facts=frozenset(name for name in FACTS if getattr(case, name)), by_hand_only=knowing.by_hand_only(case),
+        facts=_established(case, known), by_hand_only=knowing.by_hand_only(case),
         contract=contract_time(case.customer.contract), terms_of_today=case.customer_id not in known.agreed,
         earlier_breach_at=known.earlier.get(case.pk),
         continues_at=known.continues.get(case.pk),
@@ -225,6 +224,14 @@ def _past(case: Case, edition: Edition, known: _Known) -> Past:
         suggested=_suggested(case, edition, known), enforced_after=min(ran, default=timedelta()),
         enforcement_failed=bool(measures) and not ran,
     )  # fmt: skip
+
+
+def _established(case: Case, known: _Known) -> frozenset[str]:
+    """Typed facts, and what else the policy asks for, as far as people put them on record."""
+    facts = {name for name in asked_for.FACTS if getattr(case, name)}
+    points = {row.kind for row in known.of("rulings", case.pk)} & set(asked_for.POINTS)
+    prevented = any(row.prevention for row in known.of("statements", case.pk))
+    return frozenset(facts | points) | asked_for.proven(prevented=prevented)
 
 
 def _suggested(case: Case, edition: Edition, known: _Known) -> str:

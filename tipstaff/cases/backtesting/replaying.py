@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tipstaff.cases import dues, facts, lifecycle
+from tipstaff.cases import asked_for, dues, facts, lifecycle
 from tipstaff.cases.backtesting.past import Happening, Kind, Lived, Past, Step
 from tipstaff.cases.backtesting.standing import Running, Standing
 from tipstaff.cases.facts import MILD, Facts
@@ -19,7 +19,7 @@ from tipstaff.cases.lifecycle import Decision, Rule, decide
 from tipstaff.cases.opening import DOUBTS, Beginning, begin, evidence_of
 from tipstaff.cases.states import CLOCKS, ENDED, PAUSABLE, Effect, Event, State, family
 from tipstaff.kernel.errors import Refused
-from tipstaff.policy import clauses, deadlines, ladder
+from tipstaff.policy import deadlines, ladder
 from tipstaff.policy.edition import Edition
 
 _RULES: Mapping[Event, list[Rule]] = defaultdict(list)
@@ -217,8 +217,7 @@ class _World(Standing):
 
     def _lacking(self) -> str:
         """Why nobody could have put the case to the customer: a fact that the edition asks for first."""
-        known = dict.fromkeys(self.past.facts, "known")
-        missing = clauses.missing_facts(self.edition, self.category.code, known, before="ticket")
+        missing = asked_for.before_ticket(self.edition, self.category.code, dict.fromkeys(self.past.facts, "known"))
         return f"before a ticket the policy requires: {', '.join(fact.title for fact in missing)}" if missing else ""
 
     def _may_approve(self, one: Happening) -> str:
@@ -239,7 +238,7 @@ class _World(Standing):
     # ---- the table
 
     def _decide(self, event: Event, *, one: Happening | None = None, given: Mapping[str, Any] | None = None) -> None:
-        known = self.facts(given or {})
+        known = self.facts({**self._missing(one), **(given or {})})
         try:
             decision = decide(known, event, _RULES[event])
         except Refused as refused:
@@ -252,6 +251,15 @@ class _World(Standing):
             self._effect(effect, known)
         if before is State.APPEAL and self.state is not State.APPEAL:
             self._catch_up()
+
+    def _missing(self, one: Happening | None) -> dict[str, Any]:
+        """What time alone would have lacked under this edition; a person is asked for it in the form of the decision."""
+        if one is not None and one.by_person:
+            return {}
+        stated = dict.fromkeys(self.past.facts & set(asked_for.FACTS), "known")
+        points = self.past.facts | asked_for.proven(court_order=self.court_order, looked=self.retest[0] if self.retest else "")
+        return {"lacking": asked_for.before_restricting(self.edition, self.category.code, stated, points),
+                "unproven": asked_for.before_resolved(self.category, points)}  # fmt: skip
 
     def _carry(self, event: Event, decision: Decision, known: Facts, one: Happening | None) -> None:
         rule, before = decision.rule, self.state
@@ -269,7 +277,7 @@ class _World(Standing):
             self.proposal, self.approved = one.detail["kind"], False
         if event is Event.RESTRICTION_APPROVED:
             self.approved = True
-        self.steps.append(Step(self.now, event, rule.text, self.state, decision.clause, rule.person))
+        self.steps.append(Step(self.now, event, rule.text, self.state, decision.clause, decision.person))
         if event in {Event.CLASSIFIED, Event.EMERGENCY} and self.first is None:
             self.first = deadlines.Due(self.due("acknowledge"), self.due("resolve"))
             self._repeat()
@@ -291,7 +299,7 @@ class _World(Standing):
         self.state = decision.state
         changed = self.state is not before
         if decision.rule.person:
-            self.waits = decision.rule.person
+            self.waits = decision.person
         elif changed or before is State.TRIAGE:
             self.waits = ""
         if changed:
@@ -329,7 +337,8 @@ class _World(Standing):
         elif effect is Effect.RETURN:
             self.returned += 1
         elif effect is Effect.STRIKE and not self.strike:
-            self.strike = facts.strike_weight(known, self.past.fault, self.ticketed_at)
+            fault = self.past.fault or self.category.presumed.get("fault", "")
+            self.strike = facts.strike_weight(known, fault, self.ticketed_at)
             self.struck_at = self.now if self.strike else None
         elif effect is Effect.CREDIT:
             self.strike, self.struck_at = 0, None

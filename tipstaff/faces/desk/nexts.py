@@ -1,12 +1,13 @@
 """What may be done next with a case, asked of the lifecycle's own table: each step open with what follows, or shut with why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, QuerySet
 
-from tipstaff.cases import appeals, knowing, suggesting, timing
+from tipstaff.cases import appeals, asked_for, knowing, suggesting, timing
 from tipstaff.cases.facts import Facts, has
 from tipstaff.cases.lifecycle import NoRule, decide
 from tipstaff.cases.models import Appeal, Approval, Case, Measure, Pause, Retraction, Ruling, Statement
@@ -30,6 +31,18 @@ class Field:
     value: str = ""
     options: Options = ()
     optional: bool = False
+
+
+FACT, POINT = "fact_", "point_"  # how what the policy asks for is named in the form of a decision
+
+
+def asked_fields(wanted: Sequence[asked_for.Asked]) -> tuple[Field, ...]:
+    """What the policy asks for and nobody has said yet, to be said with the decision."""
+    return tuple(
+        Field(f"{POINT if one.point else FACT}{one.code}", one.title, "area" if one.point else "select" if one.values else "text",
+              options=tuple((value, value.replace("_", " ")) for value in one.values))
+        for one in wanted
+    )  # fmt: skip
 
 
 REASON = Field("reason", "Reason", "area")
@@ -101,10 +114,24 @@ def _rows(case: Case) -> dict[str, list[Any]]:
     return {name: list(rows.order_by("pk")) if found else [] for (name, rows), found in zip(wanted.items(), there, strict=True)}
 
 
+#: The decisions for which the policy may ask for more than a reason.
+ASKS = frozenset({
+    Event.RESTRICTION_ASKED, Event.RESTRICTION_APPROVED, Event.EMERGENCY_CONFIRMED, Event.DISPUTE_REJECTED,
+    Event.TERMINATION_ASKED, Event.TERMINATION_AT_ONCE, Event.TERMINATION_CONFIRMED,
+})  # fmt: skip
+
+
+def _wanted(asked: Asked, event: Event) -> tuple[Field, ...]:
+    missing = asked.facts.unproven if event is Event.FIX_ACCEPTED else asked.facts.lacking if event in ASKS else ()
+    optional = event is Event.DISPUTE_REJECTED  # the same form says that the report was wrong, which takes none of it
+    return tuple(replace(one, optional=optional) for one in asked_fields(missing))
+
+
 def _judged(asked: Asked, event: Event, step: Next, **given: Any) -> Next | None:
     """The step as the table allows it; None where the state knows no such event."""
-    try:
-        decision = decide(replace(asked.facts, **given), event)
+    step = replace(step, fields=(*_wanted(asked, event), *step.fields))
+    try:  # as it will be with what the form asks for
+        decision = decide(replace(asked.facts, **{"lacking": (), "unproven": (), **given}), event)
     except NoRule:
         return None
     except Refused as refused:
@@ -155,15 +182,18 @@ def _pending(asked: Asked) -> list[Next]:
         if row.what == "restrict":
             typed = Field("typed", f"Type {what} to confirm", "typed", str(what))
             title = f"Approve {row.detail.get('kind', 'it')} of {what}…"
-            found.append(Next("approve", title, (typed,), f"asked by {row.requested_by}: {row.reason[:80]}", why, "danger", row.pk))
+            fields = (*_wanted(asked, Event.RESTRICTION_APPROVED), typed)
+            found.append(Next("approve", title, fields, f"asked by {row.requested_by}: {row.reason[:80]}", why, "danger", row.pk))
             found.append(Next("disagree", "Do not agree…", (REASON,), subject=row.pk))
         elif row.what == "terminate":
             typed = Field("typed", f"Type {asked.case.customer.name} to confirm", "typed", asked.case.customer.name)
+            fields = (*_wanted(asked, Event.TERMINATION_CONFIRMED), typed)
             found.append(
-                Next("confirm_end", "Agree to the termination…", (typed,), f"two people: {row.reason[:80]}", why, "danger", row.pk)
+                Next("confirm_end", "Agree to the termination…", fields, f"two people: {row.reason[:80]}", why, "danger", row.pk)
             )
     for row in asked.rows["rulings"]:
-        found.append(Next("agree", "Agree that it is a breach", (), f"{row.by}: {row.reason[:80]}",
+        found.append(Next("agree", "Agree that it is a breach", _wanted(asked, Event.RESTRICTION_ASKED),
+                          f"{row.by}: {row.reason[:80]}",
                           "a second reviewer must be somebody else" if row.by == asked.staff else "", "go", row.pk))  # fmt: skip
     for row in asked.rows["retractions"]:
         choice = Field("decision", "Decision", "select", "", (("sent", "Tell them"), ("dropped", "Leave it")))
@@ -249,7 +279,7 @@ def _rest(asked: Asked) -> list[Next | None]:
 
 def _emergency(asked: Asked) -> Next | None:
     narrow = _restrict(asked)
-    fields = narrow.fields[:3] if narrow else ()
+    fields = narrow.fields[-4:-1] if narrow else ()
     hours = Field("hours", "Hours, 4 to 24", "number", "4")
     hint = "at once, for some hours; the customer is told why"
     return _judged(asked, Event.EMERGENCY, Next("emergency", "Emergency block…", (*fields, hours, REASON), hint, weight="danger"))

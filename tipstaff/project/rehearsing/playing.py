@@ -10,7 +10,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tipstaff.cases import appeals, resolution, restriction, retests, services, statements, suggesting, sweeper, termination
+from tipstaff.cases import (
+    appeals,
+    asked_for,
+    resolution,
+    restriction,
+    retests,
+    services,
+    statements,
+    stating,
+    suggesting,
+    sweeper,
+    termination,
+)
 from tipstaff.cases.knowing import facts_of, load
 from tipstaff.cases.models import Appeal, Approval, Case, Clock, Measure, Notice, Retest, Statement
 from tipstaff.cases.models_time import RUNNING
@@ -30,6 +42,7 @@ from tipstaff.kernel.ids import new_id
 from tipstaff.pipeline import batch, context, telling
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.pipeline.worker import Worker
+from tipstaff.policy import queries as policy
 from tipstaff.project.rehearsing.behaviours import Answer, Behaviour
 from tipstaff.project.rehearsing.world import SOURCE, Cast
 from tipstaff.reports.bulk import ensure_partition
@@ -177,18 +190,25 @@ class Play:
     def _decide(self, number: int, now: datetime) -> object:
         """What waits for a person: the strict desk goes the narrowest step further, the mild one lets it rest."""
         case = Case.objects.get(pk=number)
+        if case.state == "FIX_CLAIMED" and self.cast.of(case.customer).really_fixed:
+            missing = asked_for.before_resolved(policy.compiled(case.edition).categories[case.category], ())
+            stating.state(case=number, points={one.code: "rehearsed" for one in missing}, by="alice", now=now)
+            return resolution.accept_fix(case=number, reason="looked at: it is fixed", by="alice", now=now)
         if not self.strict or case.closed_at is not None:
             return None
         if case.state in ("TICKETED", "ACKNOWLEDGED", "NOT_ADEQUATE"):
             known = load([case], set())
             latest = suggesting.latest([number]).get(number)
             narrow = suggesting.suggestion(case, facts_of(case, known, now, {}), latest)
+            _say(number, "alice", now)
             return restriction.propose(case=number, kind=narrow.kind, scope=narrow.scope, target=narrow.target,
                                        reason=case.needs_person, by="alice", now=now)  # fmt: skip
         fixed = Retest.objects.filter(case=case, outcome="ok").exists()
         if case.state == "DISCONNECTED" and not fixed:
+            _say(number, "bob", now)
             return termination.propose(case=number, reason=case.needs_person, by="bob", now=now)
         for measure in Measure.objects.filter(case=case, emergency=True, confirmed_at=None, state="in_force"):
+            _say(number, "bob", now)
             return restriction.confirm_emergency(measure=measure.pk, reason="the attack goes on", by="bob", now=now)
         return None
 
@@ -250,11 +270,17 @@ def _classify(number: int, now: datetime) -> object:
 
 def _facts(case: Case) -> dict[str, str]:
     """The facts that must be known before a ticket: the first value that the edition lists, else a word."""
-    from tipstaff.policy import queries as policy
+    stated = {code: getattr(case, code) for code in asked_for.FACTS}
+    wanted = asked_for.before_ticket(policy.compiled(case.edition), case.category, stated)
+    return {one.code: next(iter(one.values), "rehearsed") for one in wanted}
 
-    edition = policy.compiled(case.edition)
-    wanted = [code for code in edition.categories[case.category].required_facts if edition.facts[code].before == "ticket"]
-    return {code: next(iter(edition.facts[code].values), "rehearsed") for code in wanted if not getattr(case, code)}
+
+def _say(number: int, by: str, now: datetime) -> None:
+    """What the policy asks for before the decision, as the form asks it: the first value that the edition lists, else a word."""
+    asked = stating.before_restricting(Case.objects.get(pk=number))
+    facts = {one.code: next(iter(one.values), "rehearsed") for one in asked if not one.point}
+    services.set_facts(case=number, facts=facts, by=by, now=now)
+    stating.state(case=number, points={one.code: "rehearsed" for one in asked if one.point}, by=by, now=now)
 
 
 def _approving(row: Approval, person: str) -> Move:
@@ -263,7 +289,10 @@ def _approving(row: Approval, person: str) -> Move:
 
     def move(now: datetime) -> object:
         waits = Approval.objects.filter(pk=row.pk, approved_at=None, refused_at=None).exists()
-        return approve(approval=row.pk, by=person, now=now) if waits else None
+        if not waits:
+            return None
+        _say(row.case_id, person, now)
+        return approve(approval=row.pk, by=person, now=now)
 
     return move
 
@@ -275,7 +304,13 @@ def _retesting(number: int, fixed: bool) -> Move:
 
 def _judging(number: int, believed: bool) -> Move:
     decision, reason = ("upheld", "the logs are of another address") if believed else ("rejected", "the logs show it plainly")
-    return lambda now: resolution.decide_dispute(case=number, decision=decision, reason=reason, by="amy", now=now)
+
+    def move(now: datetime) -> object:
+        if not believed:
+            _say(number, "amy", now)
+        return resolution.decide_dispute(case=number, decision=decision, reason=reason, by="amy", now=now)
+
+    return move
 
 
 def _hearing(number: int, believed: bool) -> Move:

@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 
 from tipstaff.accounts.models import Contact
-from tipstaff.cases import appeals, restriction, statements, sweeper
+from tipstaff.cases import appeals, restriction, services, statements, stating, sweeper
 from tipstaff.cases.models import Approval, Case, Clock, Measure
 from tipstaff.cases.models_time import RUNNING
 from tipstaff.correspondence.local import LocalOutbox
@@ -35,6 +35,8 @@ H = timedelta(hours=1)
 ANSWERS, APPROVES = timedelta(minutes=40), timedelta(hours=1)
 ROUNDS = 12  # looks of enforcement at one moment; an order takes a few
 Act = Callable[[datetime], object]
+FACTS = {"harmed_party": "third_party", "surface": "service", "mode": "engage", "actor": "customer", "fault": "negligent"}
+SEEN = "Looked at, and noted on the case."
 
 
 def outbox_directory() -> Path:
@@ -122,6 +124,7 @@ class Story:
             pass
         for row in Approval.objects.filter(requested_by="system:clock", approved_at=None, refused_at=None):
             if at >= row.requested_at + APPROVES:
+                _say_what_is_asked(row.case, "alice", at)
                 restriction.approve(approval=row.pk, by="alice" if row.role == "analyst" else "bob", now=at)
             elif row.requested_at + APPROVES <= self.end:
                 self._at(row.requested_at + APPROVES, _nothing)
@@ -151,6 +154,14 @@ def _about(address: str) -> Case | None:
 
 def _contact(case: Case) -> str:
     return f"contact:{Contact.objects.filter(customer=case.customer_id).order_by('pk').values_list('pk', flat=True)[0]}"
+
+
+def _say_what_is_asked(case: Case, by: str, at: datetime) -> None:
+    """Alice gives the facts that the policy wants before a service is restricted."""
+    asked = stating.before_restricting(case)
+    facts = {one.code: FACTS.get(one.code) or next(iter(one.values), "of this country") for one in asked if not one.point}
+    services.set_facts(case=case.pk, facts=facts, by=by, now=at)
+    stating.state(case=case.pk, points={one.code: SEEN for one in asked if one.point}, by=by, now=at)
 
 
 def _block(case: Case, reason: str, at: datetime) -> None:

@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from tipstaff.accounts import lookups as accounts
-from tipstaff.cases import alerts, arrivals, queries, rearranging, services
+from tipstaff.cases import alerts, arrivals, asked_for, queries, rearranging, services
 from tipstaff.cases.access import case_for, open_evidence, visible_to
-from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry
+from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry, Ruling
 from tipstaff.faces.desk import findings, nexts, ribbon, showing, timeline, undo, words
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
@@ -210,14 +210,19 @@ def _people(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]:
 
 def _facts(found: Case, edition: Edition) -> dict[str, Any]:
     entry = edition.categories.get(found.category)
+    stated = {code: getattr(found, code) for code in asked_for.FACTS}
+    known = asked_for.facts_of(entry, stated) if entry else {code: asked_for.Given(value) for code, value in stated.items()}
     required = entry.required_facts if entry else ()
     facts = [
-        {"fact": fact, "value": getattr(found, fact.code), "required": fact.code in required}
+        {"fact": fact, "value": stated[fact.code], "given": known[fact.code], "required": fact.code in required}
         for fact in edition.facts.values()
-        if fact.code in services.FACTS
+        if fact.code in asked_for.FACTS
     ]
     ordered = sorted(facts, key=lambda row: not row["required"])
-    return {"facts": ordered, "missing": [row["fact"] for row in ordered if row["required"] and not row["value"]]}
+    missing = [row["fact"] for row in ordered if row["required"] and not row["given"].value]
+    points = Ruling.objects.filter(case=found, kind__in=asked_for.POINTS).order_by("pk") if entry else []
+    said = [(asked_for.POINTS[row.kind], row) for row in points]
+    return {"facts": ordered, "missing": missing, "points": said}
 
 
 def _evidence(request: DeskRequest, found: Case, reported: list[Report], now: datetime) -> dict[str, Any]:

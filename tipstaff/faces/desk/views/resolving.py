@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
@@ -15,15 +16,18 @@ from tipstaff.cases import (
     queries,
     resolution,
     restriction,
+    services,
     setting_apart,
     speech,
     statements,
+    stating,
     termination,
     timing,
     wrong,
 )
 from tipstaff.cases.access import case_for, visible_to
 from tipstaff.cases.models import Approval, Case
+from tipstaff.faces.desk import nexts
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
@@ -79,13 +83,27 @@ def do(request: DeskRequest, number: int, step: str) -> HttpResponse:
     move = STEPS.get(step)
     if move is None:
         raise NotFound(f"There is no step {step!r}.")
-    move(Asking(request, found, clock_now()))
+    asking = Asking(request, found, clock_now())
+    with transaction.atomic():  # what was said with a decision stands or falls with it
+        _say(asking)
+        move(asking)
     queries.forget_counts()
     if not visible_to(request.user).filter(pk=found.pk).exists():
         messages.success(request, f"Case #{found.pk} is set apart: counsel and the authority liaison have it now.")
         return redirect("/queue/")
     messages.success(request, "Done. It is on the timeline.")
     return redirect(f"/cases/{found.pk}/")
+
+
+def _say(asking: Asking) -> None:
+    """What the policy asks for and the form brought: facts, and statements on its special handling."""
+    said = {name: asking.text(name) for name in asking.request.POST if asking.text(name)}
+    facts = {name.removeprefix(nexts.FACT): text for name, text in said.items() if name.startswith(nexts.FACT)}
+    points = {name.removeprefix(nexts.POINT): text for name, text in said.items() if name.startswith(nexts.POINT)}
+    if facts:
+        services.set_facts(case=asking.case.pk, facts=facts, **asking.common)
+    if points:
+        stating.state(case=asking.case.pk, points=points, **asking.common)
 
 
 def _approve(asking: Asking) -> object:
