@@ -237,3 +237,40 @@ def test_what_was_acknowledged_survives_kill_9_at_any_moment(spool):
     assert len(told) > 100 and told.items() <= whole.items()
     assert len(whole) - len(told) <= 12  # at most the one in hand at each kill
     assert not [path for path in spool.directory.iterdir() if path.suffix == spools.BROKEN]
+
+
+def test_what_is_taken_is_bounded_in_number_and_size_but_one_always(spool):
+    spool.put([one(b"x" * 1000, ref=str(n)) for n in range(10)])
+    first = spool.take(most=4, most_bytes=1 << 20)
+    second = spool.take(most=9, most_bytes=2_500)
+    third = spool.take(most=9, most_bytes=10)
+    names = [str(item.id) for item in (*first, *second, *third)]
+    assert (len(first), len(third)) == (4, 1) and 1 <= len(second) <= 2
+    assert names == sorted(path.stem for path in spool.waiting())[: len(names)]
+
+
+def test_one_look_at_a_long_queue_serves_several_batches_and_nothing_is_passed_over(spool, monkeypatch):
+    monkeypatch.setattr(spools, "AHEAD", 4)
+    items = [one(ref=str(n)) for n in range(9)]
+    spool.put(items)
+    other, came, looks = Spool(spool.directory), [], []
+    look = spool._names
+    monkeypatch.setattr(spool, "_names", lambda: looks.append(1) or look())
+    (elsewhere,) = other.take(most=1, most_bytes=10)
+    taken = spool.take(most=2, most_bytes=1 << 20)
+    other.done([elsewhere])  # another worker was quicker
+    late = one(ref="late")
+    spool.put([late])
+    while taken:
+        came += taken
+        spool.done(taken)
+        taken = spool.take(most=2, most_bytes=1 << 20)
+    assert {item.id for item in came} == {item.id for item in (*items, late)}
+    assert spool.is_empty() and len(looks) <= 5
+
+
+def test_what_is_taken_and_cannot_be_read_is_set_aside_and_does_not_stop_the_others(spool):
+    spool.put([one(b"good", ref="1")])
+    (spool.directory / f"00000000-dead{spools.SUFFIX}").write_bytes(b"garbage")
+    assert [item.content for item in spool.take(most=5, most_bytes=10)] == [b"good"]
+    assert remains(spool) == [f"00000000-dead{spools.BROKEN}"]

@@ -34,6 +34,7 @@ class Plain:
     content: bytes
     media_type: str = ""
     evidence_class: str = "mail"
+    digest: bytes = b""  # SHA-256 of the content, where the caller has it
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def keep(*, items: Sequence[Plain], now: datetime) -> list[int]:
     All new blobs go into one pack with one fsync. The rows belong to the caller's transaction; a pack whose
     transaction fails is an orphan that ``sweep_orphans`` removes.
     """
-    digests = [hashlib.sha256(item.content).digest() for item in items]
+    digests = [item.digest or hashlib.sha256(item.content).digest() for item in items]
     known = _known(digests)
     _keep_longer(items, digests, known, now)
     fresh = {digest: item for digest, item in zip(digests, items, strict=True) if digest not in known}

@@ -37,7 +37,8 @@ def accept(*, items: Sequence[Accepted], claimed_by: str = "", now: datetime) ->
         sources = {name: ensure_source(name=name, kind=kind, now=now) for name, kind in {(i.source, i.kind) for i in items}}
         known = _known([item.id for item in items])
         fresh = list({item.id: item for item in items if item.id not in known}.values())
-        blobs = keep(items=[Plain(item.content, evidence_class=class_of(item.kind, item.filename)) for item in fresh], now=now)
+        plain = [Plain(item.content, evidence_class=class_of(item.kind, item.filename), digest=item.digest) for item in fresh]
+        blobs = keep(items=plain, now=now)
         added = _insert(fresh, blobs, sources, claimed_by, now) if fresh else []
         for source in sources.values():
             newest = max(item.received_at for item in items if item.source == source.name)

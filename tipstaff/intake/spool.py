@@ -3,6 +3,7 @@
 One file each, ``ID.msg``: a line of JSON (the envelope), then the bytes as received. A file appears whole or not at all.
 """
 
+import hashlib
 import logging
 import os
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 SUFFIX = ".msg"
 BROKEN = ".broken"
 LONGEST_REFERENCE = 500
+AHEAD = 10_000  # names that one look at the directory remembers: a long queue is not looked through again for every batch
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ class Accepted:
     content: bytes
     filename: str = ""
     envelope: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the content: asked for by the evidence, and by who reads it."""
+        return hashlib.sha256(self.content).digest()
 
 
 def accepted(
@@ -70,11 +78,20 @@ def _item(head: bytes, content: bytes) -> Accepted:
     return Accepted(**values)
 
 
+def _bytes_of(place: str, room: int | None) -> bytes | None:
+    """All bytes of a file; None where they are more than ``room``."""
+    with open(place, "rb", buffering=0) as handle:  # noqa: PTH123 - half of what a Path costs, for every mail
+        if room is not None and os.fstat(handle.fileno()).st_size > room:
+            return None
+        return handle.read()
+
+
 class Spool:
     """A directory of accepted submissions. ``put`` returns when they are on the disk."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._ahead: list[str] = []  # names still to be taken, the next one last
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def put(self, items: Sequence[Accepted]) -> None:
@@ -118,9 +135,7 @@ class Spool:
         """Paths of accepted submissions, in the order of their names, at most so many and so large."""
         chosen: list[Path] = []
         size = 0
-        with os.scandir(self.directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.endswith(SUFFIX))
-        for name in names[:most]:
+        for name in self._names()[:most]:
             path = self.directory / name
             try:
                 size += path.stat().st_size
@@ -131,20 +146,51 @@ class Spool:
             chosen.append(path)
         return chosen
 
+    def _names(self) -> list[str]:
+        with os.scandir(self.directory) as entries:
+            return sorted(entry.name for entry in entries if entry.name.endswith(SUFFIX))
+
     def read(self, paths: Sequence[Path]) -> Iterator[Accepted]:
         for path in paths:
-            try:
-                with path.open("rb", buffering=0) as handle:
-                    head, _, content = handle.read().partition(b"\n")
-            except FileNotFoundError:
-                continue
-            try:
-                item = _item(head, content)
-            except (ValueError, TypeError, KeyError):
-                log.exception("spool file %s cannot be read; it is set aside as %s", path.name, BROKEN)
-                path.replace(path.with_suffix(BROKEN))
-                continue
-            yield item
+            with suppress(FileNotFoundError):
+                item = self._opened(path.name, path.read_bytes())
+                if item is not None:
+                    yield item
+
+    def take(self, *, most: int, most_bytes: int) -> list[Accepted]:
+        """What waits, as ``waiting`` and ``read`` give it, for the one who takes it away with ``done``.
+
+        What came since the last look at the directory comes after what that look saw.
+        """
+        if taken := self._next(most, most_bytes):
+            return taken
+        self._ahead = self._names()[:AHEAD][::-1]
+        return self._next(most, most_bytes)
+
+    def _next(self, most: int, most_bytes: int) -> list[Accepted]:
+        taken: list[Accepted] = []
+        place, size = str(self.directory), 0
+        while self._ahead and len(taken) < most:
+            with suppress(FileNotFoundError):  # another worker took it
+                raw = _bytes_of(f"{place}/{self._ahead[-1]}", most_bytes - size if taken else None)
+                if raw is None:
+                    break
+                size += len(raw)
+                if (item := self._opened(self._ahead[-1], raw)) is not None:
+                    taken.append(item)
+            self._ahead.pop()
+        return taken
+
+    def _opened(self, name: str, raw: bytes) -> Accepted | None:
+        """What a file holds; None where nobody can read it, and then it is set aside."""
+        head, _, content = raw.partition(b"\n")
+        try:
+            return _item(head, content)
+        except (ValueError, TypeError, KeyError):
+            log.exception("spool file %s cannot be read; it is set aside as %s", name, BROKEN)
+            path = self.directory / name
+            path.replace(path.with_suffix(BROKEN))
+            return None
 
     def done(self, items: Sequence[Accepted]) -> None:
         """Forget what the database has committed."""

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -21,6 +22,8 @@ _MESSAGE_ID = re2.compile(rb"(?im)^message-id:[ \t]*(?:\r?\n[ \t]+)?<?([^<>\s]{3
 MOST_PREFIXES = 20_000  # of ours that reading knows
 _HEADER = 65_536  # bytes at most
 _NAME, _NEWLINE = b"message-id:", ord("\n")
+_NOT_INSIDE = b"<> \t\n\f\r"  # what no Message-ID has within its brackets
+_LONGEST = 250
 
 
 def message_id(content: bytes) -> str:
@@ -33,10 +36,23 @@ def message_id(content: bytes) -> str:
     low = header.lower()
     at = low.find(_NAME)
     while at >= 0:  # the pattern looks at such lines only: searching the header with its counted repetition costs ten times that
-        if (not at or low[at - 1] == _NEWLINE) and (found := _MESSAGE_ID.match(header, at)):
-            return found.group(1).decode("ascii", "replace")
+        if not at or low[at - 1] == _NEWLINE:
+            if plain := _plain_id(header, at + len(_NAME)):
+                return plain
+            if found := _MESSAGE_ID.match(header, at):
+                return found.group(1).decode("ascii", "replace")
         at = low.find(_NAME, at + 1)
     return ""
+
+
+def _plain_id(header: bytes, at: int) -> str:
+    """What the pattern finds in ``<…>`` on the rest of this line, as nearly every mail has it; empty where only it can tell."""
+    end = header.find(b"\n", at)
+    value = header[at : end if end >= 0 else len(header)].removesuffix(b"\r").strip(b" \t")
+    inner = value[1:-1]
+    if value[:1] != b"<" or value[-1:] != b">" or not 3 <= len(inner) <= _LONGEST or not inner.isascii():
+        return ""
+    return inner.decode("ascii") if len(inner.translate(None, _NOT_INSIDE)) == len(inner) else ""
 
 
 class InHand(Protocol):
@@ -56,6 +72,8 @@ class InHand(Protocol):
     def envelope(self) -> dict[str, Any]: ...
     @property
     def content(self) -> bytes: ...
+    @property
+    def digest(self) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,10 @@ class Taken:
     received_at: datetime
     envelope: dict[str, Any]
     content: bytes
+
+    @cached_property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.content).digest()
 
 
 class Reader:
@@ -92,7 +114,7 @@ class Reader:
             received_at=item.received_at,
             source=item.source,
             kind=item.kind,
-            sha256=hashlib.sha256(item.content).hexdigest(),
+            sha256=item.digest.hex(),
             drafts=read_submission(item.content, self.hints(item), self.vocabulary),
             message_id=message_id(item.content),
         )

@@ -31,7 +31,7 @@ from tipstaff.kernel.errors import TipstaffError
 from tipstaff.pipeline import batch, context, filing, reattribution, sealed, sweeping
 from tipstaff.pipeline.columns import Parsed
 from tipstaff.pipeline.filing import INTAKE_TIME
-from tipstaff.pipeline.reading import Reader, Taken
+from tipstaff.pipeline.reading import InHand, Reader, Taken
 
 log = logging.getLogger(__name__)
 IDLE = 0.1  # seconds between looks at an empty spool
@@ -130,12 +130,12 @@ class Worker:
         with _turn(self.spool) as mine:
             if not mine:
                 return 0
-            items = list(self.spool.read(self.spool.waiting(most=self.step_size, most_bytes=MOST_BYTES)))
+            items = self.spool.take(most=self.step_size, most_bytes=MOST_BYTES)
             if not items:
                 return 0
             added = self._accept(items)
             self.spool.done(items)
-        self.finish([_taken(item) for item in items if item.id in added])
+        self.finish([item for item in items if item.id in added])
         return len(items)
 
     def _accept(self, items: Sequence[Accepted]) -> set[UUID]:
@@ -198,7 +198,7 @@ class Worker:
             log.exception("submission %s stays closed", number)
         self._give_up(number, reason, trace)
 
-    def finish(self, taken: Sequence[Taken]) -> None:
+    def finish(self, taken: Sequence[InHand]) -> None:
         """Parse and commit; a failing batch is halved until its culprit stands alone, and that one goes to a person."""
         if not taken:
             return
@@ -219,10 +219,6 @@ class Worker:
                 return
             log.exception("submission %s cannot be handled", taken[0].id)
             self._hand_over(taken[0].id, parsed, f"handling it failed: {type(error).__name__}: {error}")
-
-
-def _taken(item: Accepted) -> Taken:
-    return Taken(item.id, item.source, item.kind, item.filename, item.received_at, item.envelope, item.content)
 
 
 def _retaken(submission: Submission, content: bytes) -> Taken:
