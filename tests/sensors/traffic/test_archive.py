@@ -14,6 +14,7 @@ from tipstaff.sensors.traffic.archive import compacting, files, thinning
 from tipstaff.sensors.traffic.archive.asking import Archive, Span
 from tipstaff.sensors.traffic.archive.filters import parse_filter
 from tipstaff.sensors.traffic.archive.keeping import Keeper
+from tipstaff.sensors.traffic.archive.unfinished import Unfinished
 from tipstaff.sensors.traffic.archive.writer import Settings
 
 NOON = datetime(2026, 2, 11, 12, tzinfo=UTC)
@@ -119,6 +120,23 @@ def test_compacted_rows_are_in_order_of_local_address(tmp_path) -> None:
     (one,) = files.stored(tmp_path, "hours")
     found = duckdb.execute(f"SELECT family, coalesce(local_hi, 0), local, coalesce(local_lo, 0) FROM '{one.path}'").fetchall()
     assert found == sorted(found) and len(found) > 3000
+
+
+@pytest.mark.parametrize("rates", [(10, 10), (10, 20)])
+def test_what_is_one_value_in_all_of_a_file_is_right_after_compaction(tmp_path, rates) -> None:
+    files.make_room(tmp_path)
+    parts = [made(500, seed=n, six=n == 1) | {"rate": np.full(500, rate, np.uint32)} for n, rate in enumerate(rates)]
+    for number, part in enumerate(parts):
+        fresh = Unfinished(
+            tmp_path / "fresh" / f"{files.stamp(int(NOON.timestamp() * 1000))}-{number}.parquet", bounded=tuple(part)
+        )
+        fresh.add(part, 200)
+        fresh.finish()
+    assert compacting.compact(tmp_path, files.stored(tmp_path, "fresh")) == 1000
+    (one,) = files.stored(tmp_path, "hours")
+    found = duckdb.execute(f"SELECT rate, sum(bytes)::HUGEINT FROM '{one.path}' WHERE twin = 0 GROUP BY rate").fetchall()
+    want = {rate: sum(int(part["bytes"].sum()) for part, own in zip(parts, rates, strict=True) if own == rate) for rate in rates}
+    assert dict(found) == want
 
 
 def test_unfinished_files_are_not_read(tmp_path) -> None:

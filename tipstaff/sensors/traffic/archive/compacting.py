@@ -4,6 +4,7 @@ A compacted row is a flow seen from one of our own ends: ``local``, ``peer``, ``
 ours: local is the source). A flow with two local ends is there twice; the second has ``twin`` 1, and sums leave it out.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.archive import files
 from tipstaff.sensors.traffic.archive.files import Stored
+from tipstaff.sensors.traffic.archive.parquet import Chunk
+from tipstaff.sensors.traffic.archive.unfinished import Unfinished
 from tipstaff.sensors.traffic.decoders.loads import kernel
 
-AT_ONCE = 1_000_000  # flows in one compacted file
+AT_ONCE = 1 << 20  # flows in one compacted file
 OUT, IN, THROUGH = 0, 1, 2
 TURNED = (("src", "dst", "local", "peer"), ("src_port", "dst_port", "local_port", "peer_port"))
 TURNED_SIX = (("src_hi", "dst_hi", "local_hi", "peer_hi"), ("src_lo", "dst_lo", "local_lo", "peer_lo"))
@@ -32,16 +35,34 @@ def compact(root: Path, sources: list[Stored]) -> int:
     """
     flows = 0
     for group in _groups(sources):
-        table = pa.concat_tables([_read(one.path) for one in group], promote_options="default")
-        columns = {name: _numbers(table.column(name)) for name in table.column_names}
-        del table
-        made = pa.table(turned(columns))
+        came = Columns([one.path for one in group])
         name = f"{group[0].at:%Y%m%d%H}-{group[0].path.stem.split('-')[-1]}.parquet"
-        files.write_table(root / "hours" / name, made, notes={"replaces": [one.path.name for one in group]})
+        made = Unfinished(root / "hours" / name)
+        try:
+            _write(made, Turned(came))
+            made.finish({"replaces": [one.path.name for one in group]})
+        finally:
+            made.give_up()
         for one in group:
             one.path.unlink(missing_ok=True)
-        flows += len(columns["src"])
+        flows += came.count
     return flows
+
+
+def _write(made: Unfinished, turned: "Turned") -> None:
+    """Column after column is turned, sorted and encoded, so that only one at a time is in memory; then group after group."""
+    output, bounds = made.output, range(0, len(turned.rows), files.ROW_GROUP)
+    kinds: dict[str, np.dtype[Any]] = {}
+    encoded: list[dict[str, tuple[bytes, Chunk]]] = [{} for _ in bounds]
+    for name, column in turned.columns():
+        kinds[name] = column.dtype
+        for chunks, begin in zip(encoded, bounds, strict=True):
+            chunks[name] = output.encoder.encode(column[begin : begin + files.ROW_GROUP])
+    output.begin(kinds, 0)
+    for chunks in encoded:
+        output.begin(kinds, next(iter(chunks.values()))[1].rows)
+        for name, (pages, chunk) in chunks.items():
+            output.put(name, pages, chunk)
 
 
 def _groups(sources: list[Stored]) -> list[list[Stored]]:
@@ -57,8 +78,43 @@ def _groups(sources: list[Stored]) -> list[list[Stored]]:
     return found
 
 
-def _read(path: Path) -> pa.Table:
-    return pq.ParquetFile(path, pre_buffer=False).read(use_threads=False)
+class Columns:
+    """The columns of several files as one, read when they are asked for; what only some have (IPv6) is zero in the others."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.sources = [pq.ParquetFile(path, pre_buffer=False) for path in paths]
+        self.names = frozenset(name for source in self.sources for name in source.schema_arrow.names)
+        self.count = sum(source.metadata.num_rows for source in self.sources)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        only = self._only(name)
+        if only is not None:
+            return np.broadcast_to(only, self.count)
+        kind = next(source.schema_arrow.field(name).type for source in self.sources if name in source.schema_arrow.names)
+        found = [
+            _numbers(source.read([name], use_threads=False).column(0))
+            if name in source.schema_arrow.names
+            else np.zeros(source.metadata.num_rows, kind.to_pandas_dtype())
+            for source in self.sources
+        ]
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _only(self, name: str) -> NDArray[Any] | None:
+        """The one value that all rows have, where the files' bounds say so."""
+        found = set()
+        for source in self.sources:
+            place = source.schema_arrow.get_field_index(name)
+            for number in range(source.num_row_groups) if place >= 0 else (-1,):
+                bounds = source.metadata.row_group(number).column(place).statistics if number >= 0 else None
+                if bounds is None or not bounds.has_min_max or bounds.min != bounds.max or bounds.null_count:
+                    return None
+                found.add(bounds.min)
+        if len(found) != 1:
+            return None
+        return np.array(found.pop(), self.sources[0].schema_arrow.field(name).type.to_pandas_dtype())
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -69,44 +125,62 @@ def _numbers(column: pa.ChunkedArray) -> NDArray[Any]:
 
 def turned(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Rows seen from their local ends, sorted by local address."""
-    source, target = columns["src_customer"], columns["dst_customer"]
-    direction = np.where(source != 0, OUT, np.where(target != 0, IN, THROUGH)).astype(np.uint8)
-    twins = np.flatnonzero((source != 0) & (target != 0))
-    count = len(direction)
-    direction = np.concatenate([direction, np.full(len(twins), IN, np.uint8)])
-    rows = (
-        np.concatenate([np.arange(count, dtype=np.int32), twins.astype(np.int32)])
-        if len(twins)
-        else np.arange(count, dtype=np.int32)
-    )
-    order = sort_order(_keys(columns, rows, direction))
-    rows, direction = rows[order], direction[order]
-    inward = (direction == IN).view(np.uint8)
-    found: dict[str, NDArray[Any]] = {}
-    pairs = (*TURNED, CUSTOMERS, *(TURNED_SIX if "src_hi" in columns else ()))
-    for one, other, local, peer in pairs:
-        found[local], found[peer] = (np.empty(len(rows), columns[one].dtype) for _ in range(2))
-        orient(columns[one], columns[other], rows, inward, found[local], found[peer])
-    for name in PLAIN:
-        found[name] = np.take(columns[name], rows, mode="clip")
-    found |= {"direction": direction, "twin": (order >= count).astype(np.uint8)}
-    return found
+    return dict(Turned(columns).columns())
 
 
-def _keys(columns: dict[str, NDArray[Any]], rows: NDArray[np.int32], direction: NDArray[np.uint8]) -> list[NDArray[np.uint32]]:
-    """Words of 32 bits to sort by, the least first: the local address, IPv6 behind IPv4."""
-    inward = direction == IN
+class Turned:
+    """Rows seen from their local ends, sorted by local address: which row of the source each is, then column by column."""
 
-    def local(source: str, target: str) -> NDArray[Any]:
-        return np.where(inward, columns[target][rows], columns[source][rows])
+    def __init__(self, source: Mapping[str, NDArray[Any]] | Columns) -> None:
+        self.source = source
+        self.read = {name: source[name] for name in ("src_customer", "dst_customer", "src", "dst")}  # what is needed twice
+        out, back = self.read["src_customer"], self.read["dst_customer"]
+        count = len(out)
+        direction, twins = np.empty(count, np.uint8), np.empty(count, np.int32)
+        twins = twins[: sides(out, back, direction, twins)]
+        rows = np.arange(count, dtype=np.int32)
+        if len(twins):
+            direction = np.concatenate([direction, np.full(len(twins), IN, np.uint8)])
+            rows = np.concatenate([rows, twins])
+        order = sort_order(self._keys(rows, direction))
+        self.rows, self.direction, self.twin = rows[order], direction[order], (order >= count).astype(np.uint8)
+        self.inward = (self.direction == IN).view(np.uint8)
 
-    words = [local("src", "dst").astype(np.uint32)]
-    if "src_hi" in columns:
-        for half in ("lo", "hi"):
-            value = local(f"src_{half}", f"dst_{half}")
-            words += [(value & np.uint64(0xFFFFFFFF)).astype(np.uint32), (value >> np.uint64(32)).astype(np.uint32)]
-        words.append((columns["family"][rows] == 6).astype(np.uint32))
-    return words
+    def _column(self, name: str) -> NDArray[Any]:
+        known = self.read.get(name)
+        return self.source[name] if known is None else known
+
+    def _keys(self, rows: NDArray[np.int32], direction: NDArray[np.uint8]) -> list[NDArray[np.uint32]]:
+        """Words of 32 bits to sort by, the least first: the local address, IPv6 behind IPv4."""
+        inward = (direction == IN).view(np.uint8)
+
+        def local(source: str, target: str) -> NDArray[Any]:
+            first = self._column(source)
+            ours = np.empty(len(rows), first.dtype)
+            choose(first, self._column(target), rows, inward, ours)
+            return ours
+
+        words = [local("src", "dst")]
+        if "src_hi" in self.source:
+            for half in ("lo", "hi"):
+                value = local(f"src_{half}", f"dst_{half}")
+                words += [(value & np.uint64(0xFFFFFFFF)).astype(np.uint32), (value >> np.uint64(32)).astype(np.uint32)]
+            words.append((np.asarray(self._column("family"))[rows] == 6).astype(np.uint32))
+        return words
+
+    def columns(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        for one, other, local, peer in (*TURNED, CUSTOMERS, *(TURNED_SIX if "src_hi" in self.source else ())):
+            first, second = self._column(one), self._column(other)
+            ours, theirs = (np.empty(len(self.rows), first.dtype) for _ in range(2))
+            orient(first, second, self.rows, self.inward, ours, theirs)
+            yield local, ours
+            yield peer, theirs
+        for name in PLAIN:
+            column = self.source[name]
+            same = column.strides == (0,)
+            yield name, np.broadcast_to(column[0], len(self.rows)) if same else np.take(column, self.rows, mode="clip")
+        yield "direction", self.direction
+        yield "twin", self.twin
 
 
 def sort_order(words: list[NDArray[np.uint32]]) -> NDArray[np.int32]:
@@ -123,6 +197,28 @@ def sort_order(words: list[NDArray[np.uint32]]) -> NDArray[np.int32]:
                 distribute(word, shift, order, other, places)
                 order, other = other, order
     return order
+
+
+@kernel
+def sides(source, target, direction, twins):
+    """Which end of each flow is ours; into ``twins`` go the rows of which both are. How many those are."""
+    found = 0
+    for i in range(len(source)):
+        if source[i] != 0:
+            direction[i] = OUT
+            if target[i] != 0:
+                twins[found] = i
+                found += 1
+        else:
+            direction[i] = IN if target[i] != 0 else THROUGH
+    return found
+
+
+@kernel
+def choose(first, second, rows, inward, local):
+    """Our own end's value of each row."""
+    for i in range(len(rows)):
+        local[i] = second[rows[i]] if inward[i] else first[rows[i]]
 
 
 @kernel
