@@ -4,13 +4,16 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.core.cache import cache
 from django.db import connection
 from django.db.models import Count, Max, Q, QuerySet
 
+from tipstaff.intake.access import is_unjudged, visible_to
 from tipstaff.intake.models import Source, Submission
+from tipstaff.intake.sources.catalogue import FED
 
 COUNTED_FOR = 5  # seconds that a count in the bar may be old
 WAITING = ("needs_person", "failed")
@@ -34,6 +37,16 @@ class Health:
     tone: str
     word: str
     owed: str = ""  # mails that a mailbox's server does not hand out
+
+    @property
+    def late(self) -> bool:
+        """Whether it is silent for longer than it should be."""
+        return self.word.endswith(" late")
+
+    @property
+    def has_switch(self) -> bool:
+        """What others feed (a listener, a token, the form) is not switched off here."""
+        return self.source.kind not in FED
 
     @property
     def minutes(self) -> int:
@@ -92,6 +105,18 @@ def health(*, now: datetime, midnight: datetime) -> list[Health]:
         .values_list("source", "number")
     )
     return [_health(source, today.get(source.pk, 0), now) for source in Source.objects.order_by("name")]
+
+
+def health_of(source: Source, *, now: datetime) -> Health:
+    """How one source is doing; today's count is left out."""
+    return _health(source, 0, now)
+
+
+def last_opened_to(staff: Any, source: Source) -> Submission | None:
+    """The newest submission of the source that this person may open and that was read; sealed ones do not exist here."""
+    rows = visible_to(staff).filter(source=source, blob__wrapped_key__isnull=False).select_related("blob")
+    newest = rows.order_by("-received_at", "-pk")[:20]
+    return next((one for one in newest if not is_unjudged(one)), None)
 
 
 def _health(source: Source, today: int, now: datetime) -> Health:

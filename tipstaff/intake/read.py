@@ -174,6 +174,8 @@ def _parsed(message: Message) -> list[ReportDraft]:
         if drafts:
             for draft in drafts:
                 draft.warnings += [problem for problem in problems if problem not in draft.warnings]
+                if parser in PROSE:
+                    generic_feed.ask_which_column(message, draft)
             return drafts
     if not problems and _is_ordinary(message):
         return [_draft(message, "mail", Disposition.NOT_A_REPORT)]

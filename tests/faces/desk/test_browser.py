@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from tests.correspondence.given import promised
 from tests.faces.desk import factory
 from tipstaff.cases.models import Case
+from tipstaff.intake.models import Source
 from tipstaff.kernel.clock import now as clock_now
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -58,6 +59,7 @@ def screens(made: factory.Sample) -> list[str]:
         "/rules/new/",
         "/rules/risks/",
         "/settings/",
+        f"/settings/sources/{Source.objects.order_by('pk')[0].pk}/",
         "/settings/staff/",
         "/settings/editions/",
         "/settings/keywords/",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft
+from tipstaff.intake.drafts import Confidence, Disposition, EventDraft, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.parsers import generic_feed
 from tipstaff.intake.read import read_submission
@@ -310,3 +310,74 @@ def test_deep_json_is_told() -> None:
     assert generic_feed.claims(message) is Confidence.NONE
     with pytest.raises(ParseError):
         generic_feed.parse(message)
+
+
+LETTER = (
+    "From: Rita <rita@example.org>\r\nTo: abuse@example.net\r\nSubject: attacks from your network\r\n"
+    "Date: Mon, 15 Jun 2026 12:00:00 +0000\r\nMessage-ID: <x@example.org>\r\n\r\n"
+    "Dear team,\r\n\r\nthese hosts of yours attacked ours by ssh (all times UTC):\r\n\r\n{}\r\n\r\n{}Regards\r\nRita\r\n"
+)
+PARTNER = 'category = "intrusion"\n[columns]\nip = "Sent By"\ntime = ["Seen"]\n[time]\nzone = "UTC"\n[others]\nvictim_ip = "Whom"\n'
+WRITTEN = "Sent By;Seen;Whom\r\n192.0.2.7;2026-06-14 10:00:00;203.0.113.9\r\n192.0.2.8;2026-06-14 10:05:00;203.0.113.9"
+
+
+def of_letter(table: str, more: str = "", mapping: str | None = None) -> ReportDraft:
+    (draft,) = read_submission(LETTER.format(table, more).encode(), Hints(mapping=mapping))
+    return draft
+
+
+def test_a_table_written_into_a_letter_is_read_by_the_mapping_of_the_source() -> None:
+    draft = of_letter(WRITTEN, mapping=PARTNER)
+    assert (draft.disposition, draft.mapping) == (Disposition.REPORT, mark_of(PARTNER))
+    assert [event.ip for event in draft.events] == ["192.0.2.7", "192.0.2.8"]
+    first = draft.events[0]
+    assert first.occurred_at is not None and first.occurred_at.isoformat() == "2026-06-14T10:00:00+00:00"
+    assert first.details["victim_ip"] == "203.0.113.9" and first.found_in["ip"] == "letter, line 5 row 1 column sent_by"
+
+
+def test_without_the_mapping_a_person_says_which_column_is_accused() -> None:
+    draft = of_letter(WRITTEN)
+    assert draft.disposition is Disposition.NEEDS_A_PERSON and not draft.events
+
+
+def test_a_letter_that_takes_rows_out_of_its_table_is_not_read_by_the_mapping() -> None:
+    draft = of_letter(WRITTEN, "The first line is our own test, please ignore it.\r\n\r\n", PARTNER)
+    assert draft.mapping is None and "192.0.2.7" not in [event.ip for event in draft.events]
+
+
+def test_a_table_of_a_letter_that_the_mapping_does_not_name_stays_prose() -> None:
+    for table in (WRITTEN.replace("Seen", "When"), WRITTEN.replace("Sent By", "Host")):
+        assert of_letter(table, mapping=PARTNER).mapping is None
+
+
+def test_an_attached_and_a_written_table_are_both_read_by_the_mapping() -> None:
+    rows = "Sent By;Seen;Whom\r\n198.51.100.7;2026-06-14 10:00:00;203.0.113.9\r\n"
+    head, _, body = LETTER.format(WRITTEN, "").partition("\r\n\r\n")
+    table = f"--b\r\nContent-Type: text/csv; name=l.csv\r\nContent-Disposition: attachment; filename=l.csv\r\n\r\n{rows}"
+    parts = f"--b\r\nContent-Type: text/plain\r\n\r\n{body}\r\n{table}\r\n--b--\r\n"
+    mail = f"{head}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n{parts}"
+    drafts = read_submission(mail.encode(), Hints(mapping=PARTNER))
+    assert [[event.ip for event in draft.events] for draft in drafts] == [["198.51.100.7"], ["192.0.2.7", "192.0.2.8"]]
+
+
+@pytest.mark.parametrize("head", ["time;host a;host b", "when;left;right"])
+def test_of_two_columns_that_prose_would_both_accuse_a_person_says_which(head: str) -> None:
+    rows = "2026-06-14 10:00:00;192.0.2.7;203.0.113.9\r\n2026-06-14 10:05:00;192.0.2.8;203.0.113.9"
+    draft = of_letter(f"{head}\r\n{rows}")
+    assert draft.disposition is Disposition.NEEDS_A_PERSON and not draft.events
+    assert any("203.0.113.9" in text for text in draft.needs)
+
+
+def test_a_host_has_an_address_of_each_family() -> None:
+    draft = ReportDraft("free-text", events=[EventDraft(ip="192.0.2.7"), EventDraft(ip="2001:db8::7")])
+    table = "when;host 4;host 6\r\n2026-06-14 10:00:00;192.0.2.7;2001:db8::7"
+    generic_feed.ask_which_column(open_message(LETTER.format(table, "").encode(), Hints())[0], draft)
+    assert draft.disposition is Disposition.REPORT and len(draft.events) == 2
+    other = ReportDraft("free-text", events=[EventDraft(ip="192.0.2.7"), EventDraft(ip="192.0.2.8")])
+    table = "when;host a;host b\r\n2026-06-14 10:00:00;192.0.2.7;192.0.2.8"
+    generic_feed.ask_which_column(open_message(LETTER.format(table, "").encode(), Hints())[0], other)
+    assert other.disposition is Disposition.NEEDS_A_PERSON and not other.events
+    assert other.needs == [
+        "a table in the letter has addresses under host_a and host_b and does not say which are accused; "
+        "candidates: 192.0.2.7, 192.0.2.8"
+    ]

@@ -3,6 +3,7 @@
 Without a mapping only what the header says plainly is read: a time without a zone stays open, a doubtful port is left out.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from email.utils import parseaddr
 
@@ -12,7 +13,7 @@ from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft, Reporte
 from tipstaff.intake.message import Message
 from tipstaff.intake.reading.feeds.columns import Layout
 from tipstaff.intake.reading.feeds.events import fill, one_category
-from tipstaff.intake.reading.feeds.files import TableFile, table_files
+from tipstaff.intake.reading.feeds.files import TableFile, columns_of_addresses, inline_tables, table_files
 from tipstaff.intake.reading.feeds.mapping import ATTACKS, PORTS_OF_SERVICES, Mapping, guess_mapping, zone_in_letter
 from tipstaff.intake.reading.remarks import excuses_any
 from tipstaff.intake.reading.times import read_time
@@ -38,9 +39,9 @@ def claims(message: Message) -> Confidence:
     return Confidence.LIKELY if any(guess.layout.time for guess in found) else Confidence.POSSIBLE
 
 
-def _excepts_rows(message: Message) -> bool:
+def _excepts_rows(message: Message, files: Sequence[TableFile] | None = None) -> bool:
     """A person's letter that takes rows out of the table in it ("the first line is me") accuses not all of them: that is prose."""
-    inline = [file for file in table_files(message) if file.where.startswith("letter")]
+    inline = [file for file in (table_files(message) if files is None else files) if _is_inline(file)]
     if not inline:
         return False
     letter = message.letter[:20_000]
@@ -48,6 +49,10 @@ def _excepts_rows(message: Message) -> bool:
         return True
     marks = {file.head.delimiter for file in inline if file.head}
     return excuses_any(line for line in letter.split("\n") if any(mark in line for mark in marks))
+
+
+def _is_inline(file: TableFile) -> bool:
+    return file.where.startswith("letter")
 
 
 def parse(message: Message) -> list[ReportDraft]:
@@ -65,7 +70,7 @@ def parse_mapped(message: Message, mapping: Mapping) -> list[ReportDraft]:
 
     A table without the columns of the address and the time is refused whole: who held an address would be told by neither.
     """
-    files = table_files(message)
+    files = _files_for(message, mapping)
     found = [file for file in files if mapping.fits(file.header)]
     if not found:
         there = f"its columns are: {', '.join(files[0].header[:20])}" if files else "there is no table in it"
@@ -73,6 +78,34 @@ def parse_mapped(message: Message, mapping: Mapping) -> list[ReportDraft]:
     drafts = [_mapped(file, mapping, message) for file in found]
     drafts[0].warnings += [f"{file.where}: the mapping does not fit it; it was not read" for file in files if file not in found]
     return drafts
+
+
+def _files_for(message: Message, mapping: Mapping) -> list[TableFile]:
+    """The tables of a document; those attached to a mail, and those written into its letter under the mapping's own columns."""
+    files = table_files(message)
+    if message.kind != "mail":
+        return files
+    written = inline_tables(message.letter, mapping)
+    return [*(file for file in files if not _is_inline(file)), *([] if _excepts_rows(message, written) else written)]
+
+
+def ask_which_column(message: Message, draft: ReportDraft) -> None:
+    """A person says who is accused where prose accuses addresses of two columns of one table: one of the columns is somebody else.
+
+    An IPv4 and an IPv6 column may both be the accused.
+    """
+    accused = {event.ip for event in draft.events if event.ip}
+    if message.kind != "mail" or len(accused) < 2 or draft.disposition is not Disposition.REPORT:
+        return
+    for columns in columns_of_addresses(message.letter):
+        named = {name: found & accused for name, found in columns.items() if found & accused}
+        for family in (".", ":"):
+            of_family = [name for name, found in named.items() if any(family in address for address in found)]
+            if len(of_family) > 1:
+                told = f"a table in the letter has addresses under {' and '.join(of_family[:5])} and does not say which are accused"
+                draft.needs.append(f"{told}; candidates: {', '.join(sorted(accused)[:20])}")
+                draft.disposition, draft.events = Disposition.NEEDS_A_PERSON, []
+                return
 
 
 def _mapped(file: TableFile, mapping: Mapping, message: Message) -> ReportDraft:

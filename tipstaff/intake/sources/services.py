@@ -89,6 +89,18 @@ def configure(*, name: str, changes: Mapping[str, Any], expected_every: timedelt
     return source
 
 
+@transaction.atomic
+def set_mapping(*, name: str, mapping: str | None, seen: str | None, by: str, now: datetime) -> Source:
+    """Say what the columns of a source's tables mean; None: nothing is said any more. ``seen``: the mapping that was looked at.
+
+    Raises InputError naming lines and keys; Refused where somebody else changed it since it was looked at.
+    """
+    source = Source.objects.select_for_update().filter(name=name).first()
+    if source is not None and source.settings.get("mapping") != seen:
+        raise Refused(f"The mapping of {name} was changed while you worked on it. Open the page again and look at it first.")
+    return configure(name=name, changes={"mapping": mapping}, expected_every=None, by=by, now=now)
+
+
 def add(*, name: str, kind: str, settings: Mapping[str, Any], expected_every: timedelta | None, by: str, now: datetime) -> Source:
     """A new way in. Raises InputError naming each setting that is missing, unknown or wrong."""
     check(name=name, kind=kind, settings=settings)
@@ -105,6 +117,19 @@ def _mapping(stated: Mapping[str, Any]) -> dict[str, Any]:
     """For the record: the text by which tables are read from now on, which traces name by its mark alone."""
     text = stated.get("mapping")
     return {"mapping": text, "mark": mark_of(text)} if text else {}
+
+
+@transaction.atomic
+def watch(*, source: int, enabled: bool, expected_every: timedelta | None, by: str, now: datetime) -> Source:
+    """Say after which silence a source is an alarm (None: never), and whether it is on; what others feed stays on."""
+    found = Source.objects.select_for_update().filter(pk=source).first()
+    if found is None:
+        raise NotFound("There is no such source.")
+    found.enabled, found.expected_every, found.silent_since = enabled or found.kind in FED, expected_every, None
+    found.save(update_fields=["enabled", "expected_every", "silent_since"])
+    minutes = int(expected_every.total_seconds() // 60) if expected_every else None
+    record(by=by, action="source.change", subject=f"source:{found.name}", now=now, enabled=found.enabled, minutes=minutes)
+    return found
 
 
 def switch(*, name: str, enabled: bool, by: str, now: datetime) -> None:

@@ -18,7 +18,8 @@ from tipstaff.audit.services import record
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.intake import queries as intake
-from tipstaff.intake.models import Keyword, ReporterProfile, Source
+from tipstaff.intake.models import Keyword, ReporterProfile
+from tipstaff.intake.sources import services
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, Problem, Refused
 from tipstaff.kernel.text import whole
@@ -61,18 +62,14 @@ def _expect_word(request: DeskRequest, now: Any) -> None:
 
 def _change_source(request: DeskRequest, now: Any) -> None:
     """Switch a source on or off, and say after which silence it is an alarm."""
-    source = Source.objects.filter(pk=whole(request.POST.get("source", "")) or 0).first()
     typed = request.POST.get("minutes", "").strip()
     minutes = whole(typed, 9)
-    if source is None:
-        raise InputError(Problem("Source", "does not exist", "choose one of the list"))
     if typed and not (minutes and minutes <= MOST_MINUTES):
         raise InputError(Problem("Expected every", f"{typed[:40]!r} minutes", "a whole number of minutes, or nothing"))
-    source.enabled = "enabled" in request.POST
-    source.expected_every = timedelta(minutes=minutes) if minutes else None
-    source.save(update_fields=["enabled", "expected_every"])
-    record(by=request.user.get_username(), action="source.change", subject=f"source:{source.pk}", now=now, enabled=source.enabled,
-           minutes=typed)  # fmt: skip
+    source = services.watch(
+        source=whole(request.POST.get("source", "")) or 0, enabled="enabled" in request.POST,
+        expected_every=timedelta(minutes=minutes) if minutes else None, by=request.user.get_username(), now=now,
+    )  # fmt: skip
     messages.success(request, f"{source.name}: kept.")
 
 

@@ -8,8 +8,9 @@ import orjson
 import polars as pl
 
 from tipstaff.intake.message import Message, Part
-from tipstaff.intake.reading.feeds.mapping import guess_mapping
+from tipstaff.intake.reading.feeds.mapping import Mapping, guess_mapping
 from tipstaff.intake.reading.feeds.separated import DELIMITERS, MOST_COLUMNS, Head, Rows, normal_header, read_head, read_rows
+from tipstaff.intake.reading.indicators import normal_ip
 from tipstaff.intake.reading.open import json_documents
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.repeated_keys import Repeating, may_repeat, with_repeats
@@ -82,17 +83,20 @@ def _find_tables(message: Message) -> list[TableFile]:
     return found if found or message.kind != "mail" else inline_tables(message.letter)
 
 
-def inline_tables(letter: str) -> list[TableFile]:
-    """Tables written into a letter: a line of well-known column names, and lines with as many values below it."""
-    if not _ADDRESS_WORD.search(letter[:MOST_LETTER]):
+def inline_tables(letter: str, mapping: Mapping | None = None) -> list[TableFile]:
+    """Tables written into a letter: a line of well-known column names, and lines with as many values below it.
+
+    With a mapping the line names its columns of the accused and of the time.
+    """
+    if mapping is None and not _ADDRESS_WORD.search(letter[:MOST_LETTER]):
         return []
     lines = letter[:MOST_LETTER].split("\n")
     found: list[TableFile] = []
     at = tried = 0
     while at < len(lines) and len(found) < MOST_INLINE and tried < MOST_TRIED:
-        likely = _may_name_columns(lines[at])
+        likely = _may_name_columns(lines[at], mapping)
         tried += likely
-        delimiter = _names_columns(lines[at]) if likely else None
+        delimiter = _names_columns(lines[at], mapping) if likely else None
         rows, at = _rows_below(lines, at, delimiter) if delimiter else ([], at)
         head = read_head("\n".join(rows).encode()) if rows else None
         if head is not None:
@@ -101,21 +105,59 @@ def inline_tables(letter: str) -> list[TableFile]:
     return found
 
 
-def _may_name_columns(line: str) -> bool:
+def _may_name_columns(line: str, mapping: Mapping | None) -> bool:
     """A line of a few words between delimiters, one of which can mean an address."""
     separated = "," in line or ";" in line or "\t" in line or "|" in line  # DELIMITERS
-    return separated and 6 <= len(line) <= 4_000 and bool(_ADDRESS_WORD.search(line))
+    return separated and 3 <= len(line) <= 4_000 and (mapping is not None or (len(line) >= 6 and bool(_ADDRESS_WORD.search(line))))
 
 
-def _names_columns(line: str) -> str | None:
+def _names_columns(line: str, mapping: Mapping | None) -> str | None:
     """The delimiter of a line that names an address column and a time column, else None."""
     for delimiter in DELIMITERS:
         if 1 <= line.count(delimiter) <= 100:
             header = normal_header(line.rpartition("ormat:")[2].split(delimiter))
-            mapping = guess_mapping(header)
-            if mapping and mapping.layout.ip and mapping.layout.time:
+            if mapping is not None:
+                if mapping.fits(header) and {*mapping.layout.time} <= {*header}:
+                    return delimiter
+                continue
+            guess = guess_mapping(header)
+            if guess and guess.layout.ip and guess.layout.time:
                 return delimiter
     return None
+
+
+def columns_of_addresses(letter: str) -> list[dict[str, set[str]]]:
+    """For each table of a letter whose header says nothing that is known: its columns that hold addresses, with those.
+
+    A header is a line without an address whose next line has as many values, one of them an address.
+    """
+    lines, found, at = letter[:MOST_LETTER].split("\n"), list[dict[str, set[str]]](), 0
+    while at < len(lines) - 1 and len(found) < MOST_INLINE:
+        delimiter = _heads_addresses(lines[at], lines[at + 1])
+        rows, last = _rows_below(lines, at, delimiter) if delimiter else ([], at)
+        if rows and delimiter:
+            found.append(_addresses_by_column(rows, delimiter))
+        at = last + 1
+    return found
+
+
+def _heads_addresses(line: str, below: str) -> str | None:
+    for delimiter in DELIMITERS:
+        width = line.count(delimiter)
+        if 1 <= width <= 100 and below.count(delimiter) == width and len(line) <= 4_000:
+            is_row = any(normal_ip(cell.strip()) for cell in below.split(delimiter))
+            return delimiter if is_row and not any(normal_ip(cell.strip()) for cell in line.split(delimiter)) else None
+    return None
+
+
+def _addresses_by_column(rows: list[str], delimiter: str) -> dict[str, set[str]]:
+    header = normal_header(rows[0].split(delimiter))
+    found: dict[str, set[str]] = {}
+    for row in rows[1:]:
+        for name, cell in zip(header, row.split(delimiter), strict=False):
+            if address := normal_ip(cell.strip()):
+                found.setdefault(name, set()).add(address)
+    return found
 
 
 def _rows_below(lines: list[str], at: int, delimiter: str) -> tuple[list[str], int]:
