@@ -32,6 +32,7 @@ from tipstaff.project.processes import wait_until
 CLOCKS_A_SECOND = 10  # tickets whose clocks fall due, over the whole time
 QUIET = 900.0  # seconds until everything that was begun has come to its end
 AFTERWARDS = 5.0  # seconds that the load goes on when the last part was killed
+DECISIONS = 4  # that there must be at least, for however long a busy machine takes
 
 
 @click.command()
@@ -106,6 +107,7 @@ class _Run:
         try:
             self.killer.kill(self.kills)
             time.sleep(AFTERWARDS)
+            wait_until(lambda: len(deciding.decided) >= DECISIONS or bool(deciding.failure), QUIET)
         finally:
             for one in parts:
                 one.enough.set()
