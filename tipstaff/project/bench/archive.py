@@ -11,10 +11,14 @@ from typing import Any
 
 import click
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tipstaff.project.bench import flow_traffic
 from tipstaff.project.bench.flows import scratch
 from tipstaff.sensors.traffic.archive import asking, compacting, corroborating, files, thinning
+from tipstaff.sensors.traffic.archive.parquet import Encoder
+from tipstaff.sensors.traffic.archive.unfinished import Unfinished
 from tipstaff.sensors.traffic.corroboration import Claim, Verdict
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.decoder import Decoder, Policy, gather
@@ -51,20 +55,56 @@ def sample(rows: int) -> dict[str, Any]:
     return {name: column.copy() for name, column in files.arrays(c.narrow, c.wide, customers, min(count, rows)).items()}
 
 
+PER_FILE = 1_000_000  # flows in a compacted file
+
+
 def fill(root: Path, flows: int, days: int) -> None:
-    """Compacted files of that many flows in all, spread evenly over that many days; every file has other times."""
+    """Compacted files of that many flows in all with their samples, spread evenly over that many days.
+
+    The first is compacted by the product; the others have the same flows at other times, and only those are encoded anew.
+    """
     files.make_room(root)
-    columns, written, per = sample(500_000), 0, 500_000
-    steps = max(1, flows // per)
-    for number in range(steps):
+    columns = sample(PER_FILE // 2)
+    for number in range(2):
+        name = f"{files.stamp(int(BEGAN.timestamp() * 1000))}-{number:06d}.parquet"
+        files.write(root / "fresh" / name, columns)
+    compacting.compact(root, files.stored(root, "fresh"))
+    (first,) = files.stored(root, "hours")
+    thinning.thin(first.path, root / "thin" / first.path.name)
+    whole = Copied(first.path)
+    thin = pq.ParquetFile(root / "thin" / first.path.name).read()
+    steps = max(1, flows // PER_FILE)
+    for number in range(1, steps):
         at = BEGAN + timedelta(days=days) * number / steps
         shift = int((at - BEGAN).total_seconds() * 1000)
-        part = columns | {"ended": columns["ended"] + shift}
-        name = f"{files.stamp(int(at.timestamp() * 1000))}-{number:06d}.parquet"
-        files.write(root / "fresh" / name, part)
-        if number % 2 or number == steps - 1:
-            compacting.compact(root, files.stored(root, "fresh"))
-        written += per
+        name = f"{at:%Y%m%d%H}-{number:06d}.parquet"
+        whole.write(root / "hours" / name, shift)
+        later = thin.set_column(thin.column_names.index("ended"), "ended", pa.array(thin.column("ended").to_numpy() + shift))
+        files.write_table(root / "thin" / name, later, group=1 << 20, notes={"watched": thinning.watched(later)})
+
+
+class Copied:
+    """A compacted file, encoded once, to be written with other times."""
+
+    def __init__(self, path: Path) -> None:
+        source = compacting.Columns([path])
+        self.rows, self.ended = source.count, source["ended"]
+        self.kinds = {name: source[name].dtype for name in source.sources[0].schema_arrow.names}
+        encoder = Encoder(1)
+        self.groups = [
+            {name: encoder.encode(source[name][begin : begin + files.ROW_GROUP]) for name in self.kinds if name != "ended"}
+            for begin in range(0, self.rows, files.ROW_GROUP)
+        ]
+
+    def write(self, path: Path, shift: int) -> None:
+        """The same flows, ``shift`` ms later."""
+        made = Unfinished(path)
+        for number, chunks in enumerate(self.groups):
+            ended = self.ended[number * files.ROW_GROUP : (number + 1) * files.ROW_GROUP] + shift
+            made.output.begin(self.kinds, len(ended))
+            for name, (pages, chunk) in {**chunks, "ended": made.output.encoder.encode(ended)}.items():
+                made.output.put(name, pages, chunk)
+        made.finish()
 
 
 def timed(question: Callable[[], object], times: int = 5) -> float:
@@ -91,8 +131,6 @@ def archive(rows: int, days: int, _json: bool) -> None:
     """
     with scratch() as folder:
         fill(folder, rows, days)
-        for one in files.stored(folder, "hours"):
-            thinning.thin(one.path, folder / "thin" / one.path.name)
         store = asking.Archive(folder)
         middle = BEGAN + timedelta(days=days) / 2
         always = asking.Span(BEGAN - timedelta(days=1), BEGAN + timedelta(days=days + 1))
