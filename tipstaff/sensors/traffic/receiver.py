@@ -33,7 +33,7 @@ from tipstaff.sensors.traffic.prefixes import PrefixTable, attribute, name_expor
 from tipstaff.sensors.traffic.records import address_text
 from tipstaff.sensors.traffic.ring import Ring
 from tipstaff.sensors.traffic.sockets import AT_ONCE, Inlet
-from tipstaff.sensors.traffic.warming import warm
+from tipstaff.sensors.traffic.warming import settle, warm
 
 log = logging.getLogger("tipstaff.flows")
 SLOTS, SLOT_FLOWS = 12, 65_536
@@ -391,6 +391,7 @@ def main(arguments: list[str]) -> None:
     for sent in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sent, lambda *_: stop.set())
     receiver = build(Settings.read(Path(arguments[0])))
+    settle(receiver.hosts, receiver.detection)
     print(f"ready, receive buffer {receiver.inlet.buffer_bytes} bytes", flush=True)
     run(receiver, stop)
 

@@ -1,9 +1,11 @@
 """Load the compiled kernels, or compile them where none are kept yet, before the first datagram needs them."""
 
+import gc
 import struct
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.counting import Hosts, count_hosts
 from tipstaff.sensors.traffic.decoders.decoder import Decoder, gather
@@ -15,6 +17,7 @@ from tipstaff.sensors.traffic.detection.sightings import Aim
 from tipstaff.sensors.traffic.prefixes import attribute, name_exporters, nothing
 from tipstaff.sensors.traffic.sockets import Inlet
 
+PAGE = 4096
 MAPPED = bytes(10) + b"\xff\xff\xc0\x00\x02\x01"
 
 
@@ -65,3 +68,16 @@ def warm() -> None:
     detection.watched.plan[:] = 1  # what only some operators have watched
     hosts.watched.counted[0] = 1
     detection.note(c.narrow, c.wide, customers, 0, 4, 4)
+
+
+def settle(hosts: Hosts, detection: Detection) -> None:
+    """Before the first datagram, have the memory at hand that any amount of traffic soon touches all of: its first touch, some
+    0.8 ms of a processor for each MB, comes otherwise amid reception. And let the collector of garbage pass over what stays, 40 ms
+    each time. For a program of its own."""
+    rows: list[NDArray[Any]] = [hosts.table.rows, hosts.sums.rows, *hosts.series]
+    rows += [one for fans in detection.contacts.fans for one in (fans.rows, fans.heads)]
+    rows += [detection.recent.narrow, detection.recent.wide, detection.recent.customers]
+    for one in rows:
+        one.reshape(-1).view(np.uint8)[::PAGE] = 0
+    gc.collect()
+    gc.freeze()

@@ -123,15 +123,15 @@ def test_a_kill_between_two_documents_opens_nothing_twice(tmp_path) -> None:
     script = tmp_path / "run.py"
     script.write_text(
         textwrap.dedent(f"""
-        import json, os, signal, sys, time
+        import os, signal, sys, time
         from pathlib import Path
         from tests.sensors.traffic.detection.staging import *
-        from tipstaff.sensors.traffic.detection.spool import Spool
+        from tipstaff.sensors.traffic.detection.spool import Spool, state_of
         class Told(Spool):
             told = None
-            def remember(self, state):
-                self.told = json.dumps(state)
-                super().remember(state)
+            def remember(self, texts):
+                self.told = state_of(texts)
+                super().remember(texts)
         spool = Told(Path({str(tmp_path)!r}) / "findings")
         stage = playing(spool=spool)
         first = int(sys.argv[1])

@@ -208,7 +208,7 @@ class Detection:
         if self.spool is None:
             return
         if self.dirty:
-            self.spool.remember({"open": [one.text() for one in self.findings.open.values()]})
+            self.spool.remember([one.text() for one in self.findings.open.values()])
             self.dirty = False
         if second - self.kept_at >= KEEP:
             first, self.kept_at = self.kept_at == 0, second
@@ -241,6 +241,6 @@ class Detection:
     def close(self) -> None:
         """See the spool through."""
         if self.spool is not None:
-            self.spool.remember({"open": [one.text() for one in self.findings.open.values()]})
+            self.spool.remember([one.text() for one in self.findings.open.values()])
             self._write_learned(self.rates.baselines.save())
             self.spool.close()

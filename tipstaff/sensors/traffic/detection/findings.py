@@ -120,19 +120,23 @@ class Finding:
 
 
 class Written:
-    """A finding's JSON, of which the greater part (samples, the picture) is written out only when it changed."""
+    """A finding's JSON, written out when it changed, its greater part (samples, the picture) when that did."""
 
     def __init__(self) -> None:
+        self._of: Finding | None = None
         self._parts: tuple[Any, ...] = ()
-        self._text = ""
+        self._head = self._text = ""
 
     def text_of(self, finding: Finding) -> str:
         """As ``to_json`` but for the order of fields and spaces."""
+        if finding is self._of:
+            return f"{self._head},{self._text}"
         plain = finding._plain()
         parts = tuple(plain.pop(name) for name in GREAT)
         if not self._parts or any(mine is not theirs for mine, theirs in zip(self._parts, parts, strict=True)):
             self._parts, self._text = parts, _compact(dict(zip(GREAT, parts, strict=True)))[1:]
-        return f"{_compact(plain)[:-1]},{self._text}"
+        self._of, self._head = finding, _compact(plain)[:-1]
+        return f"{self._head},{self._text}"
 
 
 def _compact(plain: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from tipstaff.sensors.traffic.detection.sightings import Sighting
 
 Key = tuple[str, str, str, str]
 FIRST_UPDATE, LONGEST_UPDATE = 60, 900  # seconds from a document to the next while a finding lasts; doubled each time
+LOOK = 8  # seconds after which the figures of a finding that goes on are worked out anew
 MOST_OPEN = 20_000
 
 
@@ -21,6 +22,7 @@ class Open:
     last: int
     quiet: int
     next_write: int
+    next_look: int = 0
     step: int = FIRST_UPDATE
     series: dict[float, float] = field(default_factory=dict)
     written: Written = field(default_factory=Written)
@@ -55,12 +57,20 @@ class Findings:
             series = {float(at): float(value) for at, value in one.series}
             self.open[key] = Open(one, last, quiet, second + FIRST_UPDATE, series=series)
 
+    def goes_on(self, key: Key, last: int, second: int) -> bool:
+        """Whether to know that it was still over at ``last`` is enough for now: no document is due, and its figures are fresh."""
+        known = self.open.get(key)
+        if known is None or second >= min(known.next_look, known.next_write):
+            return False
+        known.last = max(known.last, last)
+        return True
+
     def see(self, sighting: Sighting, second: int, gather: Callable[[Sighting], Evidence | None]) -> Finding | None:
         """Open, or go on with, a finding; a document where one is due. ``gather`` says None where a second look denies it."""
         known = self.open.get(sighting.key)
         if known is None:
             return self._begin(sighting, second, gather)
-        known.last = max(known.last, sighting.last)
+        known.last, known.next_look = max(known.last, sighting.last), second + min(LOOK, known.quiet // 2)
         figures = {
             name: max(value, known.finding.figures.get(name, value)) if name.startswith("peak") or name == "fan_out" else value
             for name, value in sighting.figures.items()

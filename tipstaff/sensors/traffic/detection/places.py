@@ -4,6 +4,8 @@ Of a sampled exporter a single packet may stand for half a limit, and sources ar
 to whoever is near now, and what is seen again and again stays.
 """
 
+from collections.abc import Sequence
+from operator import truediv
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +69,7 @@ class Newcomer(NamedTuple):
 
     row: int
     customer: int
-    rates: NDArray[np.float64]
+    rates: list[float]
     most: float
 
 
@@ -79,12 +81,12 @@ def newcomers(found: NDArray[np.int64], rows: NDArray[np.uint64], table: int, th
         for metric, name in METRIC_LIMITS.items()
     ]
     most = worth_of(rates, np.array(least), np.array(thresholds.least("watch.learned_bps") / 8))
-    return [Newcomer(*one) for one in zip(*found.T.tolist(), rates, most.tolist(), strict=True)]
+    return [Newcomer(*one) for one in zip(*found.T.tolist(), rates.tolist(), most.tolist(), strict=True)]
 
 
-def worth_of_one(rates: NDArray[np.float64], limits: NDArray[np.float64], least: float) -> float:
-    """As ``worth_of`` for one."""
-    return max(float((rates / limits).max()), min(float(rates[C.M_BYTES]) / least, LEARNING))
+def worth_of_one(rates: Sequence[float], limits: Sequence[float], least: float) -> float:
+    """As ``worth_of`` for one, of whom there are hundreds in a second."""
+    return max(*map(truediv, rates, limits), min(rates[C.M_BYTES] / least, LEARNING))
 
 
 def limits_of(own: Applied, track: Track) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,14 @@ REFILLED, STARTED, SPREADS = 8, 300, 8  # in a second: refilled from flows at ha
 REPLACED = 64  # in a second, of each table: followed instead of others, so that a storm of newcomers leaves time for a judgement
 
 
+class Vector(NamedTuple):
+    """The limits by metric of all whom the same ones apply to, and the bytes a second from which on what is usual is learned."""
+
+    own: Applied
+    limits: list[float]
+    least: float
+
+
 @dataclass
 class Rates:
     """Judges every track once a second."""
@@ -35,20 +44,20 @@ class Rates:
     baselines: Baselines
     seconds: int = 0
     spreads: int = 0
-    judged: dict[tuple[int, int], int] = field(default_factory=dict)  # (slot, metric): up to when it was judged before
     waiting: set[int] = field(default_factory=set)  # slots over their limits that have not had their turn
     looked: int = 0  # the second that these are of: who could give way, with how near to a limit, the nearest first
     leaving: list[tuple[float, Track]] = field(default_factory=list)
     own: dict[int, tuple[Track, Applied]] = field(default_factory=dict)  # slot: whose limits these are
-    vectors: dict[tuple[int, str, str], tuple[Applied, NDArray[np.float64]]] = field(default_factory=dict)
+    vectors: dict[tuple[int, str, str], Vector] = field(default_factory=dict)
     of: Thresholds | None = None  # what the limits were made of
 
     def __post_init__(self) -> None:
-        """Limits in figures, by slot: of each metric, how much of them is lasting, for how long; and since when it is judged."""
+        """Limits in figures, by slot: of each metric, how much of them is lasting, for how long; and since when each is judged."""
         room = len(self.follow.hosts.series.base)
         self.limits, self.release = np.zeros((room, tracks.JUDGED)), np.zeros((room, 1))
         self.unlike = Unlike(room)
-        self.lasts, self.since, self.least = np.zeros(room, np.int64), np.zeros((room, 1), np.int64), np.ones(room)
+        self.lasts, self.least = np.zeros(room, np.int64), np.ones(room)
+        self.earliest = np.zeros((room, tracks.JUDGED), np.int64)  # what is older was judged before, or is nobody's any more
 
     def candidates(
         self, hosts: C.Hosts, thresholds: Thresholds, findings: Findings, second: int, blocks: Callable[[], list[Block]]
@@ -103,8 +112,8 @@ class Rates:
         if not self.leaving or self.leaving[-1][0] >= newcomer.most:
             return None
         who = self.follow.known_as(table, newcomer.row, max(newcomer.customer, 0), second)
-        own = thresholds.applied(who.version, who.address, who.length, who.customer)
-        worth = places.worth_of_one(newcomer.rates, self._vector(own, who), own["watch.learned_bps"] / 8)
+        vector = self._vector(thresholds, who)
+        worth = places.worth_of_one(newcomer.rates, vector.limits, vector.least)
         while self.leaving and self.leaving[-1][0] < worth:
             _, track = self.leaving.pop()
             if self.follow.by_row.get((track.table, track.row)) is track:
@@ -125,8 +134,6 @@ class Rates:
         self.follow.release(track)
         self.unlike.forget(track)
         self.waiting.discard(track.slot)
-        for metric in range(tracks.JUDGED):
-            self.judged.pop((track.slot, metric), None)
 
     def look(self, thresholds: Thresholds, findings: Findings, second: int, table: int) -> Iterator[Sighting]:
         """Sightings of this second; to be asked of hosts before the sums that they are part of."""
@@ -149,22 +156,25 @@ class Rates:
     def _apply(self, thresholds: Thresholds) -> None:
         """The limits of those that are new; of all when they changed."""
         fresh, self.follow.fresh = self.follow.fresh, []
+        for track in fresh:
+            self.earliest[track.slot] = track.since - C.LENGTH
         if self.of is not thresholds:
             self.of, fresh = thresholds, list(self.follow.by_row.values())
             self.vectors.clear()
         for track in fresh:
-            found = thresholds.applied(track.version, track.address, track.length, track.customer)
-            self.own[track.slot] = track, found
-            self.limits[track.slot], self.release[track.slot] = self._vector(found, track), found["timing.release"]
-            self.lasts[track.slot] = max(1, min(int(found["timing.seconds"]), 60))
-            self.since[track.slot], self.least[track.slot] = track.since - C.LENGTH, found["watch.learned_bps"] / 8
+            slot, vector = track.slot, self._vector(thresholds, track)
+            self.own[slot] = track, vector.own
+            self.limits[slot], self.least[slot], self.release[slot] = vector.limits, vector.least, vector.own["timing.release"]
+            self.lasts[slot] = max(1, min(int(vector.own["timing.seconds"]), 60))
 
-    def _vector(self, own: Applied, track: Track) -> NDArray[np.float64]:
+    def _vector(self, thresholds: Thresholds, track: Track) -> Vector:
         """The limits of a track; worked out once for all whom the same ones apply to."""
+        own = thresholds.applied(track.version, track.address, track.length, track.customer)
         kept = self.vectors.get((id(own), track.level, track.direction))
-        if kept is None or kept[0] is not own:
-            kept = self.vectors[id(own), track.level, track.direction] = own, places.limits_of(own, track)
-        return kept[1]
+        if kept is None or kept.own is not own:
+            kept = Vector(own, places.limits_of(own, track).tolist(), own["watch.learned_bps"] / 8)
+            self.vectors[id(own), track.level, track.direction] = kept
+        return kept
 
     def _limits(self, findings: Findings) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """By slot: above which rates something is found, and goes on."""
@@ -188,12 +198,9 @@ class Rates:
     ) -> NDArray[np.float64]:
         slots = np.array([one.slot for one in rows], np.int64)
         self.follow.unroll(slots)
-        earliest = np.repeat(self.since, tracks.JUDGED, 1)
-        for (slot, metric), until in self.judged.items():
-            earliest[slot, metric] = until
         out = np.zeros((len(rows), tracks.JUDGED, 7))
         ring = self.follow.hosts.series.seconds
-        tracks.weigh(ring, slots, second, limits[slots], lasting[slots], self.lasts[slots], earliest[slots], out)
+        tracks.weigh(ring, slots, second, limits[slots], lasting[slots], self.lasts[slots], self.earliest[slots], out)
         return out
 
     def _open(self, findings: Findings) -> NDArray[np.bool_]:
@@ -221,9 +228,12 @@ class Rates:
                 if self.spreads > SPREADS:
                     continue
                 if not self._is_spread(track, applied, detector, out[detector.metric], findings):
-                    self.judged[track.slot, detector.metric] = second  # also when what explains it is over
+                    self.earliest[track.slot, detector.metric] = second  # also when what explains it is over
                     continue
             if said and detector.name == "carpet_bombing":
+                continue
+            if findings.goes_on(key, int(out[detector.metric, tracks.LAST_OVER]), second):
+                said = True
                 continue
             found = self._sighting(track, applied, detector, out[detector.metric], second)
             said = True
@@ -256,7 +266,7 @@ class Rates:
         times = np.arange(int(row[tracks.BEGAN]), int(row[tracks.LAST_OVER]) + 1) % C.LENGTH
         rest = self._seconds(track, detector.metric, times)
         greatest = 0.0
-        for other in _parts(self.follow, track):
+        for other in self.follow.parts(track):
             part = self._seconds(other, detector.metric, times)
             if self._explains(other, track, findings):
                 rest = rest - part
@@ -277,10 +287,8 @@ class Rates:
 
     def _covered(self, host: Track, findings: Findings) -> bool:
         """Whether the host's network has a finding that counts it already."""
-        for other in self.follow.by_row.values():
-            if other.level == "prefix" and other.end == host.end and _within(host, other):
-                return ("carpet_bombing", other.direction, "prefix", other.subject.value) in findings.open
-        return False
+        where = (("carpet_bombing", other.direction, "prefix", other.subject.value) for other in self.follow.around(host))
+        return any(one in findings.open for one in where)
 
     def _seconds(self, track: Track, metric: int, times: NDArray[np.int64]) -> NDArray[np.float64]:
         return self.follow.seconds(track.slot)[times, metric].astype(np.float64)
@@ -329,7 +337,7 @@ class Rates:
         """A finding ended: seconds up to now were judged, and open no other one."""
         track = self.follow.by_subject.get((direction, kind, value))
         if track is not None:
-            self.judged |= {(track.slot, metric): second for metric in range(tracks.JUDGED)}
+            self.earliest[track.slot] = second
 
 
 METRICS_OF = {one.name: [other.metric for other in known.RATES if other.name == one.name] for one in known.RATES}
@@ -348,21 +356,3 @@ def _size(sums: Sequence[float], detector: Rate) -> float:
     amplified = detector.metric in (C.M_AMP_BYTES, C.M_AMP_PACKETS)
     octets, packets = (C.M_AMP_BYTES, C.M_AMP_PACKETS) if amplified else (C.M_BYTES, C.M_PACKETS)
     return sums[octets] / sums[packets] if sums[packets] else 0.0
-
-
-def _parts(follow: Tracks, outer: Track) -> list[Track]:
-    """The tracks that are part of a sum, in its direction; whose customer is another is passed over at once."""
-    who = outer.customer if outer.level == "customer" else None
-    return [
-        other for other in follow.by_row.values()
-        if other.end == outer.end and (who is None or other.customer == who) and other is not outer and _within(other, outer)
-    ]  # fmt: skip
-
-
-def _within(inner: Track, outer: Track) -> bool:
-    """Whether a track is part of a sum."""
-    if outer.level == "customer":
-        return inner.level != "customer" and inner.customer == outer.customer
-    bits = 32 if outer.version == 4 else 128
-    shift = bits - outer.length
-    return inner.address >> shift == outer.address >> shift and inner.version == outer.version and inner.level == "host"

@@ -11,7 +11,6 @@ import threading
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from tipstaff.kernel.errors import InputError
 from tipstaff.sensors.traffic.detection.findings import Finding, from_json
@@ -29,7 +28,7 @@ class Spool:
         self.state = directory.parent / "detection.state"
         self.waiting: deque[tuple[str, str]] = deque()
         self.lost = self.written = self.number = 0
-        self.latest_state: dict[str, Any] | None = None
+        self.latest_state: list[str] | None = None
         self._wake = threading.Condition()
         self._stop = False
         self._thread: threading.Thread | None = None
@@ -50,10 +49,11 @@ class Spool:
             self.waiting.append((name, finding.to_json()))
             self._wake.notify()
 
-    def remember(self, state: dict[str, Any]) -> None:
-        """What is open, for the next start; the latest replaces what was not written yet. Written after the documents before it."""
+    def remember(self, texts: list[str]) -> None:
+        """The findings that are open, as JSON, for the next start; the latest replace what was not written yet. Written after the
+        documents before them."""
         with self._wake:
-            self.latest_state = state
+            self.latest_state = texts
             self._wake.notify()
 
     def _run(self) -> None:
@@ -67,12 +67,12 @@ class Spool:
                 self.latest_state = None
             if not self._write(documents, state):
                 with self._wake:
-                    self.latest_state = self.latest_state or state
+                    self.latest_state = state if self.latest_state is None else self.latest_state
                     if self._stop:
                         return
                     self._wake.wait(RETRY)
 
-    def _write(self, documents: list[tuple[str, str]], state: dict[str, Any] | None) -> bool:
+    def _write(self, documents: list[tuple[str, str]], state: list[str] | None) -> bool:
         try:
             for name, text in documents:
                 self._whole(self.directory / name, text)
@@ -81,7 +81,7 @@ class Spool:
                     if self.waiting and self.waiting[0][0] == name:
                         self.waiting.popleft()
             if state is not None:
-                self._whole(self.state, json.dumps(state))
+                self._whole(self.state, state_of(state))
         except OSError as error:
             log.warning("cannot write findings into %s: %s", self.directory, error)
             return False
@@ -113,7 +113,8 @@ class Spool:
         """The findings that were open when the last engine ended: by its own word, and by documents that nobody took yet."""
         texts: list[str] = []
         with suppress(OSError, ValueError, KeyError, TypeError):
-            texts += json.loads(self.state.read_text())["open"]
+            kept = json.loads(self.state.read_text())["open"]
+            texts += [one if isinstance(one, str) else json.dumps(one) for one in kept]  # earlier, texts were written
         texts += [_text(path) for path in sorted(self.directory.glob("*.json"))]
         found: dict[str, Finding] = {}
         for text in texts:
@@ -124,6 +125,11 @@ class Spool:
             if one.id not in found or one.last_at >= found[one.id].last_at:
                 found[one.id] = one
         return [one for one in found.values() if one.ended_at is None]
+
+
+def state_of(texts: list[str]) -> str:
+    """The file of what is open; put together from what is JSON already, as hundreds may be open and change each second."""
+    return f'{{"open":[{",".join(texts)}]}}'
 
 
 def _text(path: Path) -> str:

@@ -1,7 +1,7 @@
 """Subjects that the detection follows second by second, and what their seconds say. See ``counting.follow`` for how they fill."""
 
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv6Address
 
 import numpy as np
 from numba import float64, int64
@@ -18,6 +18,7 @@ JUDGED = 8  # the metrics that have limits: the first of a track's
 FIRED, BEGAN, LAST_OVER, PEAK, MEAN, SAMPLES, NOISE = range(7)  # what ``weigh`` says of a metric; times in seconds
 SURE, SURER = 1.64, 2.33  # one-sided 95 % and 99 % of the normal distribution
 COARSEST = 16  # seconds of the longest step in which samples are counted
+NOT_TRACKED = np.uint64(~C.TRACKED & (1 << 64) - 1)
 
 
 @dataclass(slots=True, eq=False)  # hundreds are made in a second; nobody writes into one that is followed
@@ -65,6 +66,9 @@ class Tracks:
         #: By slot: which table its row is of, -1 for none; since when; its greatest second by metric; all bytes, packets, samples.
         self.table: NDArray[np.int8] = np.full(room, -1, np.int8)
         self.since: NDArray[np.int64] = np.zeros(room, np.int64)
+        #: By slot, for whom sums ask: direction, customer, and the key of the network that it is or lies in; 0 for a customer.
+        self.end, self.customer = np.zeros(room, np.int8), np.zeros(room, np.int64)
+        self.network: NDArray[np.uint64] = np.zeros(room, np.uint64)
         self.greatest, self.totals = np.zeros((room, JUDGED)), np.zeros((room, 3))
         #: By slot and metric, the sums of the last SHORTLY and LONG seconds.
         self.shortly, self.long = np.zeros((room, JUDGED)), np.zeros((room, JUDGED))
@@ -89,6 +93,7 @@ class Tracks:
         self.by_row[table, row] = self.by_subject[track.direction, track.subject.kind, track.subject.value] = track
         self.last_hot[slot] = second
         self.at[slot], self.table[slot], self.since[slot], self.unrolled[slot] = track, table, second, -1
+        self.end[slot], self.customer[slot], self.network[slot] = track.end, track.customer, network_of(track)
         self.fresh.append(track)
         return track
 
@@ -101,12 +106,26 @@ class Tracks:
 
     def release(self, track: Track) -> None:
         rows = self.rows(track.table)
-        rows[track.row, C.MOMENT] &= np.uint64(~C.TRACKED & (1 << 64) - 1)
+        rows[track.row, C.MOMENT] &= NOT_TRACKED
         del self.by_row[track.table, track.row], self.last_hot[track.slot]
         self.by_subject.pop((track.direction, track.subject.kind, track.subject.value), None)
         self.free.append(track.slot)
         self.at[track.slot], self.table[track.slot] = None, -1
         self.greatest[track.slot] = 0
+
+    def parts(self, outer: Track) -> list[Track]:
+        """Those that are part of a sum, in its direction."""
+        if outer.level == "customer":
+            found = (self.customer == outer.customer) & (self.network != 0)
+        else:
+            found = (self.network == network_of(outer)) & (self.table == HOST)
+        slots = np.flatnonzero(found & (self.end == outer.end) & (self.table >= 0)).tolist()
+        return [track for slot in slots if (track := self.at[slot]) is not None]
+
+    def around(self, host: Track) -> list[Track]:
+        """The network that a host lies in, where it is followed in that direction."""
+        found = (self.network == network_of(host)) & (self.table == SUM) & (self.end == host.end)
+        return [track for slot in np.flatnonzero(found).tolist() if (track := self.at[slot]) is not None]
 
     def rows(self, table: int) -> NDArray[np.uint64]:
         return self.hosts.sums.rows if table else self.hosts.table.rows
@@ -142,6 +161,13 @@ class Tracks:
         return [(float(at), round(float(value), 1)) for at, value in zip(times[first:], values[first:], strict=True)]
 
 
+def network_of(track: Track) -> int:
+    """A number for the /24 or /48 that a track is or lies in; 0 for a customer."""
+    if not track.length:
+        return 0
+    return C.NETWORK_4 | track.address >> 8 if track.version == 4 else C.NETWORK_6 | track.address >> 80
+
+
 def subject_of(key: int, six: tuple[int, int]) -> tuple[Subject, int, int, int]:
     """The subject that a row's key stands for: in words; family, first address and prefix length (0 for a customer)."""
     if key >> 63:
@@ -149,12 +175,17 @@ def subject_of(key: int, six: tuple[int, int]) -> tuple[Subject, int, int, int]:
         return Subject("address", str(IPv6Address(address))), 6, address, 128
     whole, tag = key >> 1 & (1 << 59) - 1, key >> 60
     if tag == 1:
-        return Subject("prefix", str(ip_network((whole << 8, 24)))), 4, whole << 8, 24
+        return Subject("prefix", f"{four_text(whole << 8)}/24"), 4, whole << 8, 24
     if tag == 2:
         return Subject("prefix", f"{IPv6Address(whole << 80)}/48"), 6, whole << 80, 48
     if tag == 3:
         return Subject("customer", str(whole)), 0, 0, 0
-    return Subject("address", str(IPv4Address(whole & 0xFFFFFFFF))), 4, whole & 0xFFFFFFFF, 32
+    return Subject("address", four_text(whole & 0xFFFFFFFF)), 4, whole & 0xFFFFFFFF, 32
+
+
+def four_text(address: int) -> str:
+    """An IPv4 address as text; hundreds begin to be followed in a second, and ``ipaddress`` takes its time."""
+    return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
 
 
 @kernel
