@@ -8,7 +8,7 @@ import json
 import threading
 from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 
@@ -167,6 +167,8 @@ class Cpanel(Panel):
 
 
 class Proxmox(Panel):
+    """As the API viewer shows it (pve.proxmox.com/pve-docs/api-viewer): /cluster/resources and a machine's config."""
+
     preset = "proxmox"
     hotplug = True  # else a change waits for a restart: only what is asked for as current shows what runs
 
@@ -183,7 +185,7 @@ class Proxmox(Panel):
 
     def answer(self, asked: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
         if asked["headers"]["authorization"] != f"PVEAPIToken=desk={SECRET}":
-            return 401, {"data": None}, {}
+            return 401, {"data": None, "message": "authentication failure\n"}, {}
         if asked["path"] == "/api2/json/cluster/resources":
             assert asked["query"] == {"type": "vm"}
             rows = [{"vmid": ref, "node": "pve1", "type": "qemu", "tags": one["tags"]} for ref, one in self.accounts.items()]
@@ -196,7 +198,7 @@ class Proxmox(Panel):
             assert asked["query"] in ({}, {"current": "1"})
             return 200, {"data": {**shown, "digest": digest, "cores": 2}}, {}
         if asked["form"].pop("digest") != digest:
-            return 500, {"data": None}, {}
+            return 500, {"data": None, "message": "detected modified configuration - file changed by other user?\n"}, {}
         if not self.hotplug:
             tags = {"tags": asked["form"].get("tags", self.accounts[ref]["tags"])}
             self.running[ref] = {**self.running.get(ref, self.accounts[ref]), **tags}
@@ -208,7 +210,10 @@ class Proxmox(Panel):
 
 
 class Openstack(Panel):
+    """As docs.openstack.org/api-ref shows it: Identity v3 (POST /auth/tokens) and Compute 2.73 (servers, metadata, actions)."""
+
     preset = "openstack"
+    UNKNOWN: ClassVar[dict[str, Any]] = {"error": {"code": 401, "message": "Authentication is required.", "title": "Unauthorized"}}
 
     def fresh(self, ref: str) -> dict[str, Any]:
         return {**super().fresh(ref), "locked": False, "stopped": False}
@@ -218,14 +223,14 @@ class Openstack(Panel):
             identity = asked["json"]["auth"]["identity"]
             assert identity["methods"] == ["application_credential"]
             good = identity["application_credential"] == {"id": "desk", "secret": SECRET}
-            return (201, {"token": {}}, {"X-Subject-Token": "t0k3n"}) if good else (401, {"error": {"code": 401}}, {})
+            return (201, {"token": {}}, {"X-Subject-Token": "t0k3n"}) if good else (401, self.UNKNOWN, {})
         assert asked["headers"]["x-auth-token"] == "t0k3n" and asked["headers"]["x-openstack-nova-api-version"] == "2.73"
         words = asked["path"].split("/")
         if words[2] == "detail":
             return 200, {"servers": [self.described(ref) for ref in self.accounts]}, {}
         one = self.accounts.get(words[2])
         if one is None:
-            return 404, {"itemNotFound": {"code": 404}}, {}
+            return 404, {"itemNotFound": {"code": 404, "message": f"Instance {words[2]} could not be found."}}, {}
         if len(words) == 3:
             return 200, {"server": self.described(words[2])}, {}
         if words[3] == "metadata":
@@ -236,8 +241,9 @@ class Openstack(Panel):
             assert act == "unlock" or asked["json"]["lock"]["locked_reason"].startswith("tipstaff:")
             one["locked"] = act == "lock"
             return 202, None, {}
-        if one.get("stopped") or one["suspended"] == (act == "suspend"):
-            return 409, {"conflictingRequest": {"code": 409}}, {}
+        if one.get("task") or one.get("stopped") or one["suspended"] == (act == "suspend"):
+            busy = f"Cannot '{act}' instance {words[2]} while it is in task_state {one.get('task')}"
+            return 409, {"conflictingRequest": {"code": 409, "message": busy}}, {}
         one["suspended"] = act == "suspend"
         return 202, None, {}
 
@@ -249,7 +255,7 @@ class Openstack(Panel):
             "status": "SUSPENDED" if one["suspended"] else "SHUTOFF" if one.get("stopped") else "ACTIVE",
             "locked": one.get("locked", False),
             "metadata": metadata,
-            "OS-EXT-STS:task_state": None,
+            "OS-EXT-STS:task_state": one.get("task"),
         }
 
 

@@ -130,6 +130,15 @@ class TestOpenstack(PanelContract):
         self.take_away(connector, done)
         assert self.standing()["101"] == {"suspended": False, "note": "", "locked": False, "stopped": True}
 
+    def test_a_server_that_nova_is_busy_with_is_tried_again_and_left_as_it_is(self, connector: Webhook) -> None:
+        self.panel.accounts["101"]["task"] = "rebooting"
+        before = self.standing()
+        with pytest.raises(Unanswered, match="rebooting") as caught:
+            connector.apply(self.order())
+        assert caught.value.retry and self.standing() == before
+        self.panel.accounts["101"]["task"] = None
+        assert connector.verify(self.carry_out(connector, self.order())).state is State.IN_PLACE
+
     def test_what_was_locked_before_stays_locked(self, connector: Webhook) -> None:
         self.panel.accounts["101"]["locked"] = True
         self.take_away(connector, self.carry_out(connector, self.order()))

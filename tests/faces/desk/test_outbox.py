@@ -221,6 +221,7 @@ def test_an_answer_nobody_vouches_for_is_taken_only_by_a_person(desk, alice, cas
                                         text="We fixed it.", detail=detail)  # fmt: skip
     page = main_of(alice.get(f"/cases/{case.pk}/"))
     assert "not verified" in page and "Quoted text" in page and "Take as the customer" in page
+    assert alice.post(f"/cases/{case.pk}/answered/", {"entry": entry.pk, "as": "confession"}).status_code == 422
     alice.post(f"/cases/{case.pk}/answered/", {"entry": entry.pk, "as": "comment"})
     said = Statement.objects.get(case=case, via="mail")
     assert (said.kind, said.author, said.contact) == ("comment", "carol@elsewhere.example", None)

@@ -7,8 +7,8 @@ from django.test import Client
 
 from tests.cases.resolving import HOUR, PACKS, Desk
 from tipstaff.accounts.models import StaffMember
-from tipstaff.cases import appeals, restriction, services, statements
-from tipstaff.cases.models import Appeal, Approval, Case, Measure, Pause, Statement
+from tipstaff.cases import appeals, resolution, restriction, services, statements
+from tipstaff.cases.models import Appeal, Approval, Case, Cooperation, Measure, Pause, Ruling, Statement
 from tipstaff.faces.desk import nexts
 from tipstaff.faces.desk.views.resolving import STEPS
 from tipstaff.kernel import clock
@@ -196,3 +196,79 @@ def test_of_two_obvious_steps_one_is_filled_and_no_button_stands_that_is_refused
     assert [code for code, step in found.items() if step.weight == "go" and not step.why] == ["appeal"]
     assert "appeal" in found["confirm_block"].why and "appeal" in found["resume"].why and "pause" not in found
     assert page.do("resume", "bea", subject=Pause.objects.get(ended_at=None).pk).status_code == 409
+
+
+def test_what_an_investigation_needs_is_asked_for_and_its_answer_noted(page):
+    story = page.story
+    story.on(statements.acknowledge, by=story.carol)
+    due = story.now + 5 * HOUR
+    assert page.do("ask", text="the access log of Monday", due_at=f"{due:%Y-%m-%dT%H:%M}").status_code == 302
+    row = Cooperation.objects.get()
+    assert "cooperation" in story.notices() and page.open()["answered"].subject == row.pk
+    assert page.do("answered", text="came by mail", subject=row.pk).status_code == 302
+    row.refresh_from_db()
+    assert row.answer == "came by mail" and "answered" not in page.open()
+
+
+def test_an_end_without_notice_is_a_leads_with_its_reason_and_a_second_person(page):
+    assert "second person" in page.open("bob")["end_now"].hint
+    assert page.do("end_now", "alice", reason="false from the start").status_code == 409
+    assert page.do("end_now", "bob", reason="false from the start").status_code == 302
+    assert page.story.state == "TERMINATION_PENDING" and Ruling.objects.get().kind == "immediate_termination"
+    row = Approval.objects.get(what="terminate")
+    assert page.open("bob")["confirm_end"].why and not page.open("bea")["confirm_end"].why
+    name = page.story.customer.name
+    assert page.do("confirm_end", "bea", subject=row.pk, typed=name).status_code == 302
+    assert page.story.state == "TERMINATED"
+
+
+def test_where_the_ladder_is_shut_a_lead_may_restrict_in_discretion():
+    page = Page(Desk(PACKS[0]))
+    story = page.story
+    story.on(statements.acknowledge, by=story.carol)
+    story.on(statements.claim_fix, text="done", by=story.carol)
+    Case.objects.filter(pk=story.number).update(resolve_due_at=story.now - HOUR)
+    found = page.open("bob")
+    assert found["restrict"].why and found["discretion"].weight == "danger"
+    form = {field.name: field.value for field in found["discretion"].fields} | {"reason": "against the spirit of the policy"}
+    assert page.do("discretion", "alice", **form).status_code == 409
+    assert page.do("discretion", "bob", **form).status_code == 302
+    assert Ruling.objects.get().kind == "discretion" and Approval.objects.get().detail["discretion"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [
+        ("acknowledgement", "ACKNOWLEDGED"),
+        ("plan", "ACKNOWLEDGED"),
+        ("fix", "FIX_CLAIMED"),
+        ("dispute", "DISPUTED"),
+        ("comment", "TICKETED"),
+    ],
+)
+def test_what_a_customer_says_by_mail_or_telephone_is_taken_as_what_it_is(page, kind, state):
+    story = page.story
+    letter = story.case.journal.create(at=story.now, actor="a@b.example", kind="reply", text="It is so.", internal=True,
+                                       detail={"disposition": "reply", "from": "a@b.example", "to": "us"})  # fmt: skip
+    offered = dict(page.open()["contacted"].fields[0].options)
+    assert kind in offered and "appeal" not in offered
+    if page.story.pack == PACKS[0]:
+        assert page.do("contacted", **{"as": kind, "text": "It is so."}).status_code == 302
+    else:
+        with clock.frozen(story.now):
+            taken = page.as_("alice").post(f"/cases/{story.number}/answered/", {"entry": letter.pk, "as": kind})
+        assert taken.status_code == 302
+    assert story.state == state and Statement.objects.get().kind == kind
+
+
+def test_an_appeal_that_came_by_mail_is_filed_and_not_decided_by_whoever_filed_it(page):
+    story = page.story
+    story.on(resolution.accept_fix, reason="gone")
+    letter = story.case.journal.create(at=story.now, actor="a@b.example", kind="reply", text="We object.", internal=True,
+                                       detail={"disposition": "reply", "from": "a@b.example", "to": "us"})  # fmt: skip
+    with clock.frozen(story.now + HOUR):
+        taken = page.as_("amy").post(f"/cases/{story.number}/answered/", {"entry": letter.pk, "as": "appeal"})
+    row = Appeal.objects.get()
+    assert taken.status_code == 302 and story.state == "APPEAL" and row.grounds == "We object."
+    story.now += HOUR
+    assert page.do("appeal", "amy", subject=row.pk, decision="overturned", reason="x").status_code == 409

@@ -8,8 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.faces.portal import given
+from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.models import Entry
-from tipstaff.cases import measures, statements
+from tipstaff.cases import cooperation, measures, statements
 from tipstaff.cases.lifecycle import RULES
 from tipstaff.cases.models import Appeal, Case, Measure, Statement
 from tipstaff.cases.states import Event, State
@@ -19,7 +20,9 @@ from tipstaff.faces.portal import standing
 from tipstaff.policy import queries as policy
 
 pytestmark = pytest.mark.django_db
-EVENTS = {"acknowledge": Event.ACKNOWLEDGED, "plan": Event.ACKNOWLEDGED, "fix": Event.FIX_STATED, "dispute": Event.DISPUTED}
+HOUR = timedelta(hours=1)
+EVENTS = {"acknowledge": Event.ACKNOWLEDGED, "plan": Event.ACKNOWLEDGED, "fix": Event.FIX_STATED, "dispute": Event.DISPUTED,
+          "withdraw": Event.APPEAL_WITHDRAWN}  # fmt: skip
 
 
 @pytest.fixture(params=["account", "link"])
@@ -275,3 +278,68 @@ def test_the_portal_speaks_for_either_policy(db, now, pack):
     assert will == (edition.ladder.mode == "mandatory")
     Client().post(f"{made.link('carol')}acknowledge/")
     assert made.fresh("carol").state == "ACKNOWLEDGED"
+
+
+def test_what_we_ask_for_is_seen_and_answered_until_it_is(world, door):
+    client, base = door
+    case = world.cases["carol"]
+    StaffMember.objects.get_or_create(username="alice", defaults={"roles": ["analyst"]})
+    due = world.now + 9 * HOUR
+    asked = cooperation.ask(case=case.pk, text="the access log of Monday", due_at=due, by="alice", now=world.now)
+    page = client.get(base).content.decode()
+    assert "What we ask you for" in page and "the access log of Monday" in page
+    where = f"answer/?request={asked.pk}"
+    assert where in page and "the access log of Monday" in client.get(f"{base}{where}").content.decode()
+    assert client.post(f"{base}answer/", {"request": asked.pk, "text": ""}).status_code == 422
+    assert client.post(f"{base}answer/", {"request": 999999, "text": "x"}).status_code == 404
+    assert client.post(f"{base}answer/", {"request": asked.pk, "text": "it lies in the share"}).status_code == 302
+    page = client.get(base).content.decode()
+    assert "What we ask you for" not in page and "it lies in the share" in page and "alice" not in page
+    assert client.get(f"{base}{where}").status_code == 409
+
+
+def test_an_appeal_is_withdrawn_by_whoever_brought_it(world, door):
+    client, base = door
+    Case.objects.filter(pk=world.cases["carol"].pk).update(state="DISCONNECTED")
+    row = restricted(world)
+    assert client.get(f"{base}withdraw/").status_code == 409
+    assert client.post(f"{base}appeal/", {"measure": row.pk, "grounds": "not ours"}).status_code == 302
+    assert "Withdraw the appeal" in client.get(base).content.decode() and client.get(f"{base}withdraw/").status_code == 200
+    assert client.post(f"{base}withdraw/").status_code == 302
+    assert world.fresh("carol").state == "DISCONNECTED" and "withdrew the appeal" in client.get(base).content.decode()
+
+
+def test_more_time_is_asked_for_once_and_what_was_written_too_late_stays_on_the_page(world, door):
+    client, base = door
+    asked = {"until": (world.now + 90 * HOUR).isoformat(), "reason": "the panel’s maker must help"}
+    assert client.post(f"{base}extension/", asked).status_code == 302
+    page = client.get(base).content.decode()
+    assert "You asked for more time" in page and f"{base}extension/" not in page
+    again = client.post(f"{base}extension/", asked | {"reason": "many words that took an hour"})
+    assert again.status_code == 409 and "many words that took an hour" in again.content.decode()
+    assert Client(headers={"accept-language": "de"}).get(world.link("carol")).status_code == 200
+
+
+def test_no_sentence_of_the_services_reaches_a_page_in_another_language(world):
+    client = Client(headers={"accept-language": "de"})
+    early = {"until": (world.now + HOUR / 2).isoformat(), "reason": "bitte"}
+    page = client.post(f"{world.link('carol')}extension/", early)
+    assert page.status_code == 422 and "is not later than" not in page.content.decode()
+    Case.objects.filter(pk=world.cases["carol"].pk).update(state="RESOLVED", closed_at=world.now, outcome="RESOLVED")
+    shut = client.post(f"{world.link('carol')}acknowledge/").content.decode()
+    assert "Das ist jetzt nicht möglich." in shut and "closed" not in shut.split("<main", 1)[1]
+
+
+@pytest.mark.parametrize("how", ["late", "contract", "class"])
+def test_no_restriction_is_announced_as_certain_where_a_person_decides(world, how):
+    case = world.cases["carol"]
+    sure = "we restrict the smallest part"
+    assert sure in Client().get(world.link("carol")).content.decode()
+    if how == "late":
+        Case.objects.filter(pk=case.pk).update(ack_due_at=world.now - HOUR, resolve_due_at=world.now - HOUR)
+    elif how == "contract":
+        type(case.customer).objects.filter(pk=case.customer_id).update(contract={"no_automation": True})
+    else:
+        type(case.customer).objects.filter(pk=case.customer_id).update(protected_class="hospital")
+    page = Client().get(world.link("carol")).content.decode()
+    assert sure not in page and "a person looks at it" in page

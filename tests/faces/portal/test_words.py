@@ -31,7 +31,12 @@ def written() -> set[str]:
                     found |= {text for text in constants(node.args[place]) if " " in text or text}
     found |= {text for pair in standing.HEADS.values() for text in pair} | {row[0] for row in standing.STATES.values()}
     found |= set(timeline.SAID.values()) | set(page.TITLES.values()) | set(contacts.ROLES.values()) | set(contacts.DONE.values())
-    found |= set(answers.DONE.values()) | {*cases.NAMES, *cases.CLIENTS_NAMES, "Fixed", "us", "you", "client", "paused", "past due"}
+    found |= (
+        set(answers.DONE.values())
+        | set(answers.SAID_OF.values())
+        | {*cases.NAMES, *cases.CLIENTS_NAMES, "Fixed", "us", "you", "client", "paused", "past due"}
+    )
+    found |= set(answers.SAID_OF.values())
     for form in answers.FORMS.values():
         found |= {form.title, form.lead, form.button} | {text for field in form.fields for text in (field.label, field.hint)}
     found |= yielded(PORTAL / "standing.py") | entries(PORTAL / "timeline.py")

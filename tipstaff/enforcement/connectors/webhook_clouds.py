@@ -10,7 +10,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from tipstaff.enforcement.connectors.contract import Field, InPlace, Misunderstood, OrderView, Rejected, State, Verification
+from tipstaff.enforcement.connectors.contract import (
+    Field,
+    InPlace,
+    Misunderstood,
+    OrderView,
+    Rejected,
+    State,
+    Unanswered,
+    Verification,
+)
 from tipstaff.enforcement.connectors.webhook_presets import Preset, Request, _list, judged, reference
 
 _NET = re.compile(r"net\d{1,2}")
@@ -160,6 +169,13 @@ class Openstack(Preset):
             raise Rejected(f"Nova knows no server {number}")
         return found
 
+    def _idle(self, number: str) -> dict[str, Any]:
+        """The server, when Nova is not busy with it: meanwhile every action is answered 409 (conflictingRequest)."""
+        server = self._server(number)
+        if task := server.get("OS-EXT-STS:task_state"):
+            raise Unanswered(f"Nova is busy with server {number}: {task}")
+        return server
+
     def requests(self, order: OrderView) -> tuple[list[Request], list[Request]]:
         path = f"/servers/{reference(order)}"
         tag = Request("POST", f"{path}/metadata", body={"metadata": {self.KEY: order.tag}})
@@ -185,7 +201,7 @@ class Openstack(Preset):
         return judged(stands, tagged, order, f"status {status}, {'locked' if locked else 'not locked'}")
 
     def suspend(self, order: OrderView) -> None:
-        path, server = f"/servers/{reference(order)}", self._server(reference(order))
+        path, server = f"/servers/{reference(order)}", self._idle(reference(order))
         if _metadata(server).get(self.KEY) != order.tag:
             self._ask("POST", f"{path}/metadata", {"metadata": {self.KEY: order.tag}})
         if server.get("locked") is not True:
@@ -197,7 +213,7 @@ class Openstack(Preset):
         self._restore(reference(order), order.tag, keep_locked=order.undo.get("locked") is True)
 
     def _restore(self, number: str, tag: str, *, keep_locked: bool = False) -> None:
-        server = self._server(number)
+        server = self._idle(number)
         if _metadata(server).get(self.KEY) != tag:
             return
         if server.get("status") == "SUSPENDED":

@@ -10,11 +10,11 @@ from django.db.models import Exists, QuerySet
 from tipstaff.cases import appeals, asked_for, knowing, suggesting, timing
 from tipstaff.cases.facts import Facts, has
 from tipstaff.cases.lifecycle import NoRule, decide
-from tipstaff.cases.models import Appeal, Approval, Case, Measure, Pause, Retraction, Ruling, Statement
+from tipstaff.cases.models import Appeal, Approval, Case, Cooperation, Measure, Pause, Retraction, Ruling, Statement
 from tipstaff.cases.restriction import KINDS, SCOPES
 from tipstaff.cases.speech import ANSWERS, QUESTIONS
 from tipstaff.cases.states import PAUSABLE, Event, State
-from tipstaff.faces.desk import words
+from tipstaff.faces.desk import taking, words
 from tipstaff.kernel.errors import Refused
 from tipstaff.policy.edition import Edition, Handling
 
@@ -109,6 +109,7 @@ def _rows(case: Case) -> dict[str, list[Any]]:
         "pauses": Pause.objects.filter(case=case, ended_at=None),
         "retractions": Retraction.objects.filter(case=case, decided_at=None),
         "rulings": Ruling.objects.filter(case=case, second_by=None, kind="second_review"),
+        "asked": Cooperation.objects.filter(case=case, answered_at=None),
     }
     there = Case.objects.filter(pk=case.pk).values_list(*map(Exists, wanted.values())).get()
     return {name: list(rows.order_by("pk")) if found else [] for (name, rows), found in zip(wanted.items(), there, strict=True)}
@@ -261,7 +262,10 @@ def _restrict(asked: Asked) -> Next | None:
 
 
 def _rest(asked: Asked) -> list[Next | None]:
-    said = (Field("text", "What was said", "area"),)
+    said = (
+        Field("as", "What it was", "select", "comment", tuple(taking.kinds(asked.case))),
+        Field("text", "What was said", "area"),
+    )
     ends = Next("end", "Propose termination…", hint="two people, final notice, time to fetch data", weight="danger")
     unseen = "counsel and the authority liaison alone see it from then on; no word to the customer; its evidence is shut and kept"
     return [
@@ -273,6 +277,7 @@ def _rest(asked: Asked) -> list[Next | None]:
         *[_lift(row) for row in asked.rows["measures"]],
         _judged(asked, Event.TERMINATION_ASKED, ends),
         _judged(asked, Event.TERMINATION_WITHDRAWN, Next("no_end", "Withdraw the termination…")),
+        *_beside(asked),
         HOLD,
     ]
 
@@ -326,6 +331,36 @@ def _speech(asked: Asked) -> Next | None:
     questions = tuple(Field(one.code, one.text, "select", "", answers) for one in QUESTIONS)
     order = Field("court_order", "Court order, if there is one", optional=True)
     return Next("speech", "Speech gate…", (*questions, order, REASON), "in doubt nothing is restricted")
+
+
+def _beside(asked: Asked) -> list[Next | None]:
+    """What stands beside the ladder: the provider's discretion, an end without notice, what an investigation asks for."""
+    at_once = "a lead’s act with its reason, on record as what it is; a second person confirms"
+    end = Next("end_now", "Terminate without notice…", hint=at_once, weight="danger")
+    found = [_discretion(asked), _judged(asked, Event.TERMINATION_AT_ONCE, end, immediate=True)]
+    if asked.case.ticketed_at is not None:
+        what, due = Field("text", "What is asked for", "area"), Field("due_at", "Due (UTC)", "moment")
+        found.append(Next("ask", "Ask for cooperation…", (what, due), "the customer is told; a person looks when it is due"))
+    said = Field("text", "What the customer answered", "area")
+    found += [
+        Next(
+            "answered", "Note the answer…", (said,), f"asked: {row.text[:60]}, due {row.due_at:%Y-%m-%d %H:%M} UTC", subject=row.pk
+        )
+        for row in asked.rows["asked"]
+    ]
+    return found
+
+
+def _discretion(asked: Asked) -> Next | None:
+    """Only where the ladder itself is shut (A13)."""
+    plain = _restrict(asked)
+    if plain is None or not plain.why:
+        return None
+    hint = "a lead’s, with reasons, called so in all figures; a second person approves"
+    title = "Restrict in discretion…"
+    step = replace(plain, code="discretion", title=title, fields=plain.fields[-4:], hint=hint, why="")
+    judged = _judged(asked, Event.RESTRICTION_ASKED, step, discretion=True)
+    return judged if judged is not None and not judged.why else None
 
 
 def _after_closing(asked: Asked) -> list[Next]:

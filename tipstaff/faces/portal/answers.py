@@ -8,11 +8,11 @@ from typing import Any
 from django.http import QueryDict
 
 from tipstaff.accounts.contacts import fits
-from tipstaff.cases import appeals, forwarding, statements
-from tipstaff.cases.models import Case, Measure
+from tipstaff.cases import appeals, cooperation, forwarding, statements
+from tipstaff.cases.models import Appeal, Case, Cooperation, Measure
 from tipstaff.faces.portal import words
 from tipstaff.faces.portal.visitors import Here
-from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.kernel.text import storable, whole
 
 LONGEST = 10_000  # characters of one field
@@ -26,6 +26,19 @@ DONE = {
     "comment": "We have your message.",
     "appeal": "We have your appeal. Somebody who had no part in the decision decides.",
     "forward": "Your client has a case of its own now, and is told.",
+    "answer": "Thank you. We have your answer, and a person reads it.",
+    "withdraw": "You have withdrawn your appeal. The decision stands.",
+}
+ON_THE_PAGE = frozenset({"acknowledge", "plan"})  # forms that stand on the case's own page
+#: What a service says of a value → what the portal says, in the reader's language.
+SAID_OF = {
+    "is not later than the present time": "Choose a time later than the one you have.",
+    "is more than a year away": "This is too far away. Choose an earlier time.",
+    "lies in the past": "This has passed. Choose a later time.",
+    "is missing": "Write something here.",
+    "is empty": "Write something here.",
+    "are missing or too long": "This is too long. Shorten it.",
+    "": "This could not be taken. Change it, or write to us.",
 }
 
 
@@ -66,6 +79,25 @@ def _appeal(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
         if measure is None:
             raise NotFound("no such measure on this case")
     return appeals.file(case=case.pk, grounds=said["grounds"], measure=measure.pk if measure else None, by=here.by, now=here.now)
+
+
+def _answer(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
+    row = Cooperation.objects.filter(case=case, pk=whole(said["request"]) or 0).first()
+    if row is None:
+        raise NotFound("no such request on this case")
+    return cooperation.answer(cooperation=row.pk, text=said["text"], by=here.by, now=here.now)
+
+
+def _withdraw(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
+    row = Appeal.objects.filter(case=case, decided_at=None).first()
+    if row is None:
+        raise Refused("no appeal is undecided")
+    return appeals.withdraw(appeal=row.pk, by=here.by, now=here.now)
+
+
+def said_of(code: str, what: str) -> str:
+    """What is wrong with a value, as a sentence of the portal."""
+    return words.say(code, SAID_OF.get(what, SAID_OF[""]))
 
 
 def _forward(here: Here, case: Case, said: Mapping[str, Any]) -> Any:
@@ -110,6 +142,11 @@ FORMS: Mapping[str, Form] = {
         Form("appeal", "Appeal",
              "Say why the decision is wrong. Somebody who had no part in it decides. If you are right it is undone.", "Send appeal",
              (Field("grounds", "Why is it wrong?", rows=6), Field("measure", "", "hidden", optional=True)), _appeal),
+        Form("answer", "What we ask you for", "A person reads what you answer.", "Send", (
+            Field("text", "Your answer", rows=6), Field("request", "", "hidden", optional=True),
+        ), _answer),
+        Form("withdraw", "Withdraw the appeal", "The decision then stands, and all times go on.", "Withdraw the appeal", (),
+             _withdraw),
         Form("forward", "Forward to my client",
              "Your client gets a case of its own, with a time that ends before yours. We do not tell it who you are to us, and you "
              "stay answerable for yours.", "Forward", (

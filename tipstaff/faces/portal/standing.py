@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from tipstaff.cases.knowing import by_hand_only
 from tipstaff.cases.lifecycle import APPEALABLE
-from tipstaff.cases.models import Case, Clock, Measure, Pause
+from tipstaff.cases.models import Case, Clock, Measure, Pause, Statement
 from tipstaff.cases.models_time import RUNNING
 from tipstaff.cases.states import ENDED, State
 from tipstaff.policy.edition import Edition, LadderMode
@@ -20,8 +21,9 @@ OPEN_IN: Mapping[str, frozenset[State]] = {
     "fix": ANSWERABLE | {S.DISPUTED},
     "dispute": frozenset({S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.FIX_CLAIMED, S.DISCONNECT_PENDING, S.EMERGENCY_BLOCK,
                           S.DISCONNECTED, S.RECONNECTED, S.TERMINATION_PENDING}),
-    "extension": frozenset({S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE}),
+    "extension": frozenset({S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.EMERGENCY_BLOCK}),
     "forward": frozenset({S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE}),
+    "withdraw": frozenset({S.APPEAL}),
 }  # fmt: skip
 #: State → the clock that its page shows.
 SHOWN = {
@@ -155,9 +157,15 @@ def offers(case: Case, answer: str) -> bool:
         return True
     if answer == "acknowledge" and case.acknowledged_at is not None:
         return False
-    if answer == "extension" and case.resolve_due_at is None:
+    if answer == "extension" and (case.resolve_due_at is None or more_time_asked(case) is not None):
         return False
     return State(case.state) in OPEN_IN.get(answer, ())
+
+
+def more_time_asked(case: Case) -> datetime | None:
+    """Until when more time was asked for, while nobody has answered."""
+    rows = Statement.objects.filter(case=case, kind="extension", answered_at=None)
+    return rows.values_list("promised_at", flat=True).first()
 
 
 def appeal_until(case: Case, measure: Measure | None, edition: Edition) -> datetime | None:
@@ -216,10 +224,10 @@ def _next_steps(standing: Standing) -> Iterator[tuple[str, datetime | None]]:
 
 
 def without_answer(standing: Standing, edition: Edition) -> str:
-    """What follows from silence, as the edition says it: will, or may."""
+    """What follows from silence, as the edition says it: will, or may; may where nothing happens by itself, or time ran out."""
     if standing.state not in (S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE):
         return ""
-    must = edition.ladder.mode is LadderMode.MANDATORY
+    must = edition.ladder.mode is LadderMode.MANDATORY and not standing.late and not by_hand_only(standing.case)
     if standing.planned and must:
         return "If it is not fixed by then you get a final warning; after it we restrict the smallest part that helps."
     if standing.planned:

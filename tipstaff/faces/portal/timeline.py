@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tipstaff.cases.models import Appeal, Case, ClockChange, JournalEntry, Measure, Statement
+from tipstaff.cases.models import Appeal, Case, ClockChange, Cooperation, JournalEntry, Measure, Statement
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.faces.portal.standing import STATES
 
@@ -39,7 +39,7 @@ class Entry:
 
 def entries(case: Case) -> list[Entry]:
     """The newest first. Nothing internal is read."""
-    found = [*_told(case), *_said(case), *_written(case), *_decided(case), *_appeals(case), *_changes(case)]
+    found = [*_told(case), *_said(case), *_written(case), *_decided(case), *_appeals(case), *_changes(case), *_asked(case)]
     return sorted(found, key=lambda entry: entry.at, reverse=True)[:MOST]
 
 
@@ -90,8 +90,17 @@ def _appeals(case: Case) -> Iterator[Entry]:
         yield Entry(row.at, "you", "appealed", "scale", (("", row.grounds),))
         if row.decided_at and row.decision in words:
             yield Entry(row.decided_at, "we", words[row.decision], "scale", (("", row.reason),))
+        elif row.decided_at:
+            yield Entry(row.decided_at, "you", "withdrew the appeal", "scale")
 
 
 def _changes(case: Case) -> Iterator[Entry]:
     for row in ClockChange.objects.filter(case=case).exclude(change="extension").order_by("-at")[:MOST]:
         yield Entry(row.at, "we", "changed the time", "doc", until=row.new_due_at)
+
+
+def _asked(case: Case) -> Iterator[Entry]:
+    for row in Cooperation.objects.filter(case=case).order_by("-at")[:MOST]:
+        yield Entry(row.at, "we", "asked you for something", "doc", (("", row.text),), until=row.due_at)
+        if row.answered_at:
+            yield Entry(row.answered_at, "you", "answered what we asked", "user", (("", row.answer),))

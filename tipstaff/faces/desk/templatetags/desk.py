@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from tipstaff.faces.desk import ribbon, words
+from tipstaff.cases.models import Case, JournalEntry
+from tipstaff.faces.desk import ribbon, taking, words
 from tipstaff.intake import access
 from tipstaff.intake.access import Shown
 from tipstaff.intake.models import Submission
@@ -156,6 +157,12 @@ def shown(submission: Submission) -> Shown:
 @register.filter
 def waits_for(reason: str) -> str:
     return words.waits_for(reason)
+
+
+@register.filter
+def taken_as(case: Case, entry: JournalEntry) -> list[tuple[str, str]]:
+    """What a filed answer may be taken as; a contact's own is a word already."""
+    return [(code, said) for code, said in taking.kinds(case) if code != "comment" or not entry.detail.get("verified")]
 
 
 @register.filter

@@ -15,13 +15,13 @@ from django.views.decorators.http import require_POST
 from tipstaff.accounts import lookups as accounts
 from tipstaff.audit.services import record
 from tipstaff.cases import messages as letters
-from tipstaff.cases import notices, services, statements
+from tipstaff.cases import notices, services
 from tipstaff.cases.access import case_for
 from tipstaff.cases.letters import recipient
 from tipstaff.cases.models import Case, CaseReport, JournalEntry
 from tipstaff.correspondence import macros
 from tipstaff.correspondence.models import Macro
-from tipstaff.faces.desk import undo
+from tipstaff.faces.desk import taking, undo
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
@@ -139,16 +139,13 @@ def preview(request: DeskRequest, number: int) -> HttpResponse:
 @desk()
 @require_POST
 def answered(request: DeskRequest, number: int) -> HttpResponse:
-    """A person takes a filed answer as the customer's word: as a comment, or as its acknowledgement."""
+    """A person takes a filed answer as the customer's word: as the acknowledgement, a plan, a fix, an objection, an appeal."""
     found, now = case_for(request.user, number), clock_now()
     entry = JournalEntry.objects.filter(case=found, kind="reply", pk=_number(request.POST.get("entry", ""))).first()
     if entry is None:
         raise NotFound("There is no such answer on this case.")
     by, author = request.user.get_username(), entry.detail.get("from") or entry.actor
-    if request.POST.get("as") == "acknowledgement":
-        statements.acknowledge(case=found.pk, text=entry.text, by=by, now=now, via="mail", author=author)
-    else:
-        statements.comment(case=found.pk, text=entry.text, by=by, now=now, via="mail", author=author)
+    taking.take(found, request.POST.get("as", ""), entry.text, via="mail", by=by, now=now, author=author)
     record(by=by, action="reply.taken", subject=f"case:{found.pk}", now=now, entry=entry.pk, taken_as=request.POST.get("as", ""))
     return redirect(f"/cases/{found.pk}/")
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from tipstaff.cases import (
     appeals,
+    cooperation,
     extensions,
     queries,
     resolution,
@@ -19,7 +20,6 @@ from tipstaff.cases import (
     services,
     setting_apart,
     speech,
-    statements,
     stating,
     termination,
     timing,
@@ -27,7 +27,7 @@ from tipstaff.cases import (
 )
 from tipstaff.cases.access import case_for, visible_to
 from tipstaff.cases.models import Approval, Case
-from tipstaff.faces.desk import nexts
+from tipstaff.faces.desk import nexts, taking
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
@@ -134,10 +134,10 @@ def _of_case(asking: Asking, related: str) -> int:
     return number
 
 
-def _restrict(asking: Asking) -> object:
+def _restrict(asking: Asking, *, discretion: bool = False) -> object:
     return restriction.propose(
         case=asking.case.pk, kind=asking.text("kind"), scope=asking.text("scope"), target=asking.text("target"),
-        reason=asking.reason, **asking.common,
+        reason=asking.reason, discretion=discretion, **asking.common,
     )  # fmt: skip
 
 
@@ -202,7 +202,9 @@ STEPS: dict[str, Step] = {
     "confirm_block": lambda asking: restriction.confirm_emergency(
         measure=_of_case(asking, "measures"), reason=asking.reason, **asking.common
     ),
-    "contacted": lambda asking: statements.comment(case=asking.case.pk, text=asking.text("text"), via="desk", **asking.common),
+    "contacted": lambda asking: taking.take(
+        asking.case, asking.text("as") or "comment", asking.text("text"), via="desk", **asking.common
+    ),
     "restore": _case(restriction.restore, "reason"),
     "lift": lambda asking: restriction.lift(measure=_of_case(asking, "measures"), reason=asking.reason, **asking.common),
     "end": _case(termination.propose, "reason"),
@@ -212,5 +214,13 @@ STEPS: dict[str, Step] = {
         appeal=_of_case(asking, "appeals"), decision=asking.text("decision"), reason=asking.reason, **asking.common
     ),
     "retract": _retract,
+    "discretion": lambda asking: _restrict(asking, discretion=True),
+    "end_now": _case(termination.immediate, "reason"),
+    "ask": lambda asking: cooperation.ask(
+        case=asking.case.pk, text=asking.text("text"), due_at=asking.moment("due_at", "Due"), **asking.common
+    ),
+    "answered": lambda asking: cooperation.answer(
+        cooperation=_of_case(asking, "cooperations"), text=asking.text("text"), **asking.common
+    ),
     "hold": lambda asking: holding.place(scope=f"case:{asking.case.pk}", reason=asking.reason, **asking.common),
 }

@@ -7,7 +7,7 @@ from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 
 from tipstaff.cases import ribbon, statements
-from tipstaff.cases.models import Appeal, Case, JournalEntry, Measure, Pause, Statement
+from tipstaff.cases.models import Appeal, Case, Cooperation, JournalEntry, Measure, Pause, Statement
 from tipstaff.cases.portal_access import clients_cases, may_act, open_evidence, reports_of, visible_to
 from tipstaff.cases.redacted import customer_view
 from tipstaff.faces.portal import answers, facts, standing, timeline, words
@@ -99,6 +99,8 @@ def case_page(
         "mine": may_act(here.visitor, case),
         "children": _children(case, here),
         "plan": plans[0] if plans else None,
+        "asked": list(Cooperation.objects.filter(case=case, answered_at=None).order_by("due_at")[:20]),
+        "more_time": standing.more_time_asked(case),
         "form": answers.FORMS["plan"],
         "filled": filled or {},
         "problems": problems or {},
