@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -144,6 +145,29 @@ class TestClient:
         server.records["tenancy/tenants"] += server.records["tenancy/tenants"][:1]
         with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="come twice"):
             list(client.records("tenancy/tenants"))
+
+    def test_a_record_made_while_another_is_removed_leaves_the_count_as_it_was_and_is_noticed(self, server):
+        """Between two pages one goes and one comes: the count stays, no record comes twice, and one would be missed."""
+        rows = server.records["tenancy/tenants"]
+        made = rows[0] | {"id": 99, "name": "New", "slug": "new", "created": "2999-01-01T00:00:00.000000Z"}
+
+        def meanwhile(asked):
+            if asked == 2:
+                rows.pop(0)
+                rows.append(made)
+            if asked == 3:
+                made["created"] = "2026-01-01T00:00:00.000000Z"  # by the second reading it is of the past
+
+        server.meanwhile = meanwhile
+        with NetBox(server.url, TOKEN) as client:
+            assert [record["id"] for record in client.records("tenancy/tenants")] == [record["id"] for record in rows]
+        assert len(server.asked) == 4
+
+    def test_a_record_that_says_the_day_alone_is_taken_as_it_comes(self, server):
+        server.records["tenancy/tenants"][0]["created"] = "2999-01-01"
+        with NetBox(server.url, TOKEN) as client:
+            assert len(list(client.records("tenancy/tenants"))) == 4
+        assert len(server.asked) == 2
 
     def test_lasting_trouble_is_said(self, server):
         server.failures = [(503, {})] * 9
@@ -327,3 +351,75 @@ class TestIntoTheDatabase:
         self.load(day("2026-06-02"), ending)
         row = Assignment.objects.get(prefix="192.0.2.0/25", superseded_at=None)
         assert (row.period.lower, row.period.upper) == (NOW, day("2026-07-01"))
+
+
+def of_version_3():
+    """The same records as NetBox 3 answers: contents by ``content_type``, nested objects without a description, no ``display_url``,
+    a site beside the prefix instead of a scope, no owner, and empty choices as null."""
+    gone = {"display_url", "owner", "scope", "scope_type", "scope_id", "description"}
+
+    def old(value, depth=0):
+        if isinstance(value, list):
+            return [old(one, depth + 1) for one in value]
+        if not isinstance(value, dict):
+            return value
+        dropped = gone - {"description"} if depth < 1 else gone
+        return {name: old(inner, depth + 1) for name, inner in value.items() if name not in dropped}
+
+    answers = {endpoint: [old(record) for record in records] for endpoint, records in recorded().items()}
+    for record in answers["tenancy/contact-assignments"]:
+        record["content_type"] = record.pop("object_type")
+        record["priority"] = record["priority"] or None
+    for record in answers["ipam/prefixes"]:
+        record["site"] = None
+    return answers
+
+
+class TestVersions:
+    def test_netbox_3_says_the_same(self):
+        new, old = facts(recorded(), Settings(), NOW), facts(of_version_3(), Settings(), NOW)
+        for name in ("customers", "contacts", "services", "assignments", "names", "own_prefixes"):
+            plain = [[replace(fact, where="") for fact in getattr(found, name)] for found in (new, old)]
+            assert plain[0] == plain[1] and plain[0], name
+
+    @pytest.mark.parametrize("wrap", [lambda text: text, lambda text: {"value": text, "label": text.title()}], ids=["4.6", "4.7"])
+    def test_a_selection_is_its_value_in_every_version(self, wrap):
+        answers = recorded()
+        answers["tenancy/tenants"][0]["custom_fields"] = {"customer_id": wrap("k-99"), "language": wrap("de")}
+        found = next(fact for fact in facts(answers, Settings(), NOW).customers if fact.external_id == "k-99")
+        assert found.language == "de"
+
+    @pytest.mark.parametrize("value", [[{"value": "a", "label": "A"}], {"value": ["a"], "label": "A"}, {"id": 1, "name": "x"}])
+    def test_several_selections_and_objects_are_refused(self, value):
+        answers = recorded()
+        answers["tenancy/tenants"][0]["custom_fields"] = {"customer_id": value}
+        with pytest.raises(InputError, match="custom field customer_id: holds a list"):
+            facts(answers, Settings(), NOW)
+
+    def test_a_vrf_that_is_not_there_or_there_twice_ends_nothing(self):
+        with pytest.raises(InputError, match="VRF nowhere: no prefix"):
+            facts(recorded(), Settings(vrf="nowhere"), NOW)
+        answers = recorded()
+        for number, record in enumerate(answers["ipam/prefixes"][:2], 71):
+            record["vrf"] = {"id": number, "name": "public", "rd": None}
+        with pytest.raises(InputError, match="2 VRFs are called so"):
+            facts(answers, Settings(vrf="public"), NOW)
+
+
+@pytest.mark.django_db
+def test_a_list_that_shows_nobody_ends_nobody():
+    """A token that may view tenants and no addresses answers 200 with empty lists."""
+    netbox_source = source("netbox", "netbox")
+    load(inventory=reading(), source=netbox_source, by="bob", now=NOW, complete=True, tolerant=True)
+    held = Assignment.objects.filter(superseded_at=None).count()
+    blind = recorded() | {"ipam/prefixes": [], "ipam/ip-ranges": [], "ipam/ip-addresses": []}
+    with pytest.raises(InputError, match=r"netbox: shows nobody.*let the token's user view"):
+        load(
+            inventory=facts(blind, Settings(), NOW),
+            source=netbox_source,
+            by="bob",
+            now=day("2026-07-01"),
+            complete=True,
+            tolerant=True,
+        )
+    assert held and Assignment.objects.filter(superseded_at=None).count() == held

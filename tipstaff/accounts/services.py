@@ -97,6 +97,8 @@ def load(
     with _taking_in(source, dry_run):
         progress("Checking the rows", 0, 3)
         sound, problems = checking.sound(inventory, _known(inventory))
+        if complete and tolerant and not sound.assignments:
+            _refuse_emptiness(source, now, problems)
         progress("Storing customers and services", 1, 3)
         _store_parties(sound, source, now, changes)
         if looping := _reseller_loops(sound):
@@ -109,6 +111,15 @@ def load(
         _heard(source, word, now, problems)
         _close(changes, f"source:{source.name}", "inventory loaded", by, now)
     return changes
+
+
+def _refuse_emptiness(source: InventorySource, now: datetime, problems: list[Problem]) -> None:
+    """A complete list without a single holding, after one that had some, is a reader that may not see them: nothing ends by it."""
+    standing = Assignment.objects.filter(source=source, superseded_at=None, period__contains=now).count()
+    if standing:
+        what = f"shows nobody who holds an address, and {standing} assignments of it stand"
+        advice = "let the token's user view prefixes, ranges and addresses; nothing was changed"
+        raise InputError([Problem(source.name, what, advice), *problems])
 
 
 def _known(inventory: Inventory) -> checking.Known:

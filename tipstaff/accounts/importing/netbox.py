@@ -1,4 +1,4 @@
-"""What NetBox's answers say about customers and addresses (REST API of NetBox 4, ``/api/ipam`` and ``/api/tenancy``). Pure.
+"""What NetBox's answers say about customers and addresses (REST API of NetBox 3 and 4, ``/api/ipam`` and ``/api/tenancy``). Pure.
 
 Tenants become customers with one service each, tenant groups their resellers, aggregates and container prefixes our own
 address space; prefixes, ranges and addresses with a tenant become assignments, a DNS name a host name. NetBox knows the
@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_interface, ip_network, summarize_address_ra
 from typing import Any
 
 from tipstaff.accounts.importing.cells import CellError, flag, moment, port_range
-from tipstaff.accounts.importing.netbox_shapes import refuse_others
+from tipstaff.accounts.importing.netbox_shapes import refuse_others, selected
 from tipstaff.accounts.inventory import (
     AssignmentFact,
     ContactFact,
@@ -24,13 +24,14 @@ from tipstaff.accounts.inventory import (
     ServiceFact,
 )
 from tipstaff.accounts.nesting import enclosures
-from tipstaff.kernel.errors import Problem
+from tipstaff.kernel.errors import InputError, Problem
 
 #: endpoint below /api/, in the order in which they are read
 ENDPOINTS = (
     "tenancy/tenant-groups", "tenancy/tenants", "tenancy/contacts", "tenancy/contact-assignments",
     "ipam/aggregates", "ipam/prefixes", "ipam/ip-ranges", "ipam/ip-addresses",
 )  # fmt: skip
+IN_VRFS = ("ipam/prefixes", "ipam/ip-ranges", "ipam/ip-addresses")
 HELD = {"active", "deprecated", "dhcp", "slaac"}  # a reserved prefix is promised, not in use
 ROLES = {"abuse": "abuse", "security": "abuse", "technical": "technical", "noc": "technical", "operations": "technical",
          "billing": "billing", "finance": "billing", "administrative": "administrative", "admin": "administrative"}  # fmt: skip
@@ -58,7 +59,23 @@ def facts(answers: Mapping[str, Sequence[Record]], settings: Settings, now: date
     """The inventory that all records of each endpoint make; what is not for us is in its ``problems``. InputError where a record
     is not what NetBox's REST API has."""
     refuse_others(answers, settings.custom.values())
+    _refuse_doubtful_vrf(answers, settings.vrf)
     return _Reader(answers, settings, now).read()
+
+
+def _refuse_doubtful_vrf(answers: Mapping[str, Sequence[Record]], name: str | None) -> None:
+    """A reading is a complete list: with a VRF that is not there everything would end, and two of one name would be mixed."""
+    if name is None:
+        return
+    found = [record["vrf"] for endpoint in IN_VRFS for record in answers.get(endpoint, ()) if record.get("vrf")]
+    same = {vrf.get("id") for vrf in found if vrf["name"] == name}
+    if len(same) == 1:
+        return
+    there = ", ".join(sorted({vrf["name"] for vrf in found})[:20]) or "none"
+    what = (
+        f"{len(same)} VRFs are called so" if same else f"no prefix, range or address is in a VRF of that name; there are: {there}"
+    )
+    raise InputError(Problem(f"VRF {name}", what, "name one that NetBox has once; nothing was changed"))
 
 
 class _Reader:
@@ -199,7 +216,7 @@ class _Reader:
         return number
 
     def _custom(self, record: Record, meaning: str) -> Any:
-        return (record.get("custom_fields") or {}).get(self.settings.custom.get(meaning, ""))
+        return selected((record.get("custom_fields") or {}).get(self.settings.custom.get(meaning, "")))
 
     def _drop_what_the_prefix_says(self) -> None:
         """Leave out single addresses that say no more than the prefix around them: most of an IPAM is such rows."""

@@ -1,4 +1,4 @@
-"""What records of NetBox's REST API must look like for the import to read them (NetBox 4, serializers of ipam and tenancy). Pure.
+"""What records of NetBox's REST API must look like to be read (NetBox 3 and 4, serializers of ipam and tenancy). Pure.
 
 A reading of NetBox is a complete list: what it leaves out has ended. So a record that cannot be read is not passed over; the whole
 answer is refused, each wrong field named, and nothing changes.
@@ -37,6 +37,11 @@ def _linked(*needed: str) -> Check:
 
 def _or_nothing(check: Check) -> Check:
     return lambda value: value is None or check(value)
+
+
+def selected(value: Any) -> Any:
+    """The value of a custom field: a selection is ``{"value": …, "label": …}`` from NetBox 4.7 on, and bare before."""
+    return value["value"] if isinstance(value, Mapping) and value.keys() == {"value", "label"} else value
 
 
 _HOLDING: dict[str, Check] = {
@@ -79,7 +84,7 @@ def refuse_others(answers: Mapping[str, Sequence[Any]], custom: Iterable[str]) -
 
 
 def _wrong(where: str, record: Any, shape: Mapping[str, Check], custom: frozenset[str]) -> Iterator[Problem]:
-    advice = "nothing was changed; is this NetBox 4 or later, and does no plug-in change its answers?"
+    advice = "nothing was changed; is this NetBox 3 or later, and does no plug-in change its answers?"
     if not _fields(record):
         yield Problem(where, "is no object", advice)
         return
@@ -88,6 +93,6 @@ def _wrong(where: str, record: Any, shape: Mapping[str, Check], custom: frozense
             yield Problem(f"{where}, {name}", f"{str(record.get(name))[:60]!r} is not what NetBox's REST API has there", advice)
     extra = record.get("custom_fields")
     for name in sorted(custom & extra.keys()) if _fields(extra) else ():
-        if isinstance(extra[name], list | dict):
+        if isinstance(selected(extra[name]), list | dict):
             what = "holds a list or an object, where one value is needed"
             yield Problem(f"{where}, custom field {name}", what, "choose a field of text, date, number or selection")

@@ -104,7 +104,7 @@ def csv_(files: tuple[Path, ...], source: str, complete: bool, as_of: str | None
 def netbox_(ctx: click.Context, url: str, source: str, vrf: str | None, own: tuple[str, ...], groups_are_folders: bool,
             custom: tuple[str, ...], insecure: bool, token: str | None, since: str | None, dry_run: bool,
             as_json: bool) -> None:  # fmt: skip
-    """Import from NetBox 4 at URL: tenants, contacts, prefixes, ranges and addresses. The token is read from
+    """Import from NetBox 3 or 4 at URL: tenants, contacts, prefixes, ranges and addresses. The token is read from
     TIPSTAFF_NETBOX_TOKEN. What nests in a stranger's prefix or cannot be read is left out and listed."""
     if ctx.get_parameter_source("token") is ParameterSource.COMMANDLINE or not token:
         advice = "set TIPSTAFF_NETBOX_TOKEN in the environment; what is typed on a command line, others can read"
