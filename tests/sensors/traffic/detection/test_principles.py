@@ -5,7 +5,8 @@ import pytest
 
 from tests.sensors.traffic.detection.staging import AT, OURS, THEIRS, flows, join, playing
 from tipstaff.project.bench.flow_stage import Stage, fours
-from tipstaff.sensors.traffic.detection.detectors import fans
+from tipstaff.sensors.traffic.detection import thresholds
+from tipstaff.sensors.traffic.detection.detectors import brute_force, fans
 
 TWO_PORTS = """
 [[interface]]
@@ -163,3 +164,16 @@ def test_of_sampled_scans_of_ports_nearly_all_are_told_and_of_few_ports_none(pop
         told = stage.play(AT + 20 * sample, made, already_sampled=True)
         found |= {one.subject.value for one in told if one.detector == "vertical_scan"}
     assert least * hosts <= len(found) <= most * hosts
+
+
+@pytest.mark.parametrize(
+    ("openings", "others", "told"),
+    [(8, 48, False), (10, 72, False), (8, 104, True), (12, 156, True), (100, 430, False), (100, 700, True)],
+)  # fmt: skip
+def test_monitoring_of_which_few_openings_were_sampled_is_no_attack(openings, others, told) -> None:
+    """A banner check has one opening and four packets more; among samples of thousands a day there are eight with 48 by chance."""
+    limits, none = thresholds.read().applied(4, 0, 32, 0), fans.Window(0, 0, 0, 0)
+    fan = fans.Fan("out", "login", (none, fans.Window(3, 1, openings, others)), 1000, 22, 6)
+    assert (brute_force.judge(fan, limits, 1.0) is not None) == told
+    going_on = brute_force.judge(fan, limits, limits["timing.release"])  # who was found before goes on by the share alone
+    assert (going_on is not None) == (others >= 6 * openings)
