@@ -92,7 +92,7 @@ ENOUGH = {**dict.fromkeys(SERVICES, roles.WORKERS), **dict.fromkeys((editions.dr
 #: What these call to be sure of the role; asked before anything is written.
 ASKING = (
     "people.require", "speaker(", "access.author(", "_may_review(", "_person(", "roles(by)", "rule(", "_ruled(", "_say(", "_row(",
-    "_ask(", "row.reviewer", "by != row.by", "own closing",
+    "_ask(", "row.reviewer", "by != row.by", "own closing", "require_named(",
 )  # fmt: skip
 #: Parts of services: what they are given was decided by a person whose role was asked, by the clock, or by enforcement.
 INNER = {
@@ -100,7 +100,8 @@ INNER = {
     "letters.announce", "letters.nobody_reached", "measures.catch_up", "measures.failed", "measures.in_force", "measures.lifted",
     "measures.lifted_many", "measures.ordered", "measures.refused", "measures.settle", "refusals.enter", "resolution.second",
     "retests.record", "statements.seen", "stating.owe",
-    "timing.go_on", "timing.stand_still", "writing.write_journal", "writing.write_proofs",
+    "timing.go_on", "keeping.before_cut", "keeping.hold_new", "keeping.release_over", "authority.owe_reports",
+    "timing.stand_still", "writing.write_journal", "writing.write_proofs",
     "wrong.propose_retractions", "wrong.put_right", "wrong.withdrawn",
 }  # fmt: skip
 

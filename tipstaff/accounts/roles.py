@@ -60,6 +60,7 @@ ACTS: Final[dict[str, frozenset[str]]] = {
     "see cases": READERS,
     "open evidence": READERS - {NETWORK},
     "see the sealed queue": SEALED_QUEUE,
+    "answer to an authority": SEALED_QUEUE | _KEEPERS,
     "see restricted cases": SEALED_QUEUE,
     "work cases": WORKERS,
     "decide as a lead": _KEEPERS,

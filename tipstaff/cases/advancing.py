@@ -38,7 +38,7 @@ SHOWN = frozenset({"acknowledge", "resolve", "quiet", "dispute", "warning", "eme
 #: What a decision reads or writes; anything else of a case is read when somebody asks for it.
 _OF_CASE = (
     "id", "customer_id", "service_id", *writing.COLUMNS, "category", "clause", "severity", "edition_id", "brand", "headline",
-    "parent_id", "owner_id", *asked_for.FACTS, "seen_at", "desk_due_at", "last_event_at",
+    "parent_id", "owner_id", *asked_for.FACTS, "label", "seen_at", "desk_due_at", "last_event_at",
 )  # fmt: skip
 _OF_CUSTOMER = ("id", "contract", "protected_class", "parent_id")
 _OF_SERVICE = ("id", "protected_class")

@@ -15,7 +15,7 @@ import polars as pl
 from django.db import connection
 
 from tipstaff.audit.services import record
-from tipstaff.cases import openings, writing
+from tipstaff.cases import authority, keeping, openings, writing
 from tipstaff.cases.grouping import Fate, Group, Known, Placement, place_all
 from tipstaff.cases.opening import Beginning, Evidence, begin
 from tipstaff.cases.refreshing import MOMENT, REFRESH, SHARES, refresh
@@ -221,6 +221,9 @@ def _open(matters: Sequence[Matter], placements: Sequence[Placement], now: datet
         ),
     )
     _journal_openings(matters, placements, numbers, dues, now)
+    kinds = [(numbers[n], matters[n].edition.categories[matters[n].group.category]) for n in fresh]
+    keeping.hold_new(kinds, now=now)
+    authority.owe_reports(kinds, now=now)
     openings.start_clocks([_opened(numbers[n], matters[n], dues[n], placements[n]) for n in fresh], now)
     return [
         Settled(numbers[n], p.fate, beginnings[n].state) if n in numbers else Settled(p.case or 0, p.fate, "")
@@ -233,7 +236,9 @@ def _opened(number: int, matter: Matter, dues: Dues, placement: Placement) -> op
     told = matter.edition.categories[matter.group.category].customer_told
     before = placement.case if placement.fate is Fate.CONTINUE else None
     last = matter.group.last_at
-    return openings.Opened(number, matter.edition, own.severity, own.ticketed_at is not None, told, ack, resolve, last, before)
+    return openings.Opened(
+        number, matter.group.category, matter.edition, own.severity, own.ticketed_at is not None, told, ack, resolve, last, before
+    )
 
 
 def _clocks(beginnings: Mapping[int, Beginning], above: Mapping[int, int | None]) -> dict[int | None, deadlines.Due]:

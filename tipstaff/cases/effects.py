@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import F, QuerySet
 
-from tipstaff.cases import alerts, facts, refusals, suggesting, timing, writing, wrong
+from tipstaff.cases import alerts, facts, keeping, refusals, suggesting, timing, writing, wrong
 from tipstaff.cases.facts import MILD, Facts
 from tipstaff.cases.journal import journal
 from tipstaff.cases.lifecycle import Decision
@@ -109,6 +109,7 @@ def execute(given: Given) -> None:
         by_itself = row.approved_at is None and row.detail["kind"] in given.facts.category.automatic
         if row.approved_at is None and not by_itself:
             continue
+        keeping.before_cut(given.case, given.facts.category, now=given.now)
         decide_measure(row, given.case, given.now, automatic=by_itself)
 
 
@@ -196,6 +197,7 @@ def terminate(given: Given) -> None:
     )
     row.detail = {**row.detail, "kind": "terminate", "scope": "service", "step": "terminate",
                   "target": str(given.case.service_id or given.case.customer_id)}  # fmt: skip
+    keeping.before_cut(given.case, given.facts.category, now=given.now)
     decide_measure(row, given.case, given.now)
 
 

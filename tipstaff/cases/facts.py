@@ -8,9 +8,10 @@ from tipstaff.cases.asked_for import Asked
 from tipstaff.cases.states import State
 from tipstaff.policy import ladder
 from tipstaff.policy.edition import Category, Edition, Handling, Role, Severity, Trigger
-from tipstaff.policy.switches import SpeechGate
+from tipstaff.policy.switches import CustomerTimers, ReceivingSpam, SpeechGate
 
 UNRESTRAINED = "unprotected"
+RECEIVER = "receiver"  # the label of spam's sub-category
 MILD = frozenset({Severity.MEDIUM, Severity.LOW, Severity.INFO})
 
 
@@ -52,6 +53,7 @@ class Facts:
     earlier_breach: bool = False  # the customer was told before about this kind
     contract: timedelta | None = None
     ticketed_at: datetime | None = None
+    label: str = ""  # the sub-category that a person chose
     lacking: tuple[Asked, ...] = ()  # what the policy asks for before a restriction, and is missing
     unproven: tuple[Asked, ...] = ()  # the same before a fix is accepted
     extra: dict[str, str] = field(default_factory=dict)
@@ -77,6 +79,21 @@ def stops_at_notice(facts: Facts) -> bool:
 def by_hand_only(facts: Facts) -> bool:
     """A protected class or the contract forbids that anything happens by itself."""
     return bool(facts.by_hand_only)
+
+
+def receiver(facts: Facts) -> bool:
+    """Who merely received what others sent: a person decides, and nothing is held against it (B15, K9)."""
+    return facts.label == RECEIVER
+
+
+def targets_only(facts: Facts) -> bool:
+    """The customer's times are targets: one that runs out brings the case to a person, and nothing follows by itself (K11)."""
+    return facts.edition.switches.customer_timers is CustomerTimers.TARGETS
+
+
+def not_covered(facts: Facts) -> bool:
+    """The policy does not speak of those who merely received."""
+    return receiver(facts) and facts.edition.switches.receiving_spam is ReceivingSpam.NOT_COVERED
 
 
 def unheard(facts: Facts) -> bool:
@@ -261,7 +278,7 @@ RESTRICTED_BEFORE = frozenset({State.EMERGENCY_BLOCK, State.DISCONNECTED, State.
 
 def strike_weight(facts: Facts, fault: str, ticketed_at: datetime | None) -> int:
     """Percent of a strike (K17): none for advice, what stops at notice, or a kind told first; unknown fault counts least."""
-    if advice_only(facts) or stops_at_notice(facts) or first_notice(facts) or ticketed_at is None:
+    if any(ask(facts) for ask in (advice_only, stops_at_notice, first_notice, receiver)) or ticketed_at is None:
         return 0
     weights = facts.edition.switches.fault_weights
     return weights.get(fault, min(weights.values(), default=0))

@@ -19,8 +19,9 @@ from tipstaff.correspondence.letters import Addressee, Audience, Letter, compose
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.kernel.errors import InputError, Problem, Refused
 from tipstaff.policy import queries as policy
-from tipstaff.policy.edition import Role
+from tipstaff.policy.edition import Handling, Role
 from tipstaff.reports.models import Report
+from tipstaff.reports.scrubbing import masked_cards
 
 __all__ = ["To", "preview", "reporters_to_tell", "take_back", "write"]
 LONGEST = 20_000  # characters of a message
@@ -43,6 +44,8 @@ def write(*, case: int, audience: str, text: str, by: str, now: datetime, wait: 
     people.require(by, Role.ANALYST)
     to, text = _audience(audience), _checked(text)
     found = locked(case)
+    if Handling.MASK_CARD_NUMBERS in policy.compiled(found.edition).categories[found.category].handling:
+        text = masked_cards(text)
     sent = []
     for person, values in _people(found, to):
         letter = _letter(found, to, person, text, values, now)

@@ -10,6 +10,7 @@ from tipstaff.cases.models_teams import Alert, AlertChannel, Shift, Team
 from tipstaff.cases.models_time import Clock, ClockChange, Pause
 from tipstaff.cases.models_words import (
     Appeal,
+    AuthorityDuty,
     ContentReview,
     ContentView,
     Cooperation,
@@ -22,7 +23,7 @@ from tipstaff.cases.models_words import (
 from tipstaff.policy.models import StoredEdition
 
 __all__ = [
-    "Alert", "AlertChannel", "Appeal", "Approval", "Case", "CaseChange", "CaseLink", "CaseReport", "Clock",
+    "Alert", "AlertChannel", "Appeal", "Approval", "AuthorityDuty", "Case", "CaseChange", "CaseLink", "CaseReport", "Clock",
     "ClockChange", "ContentReview", "ContentView", "Cooperation", "JournalEntry", "Measure", "MovedEvent", "Notice", "Pause",
     "Proof", "Refusal", "RefusalMatch", "Retest", "Retraction", "Ruling", "Shift", "SpeechReview", "Statement", "Strike", "Team",
 ]  # fmt: skip
@@ -81,6 +82,7 @@ class Case(models.Model):
     statute = models.TextField(default="")  # B24
     actor = models.TextField(default="")  # D2
     fault = models.TextField(default="")  # D4: intentional, compromised, negligent
+    label = models.TextField(db_default="", default="")  # a sub-category of the edition's: sender, receiver, kit …
     # The customer's side, as it went.
     seen_at = models.DateTimeField(null=True)  # the customer opened the ticket in the portal
     acknowledged_at = models.DateTimeField(null=True)

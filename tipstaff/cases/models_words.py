@@ -140,3 +140,25 @@ class Cooperation(models.Model):
     due_at = models.DateTimeField()
     answered_at = models.DateTimeField(null=True)
     answer = models.TextField(default="")
+
+
+class AuthorityDuty(models.Model):
+    """A report to an authority that is owed (I5), or an order of one that is to be followed; open until somebody settles it."""
+
+    case = models.ForeignKey("cases.Case", on_delete=models.PROTECT, related_name="authority_duties")
+    kind = models.TextField()  # report, order
+    authority = models.TextField(default="")  # whom it went to, or who ordered
+    reference = models.TextField(default="")  # the number that the authority gave
+    owed_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    by = models.TextField()
+    outcome = models.TextField(default="")  # made, followed, not_owed
+    reason = models.TextField(default="")
+    settled_by = models.TextField(default="")
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["case"], condition=models.Q(kind="report"), name="authorityduty_one_report"),
+        ]
+        indexes = [models.Index(fields=["due_at"], name="authorityduty_open", condition=models.Q(settled_at__isnull=True))]

@@ -12,7 +12,8 @@ from tipstaff.cases.dues import Start
 from tipstaff.cases.models import Case, CaseLink, Clock
 from tipstaff.kernel import bulk
 from tipstaff.policy import deadlines
-from tipstaff.policy.edition import Edition, Severity
+from tipstaff.policy import queries as policy
+from tipstaff.policy.edition import Category, Edition, Handling, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Opened:
     """A case as it was opened: which clocks it needs follows from this."""
 
     case: int
+    category: str
     edition: Edition
     severity: str
     ticketed: bool
@@ -32,9 +34,9 @@ class Opened:
 
 def start_clocks(opened: Sequence[Opened], now: datetime) -> None:
     """The clocks of all of them in one COPY. Cases with the same moments share one computation."""
-    alike: dict[tuple[int, datetime | None, datetime | None, bool, bool], list[Opened]] = {}
+    alike: dict[tuple[int, datetime | None, datetime | None, bool, str, str], list[Opened]] = {}
     for row in opened:
-        key = (id(row.edition), row.ack_due_at, row.resolve_due_at, row.ticketed, row.severity == Severity.CRITICAL)
+        key = (id(row.edition), row.ack_due_at, row.resolve_due_at, row.ticketed, row.severity, row.category)
         alike.setdefault(key, []).append(row)
     frames = []
     for rows in alike.values():
@@ -55,9 +57,16 @@ def _starts(row: Opened, now: datetime) -> list[Start]:
     found = dues.customer(row.edition, now, deadlines.Due(row.ack_due_at, row.resolve_due_at)) if row.ticketed else []
     if not row.told:  # nobody is told, so nobody is reminded
         found = [start for start in found if not start.kind.startswith("remind_")]
-    if row.severity == Severity.CRITICAL:  # whoever is on call hears of it at once, unless somebody has taken it
+    if _urgent(
+        row.severity, row.edition.categories[row.category]
+    ):  # whoever is on call hears of it at once, unless somebody has taken it
         found.append(Start("alert", now, now))
     return found
+
+
+def _urgent(severity: str, kind: Category) -> bool:
+    """A critical case, or of a kind whose path is the emergency's whatever its severity."""
+    return severity == Severity.CRITICAL or Handling.EMERGENCY_PATH in kind.handling
 
 
 def repeats(
@@ -107,7 +116,8 @@ def start_further(case: Case, edition: Edition, now: datetime) -> None:
 
 def alert_at_once(case: Case, now: datetime) -> None:
     """A critical case that a person opened and nobody owns."""
-    if case.severity == Severity.CRITICAL and case.owner_id is None:
+    kind = policy.compiled(case.edition).categories[case.category]
+    if _urgent(case.severity, kind) and case.owner_id is None:
         Clock.objects.get_or_create(
             case=case, kind="alert", fired_at=None, cancelled_at=None, defaults={"started_at": now, "due_at": now}
         )

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from tipstaff.audit.services import record
-from tipstaff.cases import effects, measures, people, resolution, stating, suggesting
+from tipstaff.cases import effects, keeping, measures, people, resolution, stating, suggesting
 from tipstaff.cases.advancing import Act, advance
 from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.models import Approval, Case, Measure, Proof
@@ -146,6 +146,7 @@ def emergency(*, case: int, kind: str, scope: str, target: str, reason: str, by:
         raise InputError(Problem("hours", f"{hours} is out of range", f"1 to {edition.timers.emergency_block // SHORTEST}"))
     until = {"emergency": now + lasts}
     done = advance(Act(case, Event.EMERGENCY, reason.strip(), until=until, detail={"target": target.strip()}), by=by, now=now)
+    keeping.before_cut(found, edition.categories[found.category], now=now)
     measure = Measure.objects.create(
         case=found, service_id=found.service_id, kind=kind, scope=scope, target=target.strip(), step=step.code, clause=step.clause,
         reason=reason.strip(), decided_by=by, decided_at=now, expires_at=now + lasts, emergency=True,

@@ -88,6 +88,7 @@ def time_is_over(when: tuple[State, ...], event: Event, proof: Trigger, what: st
         person(f.stops_at_notice, "the case stops at notice until its own procedure decides"),
         person(f.unheard, "nobody knows that the customer was reached, and silence proves nothing: a person confirms or tells"),
         person(f.by_hand_only, "a protected class or the contract forbids that anything happens by itself", proof),
+        person(f.receiver, "who merely received is not restricted by itself"),
         person(f.speech_undecided, "the speech gate has not been passed", proof),
         person(f.unreviewed, "a second reviewer has not agreed that it is a breach", proof),
         person(f.first_notice, "a kind that is told first and counts when it comes again"),
@@ -97,6 +98,7 @@ def time_is_over(when: tuple[State, ...], event: Event, proof: Trigger, what: st
             event,
             S.DISCONNECT_PENDING,
             only=(f.ladder_says(proof),),
+            unless=(f.targets_only,) if event is E.RESOLVE_DUE else (),
             step="restrict",
             proof=proof,
             start=("warning",),
@@ -111,7 +113,7 @@ def time_is_over(when: tuple[State, ...], event: Event, proof: Trigger, what: st
 def handed_back(when: tuple[State, ...], event: Event, what: str, *only: Ask) -> tuple[Rule, ...]:
     """A fix that does not hold goes back to the customer once; the second time the ladder says what follows."""
     inadequate = Trigger.INADEQUATE
-    stops = (f.stops_at_notice, f.advice_only, f.by_hand_only, f.speech_undecided, f.unreviewed, f.first_notice)
+    stops = (f.stops_at_notice, f.advice_only, f.by_hand_only, f.receiver, f.speech_undecided, f.unreviewed, f.first_notice)
     return (
         Rule(f"{what}: back to the customer, once", when, event, S.NOT_ADEQUATE, only=only, unless=(f.handed_back,),
              start=("resolve",), notices=((D.NOT_ADEQUATE, CUSTOMER),), effects=(X.RETURN,)),
@@ -130,6 +132,7 @@ def barred(event: Event, when: tuple[State, ...]) -> tuple[Rule, ...]:
         return Rule(f"no restriction: {why}", when, event, only=(ask,), refused=why)
 
     return (
+        no(f.not_covered, "the policy does not speak of those who merely received"),
         no(f.stops_at_notice, "a copyright case stops at notice until its own procedure decides"),
         no(f.speech_undecided, "the speech gate has not been passed; in doubt nothing is restricted without a court order"),
         no(f.unreviewed, "a second reviewer must agree first that it is a breach"),

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from tipstaff.accounts.models import Customer, Service, StaffMember
 from tipstaff.accounts.queries import brand_of
-from tipstaff.cases import asked_for, letters, measures, openings, people, stating, undoing
+from tipstaff.cases import asked_for, authority, keeping, letters, measures, openings, people, stating, undoing
 from tipstaff.cases.advancing import UNDO_TIME, Act, advance
 from tipstaff.cases.asked_for import FACTS
 from tipstaff.cases.grouping import group_key
@@ -122,10 +122,12 @@ def classify(
     facts: Mapping[str, str] | None = None,
     ticket: bool = True,
     reason: str = "",
+    label: str = "",
 ) -> Case:
     """A person says what this is (TRIAGE), and with ``ticket`` starts the customer's clocks (TICKETED).
 
     Refused while a fact that the policy requires before a ticket is missing. Another category regroups the case.
+    ``label`` is one of the category's own sub-categories, or empty.
     """
     people.require(by, Role.ANALYST)
     found = _open(case)
@@ -133,10 +135,16 @@ def classify(
     entry = edition.categories.get(category)
     if entry is None:
         raise InputError(Problem("category", f"{category!r} is not in {edition.name}", "one of " + ", ".join(edition.categories)))
+    if label and label not in entry.labels:
+        raise InputError(Problem("label", f"{label!r} is not in {category}", "one of " + (", ".join(entry.labels) or "none")))
     if facts:
         found = set_facts(case=found.pk, facts=facts, by=by, now=now)
     if category != found.category:
         _regroup(found, category, edition, by, now, reason)
+    if label != found.label and (label or found.label not in entry.labels):
+        found.label = label
+        found.save(update_fields=["label"])
+        journal(case=found, kind="fact", text=f"sub-category: {label.replace('_', ' ') or 'none'}", by=by, now=now, label=label)
     if ticket and found.state == TRIAGE:
         _ticket(found, edition, by, now)
     return found
@@ -156,6 +164,8 @@ def _regroup(case: Case, category: str, edition: Edition, by: str, now: datetime
         case.next_due_at = case.desk_due_at
         fields += ["desk_due_at", "next_due_at"]
     case.save(update_fields=fields)
+    keeping.hold_new([(case.pk, entry)], now=now)
+    authority.owe_reports([(case.pk, entry)], now=now)
     hint = f"; case {taken.pk} is of the same kind" if taken else ""
     journal(
         case=case,
@@ -270,6 +280,8 @@ def open_by_hand(
         needs_person="opened by hand",
     )
     openings.alert_at_once(case, now)
+    keeping.hold_new([(case.pk, entry)], now=now)
+    authority.owe_reports([(case.pk, entry)], now=now)
     journal(case=case, kind="opened", text=f"opened by hand: {description}", by=by, now=now)
     return case
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection, transaction
 from django.db.models import F, Q
 
+from tipstaff.cases import keeping
 from tipstaff.cases import services as cases
 from tipstaff.evidence import services as evidence
 from tipstaff.intake.models import Source
@@ -32,6 +33,7 @@ def sweep(*, now: datetime) -> None:
         note_silent_sources(now=now)
         close_absent_findings(now=now)
         write_digests(now=now)
+        keeping.release_over(now=now)
         reports.ensure_partition(now)
         reports.ensure_partition(now + timedelta(days=7))
         Heartbeat.objects.filter(at__lt=now - GONE).delete()

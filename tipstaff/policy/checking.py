@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tipstaff.policy import ladder
 from tipstaff.policy.calendars import DAYS
 from tipstaff.policy.categories import CATEGORIES, CODES
-from tipstaff.policy.edition import Category, Opening, Severity, Step
+from tipstaff.policy.edition import Category, Handling, Opening, Role, Severity, Step
 from tipstaff.policy.shapes import Reader
+from tipstaff.policy.switches import ImmediateAction
 
 #: Facts are fields of a case; an edition may require them, not invent them.
 FACT_CODES = frozenset(
@@ -160,6 +161,9 @@ _RULES: tuple[Callable[[Reader, Parts], None], ...] = (
 
 def _step(reader: Reader, parts: Parts, key: str, step: Step) -> None:
     _known(reader, f"{key}.clause", (step.clause,), parts.get("clauses"), "clause")
+    timers = parts.get("timers")
+    if step.after is not None and (step.code != "terminate" or (timers is not None and step.after != timers.second_timer)):
+        reader.refuse(f"{key}.after", "is not timers.second_timer", "only the end waits for a time, and that is the second timer")
 
 
 def _category(reader: Reader, parts: Parts, key: str, category: Category) -> None:
@@ -172,6 +176,12 @@ def _category(reader: Reader, parts: Parts, key: str, category: Category) -> Non
     _known(reader, f"{key}.presumed", category.presumed, facts, "fact")
     for fact, value in category.presumed.items():
         _known(reader, f"{key}.presumed.{fact}", (value,), facts[fact].values if fact in facts else (), "value")
+    if Handling.LOW_VOLUME_MERGE in category.handling and category.feed_threshold < 2:
+        reader.refuse(f"{key}.feed_threshold", "must be 2 or more", "'low_volume_merge' waits until so many came together")
+    switches = parts.get("switches")
+    everywhere = switches is not None and switches.immediate_action is ImmediateAction.ANY_CATEGORY
+    if everywhere and category.immediate is Role.NOBODY:
+        reader.refuse(f"{key}.immediate", "is 'nobody', and switches.immediate_action says any category", "name who may")
     longest = category.resolve_at_most
     if longest is not None and (category.resolve is None or category.resolve > longest):
         reader.refuse(f"{key}.resolve", "lies beyond resolve_at_most")

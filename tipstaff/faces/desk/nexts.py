@@ -68,6 +68,14 @@ HOLD = Next(
 )
 
 
+#: Neither: an authority decides nothing for the table; what it orders is owed until it was followed.
+ORDERED = Next(
+    "ordered", "An authority has ordered something…",
+    (Field("authority", "Authority"), Field("reference", "Number or date of the order")),
+    "the policy’s time to follow it runs; a lead, counsel or the authority liaison writes it down",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Everything that the steps depend on, read once."""
@@ -90,7 +98,11 @@ def steps(case: Case, edition: Edition, staff: str, now: datetime) -> tuple[list
     asked = Asked(case, edition, knowing.facts_of(case, known, now, {}), now, staff, rows, latest)
     if case.closed_at is not None:
         return [*_after_closing(asked), HOLD], []
-    return _one_obvious([*_answers_owed(asked), *_pending(asked), *_main(asked)]), _found(*_rest(asked))
+    first, rest = [*_answers_owed(asked), *_pending(asked), *_main(asked)], _found(*_rest(asked))
+    if has(asked.facts, Handling.MITIGATION_FIRST) and not asked.rows["measures"]:  # a live attack is stopped before all else
+        urgent = [step for step in rest if step.code == "emergency" and not step.why]
+        first, rest = [*urgent, *first], [step for step in rest if step not in urgent]
+    return _one_obvious(first), rest
 
 
 def _one_obvious(steps: list[Next]) -> list[Next]:
@@ -278,6 +290,7 @@ def _rest(asked: Asked) -> list[Next | None]:
         _judged(asked, Event.TERMINATION_ASKED, ends),
         _judged(asked, Event.TERMINATION_WITHDRAWN, Next("no_end", "Withdraw the termination…")),
         *_beside(asked),
+        ORDERED,
         HOLD,
     ]
 

@@ -12,7 +12,9 @@ from tipstaff.cases.redacted import customer_view, fits, scope_of
 from tipstaff.evidence.access import Grant
 from tipstaff.evidence.models import Blob
 from tipstaff.evidence.services import read
+from tipstaff.policy.edition import Category, Handling
 from tipstaff.reports.models import Event, Report
+from tipstaff.reports.scrubbing import masked_cards
 
 __all__ = ["Stretch", "attachment", "customer_view", "marked", "parsed", "raw", "scope_of", "values_of"]
 
@@ -28,15 +30,25 @@ class Stretch:
     found: bool = False
 
 
-def raw(*, blob: Blob, grant: Grant, values: Iterable[str], now: datetime) -> tuple[list[Stretch], str]:
-    """The bytes as text with the found values marked, and what was left out, in words. The opening is recorded."""
+def raw(
+    *, blob: Blob, grant: Grant, values: Iterable[str], now: datetime, kind: Category | None = None
+) -> tuple[list[Stretch], str]:
+    """The bytes as text with the found values marked, and what was left out, in words. The opening is recorded.
+
+    Card numbers are masked where the category (``kind``) asks for that.
+    """
     fits(blob)
     content = read(blob=blob, grant=grant, view="raw", now=now)
     text = content[: MOST_RAW * 4].decode("utf-8", "replace")
     text = _BLOCK.sub(lambda block: f"[{len(block.group(0)):,} characters of an attachment, not shown]\n", text)
     left = f"The first {MOST_RAW:,} characters of {len(content):,} bytes." if len(text) > MOST_RAW else ""
     text = "".join(letter for letter in text[:MOST_RAW] if letter in "\n\t" or letter.isprintable())
-    return marked(text, values), left
+    return marked(masked(text, kind), values), left
+
+
+def masked(text: str, kind: Category | None) -> str:
+    """Without card numbers, where the policy wants them masked in this kind of case even for us."""
+    return masked_cards(text) if kind is not None and Handling.MASK_CARD_NUMBERS in kind.handling else text
 
 
 def attachment(*, blob: Blob, grant: Grant, name: str, now: datetime) -> HttpResponse:

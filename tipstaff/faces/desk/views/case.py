@@ -19,12 +19,12 @@ from tipstaff.faces.desk import findings, nexts, ribbon, showing, timeline, undo
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
-from tipstaff.faces.desk.views import compose, corroboration
+from tipstaff.faces.desk.views import authority, compose, corroboration
 from tipstaff.kernel.clock import now as clock_now
-from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.kernel.text import whole
 from tipstaff.policy import queries as policy
-from tipstaff.policy.edition import Edition
+from tipstaff.policy.edition import Edition, Handling
 from tipstaff.reports import queries as reports
 from tipstaff.reports.models import Report
 
@@ -72,14 +72,16 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         "edition": edition,
         "ladder": {step.code: step for step in edition.ladder.steps},
         "category": edition.categories.get(found.category),
+        "labels": edition.categories[found.category].labels if found.category in edition.categories else (),
         "clause": edition.clauses.get(found.clause),
         "categories": [entry for entry in edition.categories.values() if str(entry.opening) != "sealed"],
         **_clock(found, edition, journal, now),
         **_timeline(request, journal, reported, told, now),
         **_people(request, found, now),
         **_facts(found, edition),
-        **_evidence(request, found, reported, now),
+        **_evidence(request, found, edition, reported, now),
         "links": _links(request, found),
+        **authority.owed(request.user, found.pk),
         "alerted": alerts.of_case(found.pk) if any(row.kind == "alert" for row in journal) else [],
         "refused": any(row.text.startswith(REFUSED.get(row.kind, "\n")) for row in journal),
         "reviewed": sum(row.kind == "review" for row in journal),
@@ -225,7 +227,7 @@ def _facts(found: Case, edition: Edition) -> dict[str, Any]:
     return {"facts": ordered, "missing": missing, "points": said}
 
 
-def _evidence(request: DeskRequest, found: Case, reported: list[Report], now: datetime) -> dict[str, Any]:
+def _evidence(request: DeskRequest, found: Case, edition: Edition, reported: list[Report], now: datetime) -> dict[str, Any]:
     """Addresses at the time, and one opened piece of evidence: the newest, parsed, unless the address bar says more."""
     events = reports.events_of_case(found.pk, 100)
     address = next((event.ip for event in events if event.ip), None)
@@ -236,18 +238,20 @@ def _evidence(request: DeskRequest, found: Case, reported: list[Report], now: da
     chosen = next((row for row in reported if str(row.pk) == wanted), reported[-1] if reported else None)
     if chosen is None:
         return context
-    view = request.GET.get("view", "parsed")
+    view, kind = request.GET.get("view", "parsed"), edition.categories.get(found.category)
     blob = chosen.submission.blob
     mine = [event for event in events if event.report_id == chosen.pk]
     context |= {"chosen": chosen, "view": view, "blob": blob, "sha256": bytes(blob.sha256).hex()}
     if view == "raw":
         grant = open_evidence(request.user, found, blob)
-        context["stretches"], context["left_out"] = showing.raw(blob=blob, grant=grant, values=showing.values_of(mine), now=now)
+        context["stretches"], context["left_out"] = showing.raw(
+            blob=blob, grant=grant, values=showing.values_of(mine), now=now, kind=kind
+        )
     elif view == "customer":
         grant = open_evidence(request.user, found, blob)
         context["sections"] = showing.customer_view(case=found, found=chosen, blob=blob, grant=grant, now=now)
     else:
-        context["parsed"] = showing.parsed(chosen, mine)
+        context["parsed"] = [(name, showing.masked(value, kind), where) for name, value, where in showing.parsed(chosen, mine)]
     return context
 
 
@@ -313,6 +317,7 @@ def _classify(request: DeskRequest, found: Case, now: datetime) -> None:
         facts=facts,
         ticket="ticket" in request.POST,
         reason=request.POST.get("reason", ""),
+        label=request.POST.get("label", ""),
         by=request.user.get_username(),
         now=now,
     )
@@ -385,4 +390,7 @@ def download(request: DeskRequest, number: int, report: int) -> HttpResponse:
     if chosen is None:
         raise NotFound(f"Case #{number} has no such evidence.")
     blob = chosen.submission.blob
+    category = policy.compiled(found.edition).categories.get(found.category)
+    if category is not None and Handling.NEVER_OPEN_SAMPLE in category.handling:
+        raise Refused("A sample of this kind does not leave by the browser: its hash and its text are shown here.")
     return showing.attachment(blob=blob, grant=open_evidence(request.user, found, blob), name=f"{number}-{report}", now=clock_now())

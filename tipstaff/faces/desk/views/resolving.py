@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from tipstaff.cases import (
     appeals,
+    authority,
     cooperation,
     extensions,
     queries,
@@ -214,6 +215,7 @@ STEPS: dict[str, Step] = {
         appeal=_of_case(asking, "appeals"), decision=asking.text("decision"), reason=asking.reason, **asking.common
     ),
     "retract": _retract,
+    "ordered": _case(authority.ordered, "authority", "reference"),
     "discretion": lambda asking: _restrict(asking, discretion=True),
     "end_now": _case(termination.immediate, "reason"),
     "ask": lambda asking: cooperation.ask(

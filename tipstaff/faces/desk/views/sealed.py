@@ -12,6 +12,7 @@ from tipstaff.cases import setting_apart
 from tipstaff.cases.access import set_apart
 from tipstaff.faces.desk.access import SEALED, DeskRequest, desk
 from tipstaff.faces.desk.page import page
+from tipstaff.faces.desk.views import authority
 from tipstaff.intake import clearance
 from tipstaff.intake.access import sealed_for
 from tipstaff.kernel.clock import now as clock_now
@@ -36,7 +37,8 @@ def sealed(request: DeskRequest) -> HttpResponse:
         for row in sealed_for(request.user).order_by("due_at", "id")[:SHOWN]
     ]
     apart = set_apart(request.user)[:SHOWN]
-    context = {"screen": "sealed", "now": now, "rows": rows, "apart": apart, "opens": may(request.user, "see cases")}
+    context = {"screen": "sealed", "now": now, "rows": rows, "apart": apart, "opens": may(request.user, "see cases"),
+               **authority.owed(request.user)}  # fmt: skip
     answer = page(request, "desk/sealed.html", context)
     answer["Cache-Control"] = "no-store"
     return answer
