@@ -55,9 +55,15 @@ _INTO = pattern(
     r"niet (?:van|door|vanaf) |behalve |met uitzondering van |nie (?:z|od) |oprócz |z wyjątkiem |não (?:de|do|da|por) |exceto |à exceção de |не (?:с|от|из) |кроме |за исключением )(?:(?:such as|like|wie|comme|como|come|zoals|jak|takich jak|как|at|the|ip|address|server|adresse|dirección|indirizzo|adres|endereço|адрес\pL*|der|die|dem|l'|la|el|il|het|o|a)[\s:]+){0,4}[(\[\"']?$"
     r"|(?:不是|并非|除了|除)\pL{0,4}$"
 )
-_STOP = pattern(r";\s|[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n|[.!?]\s*$")
+_STOP = pattern(r";\s|[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n|[.!?]\s*$|\n[ \t>*•-]{0,6}\p{L}[\p{L} .]{1,30}\s?:\s")
 _IT = pattern(
     r"(?i)^[.!?。]?\s{0,3}(?:that one|this one|it|he|she|they|diese[rs]?|jene[rs]?|die|der|es|er|sie|celle-ci|celui-ci|elle|il|ésta|éste|esa|ese|questo|questa|quello|die|deze|ten|ta|tamten|esse|essa|este|esta|этот|эта|он|она|它|これ|それ)\b"
+)
+
+
+#: Before words that clear: they are said of the others, or of whom it strikes: ``the rest is``, ``unusable for``.
+_OF_OTHERS = pattern(
+    r"(?i)\b(?:the rest|others?|everything else|the remaining(?: ones)?|der rest|die (?:anderen|übrigen|restlichen)|le reste|les autres|el resto|los demás|los otros|las otras|las demás|il resto|gli altri|le altre|de rest|de andere\pL*|de overige\pL*|reszta|pozostałe|o resto|os outros|os demais|as outras|остальн\pL+|for|against|harms?|affects?|für|gegen|pour|contre|para|contra|per|contro|voor|tegen|dla|для)\s(?:\pL+\s){0,2}$|其[余他](?:的)?(?:都)?$|(?:その他|残り)は$"
 )
 
 
@@ -76,9 +82,15 @@ def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
         elif (
             _INTO.search(lead)
             or _OTHERS.match(letter[one.found.end : one.found.end + _BEHIND])
-            or _CLEARS.search(_said_of(letter, one.found.end, following))
+            or _clears(_said_of(letter, one.found.end, following))
         ):
             one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, CLEARED, True
+
+
+def _clears(said: str) -> bool:
+    """Whether what is said of an address clears it, and not the rest of a list, or names somebody who suffers by it."""
+    match = _CLEARS.search(said)
+    return match is not None and not _OF_OTHERS.search(said[max(0, match.start() - 40) : match.start()])
 
 
 def _said_of(letter: str, end: int, following: int) -> str:

@@ -9,9 +9,11 @@ import ipaddress
 
 from tipstaff.intake.reading.accusation import is_private
 from tipstaff.intake.reading.complaint_events import Reading
-from tipstaff.intake.reading.indicators import find_networks
+from tipstaff.intake.reading.excused import excused
+from tipstaff.intake.reading.grounds import ANSWERS
+from tipstaff.intake.reading.indicators import find_addresses, find_networks
 from tipstaff.intake.reading.mentions import Mention
-from tipstaff.intake.reading.owners import YOUR_LIST
+from tipstaff.intake.reading.owners import YOUR_LIST, is_item
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.received import within
 from tipstaff.intake.reading.remarks import last_is_own
@@ -24,10 +26,11 @@ _OWN = (
     r"wij|ons|onze|mijn|ik|nasz\pL{0,3}|nam|nas|mój|moj\pL{1,3}|mnie|noss[ao]s?|meus?|minhas?|nós|eu|наш\pL{0,3}|мы|нам|нас|мой|моя|мо[её]\pL{0,2}|мне|меня|я"
 )
 _PARTS = (
-    r"target\pL*|ziel\pL*|dst|dest\pL*|local|lokal\pL*|victim\pL*|opfer|victimes?|servers?|serveurs?|servidor\pL*|serwer\pL*|сервер\pL*|host|hostname|hosts|box|sensor\pL*|honeypot|dns|resolver\pL*|résolveur|cdn|edge|proxy|gateway|gw|wan|lan|nat|vpn|router|routeros|firewall|mx|relay|mailserver|"
-    r"tracker|tracker_ip|exporter|agent|manager|version|monitor\pL*|probe|test\pL*|scrubbing|shortener|elsewhere|pop|c2|callback|served|informed|autho?ritative|edge|aaaa|verifier|visor|scanner|helo|pleskin?|prestashop|"
+    r"target\pL*|ziel\pL*|dst|dest\pL*|victim\pL*|opfer|victimes?|sensor\pL*|honeypot|dns|resolver\pL*|résolveur|cdn|edge|proxy|gateway|gw|wan|lan|nat|vpn|router|routeros|firewall|mx\d?|relay|mailserver|"
+    r"tracker|tracker_ip|exporter|monitor\pL*|probe|test\pL*|scrubbing|shortener|pop|c2|callback|autho?ritative|edge|aaaa|verifier|visor|scanner|helo|pleskin?|prestashop|"
     r"anbieter|hébergeur|fournisseur|proveedor|fornitore|aanbieder|dostawc\pL+|provedor|провайдер\pL*|legitimate|normally|usual\pL*|normalerweise|habituel\pL*|habitual\pL*|abitual\pL*|gewoonlijk|zwykle|zazwyczaj|обычно|"
-    r"attacked|scanned|gescannt\pL*|angegriffen\pL*|attaquée?s?|visée?s?|scannée?s?|atacad[ao]s?|escanead[ao]s?|colpit[aoie]|attaccat[aoie]|scansionat[aoie]|aangevallen|gescand|atakowan\pL*|skanowan\pL*|атакован\pL*|пострадал\pL*|portal\pL*|reporter|desk|sent by|(?:web)?sites?|(?:web)?seite|sitio|sito|stron[ay]|сайт\pL?|"
+    r"compare|for comparison|zum vergleich|par comparaison|comparación|confronto|ter vergelijking|porównan\pL+|comparação|сравнени\pL+|name ?servers?|nameservers?|ns\d?|serveurs? de noms|"
+    r"attacked|scanned|gescannt\pL*|angegriffen\pL*|attaquée?s?|visée?s?|scannée?s?|atacad[ao]s?|escanead[ao]s?|colpit[aoie]|attaccat[aoie]|scansionat[aoie]|aangevallen|gescand|atakowan\pL*|skanowan\pL*|атакован\pL*|пострадал\pL*|portal\pL*|reporter|desk|"
     r"separately|getrennt|séparément|por separado|separatamente|apart|osobno|отдельно"
 )
 #: What tells the part of an address that is not accused: the writer's own side, or what kind of machine it is.
@@ -37,6 +40,18 @@ _EXPLAINS = pattern(
 _STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|[.!?:;]\n")
 _OWN_NET = pattern(
     r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|nos|mon|nuestr[ao]s?|mis?|nostr[aeio]|mi[oa]|onze|ons|mijn|nasz\pL{0,3}|mój|moj\pL{1,3}|noss[ao]s?|meus?|minhas?|наш\pL{0,3}|мо[йяюеи])\b|我[们司方]?的?|本[社行校]|弊社|当社|自社)[^.!?\n]{0,40}$"
+)
+#: What a customer answers who has done something about a complaint.
+_REMEDIED = pattern(
+    r"(?i)\b(?:cleaned (?:it|up|the|that|our)|reinstalled|re-installed|patched|(?:we|i) (?:have |had |'ve )?(?:\pL+ )?(?:found and|removed|fixed|closed|disabled|shut down|taken (?:it )?down|updated|changed (?:the|all) passwords?)|(?:should|will|won't|can) (?:not )?happen again|bereinigt|neu (?:installiert|aufgesetzt)|behoben|kommt nicht (?:wieder|mehr) vor|"
+    r"nettoyé\pL*|réinstallé\pL*|corrigé\pL*|ne se reproduira|limpiad[oa]|reinstalad[oa]|hemos (?:eliminado|corregido|cerrado|actualizado)|no volverá a|ripulit[oa]|reinstallat[oa]|abbiamo (?:rimosso|corretto|chiuso|aggiornato)|opgeschoond|opnieuw geïnstalleerd|hebben (?:het |de )?(?:\pL+ )?(?:verwijderd|opgelost|gesloten)|"
+    r"wyczyszczon\pL+|usunęliśmy|przeinstalowa\pL+|naprawili\pL+|limpámos|limpamos|reinstalámos|removemos|corrigimos|очистили|переустанов\pL+|устранили|удалили|исправили)\b|已(?:经)?(?:清理|删除|修复|重装)|駆除しました|削除しました|再インストール|修正しました|対応済"
+)
+#: ``the rest is not yours``.
+_REST = pattern(
+    r"(?i)\b(?:the rest|(?:all |the )?others?|everything else|the remaining(?: ones)?)\s(?:\pL+\s)?(?:is|are|was|were|belongs?)\s(?:not|elsewhere|with other|at other|to other)|\bder rest (?:ist|gehört|liegt)|\bdie (?:anderen|übrigen|restlichen) (?:\pL+ )?(?:sind|gehören|liegen)|"
+    r"\ble reste (?:n'est|n'appartient|est|appartient)|\bles autres (?:ne sont|sont|n'appartiennent|appartiennent)|\b(?:el resto|los demás|las demás|los otros|las otras) (?:no|es|son|pertenece\pL*)|\b(?:il resto|gli altri|le altre) (?:non|è|sono|appart\pL+)|"
+    r"\b(?:de rest|de andere\pL*|de overige\pL*) (?:is|zijn|hoort|horen)|\b(?:reszta|pozostałe) (?:nie|jest|są|należ\pL+)|\b(?:o resto|os outros|os demais|as outras) (?:não|é|são|pertence\pL*)|остальн\pL+ (?:не|—|принадлеж\pL+)|其[余他](?:的)?(?:都)?(?:不|属于|是)|(?:その他|残り)は"
 )
 #: ``one of the two is wrong``: the writer says that what he shows does not agree.
 _AT_ODDS = pattern(
@@ -60,8 +75,15 @@ def unexplained(reading: Reading) -> str:
         return f"{ip} lies in a network that the writer calls his own"
     if (hop := reading.facts.pasted_hop) and hop[0].from_ip and not _is_known(reading, hop[0].from_ip, accused):
         return f"it accuses {', '.join(dict.fromkeys(accusation.accused))} and shows headers of a mail from {hop[0].from_ip}"
-    if words := _the_wrong_way_round(reading, accused):
+    if words := _the_wrong_way_round(reading, accused) or _words_against_headers(reading):
         return words
+    if words := _only_some(reading, accused):
+        return words
+    if not accusation.logs and ANSWERS.search(reading.facts.subject) and (done := _REMEDIED.search(reading.facts.own_words)):
+        return f"it answers and says: {done.group().strip()}"
+    ip, words = excused(reading.facts.text, accusation.mentions, accused)
+    if ip:
+        return f"it accuses {ip} and says of it: {words}"
     others = _others(reading, accused)
     if others and _AT_ODDS.search(reading.facts.own_words):
         return "it says that what it shows does not agree"
@@ -82,6 +104,31 @@ def _the_wrong_way_round(reading: Reading, accused: set[str]) -> str:
         if entry.src in reading.accusation.victims:
             return f"its log shows attacks from {entry.src}, which it calls attacked"
     return ""
+
+
+def _words_against_headers(reading: Reading) -> str:
+    """Where the headers alone accuse, and what is said below them speaks of another address that stands in them as well."""
+    source, lines = reading.spam_source, reading.facts.lines
+    if not source:
+        return ""
+    shown = "\n".join(line.text for line in lines if line.zone is Zone.HEADERS)
+    told = set(reading.accusation.victims) | {one.ip for one in reading.accusation.mentions if one.role is Role.OTHER}
+    for line in lines:
+        if line.zone in (Zone.BODY, Zone.CLOSING, Zone.SAMPLE) and "." in line.text:
+            for found in find_addresses(line.text):
+                if found.value not in told and found.value != source and found.as_written in shown and not is_private(found.value):
+                    return f"its headers show {source}, and it speaks of {found.value}"
+    return ""
+
+
+def _only_some(reading: Reading, accused: set[str]) -> str:
+    """``yours is A only, the rest is not yours``: where one address of a list is singled out, the others are not meant."""
+    if len(accused) < 2 or not _REST.search(reading.facts.own_words):
+        return ""
+    prose = [one for one in reading.accusation.mentions if one.line.zone in (Zone.BODY, Zone.CLOSING)]
+    singled = {one.ip for one in prose if not is_item(one.line.text[:200])}
+    listed = {one.ip for one in prose if is_item(one.line.text[:200])} | {entry.src for _, entry in reading.accusation.logs}
+    return "it says that not all that it lists is meant" if singled & listed and accused & (listed - singled) else ""
 
 
 def _in_own_network(reading: Reading, accused: set[str]) -> str:
@@ -135,10 +182,11 @@ def _is_told(text: str, one: Mention, domains: frozenset[str]) -> bool:
         return True
     low = max(0, start - _BEFORE)
     lead = text[low:start].rpartition("\n\n")[2]
-    if one.role is Role.ACCUSED:  # it is accused as well: only its own sentence may tell otherwise
-        lead = lead[max((stop.end() - 1 for stop in _STOP.finditer(lead)), default=0) :]
+    lead = lead[max((stop.end() - 1 for stop in _STOP.finditer(lead)), default=0) :]  # only its own sentence tells
     if one.role is Role.ACCUSED and YOUR_LIST.search(one.cue):
         return False
     if one.role is Role.ACCUSED and one.strength < LIKELY:
         return True  # ``on A``, ``server A``: where it happened
-    return _EXPLAINS.search(f"{lead} {text[end : end + _BEHIND].partition(chr(10) * 2)[0]}") is not None
+    behind = text[end : end + _BEHIND].partition("\n\n")[0]
+    stop = _STOP.search(behind)
+    return _EXPLAINS.search(f"{lead} {behind[: stop.start() + 1] if stop else behind}") is not None

@@ -48,7 +48,7 @@ _DOER = pattern(
 _TO_US = pattern(
     r"(?i)\b(?:us|our|my|me|uns|unser\pL{0,2}|mein\pL{0,2}|nous|notre|nos|mon|mes|nuestr[ao]s?|mi|nos|nostr[aeio]|onze|ons|mijn|nasz\pL{0,3}|nas|mój|noss[ao]s?|meu|minha|наш\pL{0,3}|нас|мо[йяею])\b|我[们司方]|弊社|当社"
 )
-_ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
+ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
 MIN_WEIGHT = 1.5  # of a keyword that charges a sentence
 _BLANK = pattern(r"\n\n")
 _NEVER = frozenset(("receipt", "solved", "an answer to a case"))  # topics of mail that a person must see whatever it shows
@@ -160,7 +160,7 @@ def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
         points["ordinary_solved"] = max(points.get("ordinary_solved", 0.0), 2.0)
     if mailing := _mailing_points(facts):
         points[_MAILING] = mailing
-    if _ANSWERS.match(message.header("subject")):
+    if ANSWERS.match(message.header("subject")):
         known = _CASE.search(message.header("subject")) or message.header("in-reply-to")
         points["an answer to a case" if known else "an answer"] = 3.0 if known else 1.0
     names = sorted(points, key=lambda name: -points[name])
@@ -238,7 +238,7 @@ class _Sentences:
         self._charges.sort()
         self._demands = [hit.start for hit in facts.hits if hit.value.kind == "complaint"]
         self.subject_demands = any(hit.value.kind == "complaint" for hit in facts.vocabulary.cue_index.find(facts.subject))
-        self.subject_charged = not _ANSWERS.match(facts.subject) and (
+        self.subject_charged = not ANSWERS.match(facts.subject) and (
             self.subject_demands
             or any(hit.value.weight >= MIN_WEIGHT for hit in facts.vocabulary.keyword_index.find(facts.subject))
         )

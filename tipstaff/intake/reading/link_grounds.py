@@ -34,7 +34,7 @@ CONTENT = frozenset(
 )
 _ADDRESS_OF = pattern(
     r"(?i)(?:\b(?:ips?|ip[ -]?(?:address|adresse|adres|addr)|hosted|served (?:from|by)|resol\pL+|résou\pL*|résolu\pL*|auflös\pL*|aufgelöst|aponta\pL* para|apunta\pL* a|punta\pL* a|pointe\pL* (?:vers|sur)|points? to|pointing to|zeigt auf|"
-    r"wskazuje na|wijst naar|gehost\pL*|hébergé\pL*|alojad\pL+|ospitat\pL+|hostowan\pL+|hospedad\pL+|размещ\pL+|указывает на|dig|nslookup|whois|dns|(?-i:A|AAAA)(?: record)?)\b|IP地址|IPアドレス|IP|解析|指向|名前解決)[^.!?\n]{0,40}$"
+    r"wskazuje na|wijst naar|gehost\pL*|hébergé\pL*|alojad\pL+|ospitat\pL+|hostowan\pL+|hospedad\pL+|размещ\pL+|указывает на|dig|nslookup|whois|(?:according to|volgens|laut|selon|según|secondo|według|segundo)(?: the| de| dem| le| el| il| o)? dns|dns (?:lookup|query|record|shows|says|answers?|gives)|(?-i:A|AAAA)(?: record)?)\b|IP地址|IPアドレス|IP|解析|指向|名前解決)[^.!?\n]{0,40}$"
 )
 _PAST = pattern(
     r"(?i)\b(?:was|were|used to|previously|formerly|earlier|before|until|old|war|waren|früher|zuvor|vorher|bisher|était|auparavant|avant|estaba|antes|anterior\pL*|era|prima|precedente\pL*|eerder|voorheen|vroeger|"
@@ -117,8 +117,10 @@ def _behind_links(reading: Reading) -> list[Mention]:
         start = mention.found.start
         if text[start : mention.found.end] != mention.found.as_written:
             continue
+        if mention.role in (Role.VICTIM, Role.OTHER) and mention.strength >= SAYS:
+            continue
         at = bisect_right(ends, start) - 1
-        near = at >= 0 and start - ends[at] <= 24
+        near = at >= 0 and start - ends[at] <= 24 and _leads_to(text[ends[at] : start])
         joined = bool(found) and _JOINED.match(text[found[-1].found.end : start]) is not None
         if not (near or joined) or "\n" in (
             text[found[-1].found.end : start] if joined and not near else text[ends[at] : start].strip("\n")
@@ -136,6 +138,12 @@ def _behind_links(reading: Reading) -> list[Mention]:
     )
 
 
+def _leads_to(gap: str) -> bool:
+    """Whether what stands between a link and an address below it names the address; on the same line anything may stand."""
+    return not gap.startswith("\n") or _NAMES_BELOW.match(gap) is not None
+
+
+_NAMES_BELOW = pattern(r"^\s*(?:[\p{L}\p{N} .\-]{0,20}[:=：]\s*|[(\[→>\-]{0,3}\s?(?i:ips?|ipv[46]|host|server|address)?\s?)[(\[]?$")
 _JOINED = pattern(r"(?i)^[\s,;/&|]*(?:and|und|et|y|e|en|i|и|和|及|と|、)?\s?(?:ipv[46])?[\s:=]*$")
 
 
