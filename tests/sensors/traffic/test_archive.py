@@ -142,7 +142,8 @@ def test_what_is_one_value_in_all_of_a_file_is_right_after_compaction(tmp_path, 
 def test_unfinished_files_are_not_read(tmp_path) -> None:
     archive = stored(tmp_path, made())
     (tmp_path / "fresh" / ".20260211T120000-000009.parquet.new").write_bytes(b"half a file")
-    (tmp_path / "fresh" / "notes.parquet").write_bytes(b"not ours")
+    for name in ("notes", "12345678-1", "20261340T120000-1"):
+        (tmp_path / "fresh" / f"{name}.parquet").write_bytes(b"not ours")
     assert archive.top("protocol", DAY).rows
     files.make_room(tmp_path)
     assert not list((tmp_path / "fresh").glob(".*"))

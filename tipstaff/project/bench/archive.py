@@ -140,8 +140,8 @@ def archive(rows: int, days: int, _json: bool) -> None:
             raise click.ClickException("the archive did not find a flow that it holds")
         found = {
             "flows": rows, "days": days,
-            "corroborate_seen_ms": timed(lambda: corroborating.ask(store, host, right)),
-            "corroborate_nothing_ms": timed(lambda: corroborating.ask(store, host, nothing)),
+            "corroborate_seen_ms": timed(lambda: corroborating.ask(asking.Archive(folder), host, right)),
+            "corroborate_nothing_ms": timed(lambda: corroborating.ask(asking.Archive(folder), host, nothing)),
         }  # fmt: skip
         found["corroborate_ms"] = max(found["corroborate_seen_ms"], found["corroborate_nothing_ms"])
         exact = store.rows(always) <= thinning.EXACT_ROWS

@@ -158,15 +158,25 @@ def _watched(path: Path, changed: int) -> list[list[int]] | None:
     return found
 
 
+@lru_cache(maxsize=1 << 16)
+def _filed(name: str) -> datetime | None:
+    """The hour or day that a file's name says; None for a name that is none of ours."""
+    digits = name.split("-")[0].replace("T", "")
+    if name.startswith(".") or not digits.isdecimal() or not 8 <= len(digits) <= 14:
+        return None
+    with suppress(ValueError):
+        return datetime.strptime(digits.ljust(14, "0"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    return None
+
+
 def stored(root: Path, *kinds: str) -> list[Stored]:
     """The files of those kinds (all where none is named), oldest first; unfinished, foreign and replaced ones are left out."""
     found = []
     for kind in kinds or KINDS:
-        for path in sorted((root / kind).glob("*.parquet")) if (root / kind).exists() else ():
-            digits = path.name.split("-")[0].replace("T", "")
-            if not path.name.startswith(".") and digits.isdecimal() and 8 <= len(digits) <= 14:
-                at = datetime.strptime(digits.ljust(14, "0") if len(digits) != 8 else digits + "000000", "%Y%m%d%H%M%S")
-                found.append(Stored(path, kind, at.replace(tzinfo=UTC)))
+        for path in (root / kind).glob("*.parquet"):
+            at = _filed(path.name)
+            if at is not None:
+                found.append(Stored(path, kind, at))
     gone = replaced(root, (f"{one.at:%Y%m%d%H}" for one in found if one.kind == "fresh"))
     whole = [one for one in found if one.kind != "fresh" or one.path.name not in gone]
     return sorted(whole, key=lambda one: (one.at, one.path.name))
