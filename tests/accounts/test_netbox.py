@@ -26,6 +26,11 @@ def recorded():
     return {name: json.loads((ANSWERS / f"{name.replace('/', '-')}.json").read_text()) for name in netbox.ENDPOINTS}
 
 
+def of_netbox_itself():
+    """What NetBox 4.7.3 answered to this very client, filled with a small inventory of documentation addresses."""
+    return json.loads((ANSWERS / "recorded-4.7.3.json").read_text())
+
+
 class Server(BaseHTTPRequestHandler):
     """Answers like NetBox: pages with count, next and previous; 403 without the token."""
 
@@ -423,3 +428,47 @@ def test_a_list_that_shows_nobody_ends_nobody():
             tolerant=True,
         )
     assert held and Assignment.objects.filter(superseded_at=None).count() == held
+
+
+class TestRecordedOfNetBox473:
+    def test_parties_with_selections_nested_groups_and_contacts(self):
+        found = facts(of_netbox_itself(), Settings(), NOW)
+        assert [(fact.external_id, fact.name, fact.parent, fact.language) for fact in found.customers] == [
+            ("netbox:group:1", "Rory Resale", "", None), ("netbox:group:2", "Rory North", "netbox:group:1", None),
+            ("K-17", "Carol Web", "", "de"), ("netbox:tenant:2", "Emma Shop", "netbox:group:2", None),
+            ("netbox:tenant:3", "Our Network", "", None),
+        ]  # fmt: skip
+        assert [(fact.customer, fact.role, fact.email, fact.language) for fact in found.contacts] == [
+            ("K-17", "abuse", "abuse@carol.example", "de"), ("netbox:group:1", "technical", "noc@rory.example", None),
+        ]  # fmt: skip
+        assert not found.problems
+
+    def test_holdings_with_dates_ports_ranges_and_the_global_table_alone(self):
+        found = facts(of_netbox_itself(), Settings(), NOW)
+        told = {
+            (str(one.prefix), one.service, one.start_assumed, one.port_from, one.port_to, one.shared) for one in found.assignments
+        }
+        whole = (0, 65536, False)
+        assert told == {
+            ("192.0.2.0/28", "S-1", False, *whole), ("198.51.100.0/26", "netbox:tenant:2/1", True, *whole),
+            ("198.51.100.192/26", "K-17/1", False, *whole), ("2001:db8:1::/48", "K-17/1", True, *whole),
+            *[(part, "netbox:tenant:2/1", True, *whole) for part in (
+                "192.0.2.20/30", "192.0.2.24/30", "192.0.2.28/31", "192.0.2.30/32")],
+            ("192.0.2.40/32", "K-17/1", True, *whole), ("192.0.2.60/32", "K-17/1", True, 1024, 2048, True),
+        }  # fmt: skip
+        assert [(name.service, name.value) for name in found.names] == [("S-1", "www.carol.example")]
+        inside = facts(of_netbox_itself(), Settings(vrf="inside"), NOW)
+        assert [(str(one.prefix), one.service) for one in inside.assignments] == [("192.0.2.0/28", "netbox:tenant:2/1")]
+
+    @pytest.mark.django_db
+    def test_it_comes_through_in_pages_and_is_taken_in(self, server):
+        server.records = of_netbox_itself()
+        with NetBox(server.url, TOKEN) as client:
+            answers = client.everything()
+        assert answers == of_netbox_itself()
+        result = load(inventory=facts(answers, Settings(), NOW), source=source("netbox", "netbox"), by="bob", now=NOW,
+                      complete=True, tolerant=True)  # fmt: skip
+        assert not result.left_out and Assignment.objects.filter(service__customer__external_id="K-17").count() == 5
+        again = load(inventory=facts(answers, Settings(), NOW), source=source("netbox", "netbox"), by="bob", now=NOW,
+                     complete=True, tolerant=True)  # fmt: skip
+        assert not again and Customer.objects.get(external_id="K-17").language == "de"
