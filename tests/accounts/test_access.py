@@ -54,6 +54,7 @@ EXPECTED = {
     "open evidence": "analyst lead counsel auditor admin",
     "see the sealed queue": "counsel liaison",
     "see restricted cases": "counsel liaison",
+    "answer to an authority": "lead counsel liaison admin",
     "work cases": "analyst lead counsel admin",
     "decide as a lead": "lead admin",
     "decide an appeal": "analyst lead counsel",

@@ -100,7 +100,7 @@ INNER = {
     "letters.announce", "letters.nobody_reached", "measures.catch_up", "measures.failed", "measures.in_force", "measures.lifted",
     "measures.lifted_many", "measures.ordered", "measures.refused", "measures.settle", "refusals.enter", "resolution.second",
     "retests.record", "statements.seen", "stating.owe",
-    "timing.go_on", "keeping.before_cut", "keeping.hold_new", "keeping.release_over", "authority.owe_reports",
+    "timing.go_on",
     "timing.stand_still", "writing.write_journal", "writing.write_proofs",
     "wrong.propose_retractions", "wrong.put_right", "wrong.withdrawn",
 }  # fmt: skip

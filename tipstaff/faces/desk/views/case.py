@@ -81,7 +81,7 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         **_facts(found, edition),
         **_evidence(request, found, edition, reported, now),
         "links": _links(request, found),
-        **authority.owed(request.user, found.pk),
+        **authority.of_case(request.user, found, edition, journal),
         "alerted": alerts.of_case(found.pk) if any(row.kind == "alert" for row in journal) else [],
         "refused": any(row.text.startswith(REFUSED.get(row.kind, "\n")) for row in journal),
         "reviewed": sum(row.kind == "review" for row in journal),
@@ -222,7 +222,8 @@ def _facts(found: Case, edition: Edition) -> dict[str, Any]:
     ]
     ordered = sorted(facts, key=lambda row: not row["required"])
     missing = [row["fact"] for row in ordered if row["required"] and not row["given"].value]
-    points = Ruling.objects.filter(case=found, kind__in=asked_for.POINTS).order_by("pk") if entry else []
+    asks = entry is not None and any(str(one) in asked_for.POINTS for one in entry.handling)
+    points = Ruling.objects.filter(case=found, kind__in=asked_for.POINTS).order_by("pk") if asks else []
     said = [(asked_for.POINTS[row.kind], row) for row in points]
     return {"facts": ordered, "missing": missing, "points": said}
 
