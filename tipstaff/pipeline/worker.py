@@ -205,7 +205,7 @@ class Worker:
         assert self.context is not None
         parsed: list[Parsed] = []
         try:
-            parsed = [self.reader.read(item) for item in taken]
+            parsed = self.reader.read_many(taken)
             outcome = batch.commit(parsed, self.context, now())
             self.submissions += len(taken)
             self.events += outcome.events
