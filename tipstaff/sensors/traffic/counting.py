@@ -23,10 +23,14 @@ OTHER = -1
 ROW = 8
 SUM_BYTES, SUM_PACKETS, SUM_ROW = 2, 3, 4  # the words of a sum's row after KEY and MOMENT
 TRACK_BIT, TRACKED = 32, 0xFFFF << 32
-HOT, WATCHED = 1 << 48, 1 << 49
+HOT_BIT, HOT, WATCHED = 48, 1 << 48, 1 << 49
 STAYS = TRACKED | WATCHED
 PROBES, STALE = 64, 120  # rows looked at for a key; seconds after which a row may be given to another host
-BLOCK = 64
+BLOCK = 256  # flows that are listed together
+AHEAD, AHEAD_STEPS = 24, 12  # ends before a row is written it is asked for; additions before a track's second is
+# Words of a listed end: twice the flow's place in its block and the end; customer; of each level, host, network and customer, the
+# key, and the row at which to look for it first.
+FLOW, WHO, KEYS, AT, LEVELS, END_ROW = 0, 1, 2, 5, 3, 8
 SRC, DST, FAMILY, PROTOCOL, TCP_FLAGS, RATE, BYTES, PACKETS, SRC_HI, SRC_LO, DST_HI, DST_LO = (
     L.SRC, L.DST, L.FAMILY, L.PROTOCOL, L.TCP_FLAGS, L.RATE, L.BYTES, L.PACKETS, L.SRC_HI, L.SRC_LO, L.DST_HI, L.DST_LO
 )  # fmt: skip
@@ -57,20 +61,19 @@ class HotList(NamedTuple):
 
 
 class Jobs(NamedTuple):
-    """What is to be counted of a block: of each end that is ours its flow in the block and end, keys and places of host, network
-    and customer; of each flow amounts and what its ports say; then what belongs to which tracks, and is spread over seconds."""
+    """What is to be counted of a block: its ends that are ours, see FLOW; of each flow amounts and what its ports say; then the
+    ends that belong to any track, what of them is spread over seconds, and which of those belong to which tracks."""
 
-    flow: NDArray[np.int64]
-    keys: NDArray[np.uint64]
-    places: NDArray[np.int64]
+    ends: NDArray[np.int64]
     octets: NDArray[np.uint64]
     packets: NDArray[np.uint64]
     kind: NDArray[np.int64]
     kindred: NDArray[np.uint64]
     marks: NDArray[np.uint8]
     amplified: NDArray[np.uint8]
-    follows: NDArray[np.int64]
+    spread: NDArray[np.int64]
     spreads: NDArray[np.int64]
+    follows: NDArray[np.int64]
 
 
 class Tables(NamedTuple):
@@ -85,11 +88,10 @@ class Tables(NamedTuple):
 
 def new_jobs() -> Jobs:
     ends = 2 * BLOCK + 1
-    amounts = lambda: aligned((BLOCK,), np.uint64)  # noqa: E731
+    numbers, places, marks = ((lambda kind=kind: aligned((BLOCK,), kind)) for kind in (np.uint64, np.int64, np.uint8))
     return Jobs(
-        np.zeros(ends, np.int64), np.zeros((ends, 3), np.uint64), np.zeros((ends, 3), np.int64), amounts(), amounts(),
-        np.zeros(BLOCK, np.int64), amounts(),
-        np.zeros(BLOCK, np.uint8), np.zeros(BLOCK, np.uint8), np.zeros((3 * ends, 2), np.int64), aligned((ends, 8), np.int64),
+        aligned((ends, END_ROW), np.int64), numbers(), numbers(), places(), numbers(), marks(), marks(),
+        np.zeros(ends, np.int64), aligned((ends, LINE), np.int64), np.zeros((LEVELS * ends, 2), np.int64),
     )  # fmt: skip
 
 
@@ -175,8 +177,8 @@ def kind_of(narrow, i, of_port):
 
 @kernel
 def find_row(table, six, key, at, hi, lo, second, tally):
-    """The row of a host: its own, a free one, or one that was not seen for two minutes; else the one near that was not seen for
-    longest, for a row holds a second; -1 when all near were seen in this one, or are followed."""
+    """The row of a host or of a sum: its own, a free one, or one that was not seen for two minutes; else the one near that was not
+    seen for longest, for a row holds a second; -1 when all near were seen in this one, or are followed."""
     rows = len(table)
     spare, rests, since = np.int64(-1), np.int64(-1), np.int64(second)
     is_six = key >> uint64(63) == 1
@@ -198,38 +200,10 @@ def find_row(table, six, key, at, hi, lo, second, tally):
         at = at + 1 if at + 1 < rows else np.int64(0)
     spare = spare if spare >= 0 else rests
     if spare >= 0:
-        for word in range(ROW):
-            table[spare, word] = 0
+        table[spare] = 0
         table[spare, KEY] = key
         if is_six:
             six[spare, 0], six[spare, 1] = hi, lo
-    return spare
-
-
-@kernel
-def find_sum(sums, key, at, second, tally):
-    """As ``find_row`` for a network or a customer."""
-    spare, rests, since = int64(-1), int64(-1), int64(second)
-    for _ in range(PROBES):
-        held, moment = sums[at, KEY], sums[at, MOMENT]
-        if held == key:
-            return at
-        if held == 0:
-            if spare < 0:
-                spare = at
-                tally[0] += 1
-            break
-        seen = int64(moment & uint64(0xFFFFFFFF))
-        if spare < 0 and seen + STALE < second and moment & uint64(TRACKED) == 0:
-            spare = at
-        if seen < since and moment & uint64(STAYS) == 0:
-            rests, since = at, seen
-        at = at + 1 if at + 1 < len(sums) else int64(0)
-    spare = spare if spare >= 0 else rests
-    if spare >= 0:
-        for word in range(SUM_ROW):
-            sums[spare, word] = 0
-        sums[spare, KEY] = key
     return spare
 
 
@@ -278,120 +252,131 @@ def weigh(narrow, wide, begin, behind, jobs, ports):
 
 
 @inlined
-def collect(narrow, wide, customers, begin, behind, tables, jobs, ports, seed):
-    """List the ends of a block's flows that are ours, with all that is to be counted of them; ask for their rows. How many."""
-    flat, flat_sums = tables.rows.reshape(tables.rows.size), tables.sums.reshape(tables.sums.size)
-    rows, rows_sums = len(tables.rows), len(tables.sums)
-    weigh(narrow, wide, begin, behind, jobs, ports)
-    count = uint64(0)
+def list_ends(narrow, wide, customers, begin, behind, tables, jobs, seed):
+    """List the ends of a block's flows that are ours, with the keys and places of what is to be counted of them. How many."""
+    ends, rows, rows_sums, count = jobs.ends, len(tables.rows), len(tables.sums), uint64(0)
     for k in range(uint64(behind - begin)):  # without a branch, as which end is ours cannot be foreseen
         i = uint64(begin) + k
-        jobs.flow[count] = k << 1
+        ends[count, FLOW] = k << 1
         count += uint64(customers[0, i] != 0)
-        jobs.flow[count] = k << 1 | 1
+        ends[count, FLOW] = k << 1 | 1
         count += uint64(customers[1, i] != 0)
     for j in range(count):
-        end, i = uint64(jobs.flow[j] & 1), uint64(begin) + uint64(jobs.flow[j] >> 1)
+        end, i = uint64(ends[j, FLOW] & 1), uint64(begin) + uint64(ends[j, FLOW] >> 1)
         if narrow[FAMILY, i] == 4:
             address = uint64(narrow[uint64(SRC) + end, i])
             key = uint64(1 << 40) | address << uint64(1) | end
             network = uint64(NETWORK_4) | address >> uint64(8) << uint64(1) | end
         else:
             key, network = key_of(narrow, wide, i, end, seed), network_of(narrow, wide, i, end)
-        customer = uint64(CUSTOMER) | uint64(max(customers[end, i], 0)) << uint64(1) | end
-        place, place_network = place_of(key, rows), place_of_sum(network, rows_sums)
-        place_customer = place_of_sum(customer, rows_sums)
-        prefetch(flat, place * ROW)
-        prefetch(flat_sums, place_network * SUM_ROW)
-        prefetch(flat_sums, place_customer * SUM_ROW)
-        jobs.keys[j, 0], jobs.keys[j, 1], jobs.keys[j, 2] = key, network, customer
-        jobs.places[j, 0], jobs.places[j, 1], jobs.places[j, 2] = place, place_network, place_customer
+        who = int64(customers[end, i])
+        customer = uint64(CUSTOMER) | uint64(max(who, 0)) << uint64(1) | end
+        ends[j, WHO], ends[j, KEYS], ends[j, KEYS + 1], ends[j, KEYS + 2] = who, int64(key), int64(network), int64(customer)
+        ends[j, AT] = place_of(key, rows)
+        ends[j, AT + 1], ends[j, AT + 2] = place_of_sum(network, rows_sums), place_of_sum(customer, rows_sums)
     return count
+
+
+@inlined
+def ask(flat, flat_sums, end):
+    """Ask for the rows of a listed end."""
+    prefetch(flat, end[AT] * ROW)
+    prefetch(flat_sums, end[AT + 1] * SUM_ROW)
+    prefetch(flat_sums, end[AT + 2] * SUM_ROW)
 
 
 @kernel
 def count(narrow, wide, customers, first, last, tables, jobs, lists, marks, seconds, ports, seed, second):
-    """In blocks: every row that a block needs is asked for, then they are written, by then out of the cache."""
+    """In blocks: list the ends that are ours, then write their rows, then the seconds of whom the detection follows."""
+    for begin in range(first, last, BLOCK):
+        behind = min(begin + BLOCK, last)
+        weigh(narrow, wide, begin, behind, jobs, ports)
+        ends = list_ends(narrow, wide, customers, begin, behind, tables, jobs, seed)
+        spread, followed = write(wide, begin, ends, tables, jobs, lists, marks, second)
+        follow(wide, begin, jobs, spread, followed, seconds.steps, seconds.amplified, second)
+
+
+@inlined
+def write(wide, begin, ends, tables, jobs, lists, marks, second):
+    """Add listed ends to their rows, each asked for some ends before, so that it is in the cache; how many ends belong to tracks,
+    and to how many in all. Nothing here branches on what cannot be foreseen.
+    """
     table, six, tally, sums, tally_sums = tables
     hot, hot_count, hot_sums, hot_sums_count, watched, watched_count = lists
     most_octets, most_packets, sum_octets, sum_packets = marks[0, 0], marks[0, 1], marks[1, 0], marks[1, 1]
-    for begin in range(first, last, BLOCK):
-        followed = uint64(0)
-        for j in range(collect(narrow, wide, customers, begin, min(begin + BLOCK, last), tables, jobs, ports, seed)):
-            end, k = uint64(jobs.flow[j] & 1), uint64(jobs.flow[j] >> 1)
-            i = uint64(begin) + k
-            who, octets, packets = customers[end, i], jobs.octets[k], jobs.packets[k]
-            key, at = jobs.keys[j, 0], jobs.places[j, 0]
-            if table[uint64(at), KEY] != key or key >> uint64(63) == 1:
-                mine = uint64(SRC_HI) + uint64(2) * end
-                at = find_row(table, six, key, at, wide[mine, i], wide[mine + uint64(1), i], second, tally)
-            if at >= 0:
-                row = table[uint64(at)]
-                moment = row[MOMENT]
-                keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)  # all or nothing of this second's
-                moment &= uint64(STAYS) | (uint64(HOT) & keep)
-                row[MOMENT] = moment | uint64(second)
-                row[SYN], row[UDP], row[ICMP], row[FRAGMENTS] = (
-                    row[SYN] & keep,
-                    row[UDP] & keep,
-                    row[ICMP] & keep,
-                    row[FRAGMENTS] & keep,
-                )
-                row[BYTES_SEEN] = (row[BYTES_SEEN] & keep) + octets
-                row[PACKETS_SEEN] = (row[PACKETS_SEEN] & keep) + packets
-                row[uint64(jobs.kind[k])] += jobs.kindred[k]
-                if ((row[BYTES_SEEN] >= most_octets) | (row[PACKETS_SEEN] >= most_packets)) & (moment & uint64(HOT) == 0):
-                    row[MOMENT] |= uint64(HOT)
-                    put(hot, hot_count, at, who)
-                jobs.follows[followed, 0], jobs.follows[followed, 1] = j, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
-                followed += uint64(moment & uint64(TRACKED) != 0)
-                if moment & uint64(WATCHED):
-                    put(watched, watched_count, i, end)
-            else:
-                tally[1] += 1
-            for level in range(1, 3 if who >= 0 else 2):
-                key, at = jobs.keys[j, level], jobs.places[j, level]
-                if sums[uint64(at), KEY] != key:
-                    at = find_sum(sums, key, at, second, tally_sums)
-                    if at < 0:
-                        tally_sums[1] += 1
-                        continue
-                row = sums[uint64(at)]
-                moment = row[MOMENT]
-                keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)
-                moment &= uint64(STAYS) | (uint64(HOT) & keep)
-                row[MOMENT] = moment | uint64(second)
-                row[SUM_BYTES] = (row[SUM_BYTES] & keep) + octets
-                row[SUM_PACKETS] = (row[SUM_PACKETS] & keep) + packets
-                if ((row[SUM_BYTES] >= sum_octets) | (row[SUM_PACKETS] >= sum_packets)) & (moment & uint64(HOT) == 0):
-                    row[MOMENT] |= uint64(HOT)
-                    put(hot_sums, hot_sums_count, at, who)
-                jobs.follows[followed, 0], jobs.follows[followed, 1] = j, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
-                followed += uint64(moment & uint64(TRACKED) != 0)
-        if followed:
-            follow(wide, begin, jobs, followed, seconds.steps, seconds.amplified, second)
+    flat, flat_sums, spread, followed = table.reshape(table.size), sums.reshape(sums.size), uint64(0), uint64(0)
+    for j in range(min(ends, uint64(AHEAD))):
+        ask(flat, flat_sums, jobs.ends[j])
+    for j in range(ends):
+        ask(flat, flat_sums, jobs.ends[min(j + uint64(AHEAD), ends - uint64(1))])
+        listed, before = jobs.ends[j], followed
+        k, who = uint64(listed[FLOW] >> 1), listed[WHO]
+        octets, packets = jobs.octets[k], jobs.packets[k]
+        key, at = uint64(listed[KEYS]), listed[AT]
+        if flat[uint64(at) * uint64(ROW)] != key or key >> uint64(63) == 1:
+            i, mine = uint64(begin) + k, uint64(SRC_HI) + uint64(2) * uint64(listed[FLOW] & 1)
+            at = find_row(table, six, key, at, wide[mine, i], wide[mine + uint64(1), i], second, tally)
+        if at >= 0:
+            row = uint64(at) * uint64(ROW)
+            moment = flat[row + uint64(MOMENT)]
+            keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)  # all or nothing of this second's
+            moment &= uint64(STAYS) | (uint64(HOT) & keep)
+            for word in range(SYN, ROW):
+                flat[row + uint64(word)] &= keep
+            all_octets = (flat[row + uint64(BYTES_SEEN)] & keep) + octets
+            all_packets = (flat[row + uint64(PACKETS_SEEN)] & keep) + packets
+            flat[row + uint64(BYTES_SEEN)], flat[row + uint64(PACKETS_SEEN)] = all_octets, all_packets
+            flat[row + uint64(jobs.kind[k])] += jobs.kindred[k]
+            reached = uint64(all_octets >= most_octets) | uint64(all_packets >= most_packets)
+            flat[row + uint64(MOMENT)] = moment | uint64(second) | reached << uint64(HOT_BIT)
+            if reached & ~(moment >> uint64(HOT_BIT)):
+                put(hot, hot_count, at, who)
+            jobs.follows[followed, 0], jobs.follows[followed, 1] = spread, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
+            followed += uint64(moment & uint64(TRACKED) != 0)
+            if moment & uint64(WATCHED):
+                put(watched, watched_count, int64(uint64(begin) + k), listed[FLOW] & 1)
+        else:
+            tally[1] += 1
+        for level in range(1, LEVELS if who >= 0 else LEVELS - 1):
+            key, at = uint64(listed[KEYS + level]), listed[AT + level]
+            if flat_sums[uint64(at) * uint64(SUM_ROW)] != key:
+                at = find_row(sums, six, key, at, uint64(0), uint64(0), second, tally_sums)
+                if at < 0:
+                    tally_sums[1] += 1
+                    continue
+            row = uint64(at) * uint64(SUM_ROW)
+            moment = flat_sums[row + uint64(MOMENT)]
+            keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)
+            moment &= uint64(STAYS) | (uint64(HOT) & keep)
+            all_octets = (flat_sums[row + uint64(SUM_BYTES)] & keep) + octets
+            all_packets = (flat_sums[row + uint64(SUM_PACKETS)] & keep) + packets
+            flat_sums[row + uint64(SUM_BYTES)], flat_sums[row + uint64(SUM_PACKETS)] = all_octets, all_packets
+            reached = uint64(all_octets >= sum_octets) | uint64(all_packets >= sum_packets)
+            flat_sums[row + uint64(MOMENT)] = moment | uint64(second) | reached << uint64(HOT_BIT)
+            if reached & ~(moment >> uint64(HOT_BIT)):
+                put(hot_sums, hot_sums_count, at, who)
+            jobs.follows[followed, 0], jobs.follows[followed, 1] = spread, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
+            followed += uint64(moment & uint64(TRACKED) != 0)
+        jobs.spread[spread] = j
+        spread += uint64(followed != before)
+    return spread, followed
 
 
-@kernel
-def follow(wide, begin, jobs, count, steps, amplified, second):
-    """Add what was listed to the tracks; first of all their lines are asked for. A flow may be on several tracks, one by one."""
-    flat, known, into = steps.reshape(steps.size), int64(-1), uint64(0)
-    for f in range(count):
-        j = jobs.follows[f, 0]
-        if j != known:
-            k, known = uint64(jobs.flow[j] >> 1), j
-            i = uint64(begin) + k
-            end, start = int64(wide[END, i] // uint64(1000)), int64(wide[START, i] // uint64(1000))
-            kind = jobs.kind[k] - SYN + M_SYN if jobs.kindred[k] else int64(OTHER)
-            flow = jobs.spreads[j]
-            flow[AMPLIFIED] = jobs.amplified[k]
-            spread = series.spread(end, start, second, jobs.octets[k], jobs.packets[k], wide[PACKETS, i], kind, flow)
-            first, behind = flow[FIRST], flow[BEHIND]
-        if spread:
-            jobs.follows[into, 0], jobs.follows[into, 1] = j, jobs.follows[f, 1]
-            into += uint64(1)
-            line = jobs.follows[f, 1] * PLACES
-            prefetch(flat, (line + first) * LINE)
-            prefetch(flat, (line + behind) * LINE)
-    for f in range(into):
+@inlined
+def follow(wide, begin, jobs, spread, followed, steps, amplified, second):
+    """Spread what was listed over seconds, then add it to the tracks, their lines asked for some additions before."""
+    for n in range(spread):
+        flow, k = jobs.spreads[n], uint64(jobs.ends[jobs.spread[n], FLOW] >> 1)
+        i = uint64(begin) + k
+        end, start = int64(wide[END, i] // uint64(1000)), int64(wide[START, i] // uint64(1000))
+        kind = jobs.kind[k] - SYN + M_SYN if jobs.kindred[k] else int64(OTHER)
+        flow[AMPLIFIED] = jobs.amplified[k]
+        if not series.spread(end, start, second, jobs.octets[k], jobs.packets[k], wide[PACKETS, i], kind, flow):
+            flow[:] = 0  # it lies too far back
+    flat = steps.reshape(steps.size)
+    for f in range(followed):
+        later = jobs.follows[min(f + uint64(AHEAD_STEPS), followed - uint64(1))]
+        line, flow = later[1] * PLACES, jobs.spreads[later[0]]
+        prefetch(flat, (line + flow[FIRST]) * LINE)
+        prefetch(flat, (line + flow[BEHIND]) * LINE)
         series.add(steps, amplified, jobs.follows[f, 1], jobs.spreads[jobs.follows[f, 0]])

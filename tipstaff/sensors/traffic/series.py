@@ -57,7 +57,7 @@ def clear(series: Series, slot: int) -> None:
         one[slot] = 0
 
 
-@kernel
+@inlined
 def spread(end, start, second, octets, packets, seen, kind, out):
     """Write into ``out`` where a flow's rate begins, where it is over and how great it is; False where it lies too far back.
 
@@ -81,7 +81,7 @@ def spread(end, start, second, octets, packets, seen, kind, out):
     return True
 
 
-@kernel
+@inlined
 def add(steps, amplified, slot, flow):
     """Add what ``spread`` wrote; whole numbers, so that what ends leaves exactly nothing."""
     first, behind, kind = flow[FIRST], flow[BEHIND], flow[KIND]
