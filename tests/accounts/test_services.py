@@ -90,6 +90,22 @@ class TestParties:
         assert (row.email, row.confirmed_at, row.problem) == ("desk@carol.example", None, "")
         assert result.contacts == {"created": 0, "changed": 1}
 
+    def test_one_unnumbered_contact_left_out_of_a_complete_list_and_one_new_are_one_that_moved(self):
+        def told(*emails, role="abuse", **more):
+            facts = [ContactFact("carol", f"{role}:{email}", role=role, email=email) for email in emails]
+            return load(inventory=Inventory([customer("carol")], facts), source=source(), by="bob", now=NOW, **more).contacts
+
+        told("a@carol.example")
+        Contact.objects.update(problem="bounced")
+        (first,) = Contact.objects.values_list("pk", flat=True)
+        assert told("b@carol.example", complete=True) == {"created": 0, "changed": 1}
+        row = Contact.objects.get()
+        assert (row.pk, row.email, row.external_id, row.problem) == (first, "b@carol.example", "abuse:b@carol.example", "")
+        assert told("b@carol.example", complete=True) == {"created": 0, "changed": 0}
+        assert told("c@carol.example") == {"created": 1, "changed": 0}, "a list that is not complete says nothing of the others"
+        assert told("d@carol.example", complete=True) == {"created": 1, "changed": 0}, "of two that went nobody knows which it was"
+        assert told("e@carol.example", role="technical", complete=True) == {"created": 1, "changed": 0}
+
     def test_own_prefixes(self):
         facts = Inventory(own_prefixes=[OwnPrefixFact(NET, "documentation")])
         assert load(inventory=facts, source=source(), by="bob", now=NOW).own_prefixes == {"created": 1, "changed": 0}

@@ -100,7 +100,7 @@ def load(
         if complete and tolerant and not sound.assignments:
             _refuse_emptiness(source, now, problems)
         progress("Storing customers and services", 1, 3)
-        _store_parties(sound, source, now, changes)
+        _store_parties(sound, source, now, changes, complete)
         if looping := _reseller_loops(sound):
             raise InputError([*problems, *looping])
         progress("Storing names and assignments", 2, 3)
@@ -130,9 +130,9 @@ def _known(inventory: Inventory) -> checking.Known:
     return checking.Known(frozenset(filter(None, customers)), {str(own): owner for own, owner in services})
 
 
-def _store_parties(inventory: Inventory, source: InventorySource, now: datetime, changes: Changes) -> None:
+def _store_parties(inventory: Inventory, source: InventorySource, now: datetime, changes: Changes, complete: bool) -> None:
     changes.customers = upserts.customers(inventory.customers, source, now)
-    changes.contacts = upserts.contacts(inventory.contacts)
+    changes.contacts = upserts.contacts(inventory.contacts, complete=complete)
     changes.services = upserts.services(inventory.services, now)
     changes.own_prefixes = upserts.own_prefixes(inventory.own_prefixes, source)
 

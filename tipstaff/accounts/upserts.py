@@ -68,10 +68,13 @@ def _place_below(facts: Iterable[CustomerFact], rows: Mapping[str, Customer]) ->
     return moved
 
 
-def contacts(facts: Sequence[ContactFact]) -> Count:
+def contacts(facts: Sequence[ContactFact], *, complete: bool = False) -> Count:
+    """``complete``: the facts name every contact; see ``_renumber_the_moved``."""
     owners = ids(Customer, (fact.customer for fact in facts))
     known = Contact.objects.filter(customer_id__in=owners.values(), external_id__isnull=False)
     rows = {(row.customer_id, row.external_id): row for row in known}
+    if complete:
+        _renumber_the_moved(facts, owners, rows)
     fresh, changed = [], []
     for fact in facts:
         owner = owners[fact.customer]
@@ -82,13 +85,40 @@ def contacts(facts: Sequence[ContactFact]) -> Count:
             fresh.append(row)
             continue
         before = row.email
-        if _state(row, fact, CONTACT_FIELDS):
+        moved = row.external_id != fact.external_id
+        row.external_id = fact.external_id
+        if _state(row, fact, CONTACT_FIELDS) or moved:
             if row.email != before:  # what was known of the old address says nothing about the new one
                 row.confirmed_at, row.problem = None, ""
             changed.append(row)
     Contact.objects.bulk_create(fresh, batch_size=BATCH)
-    Contact.objects.bulk_update(changed, [*CONTACT_FIELDS, "confirmed_at", "problem"], batch_size=BATCH)
+    Contact.objects.bulk_update(changed, [*CONTACT_FIELDS, "external_id", "confirmed_at", "problem"], batch_size=BATCH)
     return Count(len(fresh), len(changed))
+
+
+def _renumber_the_moved(
+    facts: Sequence[ContactFact], owners: Mapping[str, int], rows: dict[tuple[int, str | None], Contact]
+) -> None:
+    """A list that does not number its contacts tells them by role and address: 'abuse:old@…' gone and 'abuse:new@…' come is one
+    contact that moved. Where more than one went or came, nobody can say which is which."""
+    stated = {(owners[fact.customer], fact.external_id) for fact in facts}
+    come: dict[tuple[int, str], list[tuple[int, str]]] = {}
+    for fact in facts:
+        if fact.external_id == unnumbered(fact.role, fact.email) and (owners[fact.customer], fact.external_id) not in rows:
+            come.setdefault((owners[fact.customer], fact.role or ""), []).append((owners[fact.customer], fact.external_id))
+    gone: dict[tuple[int, str], list[tuple[int, str | None]]] = {}
+    for key, row in rows.items():
+        if key not in stated and row.external_id == unnumbered(row.role, row.email):
+            gone.setdefault((row.customer_id, row.role), []).append(key)
+    for place, new in come.items():
+        old = gone.get(place, [])
+        if len(new) == len(old) == 1:
+            rows[new[0]] = rows.pop(old[0])
+
+
+def unnumbered(role: str | None, email: str | None) -> str:
+    """The id of a contact that its list does not number."""
+    return f"{role}:{email}"
 
 
 def services(facts: Sequence[ServiceFact], now: datetime) -> Count:
