@@ -123,22 +123,31 @@ def top_peers(flows: Flows, end: int) -> tuple[Mapping[str, Any], ...]:
     """The other side's addresses by bytes; ``end`` is ours."""
     if not len(flows):
         return ()
-    names, inverse = np.unique(addresses(flows, 1 - end), axis=0, return_inverse=True)
-    sums, order = _sums(flows, inverse.reshape(-1))
+    whole = addresses(flows, 1 - end)
+    first, inverse = _distinct(whole)
+    sums, order = _sums(flows, inverse)
     return tuple(
-        {"address": address_text(int(names[n, 0]).to_bytes(8, "big") + int(names[n, 1]).to_bytes(8, "big")), **_figures(sums, n)}
+        {"address": address_text(b"".join(part.to_bytes(8, "big") for part in whole[first[n]].tolist())), **_figures(sums, n)}
         for n in order
     )
+
+
+def _distinct(halves: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of (n, 2) addresses in their order, where each is first, and which one each row is; of one upper half, that of IPv4, sorted
+    as plain numbers, which takes a tenth of the time."""
+    one_half = bool((halves[:, 0] == halves[0, 0]).all())
+    _, first, inverse = np.unique(halves[:, 1] if one_half else halves, axis=0, return_index=True, return_inverse=True)
+    return first, inverse.reshape(-1)
 
 
 def top_ports(flows: Flows, end: int) -> tuple[Mapping[str, Any], ...]:
     """Ports of one end by bytes."""
     if not len(flows):
         return ()
-    port = flows.narrow[L.DST_PORT if end else L.SRC_PORT]
-    names, inverse = np.unique(np.stack([port, flows.narrow[L.PROTOCOL]], 1), axis=0, return_inverse=True)
-    sums, order = _sums(flows, inverse.reshape(-1))
-    return tuple({"port": int(names[n, 0]), "protocol": int(names[n, 1]), **_figures(sums, n)} for n in order)
+    port, protocol = flows.narrow[L.DST_PORT if end else L.SRC_PORT], flows.narrow[L.PROTOCOL]
+    names, inverse = np.unique(port.astype(np.uint64) << np.uint64(32) | protocol, return_inverse=True)
+    sums, order = _sums(flows, inverse)
+    return tuple({"port": int(names[n]) >> 32, "protocol": int(names[n]) & 0xFFFFFFFF, **_figures(sums, n)} for n in order)
 
 
 def _sums(flows: Flows, inverse: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -139,7 +139,8 @@ class Rates:
         """Sightings of this second; to be asked of hosts before the sums that they are part of."""
         self._apply(thresholds)
         limits, lasting = self._limits(findings)
-        slots = np.flatnonzero((self.follow.table == table) & self._may_be_over(limits))
+        slots = np.flatnonzero(self.follow.table == table)
+        slots = slots[self._may_be_over(slots, limits[slots])]
         rows = [track for slot in slots.tolist() if (track := self.follow.at[slot]) is not None]
         rows.sort(key=lambda track: (track.length == 0, track.slot))
         self.spreads = 0
@@ -181,13 +182,13 @@ class Rates:
         lasting = self.limits * self.release
         return np.where(self._open(findings), lasting, self.limits), lasting
 
-    def _may_be_over(self, limits: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which slots have a second that counts, as ``tracks.weigh`` says it: most tracks have none."""
-        octets, packets, seen = self.follow.totals.T
+    def _may_be_over(self, slots: NDArray[np.int64], limits: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of these slots have a second that counts, as ``tracks.weigh`` says it: most tracks have none."""
+        octets, packets, seen = self.follow.totals[slots].T
         seen = np.where((seen > 0) & (packets > seen), seen, np.inf)  # no noise where every packet was seen
         grain = np.repeat((packets / seen)[:, None], tracks.JUDGED, 1)
         grain[:, places.OCTETS] = (octets / seen)[:, None]
-        greatest, bounded = self.follow.greatest, np.isfinite(limits)
+        greatest, bounded = self.follow.greatest[slots], np.isfinite(limits)
         limits = np.where(bounded, limits, 0.0)
         floor = np.maximum(limits - 2 * np.sqrt(limits * grain), 0.0) * ALMOST
         found: NDArray[np.bool_] = ((greatest >= floor) & (greatest > 0) & bounded).any(1)
