@@ -60,7 +60,7 @@ def _plain_id(header: bytes, at: int) -> str:
 def kind_of(content: bytes) -> bytes:
     """What a mail calls its type: as good as any sign of what it takes to read it."""
     at = content.find(_TYPE, 0, _HEADER)
-    return content[at : at + _LONGEST_TYPE] if at >= 0 else b""
+    return content[at + 1 : at + _LONGEST_TYPE].partition(b"\n")[0] if at >= 0 else b""
 
 
 class InHand(Protocol):
