@@ -18,6 +18,7 @@ from tipstaff.correspondence.models import Attempt, OutboxMessage
 from tipstaff.enforcement import switches, worker
 from tipstaff.enforcement.models import Credit, Order, OrderEntry
 from tipstaff.evidence.models import Blob
+from tipstaff.evidence.services import place_hold, release_hold
 from tipstaff.faces.desk.models import SavedView
 from tipstaff.intake.models import Source, Submission
 from tipstaff.kernel import clock
@@ -204,6 +205,16 @@ def owner_erases(told, monkeypatch):
         monkeypatch.setattr(sample, "as_owner", connection.cursor)
         yield told
         owner.execute(f"REVOKE DELETE ON {tables} FROM {connections.APP}")
+
+
+def test_what_a_hold_reaches_of_the_sample_is_not_erased(told):
+    case = Case.objects.filter(customer__external_id__startswith=people.PREFIX).order_by("pk")[0]
+    for scope in (f"case:{case.pk}", f"customer:{case.customer_id}"):
+        hold = place_hold(scope=scope, reason="court order", by="bob", now=NOW)
+        with pytest.raises(Refused, match="a hold reaches a part of the sample"):
+            sample.erase(now=NOW, by="bob")
+        release_hold(hold=hold, by="cora", reason="over", now=NOW)
+    assert sample.is_loaded() and Case.objects.filter(pk=case.pk).exists()
 
 
 def test_erasing_leaves_what_is_ours_and_the_record(told, owner_erases):
