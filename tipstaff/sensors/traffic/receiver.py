@@ -37,7 +37,7 @@ from tipstaff.sensors.traffic.warming import settle, warm
 
 log = logging.getLogger("tipstaff.flows")
 SLOTS, SLOT_FLOWS = 12, 65_536
-LONGEST_SLEEP, SHORTEST_SLEEP = 0.020, 0.001  # seconds between looks at the sockets
+LONGEST_SLEEP, SHORTEST_SLEEP, BURST = 0.050, 0.001, 20e6  # seconds between looks at the sockets; bytes a second that always fit
 COST = 2500  # bytes of the receive buffer that the system counts for a datagram
 LOOK, TELL, HAND_OVER = 0.5, 1.0, 1.0  # seconds between looks at files, reports, and publications
 FORGET = 600.0
@@ -340,7 +340,7 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
             forgot = began
         receiver.lag = max(receiver.lag * 0.999, time.monotonic() - began)
         if got < AT_ONCE:
-            time.sleep(pause_after(got, time.monotonic() - before, room))
+            time.sleep(min(pause_after(got, time.monotonic() - before, room), room / BURST))
         before = began
     receiver.hand_over(receiver.pos)
     receiver.detection.close()
