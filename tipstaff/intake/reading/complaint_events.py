@@ -69,6 +69,7 @@ class Reading:
     points: float
     spam_source: str | None = None  # from pasted or attached headers
     serving: set[str] = field(default_factory=set)  # addresses that the accused links are said to have
+    sentences: object = None  # of ``grounds``, once they were asked
     proved: bool = False  # a field, a column or a sentence of the letter accuses
     needs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -10,7 +10,7 @@ import ipaddress
 from tipstaff.intake.reading.accusation import is_private
 from tipstaff.intake.reading.complaint_events import Reading
 from tipstaff.intake.reading.excused import excused
-from tipstaff.intake.reading.grounds import ANSWERS
+from tipstaff.intake.reading.grounds import ANSWERS, DOER, LABEL, Sentences, sentences_of
 from tipstaff.intake.reading.indicators import find_addresses, find_networks
 from tipstaff.intake.reading.mentions import Mention
 from tipstaff.intake.reading.owners import YOUR_LIST, is_item
@@ -81,6 +81,8 @@ def unexplained(reading: Reading) -> str:
         return words
     if not accusation.logs and ANSWERS.search(reading.facts.subject) and (done := _REMEDIED.search(reading.facts.own_words)):
         return f"it answers and says: {done.group().strip()}"
+    if ip := _uncharged(reading, accused):
+        return f"it accuses {ip} beside others, and nothing where it stands speaks of abuse"
     ip, words = excused(reading.facts.text, accusation.mentions, accused)
     if ip:
         return f"it accuses {ip} and says of it: {words}"
@@ -119,6 +121,37 @@ def _words_against_headers(reading: Reading) -> str:
                 if found.value not in told and found.value != source and found.as_written in shown and not is_private(found.value):
                     return f"its headers show {source}, and it speaks of {found.value}"
     return ""
+
+
+def _uncharged(reading: Reading, accused: set[str]) -> str:
+    """An accused address of several whose part is open, that only stands in sentences without a word of abuse or a demand."""
+    accusation, text = reading.accusation, reading.facts.text
+    prose = [
+        one
+        for one in accusation.mentions
+        if one.line.zone in (Zone.BODY, Zone.CLOSING) and text[one.found.start : one.found.end] == one.found.as_written
+    ]
+    open_ones = {one.ip for one in prose if one.role not in (Role.VICTIM, Role.OTHER) and not is_private(one.ip)}
+    shown = reading.serving | {entry.src for _, entry in accusation.logs}
+    asked = (accused & {one.ip for one in prose}) - shown
+    if len(open_ones) < 2 or not asked:
+        return ""
+    sentences = sentences_of(reading)
+    for ip in accusation.accused:
+        if ip in asked and not any(one.ip == ip and _stands_charged(text, one, sentences) for one in prose):
+            return ip
+    return ""
+
+
+def _stands_charged(text: str, one: Mention, sentences: Sentences) -> bool:
+    """Whether an address stands under a heading, behind a label, in a list, or in a sentence that speaks of abuse."""
+    start = one.found.start
+    if one.in_table or one.inherited or is_item(one.line.text[:200]) or LABEL.match(text[one.line.start : start]):
+        return True
+    low, high = sentences.bounds(start, one.found.end)
+    yours = one.role is Role.ACCUSED and YOUR_LIST.search(text[low:high]) is not None
+    does = one.role is Role.ACCUSED and one.strength >= SAYS and DOER.search(one.cue) is not None
+    return yours or does or sentences.charged(low, high) or sentences.demands(low, high)
 
 
 def _only_some(reading: Reading, accused: set[str]) -> str:

@@ -17,7 +17,7 @@ from tipstaff.intake.reading.sections import Zone
 from tipstaff.intake.reading.struck import is_from_customer, may_be_own, strikes_reader
 
 _SENTENCE = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n")
-_LABEL = pattern(
+LABEL = pattern(
     r"^[\s>*|#•·\-–\d.)(]{0,10}[^\n.!?:=:]{1,60}?\s?(?:\([^)]{0,40}\))?[*\"]{0,2}\s?(?:[:=:|\t]|\s{2})[\s:=:|*\"'`\[(<.]{0,30}$"
 )
 _YOURS = pattern(
@@ -41,7 +41,7 @@ _OWNED = pattern(
 )
 _NOT = pattern(r"(?i)(?:\b(?:not|n't|never|nicht|nie|pas|no|non|niet|não|не|has yet to)\s(?:\pL{1,8}\s)?|没有?|未|ない)$")
 #: Cues that name who did it, whoever writes.
-_DOER = pattern(
+DOER = pattern(
     r"(?i)attack|source|offend|abus|malicio|infect|from|scan|spam|does it|angreif|quell|täter|attaqu|atacant|origen|attaccant|sorgente|aanval|bron|atakuj|źród|атак|источник|攻击|来源|攻撃|送信元"
 )
 #: What a sentence goes on with that tells what the address did to the writer.
@@ -188,7 +188,7 @@ def keep_proved(reading: Reading) -> None:
         accusation.why = "it speaks of a controller: whether the source or the target of its rows is accused is not clear"
         accusation.accused = []
         return
-    sentences = _Sentences(reading)
+    sentences = sentences_of(reading)
     if strikes_reader(accusation.mentions) and not any(
         one.ip in accusation.accused and (_YOURS.search(one.cue) or one.line.zone is Zone.LOG) for one in accusation.mentions
     ):
@@ -219,11 +219,11 @@ def _is_bare(mention: Mention, *, customer: bool) -> bool:
     return (
         mention.role is not Role.ACCUSED
         or (mention.strength < SAYS and mention.cue not in DIRECTED)
-        or (customer and mention.cue not in DIRECTED and _DOER.search(mention.cue) is None)
+        or (customer and mention.cue not in DIRECTED and DOER.search(mention.cue) is None)
     )
 
 
-class _Sentences:
+class Sentences:
     """The letter's sentences, and where words of abuse or a demand stand."""
 
     def __init__(self, reading: Reading) -> None:
@@ -276,6 +276,13 @@ class _Sentences:
         return bool(self._charges) or self.subject_charged
 
 
+def sentences_of(reading: Reading) -> Sentences:
+    """The letter's sentences; counted once."""
+    if not isinstance(reading.sentences, Sentences):
+        reading.sentences = Sentences(reading)
+    return reading.sentences
+
+
 def _left_over(reading: Reading) -> set[str]:
     """The address that is left when those that the letter calls somebody else's are taken away; empty where several are."""
     mentions = reading.accusation.mentions
@@ -284,7 +291,7 @@ def _left_over(reading: Reading) -> set[str]:
     return left if len(left) == 1 else set()
 
 
-def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> bool:
+def _is_proved(mention: Mention, reading: Reading, sentences: Sentences) -> bool:
     """Whether what stands around this mention accuses the address, not only names it."""
     text, start, end = sentences.text, mention.found.start, mention.found.end
     if text[start:end] != mention.found.as_written:  # of the subject
@@ -307,7 +314,7 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
         return True  # ``LINK on ADDRESS``
     if charged and (mention.strength >= LIKELY or mention.points or only):
         return True
-    if mention.strength >= LIKELY and _LABEL.match(text[mention.line.start : start]):
+    if mention.strength >= LIKELY and LABEL.match(text[mention.line.start : start]):
         return sentences.any_charge or mention.strength >= SAYS
     if not charged and not _YOURS.search(mention.cue) and _OURS.search(text[low:start]):
         return False  # what the writer says of his own side accuses nobody by the next sentence
@@ -322,7 +329,7 @@ def _is_proved(mention: Mention, reading: Reading, sentences: _Sentences) -> boo
     return _is_alone(mention, reading, sentences, low, high)
 
 
-def _is_alone(mention: Mention, reading: Reading, sentences: _Sentences, low: int, high: int) -> bool:
+def _is_alone(mention: Mention, reading: Reading, sentences: Sentences, low: int, high: int) -> bool:
     """The one address that is left of a letter that complains of abuse and asks for something. ``low`` to ``high``: its sentence."""
     if sentences.left_over != {mention.ip}:
         return False

@@ -70,6 +70,7 @@ _HEADED = pattern(r"(?i)\b(?:urls?|links?|uri|enlaces?|liens?|ссылк\pL*|а�
 def take_link_addresses(reading: Reading) -> None:
     """The addresses that the accused links are said to have; where somebody is accused already, only more of the same."""
     _take_lists(reading)
+    _take_told(reading)
     accusation = reading.accusation
     imitated = _of_other_links(reading)
     if imitated & set(accusation.accused) and accusation.strength < SAYS:
@@ -222,6 +223,26 @@ def _charged_links(reading: Reading) -> list[Link]:
 
 
 # ---- links that nothing at the link itself accuses
+
+
+def _take_told(reading: Reading) -> None:
+    """``LINK sells counterfeit tickets``: the one site that is linked, where its own sentence goes on with what it does."""
+    left = [link for link in reading.links if link.verdict == "unknown"]
+    if reading.category not in CONTENT or any(link.verdict == "accused" for link in reading.links):
+        return
+    if len({site_of(link.host) for link in left}) != 1 or any(_OURS.search(_lead(reading.facts.text, link)) for link in left):
+        return
+    text = reading.facts.text
+    for link in left:
+        if not link.is_domain and _DOES.match(text[link.found.end : link.found.end + 50]):
+            link.verdict, link.why = "accused", "its sentence says what it does"
+
+
+_DOES = pattern(
+    r"(?i)^\s?(?:(?:sells|copies|imitates|mimics|impersonates|harvests|steals|collects stolen|is (?:a |an )?(?:fake|fraudulent|phishing|scam|bogus|counterfeit)|distributes|spreads|verkauft|kopiert|ahmt|stiehlt|verbreitet|ist eine? (?:gefälschte\pL*|betrügerische\pL*|phishing\S*)|"
+    r"vend|copie|imite|usurpe|vole|est un faux|vende|copia|imita|suplanta|roba|ruba|falsifica|è un falso|verkoopt|kopieert|imiteert|steelt|is een (?:nep|valse)|sprzedaje|kopiuje|podszywa|wyłudza|kradnie|продаёт|продает|копирует|подделывает|крадёт|крадет|выдаёт себя|выдает себя)(?:[^\pL]|$)"
+    r"|(?:是|为)?(?:假冒|冒充|仿冒|钓鱼)|は[^。\n]{0,24}(?:フィッシング|偽サイト|偽の|詐欺|装っ))"
+)
 
 
 def _take_lists(reading: Reading) -> None:
