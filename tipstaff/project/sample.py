@@ -37,8 +37,8 @@ from tipstaff.consent.models import OptOut
 from tipstaff.correspondence import links
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.enforcement.models import Interruption, Order, WorkOrder
-from tipstaff.evidence.models import Blob
-from tipstaff.evidence.services import erase_unseen, keep_holds_still
+from tipstaff.evidence.models import Blob, Hold
+from tipstaff.evidence.services import erase_unseen, keep_holds_still, release_hold
 from tipstaff.faces.desk.models import SavedView
 from tipstaff.faces.portal.models import AddressToConfirm, PortalSession, SignInLink
 from tipstaff.intake.models import Correction, Source, Submission
@@ -184,7 +184,7 @@ def erase(*, now: datetime, by: str) -> str:
     customers = Customer.objects.filter(external_id__startswith=people.PREFIX)
     sources = Source.objects.filter(name__in=mails.KINDS)
     submissions = Submission.objects.filter(source__in=sources)
-    _refuse_what_is_held(customers, submissions)
+    _refuse_what_is_held(customers, submissions, by, now)
     reports = list(Report.objects.filter(submission__in=submissions).values_list("pk", flat=True))
     reporters = set(Report.objects.filter(pk__in=reports).values_list("reporter", flat=True))
     counts = {
@@ -230,8 +230,12 @@ def _erase_orders(customers: list[int]) -> None:
     orders.delete()
 
 
-def _refuse_what_is_held(customers, submissions) -> None:  # type: ignore[no-untyped-def]
+def _refuse_what_is_held(customers, submissions, by: str, now: datetime) -> None:  # type: ignore[no-untyped-def]
+    """What the policy itself held of its cases (before a service is cut) goes with them; what a person held does not."""
     keep_holds_still()
+    cases = [f"case:{number}" for number in Case.objects.filter(customer__in=customers).values_list("pk", flat=True)]
+    for hold in Hold.objects.filter(released_at=None, scope__in=cases, placed_by__startswith="system:"):
+        release_hold(hold=hold, by=by, reason="the sample is erased", now=now)
     held = holds.in_force()
     reached = customers.filter(Q(pk__in=held.customers) | Q(cases__in=held.cases)).exists()
     if reached or holds.blobs(list(submissions.values_list("blob", flat=True))):
