@@ -32,6 +32,7 @@ from tipstaff.accounts.models import (
     StaffMember,
 )
 from tipstaff.audit.services import record
+from tipstaff.cases import keeping
 from tipstaff.cases.models import Case, CaseChange, CaseLink, CaseReport, JournalEntry, MovedEvent, RefusalMatch
 from tipstaff.consent.models import OptOut
 from tipstaff.correspondence import links
@@ -234,7 +235,7 @@ def _refuse_what_is_held(customers, submissions, by: str, now: datetime) -> None
     """What the policy itself held of its cases (before a service is cut) goes with them; what a person held does not."""
     keep_holds_still()
     cases = [f"case:{number}" for number in Case.objects.filter(customer__in=customers).values_list("pk", flat=True)]
-    for hold in Hold.objects.filter(released_at=None, scope__in=cases, placed_by__startswith="system:"):
+    for hold in Hold.objects.filter(released_at=None, scope__in=cases, placed_by=keeping.BY):
         release_hold(hold=hold, by=by, reason="the sample is erased", now=now)
     held = holds.in_force()
     reached = customers.filter(Q(pk__in=held.customers) | Q(cases__in=held.cases)).exists()
