@@ -380,6 +380,11 @@ def test_a_short_letter_that_leaves_a_list_of_ours_is_an_opt_out(says):
     assert kind_of(mail("Spam", f"Your customer sends us spam and does not listen. {says}")) is not D.OPT_OUT
 
 
+def test_stop_is_an_opt_out_only_when_it_stands_alone():
+    assert kind_of(mail("STOP", "Thanks.")) is D.OPT_OUT
+    assert kind_of(mail("stop it", "He calls me every night.")) is not D.OPT_OUT
+
+
 @pytest.mark.parametrize(
     "subject", ["[#NL-7] Eingangsbestätigung: Missbrauch", "Acknowledgement: abuse", "[T-9] Accusé de réception"]
 )

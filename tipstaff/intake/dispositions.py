@@ -191,10 +191,15 @@ def _opt_out(message: Message) -> Verdict | None:
     if sum([any(map(str.isalnum, word)) for word in letter[:400].split()]) > MOST_WORDS + 1:
         return None
     spoken = fold(letter).strip(" .!\n-").split("\n-- ")[0].split()
-    phrases = index("opt_out", "phrases")
+    phrases, alone = index("opt_out", "phrases"), words()["opt_out"]["alone"]
     for text in (plain_subject(message).strip(" .!"), " ".join(spoken)):
         whole = next(
-            (hit for hit in phrases.find(text[:200], folded=True) if hit.start == 0 and len(text) <= len(hit.phrase) + 40), None
+            (
+                hit
+                for hit in phrases.find(text[:200], folded=True)
+                if hit.start == 0 and len(text) <= len(hit.phrase) + (0 if hit.phrase in alone else 40)
+            ),
+            None,
         )
         if whole and len(spoken) <= MOST_WORDS and not find_addresses(letter) and not find_urls(letter):
             return Verdict(Disposition.OPT_OUT, f"it says {whole.phrase!r}", "opt-out", case_reference(message))
