@@ -192,6 +192,15 @@ def test_a_protected_class_and_a_contract_forbid_that_anything_happens_by_itself
     assert desk.state == "TICKETED" and "forbids that anything happens by itself" in desk.case.needs_person
 
 
+@pytest.mark.parametrize(("manager", "goes_to"), [("provider", "TICKETED"), ("customer", "DISCONNECT_PENDING")])
+def test_a_service_that_we_manage_is_not_cut_off_for_the_customers_silence(manager, goes_to):
+    desk = Desk(WILL)
+    type(desk.case.service).objects.filter(pk=desk.case.service_id).update(managed_by=manager)
+    desk.wait(48 * HOUR)
+    assert desk.state == goes_to
+    assert ("our managing it forbids that anything happens by itself" in desk.case.needs_person) is (manager == "provider")
+
+
 def test_a_contract_lengthens_the_time():
     desk = Desk(WILL, ticket=False)
     type(desk.customer).objects.filter(pk=desk.customer.pk).update(contract={"notice_hours": 96})

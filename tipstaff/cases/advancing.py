@@ -41,7 +41,7 @@ _OF_CASE = (
     "parent_id", "owner_id", *asked_for.FACTS, "label", "seen_at", "desk_due_at", "last_event_at",
 )  # fmt: skip
 _OF_CUSTOMER = ("id", "contract", "protected_class", "parent_id")
-_OF_SERVICE = ("id", "protected_class")
+_OF_SERVICE = ("id", "protected_class", "managed_by")
 _CUSTOMERS = ", ".join(contracts.AT_OPENING if name == "contract" else f"u.{name}" for name in _OF_CUSTOMER)
 _LOCK = f"""
     SELECT {", ".join(f"c.{name}" for name in _OF_CASE)}, {_CUSTOMERS},

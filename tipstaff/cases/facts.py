@@ -25,7 +25,7 @@ class Facts:
     severity: str
     running: frozenset[str] = frozenset()  # kinds of clocks that run
     proofs: frozenset[Trigger] = frozenset()
-    by_hand_only: str = ""  # why nothing may happen by itself: protected class or contract (H10)
+    by_hand_only: str = ""  # why nothing may happen by itself: protected class, contract (H10), managed by us (D5)
     reachable: bool = False  # the customer was told, and some contact has no problem
     answered: bool = False  # the customer has said something since the ticket
     silence_confirmed: bool = False
@@ -77,7 +77,7 @@ def stops_at_notice(facts: Facts) -> bool:
 
 
 def by_hand_only(facts: Facts) -> bool:
-    """A protected class or the contract forbids that anything happens by itself."""
+    """A protected class, the contract, or that we manage the service ourselves forbids that anything happens by itself."""
     return bool(facts.by_hand_only)
 
 

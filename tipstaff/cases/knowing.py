@@ -22,6 +22,7 @@ from tipstaff.policy.models import StoredEdition
 SILENCE = frozenset({Event.RESOLVE_DUE, Event.REPEAT_FOUND, Event.SECOND_DUE, Event.SILENCE_CONFIRMED})
 #: Nothing is decided by these but whether they come at all.
 PLAIN = frozenset({Event.REMINDER_DUE, Event.ACKNOWLEDGE_DUE})
+OURS = "provider"  # who manages a service, where that is us
 
 
 def editions_of(cases: Iterable[Case]) -> dict[int, Edition]:
@@ -138,9 +139,13 @@ def facts_of(case: Case, known: Known, now: datetime, given: Mapping[str, Any], 
 
 
 def by_hand_only(case: Case) -> str:
-    """Why nothing may happen to this customer by itself (H10); empty where nothing forbids it."""
+    """Why nothing may happen to this customer by itself (H10, D5); empty where nothing forbids it.
+
+    Where we manage the service our own people must act: the customer's silence is no reason to cut it off.
+    """
     protected = case.customer.protected_class or (case.service.protected_class if case.service else "")
-    return protected or ("contract" if case.customer.contract.get("no_automation") else "")
+    contract = "contract" if case.customer.contract.get("no_automation") else ""
+    return protected or contract or ("managed by us" if case.service and case.service.managed_by == OURS else "")
 
 
 def _after(moment: datetime | None, since: datetime | None) -> bool:
