@@ -5,7 +5,7 @@ import pytest
 from tests.cases.resolving import HOUR, PACKS, Desk
 from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.models import Entry
-from tipstaff.cases import forwarding, resolution, services, setting_apart, statements
+from tipstaff.cases import figures, forwarding, resolution, services, setting_apart, statements
 from tipstaff.cases.access import set_apart, visible_to
 from tipstaff.cases.models import Approval, Case, Clock, Measure, Notice, Proof, Strike
 from tipstaff.correspondence.models import OutboxMessage
@@ -56,6 +56,17 @@ def test_illegal_imagery_goes_unseen_to_two_named_roles_without_a_word_to_the_cu
     before = Notice.objects.filter(audience="customer").count()
     desk.on(resolution.accept_fix, reason="taken down, told to the hotline", by="colin")
     assert desk.state == "RESOLVED" and Notice.objects.filter(audience="customer").count() == before and not Strike.objects.exists()
+    assert [see(name, desk.number) for name in ("alice", "bob", "colin")] == [False, False, True], "dealt with, and still apart"
+    desk.do(services.open_by_hand, customer=desk.customer.pk, category="spam", headline="a call", description="said", by="alice")
+    assert Case.objects.filter(customer=desk.customer).count() == 2 and not figures.repeat_offenders(now=desk.now)
+
+
+def test_what_was_set_apart_and_proved_to_be_no_breach_is_a_case_like_any_other_again() -> None:
+    desk = Desk(WILL, told=False)
+    desk.on(setting_apart.seal, reason="imagery of a child", by="alice")
+    assert not see("alice", desk.number)
+    desk.on(resolution.leave_intact, reason="a medical photograph, adults", by="colin")
+    assert desk.state == "CLOSED_COMPLIANT" and see("alice", desk.number)
 
 
 @both

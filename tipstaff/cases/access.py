@@ -13,11 +13,20 @@ from tipstaff.kernel.errors import NotFound, Refused
 RESTRICTED = "RESTRICTED_CASE"
 
 
+def unrestricted() -> "QuerySet[Case]":
+    """The cases that are no secret at the desk: neither set apart, nor dealt with after they had been.
+
+    A case that was set apart and proved to be no breach, or a false report, is a case like any other again.
+    """
+    apart = Ruling.objects.filter(kind="sealed").values("case")
+    return Case.objects.exclude(state=RESTRICTED).exclude(state="RESOLVED", pk__in=apart)
+
+
 def visible_to(staff: Any) -> "QuerySet[Case]":
     """Every case for those who read the desk; restricted ones only for the two roles of the sealed queue (B17)."""
     if not may(staff, "see cases"):
         return Case.objects.none()
-    return Case.objects.all() if may(staff, "see restricted cases") else Case.objects.exclude(state=RESTRICTED)
+    return Case.objects.all() if may(staff, "see restricted cases") else unrestricted()
 
 
 def set_apart(staff: Any) -> "QuerySet[Ruling]":

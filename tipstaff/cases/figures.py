@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Q
 
-from tipstaff.cases.access import RESTRICTED
+from tipstaff.cases.access import RESTRICTED, unrestricted
 from tipstaff.cases.models import Case
 from tipstaff.cases.states import COMPLIANT, State
 
@@ -82,7 +82,7 @@ def repeat_offenders(*, now: datetime, most: int = 8, over: timedelta = timedelt
 
     What was found to be no breach, or was one matter told twice, is held against nobody.
     """
-    lately = Case.objects.filter(opened_at__gte=now - over).exclude(state__in=[RESTRICTED, *NO_OFFENCE])
+    lately = unrestricted().filter(opened_at__gte=now - over).exclude(state__in=NO_OFFENCE)
     rows = list(
         lately.values("customer", "customer__name")
         .annotate(cases=Count("pk"), open=Count("pk", filter=Q(closed_at=None)), upheld=Count("pk", filter=Q(state="RESOLVED")))

@@ -7,7 +7,7 @@ import click
 import orjson
 
 from tipstaff.cases import arrivals, queries
-from tipstaff.cases.access import RESTRICTED
+from tipstaff.cases.access import unrestricted
 from tipstaff.cases.models import Case, CaseReport
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem
@@ -41,7 +41,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """Cases, the ones due first on top."""
-    rows = Case.objects.exclude(state=RESTRICTED)
+    rows = unrestricted()
     if customer:
         rows = rows.filter(customer__external_id=customer)
     wanted = queries.Wanted(status=status, due=due or "", turn=turn or "", category=category or "")
@@ -67,9 +67,7 @@ def list_(
 @JSON
 def show(number: int, as_json: bool) -> None:
     """One case: standing, clocks, reports, journal."""
-    found = (
-        Case.objects.exclude(state=RESTRICTED).select_related("customer", "service", "owner", "edition").filter(pk=number).first()
-    )
+    found = unrestricted().select_related("customer", "service", "owner", "edition").filter(pk=number).first()
     if found is None:
         raise NotFound(f"there is no case #{number}")
     journal = arrivals.told(found, JOURNAL)
