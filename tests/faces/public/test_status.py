@@ -106,6 +106,18 @@ def test_the_law_has_whoever_claims_a_copyright_know_the_outcome(client, provide
     assert "Checked done" in steps(client, answer.url.rstrip("/").rpartition("/")[2])
 
 
+@pytest.mark.parametrize(
+    ("laws", "reached"), [({"dsa"}, "Customer told done"), ({"dmca"}, "Received done"), ({"none"}, "Received done")]
+)
+def test_the_page_tells_what_the_letters_tell_where_a_law_goes_over_the_switch(client, token, settings, monkeypatch, laws, reached):
+    work(settings)
+    case = Case.objects.get()
+    services.classify(case=case.pk, category=case.category, by="alice", now=clock_now())
+    monkeypatch.setattr(standing, "_level", lambda now: ReporterNotice.LEGAL_ONLY)
+    settings.REPORTER_DUTIES = frozenset(laws)
+    assert [step for step in steps(client, token) if step.endswith("done")][-1] == reached
+
+
 def test_a_token_cannot_be_made_or_changed(client, token):
     real = submission_of(token)
     forged = signing.dumps(real.hex, salt=CONFIRM_SALT)

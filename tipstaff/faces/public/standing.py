@@ -10,11 +10,11 @@ from tipstaff.cases.models import Case, CaseReport
 from tipstaff.faces.public.words import Sentence
 from tipstaff.intake.models import Submission
 from tipstaff.intake.spool import SUFFIX
+from tipstaff.pipeline import duties
 from tipstaff.policy import queries as policy
 from tipstaff.policy.switches import ReporterNotice
 from tipstaff.reports.models import Report
 
-LEGAL = frozenset({"copyright"})  # kinds of which the law has the reporter know the outcome, whatever the switch says (G5)
 WHY = "Our policy promises a receipt, not an outcome; every report that is verified is decided all the same."
 SEALED = "It went unseen to the two people who are trained for such matters. They do not write back; thank you."
 OUTCOMES = {
@@ -61,9 +61,13 @@ def standing_of(number: UUID, now: datetime) -> Standing | None:
     if found.state == "sealed":
         return Standing(_steps(0, found.received_at), SEALED, limited="sealed", received_at=found.received_at)
     reports = list(Report.objects.filter(submission=found).order_by("-revision"))
-    if level is not ReporterNotice.OUTCOME and not any(report.category in LEGAL for report in reports):
-        return _brief(found, reports, level)
-    return _full(found, reports)
+    return _full(found, reports) if _outcome_told(level, reports) else _brief(found, reports, level)
+
+
+def _outcome_told(level: ReporterNotice, reports: list[Report]) -> bool:
+    """Whether the outcome is told: by the switch, or by a law over it (G5); the same question that letters to reporters ask."""
+    kinds = [report.category or "" for report in reports] or [""]
+    return any(duties.reporter_hears(level, "resolved", kind, settings.REPORTER_DUTIES) for kind in kinds)
 
 
 def _level(now: datetime) -> ReporterNotice:
