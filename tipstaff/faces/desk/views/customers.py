@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from tipstaff.accounts import lookups as accounts
 from tipstaff.accounts.contracts import ROLES
 from tipstaff.accounts.models import Acceptance, Customer
-from tipstaff.cases import queries, refusals
+from tipstaff.cases import queries, refusals, strikes
 from tipstaff.cases.access import visible_to
 from tipstaff.cases.models import RefusalMatch
 from tipstaff.faces.desk.access import DeskRequest, desk
@@ -16,6 +16,7 @@ from tipstaff.faces.desk.page import page
 from tipstaff.faces.desk.views import contracts
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
+from tipstaff.policy import queries as policy
 
 ROWS = 50
 CASES = 50
@@ -41,12 +42,14 @@ def customer(request: DeskRequest, number: int) -> HttpResponse:
     now = clock_now()
     at = _at(request.GET.get("at", ""), now)
     cases = visible_to(request.user).filter(customer=found).select_related("customer", "owner").only(*queries.COLUMNS)
+    in_force = policy.edition_in_force(found.brand, now)
     context: dict[str, Any] = {
         "screen": "customers", "now": now, "at": at, "customer": found, "line": queries.customer_line(found.pk, now=now),
         "assignments": accounts.assignments_of(found.pk, at), "names": accounts.names_of(found.pk, at),
         "contacts": accounts.contacts_of(found.pk), "services": list(found.services.order_by("name")[:200]),
         "open_cases": list(cases.filter(closed_at__isnull=True).order_by("next_due_at", "id")[:CASES]),
         "closed_cases": list(cases.filter(closed_at__isnull=False).order_by("-opened_at", "-id")[:CASES]),
+        "held": strikes.held_against(found.pk, in_force[1].strikes, seen=visible_to(request.user), now=now) if in_force else None,
         "agreed": contracts.shown(found, now), "roles_of_contacts": ROLES,
         "acceptances": list(Acceptance.objects.filter(customer=found).order_by("-accepted_at")[:20]),
         "children": list(found.children.order_by("name")[:50]),
