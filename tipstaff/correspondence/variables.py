@@ -72,7 +72,13 @@ REPORTER: Mapping[str, Variable] = _BOTH | {
     "received": Variable("when the report came", "2026-06-14 08:41 UTC"),
     "status_url": Variable("where the report stands, for whoever used the form", "https://abuse.example.net/status/x"),
     "decided_by_law": Variable("a law has us tell this", False),
-    "lines": Variable("what is missing from the report, a list", ["the address or the URL", "what happened, with a log"]),
+    "wrong": Variable("how many reports of somebody warned were wrong", "5"),
+    "judged": Variable("of how many that were judged", "6"),
+    "days": Variable("within how many days", "30"),
+    "lines": Variable(
+        "what is missing from the report, or which reports were wrong, a list",
+        ["the address or the URL", "what happened, with a log"],
+    ),
     "confirm_url": Variable("where a reporter confirms that a report is his", "https://abuse.example.net/confirm/x"),
 }
 STAFF: Mapping[str, Variable] = {

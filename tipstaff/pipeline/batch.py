@@ -66,7 +66,8 @@ def _commit(batch: Sequence[Parsed], items: Sequence[Item], table: pl.DataFrame,
         # Partitions are by the time the database took the row, so that one batch fills one partition.
         reports.store_events(_storable(placed, numbers.ids, now), now)
         standing = filing.standing(numbers, placed, found.reasons)
-        filing.file_reports(items, numbers, known_reporters, placed, duplicates, standing.answers, now)
+        people = [answers.may_be_written_to(item, context.own_addresses) for item in items]
+        filing.file_reports(items, numbers, known_reporters, placed, duplicates, standing.answers, people, now)
         filing.settle_submissions(batch, items, standing, now)
         sealed.seal(batch, context, now)
         permits.keep_uses(annotated.uses, numbers.ids, now)

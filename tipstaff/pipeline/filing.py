@@ -146,12 +146,14 @@ def file_reports(
     events: pl.DataFrame,
     duplicates: Mapping[int, int],
     answers: Mapping[int, Counter[str]],
+    answerable: Sequence[bool],
     now: datetime,
 ) -> None:
-    """Store one row for each report, and a delivery for each that belongs to a feed."""
+    """Store one row for each report, and a delivery for each that belongs to a feed. ``answerable``: as the column, by place."""
     stored = dict(events.group_by("report").len().iter_rows())
     rows = [
         _report_row(item, number, reporters, stored.get(place, 0), duplicates.get(place, 0), answers.get(place, Counter()), now)
+        | {"answerable": answerable[place]}
         for place, (item, number) in enumerate(zip(items, numbers.ids, strict=True))
     ]
     fresh = [row for row in rows if row["id"] not in numbers.again]

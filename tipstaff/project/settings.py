@@ -160,6 +160,11 @@ MAIL_FROM = environment.get("mail_from")
 MAIL_PLUS = "" if environment.get("mail_plus") == "none" else environment.get("mail_plus")
 MAIL_ACKNOWLEDGES = environment.flag("mail_acknowledges")
 REPORTER_DUTIES = frozenset(filter(None, (duty.strip() for duty in environment.get("reporter_duties").split(","))))
+REPORTER_WARNING = {
+    "wrong": environment.number("reporter_warning_reports"),
+    "percent": environment.number("reporter_warning_percent"),
+    "days": environment.number("reporter_warning_days"),
+}
 MAIL_CAPS = {"hour": environment.number("mail_per_hour"), "recipient": environment.number("mail_per_recipient")}
 SMARTHOST = environment.smarthost()
 SECOND_FACTOR_ROLES = environment.words("second_factor_roles")

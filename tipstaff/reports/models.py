@@ -21,7 +21,8 @@ class Reporter(models.Model):
     last_seen = models.DateTimeField()
     reports = models.IntegerField(default=0)
     unfounded = models.IntegerField(default=0)
-    warned_at = models.DateTimeField(null=True)
+    warned_at = models.DateTimeField(null=True)  # told that too many of the reports were wrong
+    spared_at = models.DateTimeField(null=True)  # a lead looked at them and left it at that
 
 
 class Report(models.Model):
@@ -53,6 +54,8 @@ class Report(models.Model):
     verification = models.JSONField(default=dict)  # name, locator, description: G2–G4, each met or missing
     trust = models.SmallIntegerField(default=0, db_default=0)  # that counted for this report: a forged sender has none
     experimental = models.BooleanField(default=False, db_default=False)  # its format never acts by itself
+    # A person wrote it whom a trusted server vouches for: may be answered, and is held to what was wrong in it.
+    answerable = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["submission", "ordinal"], name="report_once")]

@@ -16,7 +16,7 @@ from tipstaff.cases.models import Case
 from tipstaff.faces.desk import pictures, refused
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
-from tipstaff.faces.desk.views import authority
+from tipstaff.faces.desk.views import authority, reporters
 from tipstaff.faces.desk.views.queue import guarded
 from tipstaff.intake import queries as intake
 from tipstaff.intake.models import Source
@@ -44,6 +44,7 @@ def home(request: DeskRequest) -> HttpResponse:
         "sources": intake.health(now=now, midnight=here.replace(hour=0, minute=0, second=0, microsecond=0)),
         "inventory": freshness(now), "mine": queries.owned_count(request.user.pk),
         "waiting": intake.counts(since=now - timedelta(days=1)), "setup": _setup(counts), "refused": refused.recent(now),
+        "to_warn": reporters.to_warn(now),
         **authority.owed(request.user),
     }  # fmt: skip
     return page(request, "desk/home.html", context)

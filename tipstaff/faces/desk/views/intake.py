@@ -17,6 +17,7 @@ from tipstaff.cases import services as cases
 from tipstaff.faces.desk import jobs, lines, showing
 from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
 from tipstaff.faces.desk.page import page
+from tipstaff.faces.desk.views import reporters
 from tipstaff.intake import queries, services
 from tipstaff.intake.access import open_evidence, shown, submission_for, visible_to
 from tipstaff.intake.models import Submission
@@ -58,6 +59,7 @@ def intake(request: DeskRequest, number: UUID | None = None) -> HttpResponse:
         "chosen": chosen,
         "tabs": [{"key": key, "name": name, "count": counts[key]} for key, name in TABS],
         "counts": counts,
+        "to_warn": reporters.to_warn(now),
         "categories": _categories(now),
     }
     if chosen:
