@@ -2,6 +2,7 @@
 
 The real ones cannot run here (two are sold, two need a cluster), so what is proven is that we say what the documents
 ask for and read what they show. Every exchange is kept, for tests that compare it with the documents word by word.
+What real systems were seen to say is played back in ``test_webhook_recorded.py``.
 """
 
 import json

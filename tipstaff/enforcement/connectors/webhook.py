@@ -40,7 +40,7 @@ from tipstaff.kernel.errors import InputError, Problem, Refused
 
 PRESETS: dict[str, type[Preset]] = {one.name: one for one in (Standard, Whmcs, Proxmox, Openstack, Cpanel)}
 LARGEST = 4_000_000  # bytes of an answer
-AGAIN = {408, 425, 429, 500, 502, 503, 504}
+AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 PREFIX = "whsec_"
 
 
@@ -144,14 +144,15 @@ class Webhook:
                     content += chunk
                     if len(content) > LARGEST:
                         raise Misunderstood(f"{host} answered more than {LARGEST} bytes")
-                status, told = response.status_code, dict(response.headers)
+                said = Answer(response.status_code, content, dict(response.headers))
+                line = f"{response.status_code} {response.reason_phrase}".strip()
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unreachable(f"{host} cannot be reached: {error}") from error
         except Refused as error:
             raise Rejected(str(error).replace("allow_private in the source's settings", "private=yes")) from error
         except httpx.HTTPError as error:
             raise Unanswered(f"{host} did not answer: {type(error).__name__} {error}") from error
-        return _read(str(host), status, content, told)
+        return _read(f"{host} answered {line}", said, AGAIN | self.preset.again)
 
     def _client(self) -> httpx.Client:
         if not self.settings["authority"]:
@@ -159,14 +160,15 @@ class Webhook:
         return httpx.Client(verify=self.settings["authority"], trust_env=False, follow_redirects=False, timeout=self.timeout)
 
 
-def _read(host: str, status: int, content: bytes, headers: Mapping[str, str]) -> Answer:
-    if status in AGAIN:
-        raise Unanswered(f"{host} answered {status}: {content[:200]!r}")
-    if not 200 <= status < 300 and status != 404:
-        raise Rejected(f"{host} answered {status}: {content[:200]!r}")
-    if not content.strip():
-        return Answer(status, None, headers)
+def _read(told: str, said: Answer, again: frozenset[int]) -> Answer:
+    """The answer with its JSON read. Proxmox says why in the status line, so the line is in every complaint."""
+    if said.status in again:
+        raise Unanswered(f"{told}: {said.body[:200]!r}")
+    if not 200 <= said.status < 300 and said.status != 404:
+        raise Rejected(f"{told}: {said.body[:200]!r}")
+    if not said.body.strip():
+        return replace(said, body=None)
     try:
-        return Answer(status, json.loads(content), headers)
+        return replace(said, body=json.loads(said.body))
     except (ValueError, RecursionError) as error:
-        raise Misunderstood(f"{host} answered no JSON: {content[:200]!r}") from error
+        raise Misunderstood(f"{told} and no JSON: {said.body[:200]!r}") from error

@@ -35,12 +35,15 @@ class Proxmox(Preset):
 
     name, label = "proxmox", "Proxmox VE"
     extra = (Field("user", "Token ID", "USER@REALM!TOKEN (proxmox)", required=False),)
+    again = frozenset({595, 596, 597, 598, 599})  # the node that has the machine cannot be reached by the one that was asked
 
     def _ask(self, method: str, path: str, form: dict[str, str] | None = None, **query: str) -> Any:
         headers = {"Authorization": f"PVEAPIToken={self.settings.get('user', '')}={self.secret()}"}
         answer = self.call(Request(method, f"/api2/json{path}", query=query, form=form, headers=headers))
         if not isinstance(answer.body, dict) or "data" not in answer.body:
             raise Misunderstood(f"Proxmox answered {path} without data")
+        if answer.body["data"] is None and answer.body.get("message"):  # a change is refused with 200 as well
+            raise Rejected(f"Proxmox refused {method} {path}: {str(answer.body['message']).strip()[:200]}")
         return answer.body["data"]
 
     def _machines(self) -> list[dict[str, Any]]:
@@ -145,6 +148,7 @@ class Openstack(Preset):
     KEY = "tipstaff"
     MICROVERSION = "2.73"  # `locked` is told since 2.9, a lock takes a reason since 2.73 (Train, 2019)
     DOWN = frozenset({"SUSPENDED", "SHUTOFF", "PAUSED"})
+    again = frozenset({409})  # the server's state changed since it was read, or Nova became busy: read and decide anew
     token = ""
 
     def _sign_in(self) -> str:

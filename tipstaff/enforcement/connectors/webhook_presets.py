@@ -57,6 +57,7 @@ class Preset(ABC):
     name: ClassVar[str]
     label: ClassVar[str]
     extra: ClassVar[tuple[Field, ...]] = ()
+    again: ClassVar[frozenset[int]] = frozenset()  # status codes of this system's own after which the same may help later
 
     def __init__(self, settings: Mapping[str, str], secret: Callable[[], str], call: Call) -> None:
         self.settings, self.secret, self.call = settings, secret, call
@@ -102,7 +103,8 @@ class Whmcs(Preset):
     """WHMCS: ModuleSuspend and ModuleUnsuspend; the tag is a line of the service's admin notes (UpdateClientProduct).
 
     By the vendor's reference (developers.whmcs.com/api-reference and /api/authentication): ``identifier`` and ``secret`` since
-    version 7.2, ``serviceid`` since 7.7 (``accountid`` before), numbers as text, ``result`` 'success' or 'error' with ``message``.
+    version 7.2, ``serviceid`` since 7.7 (``accountid`` before), ``result`` 'success' or 'error' with ``message``. Numbers come as
+    text or as numbers, and services as a list or, where an add-on took some out, under their numbers: both were seen.
     """
 
     name, label = "whmcs", "WHMCS"
@@ -129,9 +131,18 @@ class Whmcs(Preset):
         restore = self._request("ModuleUnsuspend", serviceid=service)
         return [note, suspend], [restore, self._request("UpdateClientProduct", serviceid=service, notes="…")]
 
+    @staticmethod
+    def _products(body: dict[str, Any]) -> list[dict[str, Any]]:
+        """The services of an answer; PHP writes a list with gaps as an object whose keys are numbers."""
+        found = body.get("products")
+        rows = found.get("product") if isinstance(found, dict) else None
+        if isinstance(rows, dict) and rows and all(key.isdecimal() for key in rows):
+            body = {"products": {"product": list(rows.values())}}
+        return _list(body, "products", "product")
+
     def _product(self, service: str) -> dict[str, Any]:
         body = self._ask("GetClientsProducts", serviceid=service)
-        found = _list(body, "products", "product")
+        found = self._products(body)
         if len(found) != 1 or str(found[0].get("id")) != service:
             raise Rejected(f"WHMCS knows no service {service}")
         return found[0]
@@ -164,15 +175,21 @@ class Whmcs(Preset):
         start = 0
         while True:
             body = self._ask("GetClientsProducts", limitstart=str(start), limitnum=str(self.PAGE))
-            page = _list(body, "products", "product")
+            page = self._products(body)
             for product in page:
                 yield from (InPlace(line, str(product["id"])) for line in _lines(product) if line.startswith(own))
             start += self.PAGE
-            if not page or start >= int(body.get("totalresults", 0)):
+            if not page or start >= _number(body.get("totalresults", 0)):
                 return
 
     def restore_stray(self, thing: InPlace) -> None:
         self._restore(thing.target, thing.tag)
+
+
+def _number(told: Any) -> int:
+    if isinstance(told, int) or (isinstance(told, str) and told.isdecimal()):
+        return int(told)
+    raise Misunderstood(f"the answer counts {str(told)[:80]!r} services")
 
 
 def _lines(product: Mapping[str, Any]) -> list[str]:
@@ -199,8 +216,9 @@ def _list(body: Any, *path: str) -> list[dict[str, Any]]:
 class Cpanel(Preset):
     """cPanel: WHM API 1, suspendacct and unsuspendacct; the tag begins the reason, which listsuspended gives back.
 
-    By the vendor's reference (api.docs.cpanel.net, WHM API 1): ``metadata.result`` is 1 or 0 with ``metadata.reason``. As root the
-    suspension is locked, so that no reseller ends it who owns the account; others may not lock (``disallowun``).
+    By the vendor's reference (api.docs.cpanel.net, WHM API 1): ``metadata.result`` is 1 or 0 with ``metadata.reason``; servers of
+    the releases 11.40 and 11.44 were recorded saying it as text. As root the suspension is locked, so that no reseller ends it
+    who owns the account; others may not lock (``disallowun``).
     """
 
     name, label = "cpanel", "cPanel (WHM)"
@@ -216,7 +234,7 @@ class Cpanel(Preset):
         told = body.get("metadata") if isinstance(body, dict) else None
         if not isinstance(told, dict) or "result" not in told:
             raise Misunderstood(f"WHM answered {function} without metadata")
-        if told["result"] != 1:
+        if str(told["result"]) != "1":
             raise Rejected(f"WHM refused {function}: {told.get('reason', '')}")
         return body  # type: ignore[no-any-return]
 
