@@ -44,12 +44,14 @@ class DeskRequest(HttpRequest):
 
 
 View = Callable[..., HttpResponseBase]
+Elsewhere = Callable[[DeskRequest, refusals.Refusal], HttpResponseBase | None]
 
 
-def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View]:
+def desk(*roles: str, write: tuple[str, ...] = WORKERS, refused: Elsewhere | None = None) -> Callable[[View], View]:
     """Only for people with one of ``roles`` (default: readers); a POST needs one of ``write``. In their time zone.
 
-    What a view refuses (``Refused``, ``NotFound``, ``InputError``) becomes a page that says what to do.
+    What a view refuses (``Refused``, ``NotFound``, ``InputError``) becomes a page that says what to do; of a form that was
+    sent the page that ``refused`` makes, where it makes one.
     """
 
     def around(view: View) -> View:
@@ -69,7 +71,7 @@ def desk(*roles: str, write: tuple[str, ...] = WORKERS) -> Callable[[View], View
                 if request.method == "POST" and not holds(request.user, *(roles or write)):
                     refusals.note(request, "role", "a role that may read here, not change anything")
                     return refusals.page(request, 403, "Your role may read here, not change anything.")
-                return _answered(view, request, *args, **kwargs)
+                return _answered(view, refused, request, *args, **kwargs)
 
         # What a route lets in can be read from it: a test walks every route of the desk.
         guarded.readers, guarded.writers = frozenset(roles or READERS), frozenset(roles or write)  # type: ignore[attr-defined]
@@ -84,14 +86,17 @@ def _unreadable(request: HttpRequest) -> bool:
     return any("\x00" in value for value in given if isinstance(value, str))
 
 
-def _answered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+def _answered(view: View, elsewhere: Elsewhere | None, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
     try:
         return view(request, *args, **kwargs)
     except NotFound as missing:
-        return refusals.page(request, 404, str(missing))
+        said = refusals.Refusal(404, str(missing))
     except Refused as refused:
         if request.method == "POST":
             refusals.note(request, "rule", str(refused))
-        return refusals.page(request, 409, str(refused))
+        said = refusals.Refusal(409, str(refused))
     except InputError as wrong:
-        return refusals.page(request, 422, "Nothing was changed.", problems=wrong.problems)
+        said = refusals.Refusal(422, "Nothing was changed.", tuple(wrong.problems))
+    sent = request.method == "POST" and not getattr(request, "htmx", None)
+    there = elsewhere(request, said) if elsewhere is not None and sent else None
+    return there or refusals.page(request, said.status, said.text, problems=said.problems)

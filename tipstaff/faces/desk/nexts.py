@@ -60,6 +60,7 @@ class Next:
     why: str = ""
     weight: str = ""  # '' plain, 'go' the obvious next step, 'danger' takes something from the customer
     subject: int = 0  # the row that it is about, where there are several
+    refused: bool = False  # it was sent just now and refused: its form stands open
 
 
 #: No step of the lifecycle: it changes no state, and a closed case can be held as well.

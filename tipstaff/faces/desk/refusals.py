@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -24,6 +25,15 @@ SUBJECTS = (
     (re.compile(r"/cases/(\d{1,18})/"), "case"), (re.compile(r"/enforcement/work/(\d{1,18})/"), "work_order"),
     (re.compile(r"/enforcement/(\d{1,18})/"), "order"), (re.compile(r"/customers/(\d{1,18})/"), "customer"),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """That something was refused: the status of the answer, why, and what is wrong with each field."""
+
+    status: int
+    text: str
+    problems: tuple[Problem, ...] = ()
 
 
 def note(request: HttpRequest, what: str, why: str) -> None:

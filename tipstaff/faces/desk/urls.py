@@ -3,8 +3,8 @@
 from django.urls import path
 
 from tipstaff.faces.desk.views import (
+    acting,
     attacks,
-    authority,
     backtest,
     by_hand,
     case,
@@ -76,12 +76,12 @@ urlpatterns = [
     path("cases/<int:number>/preview/", compose.preview),
     path("cases/<int:number>/writing/", compose.writing),
     path("cases/<int:number>/flows/", corroboration.look),
-    path("cases/<int:number>/answered/", compose.answered),
+    path("cases/<int:number>/answered/", acting.answered),
     path("cases/<int:number>/reveal/", compose.reveal),
     path("cases/<int:number>/evidence/<int:report>/", case.download),
     path("cases/<int:number>/reviews/", reviews.of_case),
     path("cases/<int:number>/do/<slug:step>/", resolving.do),
-    path("cases/<int:number>/<slug:action>/", case.act),
+    path("cases/<int:number>/<slug:action>/", acting.act),
     path("intake/", intake.intake),
     path("intake/bulk/", intake.bulk),
     path("intake/<uuid:number>/", intake.intake),
@@ -138,7 +138,7 @@ urlpatterns = [
     path("rules/risks/<int:number>/end/", rules.end_risk),
     path("jobs/", jobs.jobs),
     path("jobs/<int:number>/", jobs.job),
-    path("authority/<int:duty>/", authority.settle),
+    path("authority/<int:duty>/", acting.settle),
     path("sealed/", sealed.sealed),
     path("sealed/apart/<int:ruling>/", sealed.agree),
     path("sealed/<uuid:number>/<slug:action>/", sealed.decide),

@@ -178,14 +178,25 @@ def lookup(mapping: Mapping[Any, Any], key: Any) -> Any:
 
 @register.simple_tag(takes_context=True)
 def query(context: Mapping[str, Any], **changes: Any) -> str:
-    """The page's query string with some parameters changed; an empty value removes one."""
+    """The page's query string with some parameters changed; an empty value removes one.
+
+    Before it stands ``here``, where the page names its own address: the answer to a form has another.
+    """
     current: QueryDict = context["request"].GET.copy()
     current.pop("after", None)
     for name, value in changes.items():
         current.pop(name, None)
         if value not in ("", None):
             current[name] = str(value)
-    return "?" + urlencode(list(current.items())) if current else "?"
+    here = context.get("here", "")
+    return f"{here}?{urlencode(list(current.items()))}" if current else f"{here}?"
+
+
+@register.simple_tag(takes_context=True)
+def typed(context: Mapping[str, Any], step: str, name: str, otherwise: str = "") -> str:
+    """What was typed into a field of this step, where it was refused just now; else what stands there anyway."""
+    sent = context.get("again")
+    return sent.typed.get(name, "") if sent is not None and sent.step == step else otherwise
 
 
 @register.simple_tag(takes_context=True)

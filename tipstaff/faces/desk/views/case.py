@@ -9,20 +9,20 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
 from tipstaff.accounts import lookups as accounts
-from tipstaff.cases import alerts, arrivals, asked_for, queries, rearranging, services
+from tipstaff.cases import alerts, arrivals, asked_for, queries
 from tipstaff.cases.access import case_for, open_evidence, visible_to
 from tipstaff.cases.models import Case, CaseLink, CaseReport, JournalEntry, Ruling
-from tipstaff.faces.desk import findings, nexts, ribbon, showing, timeline, undo, words
-from tipstaff.faces.desk.access import WORKERS, DeskRequest, desk
+from tipstaff.faces.desk import again, findings, nexts, ribbon, showing, timeline, words
+from tipstaff.faces.desk.access import READERS, WORKERS, DeskRequest, desk, holds
+from tipstaff.faces.desk.again import Again
 from tipstaff.faces.desk.page import page
+from tipstaff.faces.desk.refusals import Refusal
 from tipstaff.faces.desk.templatetags.desk import dates_of, spoken
 from tipstaff.faces.desk.views import authority, compose, corroboration
 from tipstaff.kernel.clock import now as clock_now
-from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
-from tipstaff.kernel.text import whole
+from tipstaff.kernel.errors import NotFound, Refused
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Edition, Handling
 from tipstaff.reports import queries as reports
@@ -59,13 +59,34 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
     if found.merged_into_id:
         messages.info(request, f"#{found.pk} was merged into this case.")
         return redirect(f"/cases/{found.merged_into_id}/")
+    return page(request, "desk/case.html", _context(request, found))
+
+
+def refused(request: DeskRequest, said: Refusal) -> HttpResponse | None:
+    """The case page again after a step that was refused: its form open, the refusal said at it, what was typed still there.
+
+    None where the person may not see the case (any more).
+    """
+    sent = again.of(request, said)
+    found = visible_to(request.user).filter(pk=sent.case, merged_into=None).first() if holds(request.user, *READERS) else None
+    if found is None:
+        return None
+    context = _context(request, found, sent)
+    answer = page(request, "desk/case.html", context, said.status)
+    if again.MARK.encode() in answer.content:
+        return answer
+    # The case has moved on and has no such form now: what was typed stands at the top instead.
+    return page(request, "desk/case.html", context | {"stranded": sent}, said.status)
+
+
+def _context(request: DeskRequest, found: Case, sent: Again | None = None) -> dict[str, Any]:
     now = clock_now()
     edition = policy.compiled(found.edition)
     told = list(CaseReport.objects.filter(case=found).order_by("-at")[:SHOWN])
     reported = list(reports.of_reports([row.report_id for row in told]))
     journal = arrivals.told(found, SHOWN)
     called_for, others = nexts.steps(found, edition, request.user.get_username(), now)
-    context = {
+    return {
         "screen": "queue",
         "now": now,
         "case": found,
@@ -77,7 +98,7 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         "categories": [entry for entry in edition.categories.values() if str(entry.opening) != "sealed"],
         **_clock(found, edition, journal, now),
         **_timeline(request, journal, reported, told, now),
-        **_people(request, found, now),
+        **_people(request, found, now, sent),
         **_facts(found, edition),
         **_evidence(request, found, edition, reported, now),
         "links": _links(request, found),
@@ -85,10 +106,11 @@ def case(request: DeskRequest, number: int) -> HttpResponse:
         "alerted": alerts.of_case(found.pk) if any(row.kind == "alert" for row in journal) else [],
         "refused": any(row.text.startswith(REFUSED.get(row.kind, "\n")) for row in journal),
         "reviewed": sum(row.kind == "review" for row in journal),
-        "nexts": called_for,
-        "others": others,
+        "nexts": [again.filled(step, sent) for step in called_for],
+        "others": [again.filled(step, sent) for step in others],
+        "again": sent,
+        "here": f"/cases/{found.pk}/" if sent else "",
     }
-    return page(request, "desk/case.html", context)
 
 
 def _clock(found: Case, edition: Edition, journal: list[JournalEntry], now: datetime) -> dict[str, Any]:
@@ -202,9 +224,9 @@ def bars(moments: list[datetime]) -> dict[str, Any] | None:
     return {"bars": drawn, "first": first, "last": last, "step": step, "top": top}
 
 
-def _people(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]:
+def _people(request: DeskRequest, found: Case, now: datetime, sent: Again | None) -> dict[str, Any]:
     return {
-        **compose.composer(request, found, now),
+        **compose.composer(request, found, now, sent),
         "acceptance": accounts.newest_acceptance(found.customer_id),
         "line": queries.customer_line(found.customer_id, now=now),
     }
@@ -283,103 +305,6 @@ def _links(request: DeskRequest, found: Case) -> list[dict[str, Any]]:
     children = visible_to(request.user).filter(parent=found).select_related("customer", "owner").only(*queries.COLUMNS)[:20]
     linked = [{"case": row, "kind": kinds[row.pk].replace("_", " ")} for row in rows]
     return linked + [{"case": row, "kind": "child"} for row in children if row.pk not in kinds]
-
-
-def _back(found: Case) -> HttpResponse:
-    queries.forget_counts()
-    return redirect(f"/cases/{found.pk}/")
-
-
-@desk()
-@require_POST
-def act(request: DeskRequest, number: int, action: str) -> HttpResponse:
-    """One step on a case: take, classify, facts, close, note, write, merge, relate."""
-    found = case_for(request.user, number)
-    step = ACTS.get(action)
-    if step is None:
-        raise NotFound(f"There is no step {action!r}.")
-    step(request, found, clock_now())
-    return _back(found)
-
-
-def _take(request: DeskRequest, found: Case, now: datetime) -> None:
-    failed = services.take(case_ids=[found.pk], by=request.user, now=now)
-    if failed:
-        messages.error(request, failed[found.pk])
-        return
-    undo.offer(request, text=f"You took #{found.pk}", undoable={"take": [found.pk]}, now=now)
-
-
-def _classify(request: DeskRequest, found: Case, now: datetime) -> None:
-    facts = {name: request.POST[name] for name in services.FACTS if request.POST.get(name)}
-    services.classify(
-        case=found.pk,
-        category=request.POST.get("category", ""),
-        facts=facts,
-        ticket="ticket" in request.POST,
-        reason=request.POST.get("reason", ""),
-        label=request.POST.get("label", ""),
-        by=request.user.get_username(),
-        now=now,
-    )
-
-
-def _set_facts(request: DeskRequest, found: Case, now: datetime) -> None:
-    facts = {name: request.POST.get(name, "") for name in services.FACTS if name in request.POST}
-    services.set_facts(case=found.pk, facts=facts, by=request.user.get_username(), now=now)
-
-
-def _close(request: DeskRequest, found: Case, now: datetime) -> None:
-    outcome, reason = request.POST.get("outcome", ""), request.POST.get("reason", "")
-    services.close(case=found.pk, outcome=outcome, reason=reason, by=request.user.get_username(), now=now)
-    undo.offer(request, text=f"#{found.pk} is closed", undoable={"close": [found.pk]}, now=now)
-
-
-def _other(request: DeskRequest) -> Case:
-    text = request.POST.get("other", "").strip().lstrip("#")
-    number = whole(text)
-    if number is None:
-        raise InputError(Problem("Case", f"{text[:40]!r} is not a case number", "such as 4312"))
-    return case_for(request.user, number)
-
-
-def _merge(request: DeskRequest, found: Case, now: datetime) -> None:
-    other = _other(request)
-    change = rearranging.merge(
-        cases=[other.pk], into=found.pk, by=request.user.get_username(), now=now, reason=request.POST.get("reason", "")
-    )
-    undo.offer(request, text=f"#{other.pk} is merged into #{found.pk}", undoable={"change": [change.pk]}, now=now)
-
-
-def _relate(request: DeskRequest, found: Case, now: datetime) -> None:
-    services.relate(case=found.pk, other=_other(request).pk, by=request.user.get_username(), now=now)
-
-
-def _split(request: DeskRequest, found: Case, now: datetime) -> None:
-    known = {str(event.key): event.key for event in reports.events_of_case(found.pk, 1000)}
-    keys = [known[text] for text in request.POST.getlist("event") if text in known]
-    if not keys:
-        raise InputError(Problem("Events", "none is selected", "choose the events that belong elsewhere"))
-    by, reason = request.user.get_username(), request.POST.get("reason", "")
-    if request.POST.get("other", "").strip():
-        change = rearranging.move(event_keys=keys, to=_other(request).pk, by=by, now=now, reason=reason)
-        text = f"{len(keys)} events moved"
-    else:
-        fresh, change = rearranging.split(case=found.pk, event_keys=keys, by=by, now=now, reason=reason)
-        text = f"{len(keys)} events split into #{fresh.pk}"
-    undo.offer(request, text=text, undoable={"change": [change.pk]}, now=now)
-
-
-ACTS = {
-    "take": _take,
-    "classify": _classify,
-    "facts": _set_facts,
-    "close": _close,
-    "write": compose.write,
-    "merge": _merge,
-    "relate": _relate,
-    "split": _split,
-}
 
 
 @desk(*WORKERS)

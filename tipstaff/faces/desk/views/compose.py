@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from tipstaff.accounts import lookups as accounts
@@ -18,11 +18,12 @@ from tipstaff.cases import messages as letters
 from tipstaff.cases import notices, services
 from tipstaff.cases.access import case_for
 from tipstaff.cases.letters import recipient
-from tipstaff.cases.models import Case, CaseReport, JournalEntry
+from tipstaff.cases.models import Case, CaseReport
 from tipstaff.correspondence import macros
 from tipstaff.correspondence.models import Macro
-from tipstaff.faces.desk import taking, undo
+from tipstaff.faces.desk import undo
 from tipstaff.faces.desk.access import DeskRequest, desk
+from tipstaff.faces.desk.again import Again
 from tipstaff.faces.desk.models import Draft
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
@@ -36,8 +37,11 @@ AUDIENCES = ("customer", "reporter", "internal")
 LONGEST = 20_000
 
 
-def composer(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]:
-    """What the composer needs: one's own drafts by audience, macros, who is read by, and who else is writing."""
+def composer(request: DeskRequest, found: Case, now: datetime, sent: Again | None = None) -> dict[str, Any]:
+    """What the composer needs: one's own drafts by audience, macros, who is read by, and who else is writing.
+
+    ``sent``: what was refused just now; a message stands where it was written.
+    """
     drafts = list(Draft.objects.filter(case_id=found.pk).select_related("author"))
     own = {row.audience: row for row in drafts if row.author_id == request.user.pk}
     texts = {audience: own[audience].text if audience in own else "" for audience in AUDIENCES}
@@ -48,15 +52,22 @@ def composer(request: DeskRequest, found: Case, now: datetime) -> dict[str, Any]
         texts[chosen] = "\n\n".join(filter(None, (texts[chosen], macros.filled(macro, _values(found, macro, now)))))
     known = macros.every(request.user.get_username())
     contacts = accounts.contacts_of(found.customer_id)
+    reader, answerable = recipient(found.customer_id), len(letters.reporters_to_tell(found.pk))
+    to = sent.typed.get("to", "internal") if sent and sent.step == "write" else ""
+    back = bool({"customer": reader, "reporter": answerable, "internal": True}.get(to))
+    if sent and back:
+        chosen = to
+        texts[to] = sent.typed.get("text", "")
     return {
         "contacts": contacts,
         "drafts": own,
         "draft_texts": texts,
         "compose_to": chosen,
         "macros": {audience: [row for row in known if row.audience == audience] for audience in AUDIENCES},
-        "reader": recipient(found.customer_id),
+        "reader": reader,
         "unreachable": [row for row in contacts if row.problem],
-        "answerable": len(letters.reporters_to_tell(found.pk)),
+        "answerable": answerable,
+        "write_refused": back,
         "writing": _others(request, drafts, now),
     }
 
@@ -134,20 +145,6 @@ def preview(request: DeskRequest, number: int) -> HttpResponse:
     context = {"case": found, "letter": letter, "reader": reader if audience == "customer" else "a reporter", "audience": audience}
     template = "desk/preview_piece.html" if getattr(request, "htmx", False) else "desk/preview.html"
     return page(request, template, context | {"screen": "queue", "now": now})
-
-
-@desk()
-@require_POST
-def answered(request: DeskRequest, number: int) -> HttpResponse:
-    """A person takes a filed answer as the customer's word: as the acknowledgement, a plan, a fix, an objection, an appeal."""
-    found, now = case_for(request.user, number), clock_now()
-    entry = JournalEntry.objects.filter(case=found, kind="reply", pk=_number(request.POST.get("entry", ""))).first()
-    if entry is None:
-        raise NotFound("There is no such answer on this case.")
-    by, author = request.user.get_username(), entry.detail.get("from") or entry.actor
-    taking.take(found, request.POST.get("as", ""), entry.text, via="mail", by=by, now=now, author=author)
-    record(by=by, action="reply.taken", subject=f"case:{found.pk}", now=now, entry=entry.pk, taken_as=request.POST.get("as", ""))
-    return redirect(f"/cases/{found.pk}/")
 
 
 @desk()

@@ -30,6 +30,7 @@ from tipstaff.cases.access import case_for, visible_to
 from tipstaff.cases.models import Approval, Case
 from tipstaff.faces.desk import nexts, taking
 from tipstaff.faces.desk.access import DeskRequest, desk
+from tipstaff.faces.desk.views import case
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.pipeline import holding
@@ -76,7 +77,7 @@ class Asking:
             raise InputError(Problem("Confirmation", "does not match", f"type {wanted} exactly"))
 
 
-@desk()
+@desk(refused=case.refused)
 @require_POST
 def do(request: DeskRequest, number: int, step: str) -> HttpResponse:
     """Take one step of the lifecycle."""

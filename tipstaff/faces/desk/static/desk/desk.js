@@ -59,6 +59,11 @@
     if (place >= 0 && next) go(`/cases/${next}/`);
   };
 
+  // ----- a refused step: its address takes no reload -----
+  const refused = $("#step-refused"), whose = $("[data-this-case]")?.dataset.thisCase;
+  if (refused && whose) history.replaceState(null, "", `/cases/${whose}/`);
+  refused?.focus();
+
   // ----- theme -----
   const themes = ["auto", "light", "dark"];
   const theme = () => {
