@@ -1,5 +1,7 @@
 """Who gets in, and that nothing of a sealed submission shows anywhere else."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -148,3 +150,20 @@ def test_after_signing_in_the_wanted_page_opens_but_no_foreign_one(desk) -> None
     wanted = {"username": "alice", "password": factory.PASSWORD}
     assert Client().post("/login/", wanted | {"next": "/intake/"})["Location"] == "/intake/"
     assert Client().post("/login/", wanted | {"next": "https://evil.example/"})["Location"] == "/"
+
+
+@pytest.mark.parametrize(
+    ("role", "begins", "also"), [("billing", "/figures/", "/customers/"), ("liaison", "/sealed/", "/figures/")]
+)
+def test_the_bar_names_only_pages_that_open(desk, of_role, role, begins, also) -> None:
+    client = of_role(role)
+    bar = client.get(begins).content.decode().split("<nav", 1)[1].split("</nav>")[0]
+    places = re.findall(r'href="(/[^"]*)"', bar)
+    assert also in places and "/queue/" not in places and "/rules/" not in places
+    assert [client.get(place).status_code for place in places] == [200] * len(places)
+
+
+def test_billing_reads_a_customer_and_no_case_of_it(desk, of_role) -> None:
+    page = of_role("billing").get(f"/customers/{desk.carol.pk}/").content.decode()
+    assert desk.carol.name in page and "Contract" in page and 'id="strikes"' not in page
+    assert not [case.pk for case in desk.cases if f'/cases/{case.pk}/"' in page]

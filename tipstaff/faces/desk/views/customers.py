@@ -6,8 +6,10 @@ from typing import Any
 from django.http import HttpResponse
 
 from tipstaff.accounts import lookups as accounts
+from tipstaff.accounts.access import may
 from tipstaff.accounts.contracts import ROLES
 from tipstaff.accounts.models import Acceptance, Customer
+from tipstaff.accounts.roles import ACTS, STAFF
 from tipstaff.cases import queries, refusals, strikes
 from tipstaff.cases.access import visible_to
 from tipstaff.cases.models import RefusalMatch
@@ -18,11 +20,12 @@ from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy import queries as policy
 
+VIEWERS = tuple(name for name in STAFF if name in ACTS["see customers"])
 ROWS = 50
 CASES = 50
 
 
-@desk()
+@desk(*VIEWERS)
 def customers(request: DeskRequest) -> HttpResponse:
     text = request.GET.get("name", "").strip()[:100]
     found = list(accounts.customers(text, after=request.GET.get("after", "")[:200], most=ROWS + 1))
@@ -34,7 +37,7 @@ def customers(request: DeskRequest) -> HttpResponse:
     return page(request, "desk/customers.html", context)
 
 
-@desk()
+@desk(*VIEWERS)
 def customer(request: DeskRequest, number: int) -> HttpResponse:
     found = Customer.objects.select_related("parent", "source").filter(pk=number).first()
     if found is None:
@@ -42,7 +45,7 @@ def customer(request: DeskRequest, number: int) -> HttpResponse:
     now = clock_now()
     at = _at(request.GET.get("at", ""), now)
     cases = visible_to(request.user).filter(customer=found).select_related("customer", "owner").only(*queries.COLUMNS)
-    in_force = policy.edition_in_force(found.brand, now)
+    in_force = policy.edition_in_force(found.brand, now) if may(request.user, "see cases") else None
     context: dict[str, Any] = {
         "screen": "customers", "now": now, "at": at, "customer": found, "line": queries.customer_line(found.pk, now=now),
         "assignments": accounts.assignments_of(found.pk, at), "names": accounts.names_of(found.pk, at),
