@@ -189,7 +189,9 @@ class Proxmox(Panel):
             return 401, {"data": None, "message": "authentication failure\n"}, {}
         if asked["path"] == "/api2/json/cluster/resources":
             assert asked["query"] == {"type": "vm"}
-            rows = [{"vmid": ref, "node": "pve1", "type": "qemu", "tags": one["tags"]} for ref, one in self.accounts.items()]
+            rows = [
+                {"vmid": ref, "node": "pve1", "type": "qemu", "tags": one.get("tags", "")} for ref, one in self.accounts.items()
+            ]
             return 200, {"data": rows}, {}
         ref = asked["path"].split("/")[6]
         assert asked["path"] == f"/api2/json/nodes/pve1/qemu/{ref}/config"
@@ -200,8 +202,10 @@ class Proxmox(Panel):
             return 200, {"data": {**shown, "digest": digest, "cores": 2}}, {}
         if asked["form"].pop("digest") != digest:
             return 500, {"data": None, "message": "detected modified configuration - file changed by other user?\n"}, {}
+        for gone in asked["form"].pop("delete", "").split(","):
+            self.accounts[ref].pop(gone, None)
         if not self.hotplug:
-            tags = {"tags": asked["form"].get("tags", self.accounts[ref]["tags"])}
+            tags = {"tags": asked["form"].get("tags", self.accounts[ref].get("tags", ""))}
             self.running[ref] = {**self.running.get(ref, self.accounts[ref]), **tags}
         self.accounts[ref].update(asked["form"])
         return 200, {"data": None}, {}

@@ -95,6 +95,12 @@ class TestProxmox(PanelContract):
         self.take_away(connector, self.carry_out(connector, self.order()))
         assert self.standing()["101"] == before and "link_down=1" in before["net1"]
 
+    def test_a_machine_without_tags_has_none_again(self, connector: Webhook) -> None:
+        del self.panel.accounts["101"]["tags"]
+        before = self.standing()["101"]
+        self.take_away(connector, self.carry_out(connector, self.order()))
+        assert self.standing()["101"] == before and "tags" not in before
+
     def test_only_our_own_strays_are_removed(self, connector):
         """A stray has no order, so nobody knows which links were down before: all come up, and the tag goes."""
         self.carry_out(connector, self.order())

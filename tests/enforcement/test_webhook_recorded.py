@@ -54,6 +54,10 @@ PLAYS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+LAST_TAG = (
+    "resources, tagged", "config, ours alone, running", "resources, tagged", "config, ours alone", "links up, no tags",
+)  # fmt: skip
+
 STRAYS = {
     "whmcs": ("services, as numbers",),
     "cpanel": ("listsuspended, ours",),
@@ -70,6 +74,7 @@ TROUBLES: list[tuple[str, tuple[str, ...], type[ConnectorError], str]] = [
     ("cpanel", ("older listsuspended",), Misunderstood, "without metadata"),
     ("proxmox", ("resources", "config, running", "resources", "config", "refused with 200"), Rejected, "invalid tag of machine"),
     ("proxmox", ("resources", "moved away"), Unanswered, "500 machine 101 is not on node pve1"),
+    ("proxmox", ("resources", "moved away, older"), Unanswered, "500 machine 101 is not on node pve1"),
     ("proxmox", ("resources", "node away"), Unanswered, "595 connection to node pve1 refused"),
     ("openstack", ("token refused",), Rejected, "401 Unauthorized.*this method is not offered"),
     ("openstack", ("token", "no such server"), Rejected, f"no server {SERVER}"),
@@ -142,6 +147,12 @@ def test_after_a_conflict_the_server_is_read_again() -> None:
     assert again.order.tag == TAG
 
 
+def test_a_machine_that_had_no_tags_has_none_again() -> None:
+    with Replay("proxmox", *LAST_TAG) as replay:
+        connector("proxmox", replay.url).lift(Receipt(ours("proxmox")))
+    assert not replay.strange and not replay.left
+
+
 def test_a_request_that_was_not_recorded_is_refused_and_kept() -> None:
     with Replay("cpanel", "suspendacct") as replay:
         said = httpx.get(f"{replay.url}/json-api/suspendacct", params={"api.version": "1", "user": "dave1"})
@@ -163,5 +174,6 @@ def test_the_documents_say_of_every_exchange_where_it_stems_from() -> None:
 def test_every_exchange_is_played() -> None:
     played = {(preset, name) for plays in (PLAYS, STRAYS) for preset, play in plays.items() for name in play}
     played |= {(preset, name) for preset, play, _, _ in TROUBLES for name in play}
+    played |= {("proxmox", name) for name in LAST_TAG}
     other = {("whmcs", "service, as numbers"), ("cpanel", "listsuspended, as number"), ("openstack", "server, shut off")}
     assert played | other == {(preset, name) for preset in PLAYS for name in recorded(preset)}

@@ -100,9 +100,13 @@ class Proxmox(Preset):
         self._put(path, config, form, set(_tags(config)) - {tag})
 
     def _put(self, path: str, config: dict[str, Any], form: dict[str, str], tags: set[str]) -> None:
-        """One change of all; the digest has Proxmox refuse it where somebody else changed the machine meanwhile."""
+        """One change of all; the digest has Proxmox refuse it where somebody else changed the machine meanwhile.
+
+        The last tag is deleted: empty ones are kept as a blank (seen in configurations).
+        """
         guard = {"digest": str(config["digest"])} if "digest" in config else {}
-        self._ask("PUT", path, {**form, "tags": ";".join(sorted(tags)), **guard})
+        left = {"tags": ";".join(sorted(tags))} if tags else {"delete": "tags"}
+        self._ask("PUT", path, {**form, **left, **guard})
 
     def tagged(self, own: str) -> Iterator[InPlace]:
         for one in self._machines():
