@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from tests.pipeline.given import CAROL, NOW, colleagues, deliver, event, provider, report
+from tipstaff.accounts import roles
 from tipstaff.audit.models import Entry
 from tipstaff.cases import services as cases
-from tipstaff.cases.models import Case
+from tipstaff.cases.models import Case, JournalEntry
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.models import Submission
@@ -123,6 +124,19 @@ def test_a_trusted_flagger_is_never_proposed(desk):
         warn()
 
 
+def test_a_reading_that_was_withdrawn_counts_no_more(desk):
+    wrong(5)
+    Report.objects.filter(pk=Report.objects.latest("pk").pk).update(state="withdrawn")
+    assert seen() == []
+
+
+def test_what_was_false_and_sealed_counts_no_more_than_what_is_sealed(desk):
+    wrong(5)
+    state = Case.objects.get().journal.get(kind="state", detail__event="REPORT_FALSE")
+    JournalEntry.objects.filter(pk=state.pk).update(detail=state.detail | {"before": "RESTRICTED_CASE"})
+    assert seen() == []
+
+
 def test_reports_of_sealed_kinds_are_never_held_against_anybody(desk):
     wrong(5)
     Report.objects.filter(pk=Report.objects.first().pk).update(category="csam")
@@ -199,8 +213,9 @@ def test_a_lead_leaves_it_at_that_and_the_count_begins_anew(desk):
 @pytest.mark.parametrize("service", [warning.warn, warning.spare])
 def test_only_a_lead_decides_with_a_reason_about_somebody_who_exists(desk, service):
     wrong(5)
-    colleagues(carl="counsel", ann="auditor", ned="network")
-    for by in ("alice", "carl", "ann", "ned", "nobody", "", "system:clock"):
+    lacking = [name for name in roles.STAFF if name not in roles.ACTS["decide as a lead"]]
+    colleagues(**{f"x{name}": name for name in lacking})
+    for by in ("alice", *[f"x{name}" for name in lacking], "nobody", "", "system:clock", "token:noc", "contact:1"):
         with pytest.raises(Refused):
             service(reporter=rita().pk, reason=WHY, by=by, now=LATER)
     with pytest.raises(InputError, match="reason"):

@@ -19,7 +19,7 @@ from tipstaff.pipeline import warning
 from tipstaff.reports.models import Report, Reporter
 
 MOST = 100
-KEPT = 60  # seconds that the count on Home and in Intake may be old
+KEPT = 300  # seconds that the count on Home and in Intake may be old
 COUNT = "desk:reporters"
 
 
