@@ -17,7 +17,9 @@ from django.db import connection
 from django.db.models import Count, Q
 
 from tipstaff.cases.access import RESTRICTED
-from tipstaff.cases.models import Appeal
+from tipstaff.cases.models import Appeal, Case, CaseReport
+from tipstaff.cases.states import State
+from tipstaff.reports.models import Report
 
 By = Literal["", "clause", "customer"]
 BREAK = timedelta(minutes=5)  # between two acts of one sitting, at most
@@ -114,6 +116,13 @@ def appeals(*, period: Period) -> Appeals:
     rows = Appeal.objects.filter(at__gte=period.since, at__lt=period.until).exclude(case__state=RESTRICTED)
     said = {name: Count("pk", filter=Q(decision=word)) for name, word in _DECISIONS.items()}
     return Appeals(**rows.aggregate(brought=Count("pk"), open=Count("pk", filter=Q(decided_at=None)), **said))
+
+
+def undecided(*, now: datetime) -> int:
+    """Verified reports whose case still waits for the desk's first decision after its time (G6). It should be none."""
+    late = Case.objects.filter(state=State.TRIAGE, closed_at=None, desk_due_at__lt=now)
+    told = CaseReport.objects.filter(case__in=late).values("report_id")
+    return Report.objects.filter(pk__in=told, state="verified").count()
 
 
 _DECISIONS = {"overturned": "overturned", "stands": "upheld", "withdrawn": "withdrawn"}

@@ -5,6 +5,7 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from playwright.sync_api import expect
 
 from tests.faces.desk import factory
@@ -12,6 +13,7 @@ from tests.faces.desk.test_browser import check
 from tipstaff.cases.models import Case, JournalEntry
 from tipstaff.intake.models import Correction, Submission
 from tipstaff.kernel.clock import now as clock_now
+from tipstaff.reports.models import Report
 
 
 def rows_of(client, what: str, **asked) -> list[dict[str, str]]:
@@ -57,6 +59,25 @@ def test_the_two_promises_are_counted_and_shown(desk, alice) -> None:
     assert summary["wrong_address"] == "1"
     assert float(summary["wrong_address_share"]) == pytest.approx(1 / before.decidable, abs=1e-5)
     assert float(summary["person_share"]) == pytest.approx(before.person_share, abs=1e-5)
+
+
+def test_verified_reports_without_a_decision_in_time_are_counted_and_lead_to_their_cases(desk, alice) -> None:
+    Case.objects.filter(state="TRIAGE").update(desk_due_at=clock_now() + timedelta(days=1))
+    assert alice.get("/figures/").context["undecided"] == 0
+    case = next(case for case in desk.cases if case.state == "TRIAGE")
+    late = clock_now() - timedelta(hours=1)
+    Case.objects.filter(pk=case.pk).update(desk_due_at=late, next_due_at=late)
+    reports = Report.objects.filter(pk__in=case.case_reports.values("report_id"))
+    assert reports.update(state="verified")
+    cache.clear()
+    page = alice.get("/figures/")
+    assert page.context["undecided"] == reports.count() and "verified, not decided in time" in page.content.decode()
+    assert "/queue/?due=past&amp;state=TRIAGE" in page.content.decode()
+    assert f'/cases/{case.pk}/"' in alice.get("/queue/?due=past&state=TRIAGE").content.decode()
+    assert {row["figure"]: row["value"] for row in rows_of(alice, "summary")}["verified_undecided"] == str(reports.count())
+    reports.update(state="incomplete")
+    cache.clear()
+    assert alice.get("/figures/").context["undecided"] == 0
 
 
 def test_what_is_not_known_in_the_address_is_the_customary(desk, alice) -> None:

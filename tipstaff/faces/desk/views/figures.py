@@ -54,6 +54,7 @@ def figures(request: DeskRequest) -> HttpResponse:
         "appeals": _known("appeals", days, "", lambda: statistics.appeals(period=period)),
         "reading": _known("reading", days, "", lambda: intake.reading(since=period.since, until=period.until)),
         "offenders": _known("offenders", days, "", lambda: cases.repeat_offenders(now=now, most=SHOWN, over=timedelta(days=days))),
+        "undecided": cache.get_or_set("desk:figures:undecided", lambda: statistics.undecided(now=now), KEPT_FOR),
         "titles_of": _titles(now), "person_limit": intake.MOST_TO_A_PERSON, "wrong_limit": intake.MOST_WRONG,
         "break": statistics.BREAK, "lead": statistics.LEAD,
     }  # fmt: skip
@@ -133,6 +134,7 @@ def _summary_table(days: int, by: By, period: Period) -> Table:
         ["wrong_address", read.wrong], ["wrong_address_share", _share(read.wrong_share)], ["appeals", brought.brought],
         ["appeals_overturned", brought.overturned], ["appeals_stands", brought.stands], ["appeals_withdrawn", brought.withdrawn],
         ["appeals_open", brought.open], ["appeals_overturned_share", _share(brought.share)],
+        ["verified_undecided", statistics.undecided(now=period.until)],
     ]  # fmt: skip
 
 
