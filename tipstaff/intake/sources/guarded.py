@@ -7,6 +7,7 @@ neither a second answer of the name server nor a redirect leads inside.
 import socket
 import ssl
 from collections.abc import Iterable
+from functools import cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -60,16 +61,22 @@ class _Backend(httpcore.SyncBackend):
         return super().connect_tcp(addresses[-1], port, timeout, local_address, socket_options)
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The system's certificate authorities, read once: reading them takes longer than most requests."""
+    return ssl.create_default_context()
+
+
 class _Transport(httpx.HTTPTransport):
     """httpx's transport with the guarded backend below it."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._pool = httpcore.ConnectionPool(ssl_context=ssl.create_default_context(), network_backend=_Backend())
+        super().__init__(verify=_trusted())
+        self._pool = httpcore.ConnectionPool(ssl_context=_trusted(), network_backend=_Backend())
 
 
 def client(*, allow_private: bool = False, timeout: float = 60) -> httpx.Client:
     """A client without proxies, cookies of others or redirects of its own accord."""
-    transport = httpx.HTTPTransport(verify=ssl.create_default_context()) if allow_private else _Transport()
+    transport = httpx.HTTPTransport(verify=_trusted()) if allow_private else _Transport()
     headers = {"User-Agent": "Tipstaff"}
     return httpx.Client(transport=transport, trust_env=False, follow_redirects=False, timeout=timeout, headers=headers)
