@@ -255,7 +255,12 @@ def test_one_look_at_a_long_queue_serves_several_batches_and_nothing_is_passed_o
     spool.put(items)
     other, came, looks = Spool(spool.directory), [], []
     look = spool._names
-    monkeypatch.setattr(spool, "_names", lambda: looks.append(1) or look())
+
+    def counted():
+        looks.append(1)
+        return look()
+
+    monkeypatch.setattr(spool, "_names", counted)
     (elsewhere,) = other.take(most=1, most_bytes=10)
     taken = spool.take(most=2, most_bytes=1 << 20)
     other.done([elsewhere])  # another worker was quicker

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from tipstaff.pipeline.reading import Reader, Taken, kind_of
+from tipstaff.pipeline.columns import Parsed
+from tipstaff.pipeline.reading import InHand, Reader, Taken, kind_of
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 PLAIN = b"From: rita@example.org\r\nSubject: n%d\r\nContent-Type: text/plain\r\n\r\nYour address 192.0.2.%d scanned us.\r\n"
@@ -17,7 +18,12 @@ def test_what_is_read_by_kind_comes_back_in_the_order_it_came() -> None:
     reader, seen = Reader(), []
     alone = [reader.read(item) for item in items]
     one_by_one = reader.read
-    reader.read = lambda item: seen.append(kind_of(item.content)) or one_by_one(item)  # type: ignore[method-assign]
+
+    def noted(item: InHand) -> Parsed:
+        seen.append(kind_of(item.content))
+        return one_by_one(item)
+
+    reader.read = noted  # type: ignore[method-assign]
     together = reader.read_many(items)
     assert together == alone
     assert [parsed.submission.int for parsed in together] == list(range(9))
