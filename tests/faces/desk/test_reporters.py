@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.utils.html import escape
+from playwright.sync_api import expect
 
 from tests.faces.desk.test_browser import check
 from tipstaff.audit.models import Entry
@@ -96,9 +97,20 @@ def test_a_restricted_case_counts_for_nothing_and_is_not_named(wrong, desk, alic
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("width", "dark"), [(1440, False), (390, True)])
-def test_the_pages_are_accessible(wrong, opened, width, dark) -> None:
+def test_the_pages_are_accessible_and_a_lead_warns_there(wrong, opened, width, dark) -> None:
     page = opened("bob", width=width, dark=dark)
     for name, address in (("list", "/reporters/"), ("one", f"/reporters/{wrong.pk}/")):
         assert check(page, address) == []
-        if place := os.environ.get("TIPSTAFF_PICTURES"):
-            page.screenshot(path=Path(place) / f"reporters-{name}-{'d' if dark else 'l'}{width}.png", full_page=True)
+        _picture(page, f"reporters-{name}-{'d' if dark else 'l'}{width}")
+    page.get_by_text("Warn…", exact=True).click()
+    page.get_by_label("What was wrong").fill("invented attacks")
+    expect(page.get_by_role("button", name="Warn the reporter")).to_be_in_viewport()
+    _picture(page, f"reporters-asked-{'d' if dark else 'l'}{width}")
+    page.get_by_role("button", name="Warn the reporter").click()
+    expect(page.get_by_text("waits in the outbox")).to_be_visible()
+    _picture(page, f"reporters-warned-{'d' if dark else 'l'}{width}")
+
+
+def _picture(page, name: str) -> None:
+    if place := os.environ.get("TIPSTAFF_PICTURES"):
+        page.screenshot(path=Path(place) / f"{name}.png", full_page=True)
