@@ -1,12 +1,14 @@
 """Reads about customers: who held an address when, what a customer holds at a date, lists by name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import reduce
 from ipaddress import IPv4Network, IPv6Network
+from operator import or_
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from tipstaff.accounts.models import Acceptance, Assignment, Contact, Customer, OwnPrefix, ServiceName
 from tipstaff.kernel.text import whole
@@ -69,9 +71,23 @@ def newest_acceptance(customer: int) -> Acceptance | None:
     return Acceptance.objects.filter(customer=customer).order_by("-accepted_at").first()
 
 
-def customers(text: str = "", *, after: str = "", most: int = 50) -> "QuerySet[Customer]":
-    """Customers by name; ``after`` is the name and number of the last one shown, 'name~12'."""
+def brands() -> list[str]:
+    """The brands that customers have; '' is the provider's own."""
+    return list(Customer.objects.order_by("brand").values_list("brand", flat=True).distinct())
+
+
+def customers(
+    text: str = "", *, after: str = "", most: int = 50, unaccepted: Mapping[str, str] | None = None
+) -> "QuerySet[Customer]":
+    """Customers by name; ``after`` is the name and number of the last one shown, 'name~12'.
+
+    ``unaccepted``: only those who are still customers and have not accepted the edition of their brand: brand → its content hash.
+    """
     rows = Customer.objects.select_related("parent", "source").order_by("name", "id")
+    if unaccepted is not None:
+        accepted = Acceptance.objects.filter(customer=OuterRef("pk"))
+        owing = [Q(brand=brand) & ~Exists(accepted.filter(content_hash=wanted)) for brand, wanted in unaccepted.items()]
+        rows = rows.filter(reduce(or_, owing, Q(pk__in=())), ended_at=None)
     if text:
         rows = rows.filter(Q(name__icontains=text) | Q(external_id__iexact=text))
     name, tilde, last = after.rpartition("~")

@@ -19,6 +19,7 @@ from tipstaff.faces.desk.views import contracts
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import InputError, NotFound, Problem
 from tipstaff.policy import queries as policy
+from tipstaff.policy.switches import AcceptanceBasis
 
 VIEWERS = tuple(name for name in STAFF if name in ACTS["see customers"])
 ROWS = 50
@@ -28,13 +29,27 @@ CASES = 50
 @desk(*VIEWERS)
 def customers(request: DeskRequest) -> HttpResponse:
     text = request.GET.get("name", "").strip()[:100]
-    found = list(accounts.customers(text, after=request.GET.get("after", "")[:200], most=ROWS + 1))
+    now, owing = clock_now(), request.GET.get("accepted") == "no"
+    wanted = _expressly(now) if owing else None
+    found = list(accounts.customers(text, after=request.GET.get("after", "")[:200], most=ROWS + 1, unaccepted=wanted))
     shown = found[:ROWS]
     figures = queries.by_customer([row.pk for row in shown])
     after = f"{shown[-1].name}~{shown[-1].pk}" if len(found) > ROWS else ""
     context = {"screen": "customers", "rows": [{"customer": row, "figures": figures.get(row.pk)} for row in shown], "name": text,
-               "after": after, "caught": RefusalMatch.objects.filter(decision="").count()}  # fmt: skip
+               "after": after, "owing": owing, "expressly": bool(wanted) or _explicit("", now) is not None,
+               "caught": RefusalMatch.objects.filter(decision="").count()}  # fmt: skip
     return page(request, "desk/customers.html", context)
+
+
+def _explicit(brand: str, now: datetime) -> str | None:
+    """The content hash of the brand's edition in force, where it wants each customer's express acceptance (A1, K16)."""
+    found = policy.edition_in_force(brand, now)
+    explicit = found is not None and found[1].switches.acceptance is AcceptanceBasis.EXPLICIT
+    return found[0].content_hash if found and explicit else None
+
+
+def _expressly(now: datetime) -> dict[str, str]:
+    return {brand: wanted for brand in accounts.brands() if (wanted := _explicit(brand, now)) is not None}
 
 
 @desk(*VIEWERS)
@@ -53,7 +68,7 @@ def customer(request: DeskRequest, number: int) -> HttpResponse:
         "open_cases": list(cases.filter(closed_at__isnull=True).order_by("next_due_at", "id")[:CASES]),
         "closed_cases": list(cases.filter(closed_at__isnull=False).order_by("-opened_at", "-id")[:CASES]),
         "held": strikes.held_against(found.pk, in_force[1].strikes, seen=visible_to(request.user), now=now) if in_force else None,
-        "agreed": contracts.shown(found, now), "roles_of_contacts": ROLES,
+        "by_use": _explicit(found.brand, now) is None, "agreed": contracts.shown(found, now), "roles_of_contacts": ROLES,
         "acceptances": list(Acceptance.objects.filter(customer=found).order_by("-accepted_at")[:20]),
         "children": list(found.children.order_by("name")[:50]),
         "caught": list(RefusalMatch.objects.filter(customer=found, decision="").select_related("refusal")[:5]),
