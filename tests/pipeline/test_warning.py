@@ -172,7 +172,7 @@ def test_the_story_of_a_warning(desk):
     message = warn()
     assert (message.kind, message.audience, message.recipient) == ("warning", "reporter", "rita@example.org")
     assert (message.state, message.automatic, message.created_by) == ("waiting", True, "bob")
-    assert "5 of them turned out to be unfounded" in message.body and "attack 14" in message.body and WHY not in message.body
+    assert "People here found 5 of them to be unfounded" in message.body and "attack 14" in message.body and WHY not in message.body
     assert "carol" not in message.body.lower() and CAROL not in message.body
     entry = Entry.objects.get(action="reporter.warn")
     assert (entry.actor, entry.subject, entry.reason) == ("bob", f"reporter:{rita().pk}", WHY)

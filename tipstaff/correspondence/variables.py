@@ -73,7 +73,7 @@ REPORTER: Mapping[str, Variable] = _BOTH | {
     "status_url": Variable("where the report stands, for whoever used the form", "https://abuse.example.net/status/x"),
     "decided_by_law": Variable("a law has us tell this", False),
     "wrong": Variable("how many reports of somebody warned were wrong", "5"),
-    "judged": Variable("of how many that were judged", "6"),
+    "judged": Variable("of how many that were decided", "6"),
     "days": Variable("within how many days", "30"),
     "lines": Variable(
         "what is missing from the report, or which reports were wrong, a list",

@@ -34,7 +34,7 @@ NAMED = 10  # wrong reports that the letter names
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """When a warning is proposed: at least ``wrong`` wrong reports within ``days``, and that share (percent) of those judged."""
+    """When a warning is proposed: at least ``wrong`` wrong reports within ``days``, and that share (percent) of those decided."""
 
     wrong: int
     percent: int
@@ -46,7 +46,7 @@ class Threshold:
 
 @dataclass
 class Judged:
-    """What people said of a reporter's reports, by submission: what came in one mail counts once."""
+    """What became of a reporter's reports, by submission: what came in one mail counts once. Only people reject."""
 
     reporter: int
     stands: set[UUID] = field(default_factory=set)
@@ -78,7 +78,7 @@ def proposed(now: datetime) -> list[Judged]:
 
 
 def judged(reporters: Iterable[int], now: datetime) -> list[Judged]:
-    """What people judged of these reporters' reports within the period; since they were warned or spared, if that is later."""
+    """What was decided of these reporters' reports within the period; since they were warned or spared, if that is later."""
     rows = {number: Judged(number) for number in reporters}
     if rows:
         for number, submission in _read(_REJECTED + _OF, {"reporters": list(rows)}, now):
@@ -179,7 +179,7 @@ def _decided(reporter: int, reason: str, by: str, now: datetime) -> tuple[Report
         raise NotFound("There is no such reporter.")
     (seen,) = judged([found.pk], now)
     if not threshold().met(len(seen.wrong), seen.judged):
-        raise Refused(f"{len(seen.wrong)} of {seen.judged} judged reports were wrong: too few for a warning; nothing was changed")
+        raise Refused(f"{len(seen.wrong)} of {seen.judged} decided reports were wrong: too few for a warning; nothing was changed")
     return found, seen, why
 
 

@@ -63,7 +63,7 @@ OPTIONS = (
     Option("mail_per_recipient", "20", "messages to one address in an hour, at most; emergencies are exempt"),
     Option("reporter_duties", "dmca", "duties of law towards reporters beyond the policy: dmca, dsa, both by comma, none"),
     Option("reporter_warning_reports", "5", "wrong reports of one reporter after which a warning is proposed; 0: never"),
-    Option("reporter_warning_percent", "50", "the share of a reporter's judged reports that must have been wrong for it"),
+    Option("reporter_warning_percent", "50", "the share of a reporter's decided reports that must have been wrong for it"),
     Option("reporter_warning_days", "30", "the days that are looked back on for it"),
     Option("smarthost", "", "HOST:PORT of the mail server that takes our mail, usually port 587 or 465"),
     Option("smarthost_tls", "starttls", "starttls (refused without it), tls from the first byte on, or off"),

@@ -53,7 +53,7 @@ def test_nobody_is_counted_where_nothing_was_wrong(desk, alice) -> None:
 
 def test_the_page_shows_what_was_judged_and_not_who_it_is(wrong, desk, alice) -> None:
     page = text(alice, f"/reporters/{wrong.pk}/")
-    assert "2 of 2 judged reports in 30 days were wrong. Warn?" in page and "A lead decides." in page
+    assert "2 of 2 decided reports in 30 days were wrong. Warn?" in page and "A lead decides." in page
     assert f"/cases/{desk.cases[6].pk}/" in page and page.count(">wrong<") == 2
     assert wrong.email not in page and escape(wrong.name) not in page and "/warn/" not in page
 
@@ -69,7 +69,7 @@ def test_a_lead_warns_and_the_letter_waits_in_the_outbox(wrong, alice, signed_in
     assert (message.kind, message.recipient, message.state, message.created_by) == ("warning", wrong.email, "waiting", "bob")
     assert Entry.objects.get(action="reporter.warn").actor == "bob"
     page = text(bob, f"/reporters/{wrong.pk}/")
-    assert "Nothing was judged since" in page and "Warn the reporter" not in page
+    assert "Nothing was decided since" in page and "Warn the reporter" not in page
     assert 'href="/reporters/"' not in text(bob, "/") and f"/reporters/{wrong.pk}/" in text(bob, "/reporters/")
     assert bob.post(address, WHY).status_code == 409 and OutboxMessage.objects.count() == 1
 
