@@ -7,7 +7,7 @@ from django.db import transaction
 from tipstaff.cases import people, timing
 from tipstaff.cases.journal import journal, locked, owe
 from tipstaff.cases.models import Case, ClockChange, Statement
-from tipstaff.cases.states import Duty
+from tipstaff.cases.states import TURN, Duty, State
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy.edition import Role
 
@@ -23,14 +23,12 @@ def _asked(number: int) -> Statement:
 
 @transaction.atomic
 def grant(*, statement: int, by: str, now: datetime, until: datetime | None = None, reason: str = "") -> ClockChange:
-    """Grant what was asked for, or ``until`` another moment. Refused beyond the law's limit."""
+    """Grant what was asked for, or ``until`` another moment, of the time that runs now. Refused beyond the law's limit."""
     people.require(by, Role.LEAD)
     row = _asked(statement)
     moment = until or row.promised_at
     assert moment is not None
-    change = timing.change(
-        case=row.case_id, resolve_due=moment, reason=reason or f"the customer asked: {row.text}", by=by, now=now, what="extension"
-    )
+    change = timing.extend(case=row.case_id, until=moment, reason=reason or f"the customer asked: {row.text}", by=by, now=now)
     _answer(row, "granted", by, now)
     owe(case=change.case, duty=Duty.EXTENSION_GRANTED, now=now, due_at=moment.isoformat())
     return change
@@ -53,4 +51,7 @@ def refuse(*, statement: int, reason: str, by: str, now: datetime) -> Statement:
 def _answer(row: Statement, answer: str, by: str, now: datetime) -> None:
     row.answer, row.answered_by, row.answered_at = answer, by, now
     row.save(update_fields=["answer", "answered_by", "answered_at"])
-    Case.objects.filter(pk=row.case_id).update(waiting_on="customer", needs_person="")
+    case = Case.objects.get(pk=row.case_id)
+    rest = "; ".join(words for words in case.needs_person.split("; ") if words and words != timing.MORE_TIME)
+    turn = "us" if rest else TURN[State(case.state)]
+    Case.objects.filter(pk=case.pk).update(waiting_on=turn, needs_person=rest)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 
-from tipstaff.cases import disclosing
+from tipstaff.cases import disclosing, timing
 from tipstaff.cases.models import Appeal, Case, Clock, ClockChange, Measure, Notice, Retraction
 from tipstaff.cases.tokens import token_of
 from tipstaff.correspondence import catalogue, links
@@ -131,6 +131,8 @@ def _clocks(case: Case, notice: Notice) -> dict[str, Any]:
         change = ClockChange.objects.filter(case=case, at__lte=notice.created_at).order_by("-at", "-pk").first()
         if change is not None:
             found |= {"old_due": change.old_due_at, "new_due": change.new_due_at}
+    if notice.kind == "extension_refused":  # the time that stays as it is: to resolve, before a restriction, before the end
+        found["resolve_due"] = timing.customers_time(case) or case.resolve_due_at
     return found
 
 

@@ -66,25 +66,29 @@ def dispute(*, case: int, text: str, by: str, now: datetime, via: str = "portal"
 def ask_extension(
     *, case: int, until: datetime, reason: str, by: str, now: datetime, via: str = "portal", author: str = ""
 ) -> Statement:
-    """The customer asks for more time; a lead grants or refuses it (``extensions``)."""
+    """The customer asks for more of the time that is its own now: to resolve, before a restriction, before the end.
+
+    Once until it is answered; meanwhile everything goes on. A lead grants or refuses it (``extensions``).
+    """
     found = _answerable(case)
     if not reason.strip():
         raise InputError(Problem("reason", "is missing", "say why more time is needed"))
-    if found.resolve_due_at is None:
-        raise Refused("no time to resolve runs for this case")
-    if until <= max(now, found.resolve_due_at):
+    due = timing.customers_time(found)
+    if due is None:
+        raise Refused(timing.NO_TIME)
+    if until <= max(now, due):
         raise InputError(Problem("until", "is not later than the present time", "choose a later moment"))
     if until > now + timedelta(days=365):
         raise InputError(Problem("until", "is more than a year away", "choose a nearer moment"))
-    open_one = Statement.objects.filter(case=found, kind="extension", answered_at__isnull=True).exists()
-    if open_one:
+    if timing.asked(found).exists():
         raise Refused("an extension has been asked for already; it waits for the desk")
     row = _row("extension", found, by, now, via, author, text=reason)
     row.promised_at = until
     row.save(update_fields=["promised_at"])
     said = f"more time is asked for, until {until:%Y-%m-%d %H:%M} UTC: {reason.strip()}"
     journal(case=found, kind="statement", text=said, by=by, now=now, internal=False, statement=row.pk)
-    Case.objects.filter(pk=found.pk).update(waiting_on="us", needs_person=timing.MORE_TIME)
+    others = [words for words in found.needs_person.split("; ") if words and words != timing.MORE_TIME]
+    Case.objects.filter(pk=found.pk).update(waiting_on="us", needs_person="; ".join((timing.MORE_TIME, *others)))
     return row
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from tipstaff.cases import dues, people, writing
 from tipstaff.cases.journal import journal, locked, owe
 from tipstaff.cases.models import Case, Clock, ClockChange, Pause, Proof, Statement
+from tipstaff.cases.models_time import RUNNING
 from tipstaff.cases.states import ENDED, PAUSABLE, Duty, State, family
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy import deadlines
@@ -20,6 +21,63 @@ SHOWN = ("acknowledge", "resolve", "quiet", "dispute", "warning", "emergency", "
          "appeal")  # fmt: skip
 MORE_TIME = "the customer asks for more time"
 EXTENDED = (State.TICKETED, State.ACKNOWLEDGED, State.NOT_ADEQUATE)  # where a time that was over may be given anew
+#: State → the clock that is the customer's in it: of what it measures, more may be asked for and given.
+CUSTOMERS = {
+    **dict.fromkeys((*EXTENDED, State.EMERGENCY_BLOCK, State.DISPUTED), "resolve"),
+    State.DISCONNECT_PENDING: "warning", State.DISCONNECTED: "second", State.TERMINATION_PENDING: "final_notice",
+}  # fmt: skip
+NO_TIME = "no time of the customer's runs for this case now"
+
+
+def customers_time(case: Case) -> datetime | None:
+    """When the customer's time ends in the case's present state, or ended; None where none of its clocks runs."""
+    kind = CUSTOMERS.get(State(case.state))
+    if kind == "resolve" and case.state != State.DISPUTED:
+        return case.resolve_due_at
+    running = Clock.objects.filter(RUNNING, case=case, kind=kind).values_list("due_at", flat=True) if kind else ()
+    return next(iter(running), None)
+
+
+def asked(case: Case) -> "QuerySet[Statement]":
+    """Requests for more of the time that runs now, which nobody has answered: at most one of each time."""
+    rows = Statement.objects.filter(case=case, kind="extension", answered_at__isnull=True).order_by("pk")
+    kind = CUSTOMERS.get(State(case.state), "resolve")
+    if kind == "resolve":
+        return rows
+    began = Clock.objects.filter(case=case, kind=kind, fired_at__isnull=True, cancelled_at__isnull=True)
+    return rows.filter(at__gte=began.values("started_at")[:1])
+
+
+@transaction.atomic
+def extend(*, case: int, until: datetime, reason: str, by: str, now: datetime) -> ClockChange:
+    """Give more of the time that is the customer's in this state: to resolve, before a restriction, before the end.
+
+    Nothing else moves or stands still. Refused where none runs, where it stands still, and beyond the law's limit.
+    """
+    found = locked(case)
+    kind = CUSTOMERS.get(State(found.state), "resolve")
+    if kind == "resolve":
+        return change(case=case, resolve_due=until, reason=reason, by=by, now=now, what="extension")
+    role = people.require(by, Role.ANALYST)
+    clock = Clock.objects.filter(case=found, kind=kind, fired_at__isnull=True, cancelled_at__isnull=True).first()
+    if clock is None:
+        raise Refused(NO_TIME)
+    if clock.pause_id is not None:
+        raise Refused("the time stands still; end the pause first")
+    if until <= max(now, clock.due_at):
+        raise InputError(Problem("until", "is not later than the present time", "choose a later moment"))
+    longest = deadlines.category(policy.compiled(found.edition), found.category).resolve_at_most
+    if kind == "warning" and longest is not None and found.ticketed_at is not None and until > found.ticketed_at + longest:
+        raise Refused(f"this lies beyond what the law allows: at most {found.ticketed_at + longest:%Y-%m-%d %H:%M} UTC")
+    row = ClockChange.objects.create(
+        case=found, clock=kind, change="extension", reason=reason.strip(), role=role, by=by, at=now, old_due_at=clock.due_at,
+        new_due_at=until,
+    )  # fmt: skip
+    Clock.objects.filter(pk=clock.pk).update(due_at=until)
+    retime([found.pk])
+    text = f"more time, {kind.replace('_', ' ')}: until {until:%Y-%m-%d %H:%M} UTC ({reason.strip()})"
+    journal(case=found, kind="clock", text=text, by=by, now=now, internal=False, change=row.pk, due_at=until.isoformat())
+    return row
 
 
 @transaction.atomic

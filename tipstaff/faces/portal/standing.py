@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from tipstaff.cases import timing
 from tipstaff.cases.knowing import by_hand_only
 from tipstaff.cases.lifecycle import APPEALABLE
-from tipstaff.cases.models import Case, Clock, Measure, Pause, Statement
+from tipstaff.cases.models import Case, Clock, Measure, Pause
 from tipstaff.cases.models_time import RUNNING
 from tipstaff.cases.states import ENDED, State
 from tipstaff.policy.edition import Edition, LadderMode
@@ -21,7 +22,7 @@ OPEN_IN: Mapping[str, frozenset[State]] = {
     "fix": ANSWERABLE | {S.DISPUTED},
     "dispute": frozenset({S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.FIX_CLAIMED, S.DISCONNECT_PENDING, S.EMERGENCY_BLOCK,
                           S.DISCONNECTED, S.RECONNECTED, S.TERMINATION_PENDING}),
-    "extension": frozenset({S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE, S.EMERGENCY_BLOCK}),
+    "extension": frozenset(timing.CUSTOMERS),
     "forward": frozenset({S.TICKETED, S.ACKNOWLEDGED, S.NOT_ADEQUATE}),
     "withdraw": frozenset({S.APPEAL}),
 }  # fmt: skip
@@ -157,15 +158,14 @@ def offers(case: Case, answer: str) -> bool:
         return True
     if answer == "acknowledge" and case.acknowledged_at is not None:
         return False
-    if answer == "extension" and (case.resolve_due_at is None or more_time_asked(case) is not None):
+    if answer == "extension" and (timing.customers_time(case) is None or more_time_asked(case) is not None):
         return False
     return State(case.state) in OPEN_IN.get(answer, ())
 
 
 def more_time_asked(case: Case) -> datetime | None:
     """Until when more time was asked for, while nobody has answered."""
-    rows = Statement.objects.filter(case=case, kind="extension", answered_at=None)
-    return rows.values_list("promised_at", flat=True).first()
+    return timing.asked(case).values_list("promised_at", flat=True).first()
 
 
 def appeal_until(case: Case, measure: Measure | None, edition: Edition) -> datetime | None:

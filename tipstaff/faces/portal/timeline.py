@@ -54,6 +54,7 @@ def _told(case: Case) -> Iterator[Entry]:
 
 
 def _said(case: Case) -> Iterator[Entry]:
+    given = dict(ClockChange.objects.filter(case=case, change="extension").values_list("at", "new_due_at"))
     for row in Statement.objects.filter(case=case).order_by("-at", "-id")[:MOST]:
         parts = (("How it got there", row.cause), ("What was changed", row.fix), ("What keeps it out", row.prevention),
                  ("", row.text))  # fmt: skip
@@ -61,7 +62,7 @@ def _said(case: Case) -> Iterator[Entry]:
         yield Entry(row.at, who, SAID.get(row.kind, "wrote"), "user", tuple(part for part in parts if part[1]), row.promised_at)
         if row.answered_at and row.kind == "extension":
             granted = "gave more time" if row.answer == "granted" else "could not give more time"
-            yield Entry(row.answered_at, "we", granted, "doc", until=row.promised_at if row.answer == "granted" else None)
+            yield Entry(row.answered_at, "we", granted, "doc", until=given.get(row.answered_at))
 
 
 def _written(case: Case) -> Iterator[Entry]:
