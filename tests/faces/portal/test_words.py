@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 
 from tests.faces import sentences
 from tests.faces.sentences import constants
-from tipstaff.faces.portal import answers, page, standing, timeline, words
+from tipstaff.faces.portal import answers, hearing, page, standing, timeline, words
 from tipstaff.faces.portal.views import cases, contacts
 
 PORTAL = Path(words.__file__).parent
@@ -39,7 +39,7 @@ def written() -> set[str]:
     found |= set(answers.SAID_OF.values())
     for form in answers.FORMS.values():
         found |= {form.title, form.lead, form.button} | {text for field in form.fields for text in (field.label, field.hint)}
-    found |= yielded(PORTAL / "standing.py") | entries(PORTAL / "timeline.py")
+    found |= set(hearing.UNTOLD.values()) | yielded(PORTAL / "standing.py") | entries(PORTAL / "timeline.py")
     return found - {""}
 
 

@@ -10,7 +10,7 @@ from tipstaff.cases import ribbon, statements
 from tipstaff.cases.models import Appeal, Case, Cooperation, JournalEntry, Measure, Pause, Statement
 from tipstaff.cases.portal_access import clients_cases, may_act, open_evidence, reports_of, visible_to
 from tipstaff.cases.redacted import customer_view
-from tipstaff.faces.portal import answers, facts, standing, timeline, words
+from tipstaff.faces.portal import answers, facts, hearing, standing, timeline, words
 from tipstaff.faces.portal.page import around, page, refusal
 from tipstaff.faces.portal.views.policy import due_acceptance
 from tipstaff.faces.portal.visitors import Here
@@ -90,7 +90,7 @@ def case_page(
         "edition": edition,
         "evidence": range(1, len(found) + 1) if may_open(category) else (),
         "ribbon": _ribbon(case, stand, here),
-        "steps": standing.next_steps(stand),
+        "steps": hearing.kept(standing.next_steps(stand), case, edition),
         "silence": standing.without_answer(stand, edition),
         "guidance": facts.guidance(case.category, here.code),
         "measures": _measures(case, edition, here.now),
