@@ -1,4 +1,4 @@
-"""The customer's page: what is held against it, what was taken back, and where the policy draws the line."""
+"""What is held against a customer, what was taken back, where the policy draws the line; and what a case says of its service."""
 
 from datetime import timedelta
 
@@ -43,3 +43,19 @@ def test_the_line_is_the_policys_and_counts_its_kinds_alone(desk, alice, kinds, 
     held = strikes.held_against(case.customer_id, StrikeRule(1, YEAR, kinds), seen=seen, now=now)
     assert case.category == "scan" and held.repeated is repeated and held.whole == "1"
     assert not strikes.held_against(case.customer_id, StrikeRule(1, timedelta(hours=1), kinds), seen=seen, now=now).repeated
+
+
+@pytest.mark.parametrize(
+    ("manager", "carriage", "ours", "carried"),
+    [("customer", "hosting", 0, 0), ("provider", "hosting", 1, 0), ("customer", "conduit", 0, 1)],
+)
+def test_a_case_says_who_must_act_on_the_service_and_whether_we_store_anything_of_it(
+    desk, alice, manager, carriage, ours, carried
+) -> None:
+    case = desk.cases[0]
+    service = case.customer.services.first()
+    type(service).objects.filter(pk=service.pk).update(managed_by=manager, carriage=carriage)
+    Case.objects.filter(pk=case.pk).update(service=service)
+    shown = alice.get(f"/cases/{case.pk}/").content.decode()
+    assert shown.count("our own people act, and nothing happens by itself") == ours
+    assert shown.count("we only carry its traffic, no content of it is stored here") == carried
