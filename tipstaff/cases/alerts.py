@@ -1,13 +1,16 @@
-"""Whoever is on call hears of a critical case that nobody has taken: mail, webhook or chat, one level higher each time."""
+"""Whoever is on call hears of a critical case that nobody has taken, and the liaison's on-call of what is owed to an authority
+and past due: mail, webhook or chat, one level higher each time."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 
+from tipstaff.accounts import roles
 from tipstaff.cases.journal import journal
-from tipstaff.cases.models import Alert, AlertChannel, Case, Shift, Team
+from tipstaff.cases.models import Alert, AlertChannel, AuthorityDuty, Case, Shift, Team
 from tipstaff.cases.on_call import HIGHEST
+from tipstaff.cases.states import State
 
 TOGETHER = timedelta(minutes=5)  # alerts of one level to one place within this time become one message
 NEVER = timedelta(days=36_500)
@@ -16,9 +19,12 @@ BACK_OFF = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), t
 
 def team_for(case: Case) -> Team | None:
     """The first team that serves the case's brand and category."""
+    return _serving(Team.objects.filter(ended_at__isnull=True), case).order_by("order", "pk").first()
+
+
+def _serving(teams: "QuerySet[Team]", case: Case) -> "QuerySet[Team]":
     fits = Q(brands=[]) | Q(brands__contains=[case.brand])
-    serves = Q(categories=[]) | Q(categories__contains=[case.category])
-    return Team.objects.filter(fits, serves, ended_at__isnull=True).order_by("order", "pk").first()
+    return teams.filter(fits, Q(categories=[]) | Q(categories__contains=[case.category]))
 
 
 def on_call(team: Team, level: int, now: datetime) -> list[Shift]:
@@ -29,36 +35,63 @@ def on_call(team: Team, level: int, now: datetime) -> list[Shift]:
 
 def escalate(*, case: Case, text: str, now: datetime) -> list[Alert]:
     """Alert the level above the last one. With nobody on call and no channel, the case says so, and every lead sees it."""
-    team = team_for(case)
-    level = min((Alert.objects.filter(case=case).aggregate(most=Max("level"))["most"] or 0) + 1, HIGHEST)
+    before = Alert.objects.filter(case=case, duty=None).aggregate(most=Max("level"))["most"] or 0
+    words = f"case #{case.pk} ({case.category}, {case.severity}) at {case.headline or 'unknown'} waits unclaimed: {text}"
+    return _raise(case, team_for(case), min(before + 1, HIGHEST), words, "", now)
+
+
+def past_due(*, duty: AuthorityDuty, case: Case, now: datetime) -> list[Alert]:
+    """Whoever is on call with the authority liaison hears that something owed to an authority is past due.
+
+    In words that say neither about whom nor of what kind; of a restricted case to nobody but those who may see it.
+    """
+    what = "a report to an authority" if duty.kind == "report" else "an order of an authority"
+    words = f"case #{case.pk}: {what} was due {duty.due_at:%Y-%m-%d %H:%M} UTC, and nobody has said what became of it"
+    return _raise(case, liaison_team(case), duty.alarmed, words, f"{what} is past due: ", now, duty)
+
+
+def liaison_team(case: Case) -> Team | None:
+    """The first team with an authority liaison, one that serves the case before others; else whoever serves an open case."""
+    with_one = Team.objects.filter(ended_at__isnull=True, members__roles__contains=[roles.LIAISON], members__is_active=True)
+    own = _serving(with_one, case).order_by("order", "pk").first() or with_one.order_by("order", "pk").first()
+    return own or (None if case.state == State.RESTRICTED_CASE else team_for(case))
+
+
+def _raise(
+    case: Case, team: Team | None, level: int, words: str, what: str, now: datetime, duty: AuthorityDuty | None = None
+) -> list[Alert]:
     shifts = on_call(team, level, now) if team else []
     channels = list(AlertChannel.objects.filter(team=team, enabled=True, level__lte=level).order_by("level", "pk")) if team else []
+    more: dict[str, Any] = {"duty": duty.pk} if duty else {}
     if not channels:
-        journal(case=case, kind="alert", text="nobody is on call for it, and no channel is set up", by="system:clock", now=now)
+        text = f"{what}nobody is on call for it, and no channel is set up"
+        journal(case=case, kind="alert", text=text, by="system:clock", now=now, **more)
         return []
     names = [shift.member.username for shift in shifts]
-    words = f"case #{case.pk} ({case.category}, {case.severity}) at {case.headline or 'unknown'} waits unclaimed: {text}"
-    made = [_alert(case, channel, level, names, words, now) for channel in channels]
+    made = [_alert(case, channel, level, names, words, now, duty) for channel in channels]
     where = ", ".join(sorted({channel.kind for channel in channels}))
-    said = f"alert, level {level}: {where}; on call: {', '.join(names) or 'nobody'}"
-    journal(case=case, kind="alert", text=said, by="system:clock", now=now, level=level)
+    said = f"{what}alert, level {level}: {where}; on call: {', '.join(names) or 'nobody'}"
+    journal(case=case, kind="alert", text=said, by="system:clock", now=now, level=level, **more)
     return made
 
 
-def _alert(case: Case, channel: AlertChannel, level: int, names: list[str], text: str, now: datetime) -> Alert:
+def _alert(
+    case: Case, channel: AlertChannel, level: int, names: list[str], text: str, now: datetime, duty: AuthorityDuty | None
+) -> Alert:
     """A row to deliver. What waits already for the same place takes this one along: a flood of cases is one message."""
-    waiting = Alert.objects.filter(channel=channel, level=level, sent_at__isnull=True, created_at__gt=now - TOGETHER).first()
+    same = Alert.objects.filter(channel=channel, level=level, duty__isnull=duty is None)
+    waiting = same.filter(sent_at__isnull=True, created_at__gt=now - TOGETHER).first()
     if waiting is not None:
         waiting.text = waiting.text[:4000] + "\n" + text if waiting.text.count("\n") < 20 else waiting.text
         waiting.save(update_fields=["text"])
     # A merged one is a row of its own all the same, so that its case knows its level; it counts as sent with the other.
     return Alert.objects.create(
-        case=case, channel=channel, level=level, members=names, text=text, created_at=now, not_before=now,
+        case=case, channel=channel, level=level, members=names, text=text, created_at=now, not_before=now, duty=duty,
         sent_at=now if waiting is not None else None,
     )  # fmt: skip
 
 
-def payload(kind: str, text: str, case: int | None, level: int, url: str) -> dict[str, Any]:
+def payload(kind: str, text: str, case: int | None, level: int, url: str, *, duty: bool = False) -> dict[str, Any]:
     """The JSON body for a kind of channel.
 
     Slack and Mattermost incoming webhooks take ``text``; Matrix (client-server API, m.room.message) takes ``msgtype`` and
@@ -69,7 +102,7 @@ def payload(kind: str, text: str, case: int | None, level: int, url: str) -> dic
         return {"text": line}
     if kind == "matrix":
         return {"msgtype": "m.text", "body": line}
-    what = "unclaimed_critical_case" if case is not None else "test"
+    what = "authority_duty_past_due" if duty else "unclaimed_critical_case" if case is not None else "test"
     return {"kind": what, "case": case, "level": level, "text": text, "url": url}
 
 

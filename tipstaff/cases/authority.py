@@ -1,20 +1,23 @@
 """What is owed to an authority: a report of a crime that the policy wants (I5), and an order that an authority gave.
 
 Each is a row with a due time that the desk's Home, the case and the sealed queue show until somebody says what became of it:
-made, with the number that the authority gave; followed; or not owed, with the reason. Sending the report is not done here.
+made, with the number that the authority gave; followed; or not owed, with the reason. Past its due time the liaison's on-call
+is alerted. Sending the report is not done here.
 """
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tipstaff.accounts.access import may, require_named
 from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.services import record
+from tipstaff.cases import alerts
 from tipstaff.cases.journal import journal, locked
-from tipstaff.cases.models import AuthorityDuty, Case
+from tipstaff.cases.models import Alert, AuthorityDuty, Case
+from tipstaff.cases.on_call import HIGHEST
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
 from tipstaff.policy import queries as policy
 from tipstaff.policy.edition import Category, Handling
@@ -92,6 +95,26 @@ def settle(*, duty: int, outcome: str, authority: str, reference: str, reason: s
     )
     record(by=by, action="case.authority_settled", subject=f"case:{row.case_id}", reason=outcome, now=now, duty=row.pk)
     return row
+
+
+def past_due(now: datetime, most: int = 100) -> list[AuthorityDuty]:
+    """What is owed, past due, and to be said (again), the earliest first; each once on each level of escalation."""
+    rows = AuthorityDuty.objects.filter(settled_at__isnull=True, due_at__lte=now, alarmed__lt=HIGHEST)
+    said = Q(alarm_at__isnull=True) | Q(alarm_at__lte=now)
+    return list(rows.filter(said).select_related("case__edition").order_by("due_at", "pk")[:most])
+
+
+@transaction.atomic
+def alarm(*, duty: int, now: datetime) -> list[Alert]:
+    """Alert the liaison's on-call of one of these, a level higher than the last time; nothing where somebody was first."""
+    row = AuthorityDuty.objects.select_for_update(of=("self",)).filter(pk=duty).first()
+    if row is None or row.settled_at is not None or row.alarmed >= HIGHEST or (row.alarm_at or row.due_at) > now:
+        return []
+    case = locked(row.case_id)
+    row.alarmed += 1
+    row.alarm_at = now + policy.compiled(case.edition).timers.alert_every
+    row.save(update_fields=["alarmed", "alarm_at"])
+    return alerts.past_due(duty=row, case=case, now=now)
 
 
 TITLES = {REPORT: "report to an authority", ORDER: "order of an authority"}

@@ -49,9 +49,11 @@ class AlertChannel(models.Model):
 
 
 class Alert(models.Model):
-    """One alert that must reach one place; a worker delivers it and says how that went."""
+    """One alert that must reach one place; a worker delivers it and says how that went. ``duty``: it is of that, not of the case
+    that nobody has taken."""
 
     case = models.ForeignKey("cases.Case", on_delete=models.PROTECT, related_name="alerts")
+    duty = models.ForeignKey("cases.AuthorityDuty", null=True, on_delete=models.PROTECT, related_name="alerts")
     channel = models.ForeignKey(AlertChannel, on_delete=models.CASCADE, related_name="alerts")
     level = models.IntegerField()
     members = ArrayField(models.TextField(), default=list)  # usernames on call

@@ -156,6 +156,8 @@ class AuthorityDuty(models.Model):
     reason = models.TextField(default="")
     settled_by = models.TextField(default="")
     settled_at = models.DateTimeField(null=True)
+    alarmed = models.IntegerField(default=0, db_default=0)  # the level of the last alert that it is past due
+    alarm_at = models.DateTimeField(null=True)  # when the next one goes out, a level higher
 
     class Meta:
         constraints = [

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
-from tipstaff.cases import knowing, measures
+from tipstaff.cases import authority, knowing, measures
 from tipstaff.cases.advancing import Act, advance_many
 from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.knowing import Running
@@ -37,7 +37,23 @@ def fire_due(*, now: datetime, most: int = AT_ONCE) -> int:
         mine = [clock for clock in due if clock.case in free]
         _fire(mine, now)
         measures.expire(now=now)
+        _say_what_is_owed(now)
     return len(mine)
+
+
+def _say_what_is_owed(now: datetime) -> None:
+    """What is owed to an authority and past due goes to whoever is on call; one that cannot be said keeps nothing else back."""
+    owed = authority.past_due(now)
+    free = _free({row.case_id for row in owed}) if owed else set()
+    for row in owed:
+        if row.case_id not in free:
+            continue
+        try:
+            authority.alarm(duty=row.pk, now=now)
+        except LOST:
+            raise
+        except Exception:
+            log.exception("nobody could be alerted of duty %s of case %s", row.pk, row.case_id)
 
 
 def _free(cases: set[int]) -> set[int]:

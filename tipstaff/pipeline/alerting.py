@@ -64,7 +64,8 @@ def _plain(error: Exception) -> str:
 
 
 def _mail(alert: Alert, now: datetime) -> None:
-    subject = f"[level {alert.level}] case #{alert.case_id} waits unclaimed"
+    what = " waits unclaimed" if alert.duty_id is None else ": what is owed to an authority is past due"
+    subject = f"[level {alert.level}] case #{alert.case_id}{what}"
     once = f"alert:{alert.pk}"
     _promise(alert.channel.address, f"case:{alert.case_id}", once, subject, f"{alert.text}\n\n{_url(alert)}", "system:clock", now)
 
@@ -83,7 +84,7 @@ def _promise(address: str, reference: str, once: str | None, subject: str, body:
 def _post(alert: Alert, secret: Secret) -> None:
     _send(
         alert.channel,
-        alerts.payload(alert.channel.kind, alert.text, alert.case_id, alert.level, _url(alert)),
+        alerts.payload(alert.channel.kind, alert.text, alert.case_id, alert.level, _url(alert), duty=alert.duty_id is not None),
         f"{alert.pk}",
         secret,
     )
