@@ -198,7 +198,9 @@ def _pending(asked: Asked) -> list[Next]:
             title = f"Approve {row.detail.get('kind', 'it')} of {what}…"
             fields = (*_wanted(asked, Event.RESTRICTION_APPROVED), typed)
             found.append(Next("approve", title, fields, f"asked by {row.requested_by}: {row.reason[:80]}", why, "danger", row.pk))
-            found.append(Next("disagree", "Do not agree…", (REASON,), subject=row.pk))
+            found.append(
+                Next("disagree", "Do not agree…", (REASON,), "it is not put in place; the reason is on the record", subject=row.pk)
+            )
         elif row.what == "terminate":
             typed = Field("typed", f"Type {asked.case.customer.name} to confirm", "typed", asked.case.customer.name)
             fields = (*_wanted(asked, Event.TERMINATION_CONFIRMED), typed)
