@@ -18,6 +18,7 @@ from tipstaff.cases.models import Approval, Retest
 from tipstaff.faces.cli.backtesting import lines
 from tipstaff.policy import loading
 from tipstaff.policy.edition import Role
+from tipstaff.policy.switches import CustomerTimers
 
 pytestmark = pytest.mark.django_db
 WILL, MAY = "dedicated-hosting", "managed-services"
@@ -95,15 +96,16 @@ def test_replayed_under_its_own_edition_a_case_comes_out_as_it_did(pack, how):
     assert not [q["sql"] for q in asked if q["sql"].lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE", "COPY"))]
 
 
-def changed(pack, category="intrusion", *, timers=None, ladder=None, **fields):
-    """A draft: the pack with another category, other timers, another ladder."""
+def changed(pack, category="intrusion", *, timers=None, ladder=None, targets=False, **fields):
+    """A draft: the pack with another category, other timers, another ladder; times are targets only where that is said (K11)."""
     found = edition(pack)
     kinds = {**found.categories, category: replace(found.categories[category], **fields)}
     found = replace(found, version="draft", categories=kinds, timers=replace(found.timers, **(timers or {})))
     if ladder:
         clause = found.ladder.steps[-1].clause  # the other pack's numbers are not this one's
         steps = tuple(step if step.clause in found.clauses else replace(step, clause=clause) for step in ladder.steps)
-        found = replace(found, ladder=replace(ladder, steps=steps))
+        times = CustomerTimers.TARGETS if targets else CustomerTimers.ACK_AND_RESOLVE
+        found = replace(found, ladder=replace(ladder, steps=steps), switches=replace(found.switches, customer_timers=times))
     return replace(found, content_hash=loading.hash_of(loading.canonical(found)))
 
 
@@ -116,6 +118,11 @@ def test_where_the_draft_says_will_silence_leads_to_a_restriction_that_a_person_
     assert "waits for approval" in " ".join(found.open)
     assert any("the policy restricts" in words and "a person decides" in words for words in found.why)
     assert any(words.startswith("the draft: ladder") for words in found.why)
+    assert any("customer_timers" in words for words in found.why), "times that were targets are deadlines now"
+
+
+def test_where_the_drafts_times_stay_targets_its_ladder_alone_changes_nothing_by_silence():
+    assert only(lived(MAY, silent), changed(MAY, ladder=edition(WILL).ladder, targets=True)) is None
 
 
 def test_where_the_draft_lists_the_measure_as_automatic_the_service_would_have_been_cut():

@@ -216,6 +216,8 @@ def _reasons(changes: Sequence[Change], code: str, steps: Sequence[Step], then: 
     def rank(change: Change) -> int:
         if change.section == "categories" and change.key == code and change.field in _FIELDS:
             return 0
+        if steps and change.section == "switches" and "customer_timers" in {change.field, change.key}:
+            return 0  # whether anything follows from silence at all (K11)
         if change.section == "ladder" and steps:
             return 1
         if change.section == "timers" and (change.field in timers or change.key in timers):
