@@ -87,7 +87,7 @@ def time_is_over(when: tuple[State, ...], event: Event, proof: Trigger, what: st
         Rule(f"{what}, but it is advice: it ends with its finding", when, event, only=(f.advice_only,)),
         person(f.stops_at_notice, "the case stops at notice until its own procedure decides"),
         person(f.unheard, "nobody knows that the customer was reached, and silence proves nothing: a person confirms or tells"),
-        person(f.by_hand_only, "a protected class, the contract or our managing it forbids that anything happens by itself", proof),
+        person(f.by_hand_only, "a protected class or the contract or our managing it forbids that anything happens by itself", proof),
         person(f.receiver, "who merely received is not restricted by itself"),
         person(f.speech_undecided, "the speech gate has not been passed", proof),
         person(f.unreviewed, "a second reviewer has not agreed that it is a breach", proof),
