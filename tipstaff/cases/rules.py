@@ -77,6 +77,9 @@ class NoRule(Refused):
 S, E, D, X = State, Event, Duty, Effect
 
 
+OURS_TO_ACT = "a protected class or the contract or our managing it forbids that anything happens by itself"
+
+
 def time_is_over(when: tuple[State, ...], event: Event, proof: Trigger, what: str) -> tuple[Rule, ...]:
     """What follows when the customer's time ran out, or the same came again: who goes first, then what the ladder says."""
 
@@ -87,7 +90,7 @@ def time_is_over(when: tuple[State, ...], event: Event, proof: Trigger, what: st
         Rule(f"{what}, but it is advice: it ends with its finding", when, event, only=(f.advice_only,)),
         person(f.stops_at_notice, "the case stops at notice until its own procedure decides"),
         person(f.unheard, "nobody knows that the customer was reached, and silence proves nothing: a person confirms or tells"),
-        person(f.by_hand_only, "a protected class or the contract or our managing it forbids that anything happens by itself", proof),
+        person(f.by_hand_only, OURS_TO_ACT, proof),
         person(f.receiver, "who merely received is not restricted by itself"),
         person(f.speech_undecided, "the speech gate has not been passed", proof),
         person(f.unreviewed, "a second reviewer has not agreed that it is a breach", proof),
