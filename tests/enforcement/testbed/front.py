@@ -45,6 +45,14 @@ http {{
 THEIRS = 'map $host$uri $theirs {{ default ""; {rows} }}\n'
 
 
+def _lives(program: psutil.Process) -> bool:
+    """Whether it still answers; it may go while it is asked."""
+    try:
+        return program.is_running() and program.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 class FrontBed:
     def __init__(self, directory: Path) -> None:
         self.here, self.port, self.theirs = directory, free_port(), {}
@@ -100,9 +108,7 @@ class FrontBed:
         return psutil.Process(self.program.child.pid).children()
 
     def wait_until_gone(self, workers: list[psutil.Process]) -> None:
-        assert wait_until(lambda: not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in workers), 60), (
-            self.said()
-        )
+        assert wait_until(lambda: not any(map(_lives, workers)), 60), self.said()
 
     def get(self, host: str, target: str) -> Any:
         """Status, headers and body of a request sent exactly so."""

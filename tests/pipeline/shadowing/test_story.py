@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.arf import complaint
 from tests.pipeline.given import CAROL, DAVE, NOW, deliver, event, provider, report, submission
-from tests.pipeline.test_worker import complaint
 from tipstaff.accounts.models import Customer
 from tipstaff.cases.models import Case
 from tipstaff.faces.cli.shadow import shadow
@@ -72,7 +72,7 @@ def test_decisions_are_taken_in_compared_and_kept(day, tmp_path):
 
 
 def test_a_mail_of_the_copy_is_recognised_by_its_message_id(day, tmp_path):
-    content = complaint(5, DAVE)
+    content = complaint(5, DAVE, NOW).encode()
     row, reader = submission(content, source="copy", kind="smtp"), Reader()
     reader.renew(NOW)
     parsed = reader.read(Taken(row.pk, "copy", "smtp", "", NOW, {}, content))
