@@ -1,5 +1,6 @@
 """The link by which a reporter follows a report: how far it says, and what it never says."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from django.core import signing
 
 from tests.faces.public.test_report import sent, work
 from tests.pipeline import given
+from tipstaff.accounts.models import Customer
 from tipstaff.audit.models import Entry
 from tipstaff.cases import services
 from tipstaff.cases.models import Case
@@ -16,6 +18,8 @@ from tipstaff.faces.public.tokens import submission_of, token_of
 from tipstaff.intake.models import Submission
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.pipeline.answers import CONFIRM_SALT
+from tipstaff.policy import loading
+from tipstaff.policy import services as editions
 from tipstaff.policy.switches import ReporterNotice
 from tipstaff.reports.models import Reporter
 
@@ -36,6 +40,28 @@ def token(client, provider) -> str:
 def steps(client, token) -> list[str]:
     number = submission_of(token)
     return [f"{step.name} {step.state}" for step in standing.standing_of(number, clock_now()).steps]
+
+
+def promises(level: ReporterNotice, *, brand: str = "") -> None:
+    """A later version of the default policy, which promises reporters this much, is in force for the brand."""
+    packaged = loading.load_packaged("default")
+    changed = replace(packaged, version="later", switches=replace(packaged.switches, reporter_notice=level))
+    edition = loading.from_content(loading.canonical(changed))
+    since = given.BEFORE + timedelta(days=1)
+    to = "abuse@example.net"
+    stored = editions.draft(
+        edition=edition, effective_from=since, by="system:test", now=given.BEFORE, brand=brand, intake_address=to
+    )
+    editions.publish(stored=stored.pk, by="system:second", now=given.BEFORE)
+
+
+def reported(client, settings) -> str:
+    """The token of a report whose case's customer was told."""
+    token = sent(client).url.rstrip("/").rpartition("/")[2]
+    work(settings)
+    case = Case.objects.get()
+    services.classify(case=case.pk, category=case.category, by="alice", now=clock_now())
+    return token
 
 
 def test_the_way_of_a_report(client, token, settings):
@@ -86,34 +112,60 @@ def test_a_merged_case_answers_with_the_one_it_went_into(client, token, settings
         (ReporterNotice.OUTCOME, "Customer told done"),
     ],
 )
-def test_the_policy_decides_how_much_is_told(client, token, settings, monkeypatch, level, reached):
-    work(settings)
-    case = Case.objects.get()
-    services.classify(case=case.pk, category=case.category, by="alice", now=clock_now())
-    monkeypatch.setattr(standing, "_level", lambda now: level)
+def test_the_policy_decides_how_much_is_told(client, provider, settings, level, reached):
+    promises(level)
+    token = reported(client, settings)
     done = [step for step in steps(client, token) if step.endswith("done")]
     assert done[-1] == reached
     if level is not ReporterNotice.OUTCOME:
         assert "receipt, not an outcome" in client.get(f"/status/{token}").content.decode()
 
 
-def test_the_law_has_whoever_claims_a_copyright_know_the_outcome(client, provider, settings, monkeypatch):
+@pytest.mark.parametrize(
+    ("own", "brands", "reached"),
+    [
+        (ReporterNotice.OUTCOME, ReporterNotice.RECEIPT, "Checked done"),
+        (ReporterNotice.OUTCOME, ReporterNotice.LEGAL_ONLY, "Received done"),
+        (ReporterNotice.LEGAL_ONLY, ReporterNotice.OUTCOME, "Customer told done"),
+    ],
+)
+def test_the_policy_of_the_cases_brand_decides_as_it_does_for_letters(client, provider, settings, own, brands, reached):
+    promises(own)
+    promises(brands, brand="north")
+    Customer.objects.filter(services__external_id="carol-1").update(brand="north")
+    token = reported(client, settings)
+    assert Case.objects.get().edition.brand == "north"
+    assert [step for step in steps(client, token) if step.endswith("done")][-1] == reached
+
+
+def test_of_two_brands_only_what_the_telling_one_decided_is_told(client, provider, settings):
+    promises(ReporterNotice.OUTCOME)
+    promises(ReporterNotice.LEGAL_ONLY, brand="north")
+    Customer.objects.filter(services__external_id="carol-1").update(brand="north")
+    token = sent(client, places=f"{given.CAROL}\n{given.DAVE}").url.rstrip("/").rpartition("/")[2]
+    work(settings)
+    carols, daves = Case.objects.get(brand="north"), Case.objects.get(brand="")
+    services.classify(case=carols.pk, category=carols.category, by="alice", now=clock_now())
+    assert steps(client, token)[2] == "Customer told now", "what became of Carol's is not told"
+    services.close(case=daves.pk, outcome="CLOSED_COMPLIANT", reason="no", by="bob", now=clock_now())
+    assert steps(client, token) == ["Received done", "Checked done", "Resolved done"]
+
+
+def test_the_law_has_whoever_claims_a_copyright_know_the_outcome(client, provider, settings):
+    promises(ReporterNotice.LEGAL_ONLY)
     answer = sent(
         client, kind="copyright", places="http://192.0.2.7/a", work="A book", good_faith="yes", perjury="yes", signature="Rita R."
     )
     work(settings)
-    monkeypatch.setattr(standing, "_level", lambda now: ReporterNotice.LEGAL_ONLY)
     assert "Checked done" in steps(client, answer.url.rstrip("/").rpartition("/")[2])
 
 
 @pytest.mark.parametrize(
     ("laws", "reached"), [({"dsa"}, "Customer told done"), ({"dmca"}, "Received done"), ({"none"}, "Received done")]
 )
-def test_the_page_tells_what_the_letters_tell_where_a_law_goes_over_the_switch(client, token, settings, monkeypatch, laws, reached):
-    work(settings)
-    case = Case.objects.get()
-    services.classify(case=case.pk, category=case.category, by="alice", now=clock_now())
-    monkeypatch.setattr(standing, "_level", lambda now: ReporterNotice.LEGAL_ONLY)
+def test_the_page_tells_what_the_letters_tell_where_a_law_goes_over_the_switch(client, provider, settings, laws, reached):
+    promises(ReporterNotice.LEGAL_ONLY)
+    token = reported(client, settings)
     settings.REPORTER_DUTIES = frozenset(laws)
     assert [step for step in steps(client, token) if step.endswith("done")][-1] == reached
 

@@ -57,32 +57,45 @@ def standing_of(number: UUID, now: datetime) -> Standing | None:
     if found is None:
         waiting = (settings.SPOOL / f"{number}{SUFFIX}").exists()
         return Standing(_steps(0, None), "It arrived safely and is about to be read.") if waiting else None
-    level = _level(now)
     if found.state == "sealed":
         return Standing(_steps(0, found.received_at), SEALED, limited="sealed", received_at=found.received_at)
     reports = list(Report.objects.filter(submission=found).order_by("-revision"))
-    return _full(found, reports) if _outcome_told(level, reports) else _brief(found, reports, level)
+    cases = _cases(reports)
+    if not cases:
+        switch = _of_the_provider(now)
+        told = any(_outcome_told(switch, report.category or "") for report in reports) if reports else _outcome_told(switch, "")
+        return _full(found, reports, []) if told else _brief(found, {switch})
+    promised = {case.pk: policy.compiled(case.edition).switches.reporter_notice for case in cases}
+    heard = [case for case in cases if _outcome_told(promised[case.pk], case.category)]
+    return _full(found, reports, heard) if heard else _brief(found, set(promised.values()))
 
 
-def _outcome_told(level: ReporterNotice, reports: list[Report]) -> bool:
+def _outcome_told(switch: ReporterNotice, category: str) -> bool:
     """Whether the outcome is told: by the switch, or by a law over it (G5); the same question that letters to reporters ask."""
-    kinds = [report.category or "" for report in reports] or [""]
-    return any(duties.reporter_hears(level, "resolved", kind, settings.REPORTER_DUTIES) for kind in kinds)
+    return duties.reporter_hears(switch, "resolved", category, settings.REPORTER_DUTIES) is not None
 
 
-def _level(now: datetime) -> ReporterNotice:
+def _of_the_provider(now: datetime) -> ReporterNotice:
+    """What the provider's own edition promises, for a report that no brand's case has taken up."""
     in_force = policy.edition_in_force("", now)
     return in_force[1].switches.reporter_notice if in_force else ReporterNotice.RECEIPT
 
 
-def _brief(found: Submission, reports: list[Report], level: ReporterNotice) -> Standing:
+def _cases(reports: list[Report]) -> list[Case]:
+    """The cases that the reports belong to, each by the one it was merged into."""
+    numbers = CaseReport.objects.filter(report_id__in=[report.pk for report in reports]).values("case_id")
+    found = Case.objects.filter(pk__in=numbers, parent=None).select_related("edition", "merged_into__edition")
+    return list({case.pk: case for case in (case.merged_into or case for case in found)}.values())
+
+
+def _brief(found: Submission, promised: set[ReporterNotice]) -> Standing:
     """What is told where the policy promises a receipt at most."""
-    if level is ReporterNotice.RECEIPT and found.state != "received":
+    if ReporterNotice.RECEIPT in promised and found.state != "received":
         return Standing(_steps(1, found.received_at), "It was read.", limited=WHY, received_at=found.received_at)
     return Standing(_steps(0, found.received_at), limited=WHY, received_at=found.received_at)
 
 
-def _full(found: Submission, reports: list[Report]) -> Standing:
+def _full(found: Submission, reports: list[Report], cases: list[Case]) -> Standing:
     at = found.received_at
     if found.state == "received":
         return Standing(_steps(0, at), "It is about to be read.", received_at=at)
@@ -94,13 +107,11 @@ def _full(found: Submission, reports: list[Report]) -> Standing:
         return Standing(
             _steps(1, at), "The address was not in our network then; please tell the network that holds it.", True, received_at=at
         )
-    return _by_cases(at, reports)
+    return _by_cases(at, cases)
 
 
-def _by_cases(at: datetime, reports: list[Report]) -> Standing:
-    """The furthest step that any of its cases has reached; resolved only when all are."""
-    numbers = CaseReport.objects.filter(report_id__in=[report.pk for report in reports]).values("case_id")
-    cases = [case.merged_into or case for case in Case.objects.filter(pk__in=numbers, parent=None).select_related("merged_into")]
+def _by_cases(at: datetime, cases: list[Case]) -> Standing:
+    """The furthest step that any of the cases has reached whose policy tells reporters; resolved only when all of them are."""
     told = [case.ticketed_at for case in cases if case.ticketed_at]
     closed = [case.closed_at for case in cases if case.closed_at]
     if cases and len(closed) == len(cases):
