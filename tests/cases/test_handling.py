@@ -7,10 +7,11 @@ from django.test import Client
 
 from tests.cases.resolving import HOUR, Desk
 from tipstaff.accounts.models import StaffMember
-from tipstaff.cases import authority, keeping, messages, resolution, restriction, services, setting_apart, termination
+from tipstaff.cases import authority, keeping, messages, queries, resolution, restriction, services, setting_apart, termination
+from tipstaff.cases.access import open_evidence
 from tipstaff.cases.models import AuthorityDuty, Case, Clock, Measure, Strike
 from tipstaff.correspondence.models import OutboxMessage
-from tipstaff.evidence.models import Hold
+from tipstaff.evidence.models import Blob, Hold
 from tipstaff.faces.desk import nexts, showing
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Refused
@@ -51,6 +52,36 @@ def test_a_hold_without_an_end_of_its_own_and_a_persons_hold_wait_for_counsel():
     Hold.objects.create(scope="case:999999", reason="a court", placed_by="colin", placed_at=desk.now)
     assert keeping.release_over(now=desk.now + 4000 * DAY) == 0
     assert Hold.objects.filter(released_at=None).count() == 2
+
+
+def test_a_persons_hold_stands_beside_the_policys_and_in_no_ones_place():
+    desk = Desk("default", "intrusion", ticket=False, told=False)
+    Hold.objects.create(scope=f"case:{desk.number}", reason="a court", placed_by="colin", placed_at=desk.now)
+    desk.on(services.classify, category="terror", ticket=False)
+    assert sorted(holds(desk)) == ["colin", keeping.BY]
+
+
+def test_holds_that_wait_for_counsel_keep_none_behind_them_that_is_over():
+    desk = Desk("default", "terror", ticket=False, told=False)
+    first = Hold.objects.get().pk
+    Hold.objects.update(id=first + 10)
+    for number in range(3):
+        more = {"reason": "kept", "placed_by": keeping.BY, "placed_at": desk.now}
+        Hold.objects.create(pk=first + number, scope=f"case:{900_000 + number}", **more)
+    desk.on(resolution.leave_intact, reason="a newspaper", by="bob")
+    assert keeping.release_over(now=desk.now + 186 * DAY, page=2) == 1 and holds(desk) == []
+
+
+def test_a_case_that_was_merged_into_an_open_one_is_not_over():
+    desk = Desk("default", "terror", ticket=False, told=False)
+    other = services.open_by_hand(
+        customer=desk.customer.pk, service=None, category="intrusion", headline="192.0.2.7", description="the same", by="alice",
+        now=desk.now,
+    )  # fmt: skip
+    Case.objects.filter(pk=desk.number).update(merged_into=other.pk, closed_at=desk.now)
+    assert keeping.release_over(now=desk.now + 400 * DAY) == 0
+    Case.objects.filter(pk=other.pk).update(closed_at=desk.now)
+    assert keeping.release_over(now=desk.now + 400 * DAY) == 1
 
 
 def test_a_case_that_becomes_such_a_case_is_held_then():
@@ -110,7 +141,15 @@ def test_what_is_set_apart_is_owed_before_the_two_roles_alone():
     desk, lia = Desk("default", "threat_life", ticket=False, told=False), liaison()
     desk.on(setting_apart.seal, reason="a life", by="colin")
     assert authority.owed_to(lia).exists()
-    assert not authority.owed_to(StaffMember.objects.get(username="bob")).exists()
+    bob = StaffMember.objects.get(username="bob")
+    assert not authority.owed_to(bob).exists()
+    desk.on(resolution.accept_fix, reason="told to the hotline", by="colin")
+    assert desk.state == "RESOLVED" and authority.owed_to(lia).exists() and not authority.owed_to(bob).exists()
+    assert queries.customer_line(desk.customer.pk, now=desk.now)["recent"] == 0
+    assert queries.by_customer([desk.customer.pk]) == {}
+    blob = Blob.objects.get(submission__reports__in=desk.case.case_reports.values("report_id"))
+    with pytest.raises(Refused, match="restricted"):
+        open_evidence(StaffMember.objects.get(username="colin"), desk.case, blob)
 
 
 def test_home_the_case_and_the_sealed_queue_show_it_and_take_the_answer():

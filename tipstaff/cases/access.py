@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from tipstaff.accounts.access import may, require
 from tipstaff.cases.models import Case, Ruling
@@ -18,8 +18,16 @@ def unrestricted() -> "QuerySet[Case]":
 
     A case that was set apart and proved to be no breach, or a false report, is a case like any other again.
     """
-    apart = Ruling.objects.filter(kind="sealed").values("case")
-    return Case.objects.exclude(state=RESTRICTED).exclude(state="RESOLVED", pk__in=apart)
+    return Case.objects.exclude(state=RESTRICTED).exclude(_dealt_with())
+
+
+def restricted() -> "QuerySet[Case]":
+    """The others: shown to the two roles of the sealed queue alone, whatever became of them."""
+    return Case.objects.filter(Q(state=RESTRICTED) | _dealt_with())
+
+
+def _dealt_with() -> Q:
+    return Q(state="RESOLVED", pk__in=Ruling.objects.filter(kind="sealed").values("case"))
 
 
 def visible_to(staff: Any) -> "QuerySet[Case]":
@@ -46,7 +54,7 @@ def case_for(staff: Any, number: int) -> Case:
 
 def open_evidence(staff: Any, case: Case, blob: Blob) -> Grant:
     """The grant to look at evidence of a case that this person may see."""
-    if case.state == RESTRICTED:
+    if restricted().filter(pk=case.pk).exists():
         raise Refused("The evidence of a restricted case is not shown at the desk.")
     require(staff, "open evidence")
     return grant(blob=blob, actor=staff.username, basis=f"case:{case.pk} desk")

@@ -15,6 +15,7 @@ from tipstaff.accounts.access import may, require_named
 from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.services import record
 from tipstaff.cases import alerts
+from tipstaff.cases.access import unrestricted
 from tipstaff.cases.journal import journal, locked
 from tipstaff.cases.models import Alert, AuthorityDuty, Case
 from tipstaff.cases.on_call import HIGHEST
@@ -124,5 +125,5 @@ def owed_to(staff: StaffMember) -> "QuerySet[AuthorityDuty]":
     """What is owed and not settled, the earliest first; of restricted cases for those alone who may see them."""
     rows = AuthorityDuty.objects.filter(settled_at__isnull=True)
     if not may(staff, "see restricted cases"):
-        rows = rows.exclude(case__state="RESTRICTED_CASE")
+        rows = rows.filter(case__in=unrestricted())
     return rows.select_related("case__customer").order_by("due_at", "pk")

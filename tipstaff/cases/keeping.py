@@ -4,7 +4,7 @@ Such a hold says until when. It ends by itself once its case is over, nobody can
 where the edition asks for a hold and names no time, counsel releases it as any other. A person's hold is never touched.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from tipstaff.cases.models import Case
@@ -38,16 +38,24 @@ def before_cut(case: Case, category: Category, *, now: datetime) -> None:
 
 def _hold(number: int, reason: str, now: datetime) -> None:
     scope = f"case:{number}"
-    if not Hold.objects.filter(scope=scope, released_at__isnull=True).exists():
+    if not Hold.objects.filter(scope=scope, placed_by=BY, released_at__isnull=True).exists():  # a person's may end any day
         evidence.place_hold(scope=scope, reason=reason, by=BY, now=now)
 
 
-def release_over(*, now: datetime, most: int = 1000) -> int:
+def release_over(*, now: datetime, page: int = 1000) -> int:
     """End the holds of this module whose time is past. Returns how many."""
-    rows = Hold.objects.filter(placed_by=BY, released_at__isnull=True).order_by("pk")[:most]
+    standing = Hold.objects.filter(placed_by=BY, released_at__isnull=True).order_by("pk")
+    gone = last = 0
+    while rows := list(standing.filter(pk__gt=last)[:page]):
+        gone, last = gone + _release_over(rows, now), rows[-1].pk
+    return gone
+
+
+def _release_over(rows: Sequence[Hold], now: datetime) -> int:
     found = {hold.scope.partition(":")[2]: hold for hold in rows}
     gone = 0
-    for case in Case.objects.filter(pk__in=list(found), closed_at__isnull=False).select_related("edition"):
+    over = Case.objects.filter(pk__in=list(found), closed_at__isnull=False)
+    for case in over.exclude(merged_into__isnull=False, merged_into__closed_at=None).select_related("edition"):
         hold, edition = found[str(case.pk)], policy.compiled(case.edition)
         category = edition.categories.get(case.category)
         if category is None or (Handling.LEGAL_HOLD in category.handling and category.preserve is None):

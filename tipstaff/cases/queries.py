@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from tipstaff.cases.access import RESTRICTED
+from tipstaff.cases.access import RESTRICTED, unrestricted
 from tipstaff.cases.models import Case
 
 COUNTED_FOR = 5  # seconds that a count may be old
@@ -179,8 +179,8 @@ def customer_line(customer: int, *, now: datetime) -> dict[str, int]:
     """What stands beside a customer: cases in 90 days, open, and closed as a breach."""
     ninety = now - timedelta(days=90)
     return (
-        Case.objects.filter(customer=customer)
-        .exclude(state=RESTRICTED)
+        unrestricted()
+        .filter(customer=customer)
         .aggregate(
             recent=Count("pk", filter=Q(opened_at__gte=ninety)),
             open=Count("pk", filter=Q(closed_at__isnull=True)),
@@ -195,7 +195,7 @@ def by_number(cases: "QuerySet[Case]", numbers: Sequence[int]) -> list[Case]:
 
 def by_customer(customers: Sequence[int]) -> dict[int, dict[str, int]]:
     """Customer → cases in all and open ones, for a page of customers."""
-    rows = Case.objects.filter(customer__in=customers).exclude(state=RESTRICTED).values("customer")
+    rows = unrestricted().filter(customer__in=customers).values("customer")
     figures = rows.annotate(cases=Count("pk"), open=Count("pk", filter=Q(closed_at__isnull=True)))
     return {row["customer"]: {"cases": row["cases"], "open": row["open"]} for row in figures}
 

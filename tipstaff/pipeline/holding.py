@@ -10,7 +10,7 @@ from django.db import transaction
 
 from tipstaff.accounts.access import require_named
 from tipstaff.accounts.models import Customer, StaffMember
-from tipstaff.cases.access import RESTRICTED, visible_to
+from tipstaff.cases.access import restricted, visible_to
 from tipstaff.cases.journal import journal
 from tipstaff.cases.models import Case
 from tipstaff.cases.people import is_program
@@ -96,7 +96,7 @@ def _seen(hold: Hold, unseen: set[str]) -> bool:
 def _unseen(person: StaffMember | None, found: list[Hold]) -> set[str]:
     """The scopes that would tell this person of a case that was set apart; None is nobody in particular."""
     cases = [number for hold in found if (number := _case_of(hold)) is not None]
-    apart = Case.objects.filter(pk__in=cases, state=RESTRICTED)
+    apart = restricted().filter(pk__in=cases)
     if person is not None:
         apart = apart.exclude(pk__in=visible_to(person).values("pk"))
     return {f"case:{number}" for number in apart.values_list("pk", flat=True)}

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from tests.faces.desk.test_browser import check
 from tipstaff.audit.models import Entry
 from tipstaff.cases import services as cases
-from tipstaff.cases.models import Case, CaseReport
+from tipstaff.cases.models import Case, CaseReport, Ruling
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.reports.models import Report, Reporter
 
@@ -91,6 +91,15 @@ def test_a_restricted_case_counts_for_nothing_and_is_not_named(wrong, desk, alic
     cache.clear()
     page = text(alice, f"/reporters/{wrong.pk}/")
     assert "0 of 0 wrong" in page and f"/cases/{desk.cases[6].pk}/" not in page
+
+
+def test_of_a_case_that_was_set_apart_and_dealt_with_no_subject_is_shown(wrong, desk, alice, signed_in) -> None:
+    case = desk.cases[6]
+    Case.objects.filter(pk=case.pk).update(state="RESOLVED")
+    Report.objects.filter(reporter=wrong).update(subject="what nobody is to read")
+    assert "what nobody is to read" in text(alice, f"/reporters/{wrong.pk}/")
+    Ruling.objects.create(case=case, kind="sealed", decision="sealed", reason="imagery", role="lead", by="colin", at=case.opened_at)
+    assert "what nobody is to read" not in text(alice, f"/reporters/{wrong.pk}/")
 
 
 @pytest.mark.browser

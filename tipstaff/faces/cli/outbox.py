@@ -7,8 +7,7 @@ from typing import Any
 import click
 import orjson
 
-from tipstaff.cases.access import RESTRICTED
-from tipstaff.cases.models import Case
+from tipstaff.cases.access import restricted
 from tipstaff.correspondence import catalogue, queries, wordings
 from tipstaff.correspondence import outbox as acts
 from tipstaff.correspondence.catalogue import Source
@@ -175,7 +174,7 @@ def reset(kind: str, language: str, by: str) -> None:
 
 
 def _hidden() -> list[str]:
-    return [f"case:{number}" for number in Case.objects.filter(state=RESTRICTED).values_list("pk", flat=True)]
+    return [f"case:{number}" for number in restricted().values_list("pk", flat=True)]
 
 
 def _one(number: int) -> OutboxMessage:

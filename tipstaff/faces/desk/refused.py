@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from tipstaff.accounts.access import may
 from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.models import Entry
-from tipstaff.cases.access import visible_to
+from tipstaff.cases.access import unrestricted, visible_to
 from tipstaff.cases.models import Case, Measure, Notice
 from tipstaff.enforcement import queries as enforcement
 from tipstaff.pipeline.telling import BY_DESIGN, NOBODY, UNREADABLE
@@ -122,7 +122,7 @@ def recent(now: datetime) -> int:
     """Orders and letters refused in the last seven days; a little old at most. Restricted cases do not count."""
 
     def count() -> int:
-        cases = Case.objects.exclude(state="RESTRICTED_CASE")
+        cases = unrestricted()
         measures = Measure.objects.filter(state="refused", decided_at__gt=now - RECENT, case__in=cases).count()
         return measures + _letters(cases).filter(created_at__gt=now - RECENT).count()
 

@@ -5,8 +5,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
-from tipstaff.cases.access import RESTRICTED
-from tipstaff.cases.models import Case
+from tipstaff.cases.access import unrestricted
 from tipstaff.faces.api import paging
 from tipstaff.faces.api.access import token_for
 from tipstaff.kernel.clock import now
@@ -25,7 +24,7 @@ def of_case(request: HttpRequest, number: int) -> HttpResponse:
     It weighs in verification and accuses nobody by itself.
     """
     token_for(request, SCOPE, now())
-    if not Case.objects.filter(pk=number).exclude(state=RESTRICTED).exists():
+    if not unrestricted().filter(pk=number).exists():
         raise NotFound(f"there is no case {number}")
     rows = corroborations.of_case(number)
     verdict = corroborations.verdict_of(rows)

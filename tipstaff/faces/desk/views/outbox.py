@@ -10,8 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
 from tipstaff.audit.services import record
-from tipstaff.cases.access import RESTRICTED, visible_to
-from tipstaff.cases.models import Case
+from tipstaff.cases.access import restricted, visible_to
 from tipstaff.correspondence import delivery, local, outbox, queries
 from tipstaff.correspondence.models import OutboxMessage
 from tipstaff.correspondence.veiling import veiled
@@ -65,7 +64,7 @@ def _seen(request: DeskRequest, rows: Any) -> Any:
 
 
 def _restricted(request: DeskRequest) -> list[int]:
-    sealed = Case.objects.filter(state=RESTRICTED).exclude(pk__in=visible_to(request.user).values("pk"))
+    sealed = restricted().exclude(pk__in=visible_to(request.user).values("pk"))
     return list(sealed.values_list("pk", flat=True))
 
 

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST
 
-from tipstaff.cases.access import visible_to
+from tipstaff.cases.access import restricted, visible_to
 from tipstaff.cases.models import CaseReport
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
@@ -66,6 +66,8 @@ def _found(number: int) -> Reporter:
 def _rows(request: DeskRequest, found: Reporter, seen: warning.Judged) -> list[dict[str, Any]]:
     """The judged reports, the newest first, with the case that each is about or what became of it in Intake."""
     rows = Report.objects.filter(reporter=found, answerable=True, submission__in=seen.rejected | seen.stands)
+    apart = restricted().exclude(pk__in=visible_to(request.user).values("pk"))
+    rows = rows.exclude(pk__in=CaseReport.objects.filter(case__in=apart).values("report_id"))
     listed = list(rows.select_related("submission").order_by("-received_at", "pk")[:MOST])
     told = CaseReport.objects.filter(report_id__in=[row.pk for row in listed], case__in=visible_to(request.user))
     cases = dict(told.order_by("case_id").values_list("report_id", "case_id"))
