@@ -21,6 +21,7 @@ from tipstaff.enforcement.connectors.contract import (
     Unanswered,
 )
 from tipstaff.enforcement.connectors.webhook import Webhook
+from tipstaff.enforcement.connectors.webhook_presets import _number
 
 SERVER = "0985cc99-0000-4000-8000-000000000101"
 SERVICES = {"whmcs": "101", "proxmox": "101", "openstack": SERVER, "cpanel": "carol1"}
@@ -145,6 +146,13 @@ def test_after_a_conflict_the_server_is_read_again() -> None:
         again = made.apply(ours("openstack"))
     assert not replay.strange and not replay.left
     assert again.order.tag == TAG
+
+
+@pytest.mark.parametrize("count", ["9" * 5000, "many", None, "-1"])
+def test_a_count_that_is_none_is_not_understood(count: str | None) -> None:
+    with pytest.raises(Misunderstood, match="counts"):
+        _number(count)
+    assert (_number("27"), _number(27)) == (27, 27)
 
 
 def test_a_machine_that_had_no_tags_has_none_again() -> None:

@@ -95,6 +95,8 @@ def test_a_sample_without_a_table_says_so(content):
         ("[columns]\nip = 3", r"line 2, columns\.ip"),
         ("[columns", "is no TOML"),
         ("colour = 1\n[columns]\nip='a'", "line 1, colour"),
+        ("category = ['scan']\n[columns]\nip='a'", "line 1, category: is not a text"),
+        ("category = {a = 1}\n[columns]\nip='a'", "line 1, category: is not a text"),
     ],
 )
 def test_a_mapping_that_cannot_be_read_names_its_line(mapping, told):

@@ -166,6 +166,9 @@ def test_what_became_of_a_duty_comes_back_at_the_case():
     back = form(answer, f"/authority/{duty.pk}/")
     assert answer.status_code == 422 and back["open"] and back["refused"]
     assert (back["outcome"], back["reference"]) == ("not_owed", "8/26")
+    with clock.frozen(story.now):
+        answer = client.post(f"/authority/{duty.pk}/", said | {"case": "9" * 5000, "reason": "withdrawn by the court"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/"), "what nobody typed breaks nothing"
 
 
 def test_a_dispute_decided_by_a_colleague_meanwhile_loses_nobodys_words():

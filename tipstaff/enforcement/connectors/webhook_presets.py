@@ -19,6 +19,7 @@ from tipstaff.enforcement.connectors.contract import (
     State,
     Verification,
 )
+from tipstaff.kernel.text import whole
 
 SUSPENDS = frozenset({("suspend", "service"), ("block", "service")})
 
@@ -187,8 +188,9 @@ class Whmcs(Preset):
 
 
 def _number(told: Any) -> int:
-    if isinstance(told, int) or (isinstance(told, str) and told.isdecimal()):
-        return int(told)
+    found = told if isinstance(told, int) else whole(str(told))
+    if found is not None:
+        return found
     raise Misunderstood(f"the answer counts {str(told)[:80]!r} services")
 
 

@@ -139,6 +139,5 @@ def settle(request: DeskRequest, duty: int) -> HttpResponse:
     said = {name: request.POST.get(name, "") for name in ("outcome", "authority", "reference", "reason")}
     authority.settle(duty=duty, by=request.user.get_username(), now=clock_now(), **said)
     messages.success(request, "Done. It is on the record.")
-    number = request.POST.get("case", "")
-    back = f"/cases/{int(number)}/" if number.isascii() and number.isdigit() else "/sealed/" if "sealed" in request.POST else "/"
-    return redirect(back)
+    number = whole(request.POST.get("case", ""))
+    return redirect(f"/cases/{number}/" if number is not None else "/sealed/" if "sealed" in request.POST else "/")

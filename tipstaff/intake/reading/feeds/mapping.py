@@ -159,7 +159,7 @@ def _wrong_codes(stated: dict[str, Any], where: str) -> list[Problem]:
     return [
         Problem(f"{where}, {key}", f"{code!r} is no category that a mapping can give", f"one of {', '.join(sorted(known))}")
         for key, code in stated.items()
-        if code is not None and code not in known
+        if isinstance(code, str) and code not in known
     ]
 
 
