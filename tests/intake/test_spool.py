@@ -137,7 +137,9 @@ def test_what_is_done_is_forgotten_and_what_vanished_is_skipped(spool):
     assert {item.id for item in spool.read(paths)} == {items[1].id, items[2].id}
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"{}\nmail", b'{"id": "x"}\n', b"\xff\xfe\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", b"{}\nmail", b'{"id": "x"}\n', b'{"id": 5, "received_at": 1}\n', b"\xff\xfe\n"]
+)
 def test_a_file_that_cannot_be_read_is_set_aside_and_does_not_stop_the_others(spool, content):
     spool.put([one(b"good", ref="1")])
     (spool.directory / f"00000000-dead{spools.SUFFIX}").write_bytes(content)
@@ -277,5 +279,12 @@ def test_one_look_at_a_long_queue_serves_several_batches_and_nothing_is_passed_o
 def test_what_is_taken_and_cannot_be_read_is_set_aside_and_does_not_stop_the_others(spool):
     spool.put([one(b"good", ref="1")])
     (spool.directory / f"00000000-dead{spools.SUFFIX}").write_bytes(b"garbage")
+    assert [item.content for item in spool.take(most=5, most_bytes=10)] == [b"good"]
+    assert remains(spool) == [f"00000000-dead{spools.BROKEN}"]
+
+
+def test_what_the_disk_does_not_give_back_does_not_stop_the_others(spool):
+    spool.put([one(b"good", ref="1")])
+    (spool.directory / f"00000000-dead{spools.SUFFIX}").mkdir()  # the one file that nobody can read, not even root
     assert [item.content for item in spool.take(most=5, most_bytes=10)] == [b"good"]
     assert remains(spool) == [f"00000000-dead{spools.BROKEN}"]

@@ -15,10 +15,10 @@ SEALED = "sealed"
 
 
 def visible_to(staff: Any) -> "QuerySet[Submission]":
-    """Submissions that are not sealed, for those who work at the desk."""
+    """Submissions that are not sealed, for those who work at the desk; nor those whose evidence was shut with their case."""
     if not may(staff, "see submissions"):
         return Submission.objects.none()
-    return Submission.objects.exclude(state=SEALED)
+    return Submission.objects.exclude(state=SEALED).exclude(blob__evidence_class=SEALED)
 
 
 def submission_for(staff: Any, number: UUID) -> Submission:

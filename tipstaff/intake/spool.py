@@ -3,6 +3,7 @@
 One file each, ``ID.msg``: a line of JSON (the envelope), then the bytes as received. A file appears whole or not at all.
 """
 
+import errno
 import hashlib
 import logging
 import os
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 SUFFIX = ".msg"
 BROKEN = ".broken"
 LONGEST_REFERENCE = 500
+UNREADABLE = (errno.EIO, errno.EACCES, errno.EISDIR)  # what lies in one file, not in the disk or the machine
 AHEAD = 10_000  # names that one look at the directory remembers: a long queue is not looked through again for every batch
 
 
@@ -171,13 +173,19 @@ class Spool:
         taken: list[Accepted] = []
         place, size = str(self.directory), 0
         while self._ahead and len(taken) < most:
-            with suppress(FileNotFoundError):  # another worker took it
+            try:
                 raw = _bytes_of(f"{place}/{self._ahead[-1]}", most_bytes - size if taken else None)
                 if raw is None:
                     break
                 size += len(raw)
                 if (item := self._opened(self._ahead[-1], raw)) is not None:
                     taken.append(item)
+            except FileNotFoundError:
+                pass  # another worker took it
+            except OSError as error:
+                if error.errno not in UNREADABLE:
+                    raise
+                self._set_aside(self._ahead[-1])
             self._ahead.pop()
         return taken
 
@@ -186,11 +194,16 @@ class Spool:
         head, _, content = raw.partition(b"\n")
         try:
             return _item(head, content)
-        except (ValueError, TypeError, KeyError):
-            log.exception("spool file %s cannot be read; it is set aside as %s", name, BROKEN)
-            path = self.directory / name
-            path.replace(path.with_suffix(BROKEN))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            self._set_aside(name)
             return None
+
+    def _set_aside(self, name: str) -> None:
+        """One file that nobody can read keeps no other from being taken; one that went to another worker is nobody's loss."""
+        path = self.directory / name
+        with suppress(FileNotFoundError):
+            path.replace(path.with_suffix(BROKEN))
+            log.error("spool file %s cannot be read; it is set aside as %s", name, BROKEN, exc_info=True)
 
     def done(self, items: Sequence[Accepted]) -> None:
         """Forget what the database has committed."""

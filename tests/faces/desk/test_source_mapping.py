@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from tests.faces.desk import factory
 from tipstaff.audit.models import Entry
 from tipstaff.evidence.models import Opening
-from tipstaff.evidence.services import Plain, keep
+from tipstaff.evidence.services import Plain, keep, put_seal_on
 from tipstaff.intake.models import Source, Submission
 from tipstaff.intake.reading.feeds.mapping import mark_of
 from tipstaff.kernel.clock import now as clock_now
@@ -148,3 +148,12 @@ def test_the_alarm_and_the_switch_are_kept_on_the_record_and_what_others_feed_st
     assert (feed.enabled, feed.expected_every, fed.enabled, fed.expected_every) == (False, timedelta(minutes=90), True, None)
     entry = Entry.objects.get(action="source.change", subject="source:partner")
     assert entry.detail == {"enabled": False, "minutes": 90}
+
+
+def test_what_was_shut_with_its_case_is_neither_named_nor_opened(feed, signed_in):
+    shut = received(feed, at=clock_now() - timedelta(minutes=1))
+    put_seal_on(blob=shut.blob, reason="set apart", by="colin", now=clock_now())
+    bob = signed_in("bob")
+    assert "list.csv" not in bob.get(page_of(feed)).content.decode()
+    assert "can be opened" in bob.post(page_of(feed), {"mapping": MAPPING, "sample": "last", "check": "1"}).content.decode()
+    assert bob.get(f"/intake/{shut.pk}/").status_code == 404 and not Opening.objects.filter(blob=shut.blob).exists()

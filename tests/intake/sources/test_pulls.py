@@ -265,3 +265,11 @@ def test_no_way_of_writing_leads_inside(host: str, site: Site) -> None:
 def test_plain_http_is_refused_unless_allowed() -> None:
     with pytest.raises(InputError, match="not https"):
         pulls.fetch(name="feed", settings={"url": "http://feed.example.org/x"}, cursor={}, now=NOW)
+
+
+@pytest.mark.django_db
+def test_what_a_server_said_moves_no_cursor_of_a_terminal() -> None:
+    source = Source.objects.create(name="list", kind="pull", settings={}, created_at=NOW)
+    services.failed(source=source.pk, error="500 \x1b]0;mine\x07 sorry\r\nnone of yours", now=NOW)
+    source.refresh_from_db()
+    assert source.last_error == "500 ]0;mine sorry none of yours"

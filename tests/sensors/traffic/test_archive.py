@@ -15,7 +15,7 @@ from tipstaff.sensors.traffic.archive.asking import Archive, Span
 from tipstaff.sensors.traffic.archive.filters import parse_filter
 from tipstaff.sensors.traffic.archive.keeping import Keeper
 from tipstaff.sensors.traffic.archive.unfinished import Unfinished
-from tipstaff.sensors.traffic.archive.writer import Settings
+from tipstaff.sensors.traffic.archive.writer import Finishing, Settings
 
 NOON = datetime(2026, 2, 11, 12, tzinfo=UTC)
 DAY = Span(NOON - timedelta(hours=2), NOON + timedelta(hours=2))
@@ -339,3 +339,18 @@ class TestFilters:
         except InputError:
             return
         assert not set(condition.sql) & set("'\";0123456789") - set("46")
+
+
+class Doomed(Unfinished):
+    """A file for whose last bytes there is no memory."""
+
+    def finish(self, notes=None):
+        raise MemoryError("no room")
+
+
+def test_flows_of_a_file_that_could_not_be_finished_are_not_counted_as_kept(tmp_path):
+    made = Doomed(tmp_path / "20260211T140512-000017.parquet")
+    done = Finishing(made, 5)
+    done.thread.join()
+    made.give_up()
+    assert isinstance(done.error, MemoryError) and done.flows == 5

@@ -13,9 +13,10 @@ from tipstaff.intake.models import Source
 from tipstaff.intake.reading.feeds.mapping import mark_of
 from tipstaff.intake.sources.catalogue import FED, check
 from tipstaff.kernel.errors import InputError, NotFound, Problem, Refused
+from tipstaff.kernel.text import one_line
 
 LEASE = timedelta(minutes=15)  # a pull whose worker was killed comes back after this
-ERROR = 500  # characters of an error that are kept
+ERROR = 500  # characters of an error that are kept, in one line: what a server said is shown on terminals
 
 
 def worked(*, source: int, now: datetime) -> None:
@@ -24,12 +25,12 @@ def worked(*, source: int, now: datetime) -> None:
 
 
 def failed(*, source: int, error: str, now: datetime) -> None:
-    Source.objects.filter(pk=source).update(last_error=error[:ERROR], last_error_at=now)
+    Source.objects.filter(pk=source).update(last_error=one_line(error, ERROR), last_error_at=now)
 
 
 def failed_by_name(*, name: str, error: str, now: datetime) -> None:
     """The same for a source that was made by its first message."""
-    Source.objects.filter(name=name).update(last_error=error[:ERROR], last_error_at=now)
+    Source.objects.filter(name=name).update(last_error=one_line(error, ERROR), last_error_at=now)
 
 
 def advance(*, source: int, part: str, position: Mapping[str, Any]) -> None:
@@ -59,7 +60,7 @@ def pulled(*, source: Source, cursor: Mapping[str, Any], due_at: datetime, now: 
     """End a claim: keep the position, set the next turn. False when the claim had lapsed and somebody else has it."""
     mine = Source.objects.filter(pk=source.pk, due_at=source.due_at)
     outcome: dict[str, Any] = (
-        {"last_error": error[:ERROR], "last_error_at": now} if error else {"last_ok_at": now, "last_error": ""}
+        {"last_error": one_line(error, ERROR), "last_error_at": now} if error else {"last_ok_at": now, "last_error": ""}
     )
     return bool(mine.update(cursor=dict(cursor), due_at=due_at, **outcome))
 

@@ -160,7 +160,7 @@ class Writer:
         if error is not None:
             self.rest(flows, error)
 
-    def rest(self, flows: int, error: OSError) -> None:
+    def rest(self, flows: int, error: Exception) -> None:
         log.warning("cannot write the archive, %d flows dropped: %s", flows, error)
         self.resting_until = time.monotonic() + RETRY
 
@@ -170,14 +170,14 @@ class Finishing:
 
     def __init__(self, made: Unfinished, flows: int) -> None:
         self.flows = flows
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         self.thread = threading.Thread(target=self._run, args=(made,))
         self.thread.start()
 
     def _run(self, made: Unfinished) -> None:
         try:
             made.finish()
-        except OSError as error:
+        except Exception as error:  # whatever it is: these flows are not in the archive, and are counted so
             self.error = error
 
 
