@@ -64,6 +64,14 @@
   if (refused && whose) history.replaceState(null, "", `/cases/${whose}/`);
   refused?.focus();
 
+  // ----- a line of places that scrolls on a narrow window: the present one is in sight -----
+  $$(".nav, .views").forEach((line) => {
+    const here = $("[aria-current]", line);
+    if (!here || line.scrollWidth <= line.clientWidth) return;
+    const whole = line.getBoundingClientRect(), own = here.getBoundingClientRect();
+    line.scrollLeft += own.left + own.width / 2 - whole.left - whole.width / 2;
+  });
+
   // ----- theme -----
   const themes = ["auto", "light", "dark"];
   const theme = () => {
