@@ -173,6 +173,18 @@ def test_a_clock_that_steps_back_loses_nothing(tmp_path) -> None:
         made.inlet.close()
 
 
+def test_the_compiler_is_not_in_memory_while_nothing_is_compiled(bed) -> None:
+    one = bed(hosts=1000)
+    rows = Path(f"/proc/{one.pids[0]}/smaps").read_text().splitlines()
+    resident, inside = 0, False
+    for words in map(str.split, rows):
+        inside = "libllvmlite" in words[-1] if not words[0].endswith(":") else inside
+        resident += int(words[1]) if inside and words[0] == "Rss:" else 0
+    assert 0 < resident < 16_384  # kB; 70,000 while kernels are loaded
+    send(one, v5([flow()]))
+    assert until(lambda: one.report()["flows"] == 1)
+
+
 def test_a_sleep_lets_a_fifth_of_the_buffer_fill() -> None:
     assert receiver.pause_after(0, 1.0, 212_992) == receiver.LONGEST_SLEEP
     assert receiver.pause_after(400, 0.008, 212_992) == receiver.SHORTEST_SLEEP

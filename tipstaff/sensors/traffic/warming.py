@@ -1,16 +1,20 @@
 """Load the compiled kernels, or compile them where none are kept yet, before the first datagram needs them."""
 
+import ctypes
 import gc
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tipstaff.sensors.traffic.counting import Hosts, count_hosts
+from tipstaff.sensors.traffic.counting import Hosts, count_hosts, find_row, refill
 from tipstaff.sensors.traffic.decoders.decoder import Decoder, gather
 from tipstaff.sensors.traffic.decoders.layout import Columns
 from tipstaff.sensors.traffic.decoders.sessions import EXPORTER
+from tipstaff.sensors.traffic.detection.contacts import age
 from tipstaff.sensors.traffic.detection.engine import Detection
 from tipstaff.sensors.traffic.detection.evidence import flows_of
 from tipstaff.sensors.traffic.detection.sightings import Aim
@@ -18,6 +22,8 @@ from tipstaff.sensors.traffic.prefixes import attribute, name_exporters, nothing
 from tipstaff.sensors.traffic.sockets import Inlet
 
 PAGE = 4096
+COMPILER = "libllvmlite"
+MADV_DONTNEED = 4
 MAPPED = bytes(10) + b"\xff\xff\xc0\x00\x02\x01"
 
 
@@ -68,12 +74,24 @@ def warm() -> None:
     detection.watched.plan[:] = 1  # what only some operators have watched
     hosts.watched.counted[0] = 1
     detection.note(c.narrow, c.wide, customers, 0, 4, 4)
+    warm_rare(hosts, detection, c)
+
+
+def warm_rare(hosts: Hosts, detection: Detection, c: Columns) -> None:
+    """What only an attack, or a host that stands out, calls for: reception must not stop for it just then."""
+    for order in ("C", "F"):  # as flows are gathered, their columns lie either way
+        narrow, wide = (matrix[:, :4].copy(order) for matrix in (c.narrow, c.wide))
+        refill(hosts.series, 0, narrow, wide, 4, hosts.ports, 1)
+    nobody = np.uint64(0)
+    find_row(hosts.table.rows, hosts.table.six, np.uint64(1), 0, nobody, nobody, 1, hosts.table.tally)
+    age(detection.contacts.fans[0].rows, 0, 1)
 
 
 def settle(hosts: Hosts, detection: Detection) -> None:
     """Before the first datagram, have the memory at hand that any amount of traffic soon touches all of: its first touch, some
     0.8 ms of a processor for each MB, comes otherwise amid reception. And let the collector of garbage pass over what stays, 40 ms
-    each time. For a program of its own."""
+    each time. And let the compiler's code go, of which loading kernels has touched 65 MB: it comes back where it is called. For a
+    program of its own."""
     rows: list[NDArray[Any]] = [hosts.table.rows, hosts.sums.rows, *hosts.series]
     rows += [one for fans in detection.contacts.fans for one in (fans.rows, fans.heads)]
     rows += [detection.recent.narrow, detection.recent.wide, detection.recent.customers]
@@ -81,3 +99,24 @@ def settle(hosts: Hosts, detection: Detection) -> None:
         one.reshape(-1).view(np.uint8)[::PAGE] = 0
     gc.collect()
     gc.freeze()
+    release(COMPILER)
+
+
+def release(library: str) -> None:
+    """Have a loaded library's unchanged pages out of our memory; the system reads them again from its file when they are needed."""
+    advise = ctypes.CDLL(None, use_errno=True).madvise
+    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    for begin, end in unchanged(Path("/proc/self/smaps"), library):
+        advise(begin, end - begin, MADV_DONTNEED)
+
+
+def unchanged(smaps: Path, library: str) -> Iterator[tuple[int, int]]:
+    """Where (first address, behind the last) pages of that library lie that cannot be written and never were; see proc(5)."""
+    where: tuple[int, int] | None = None
+    for line in smaps.read_text().splitlines() if smaps.exists() else ():
+        words = line.split()
+        if not words[0].endswith(":"):
+            begin, end = (int(one, 16) for one in words[0].split("-"))
+            where = (begin, end) if library in words[-1] and "w" not in words[1] else None
+        elif where and words[0] == "Anonymous:" and words[1] == "0":
+            yield where
