@@ -191,6 +191,17 @@ class TestClient:
         with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="circle"):
             list(client.records("tenancy/tenants"))
 
+    @pytest.mark.parametrize("page", ["http://x:port/?a=1", "?a=\n", "x" * 70_000])
+    def test_a_next_page_that_nobody_can_ask_for_is_named(self, server, page):
+        server.failures = [(200, {"results": [], "next": page})]
+        with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="names no page"):
+            list(client.records("tenancy/tenants"))
+
+    def test_a_count_that_is_none_is_not_compared(self, server):
+        server.failures = [(200, {"results": [], "next": None, "count": [7]})]
+        with NetBox(server.url, TOKEN) as client:
+            assert list(client.records("tenancy/tenants")) == []
+
     def test_a_redirect_is_not_followed_with_the_token(self, server):
         server.failures = [(301, {})]
         with NetBox(server.url, TOKEN) as client, pytest.raises(InputError, match="points to"):
@@ -407,6 +418,9 @@ class TestVersions:
         answers = recorded()
         for number, record in enumerate(answers["ipam/prefixes"][:2], 71):
             record["vrf"] = {"id": number, "name": "public", "rd": None}
+        with pytest.raises(InputError, match="2 VRFs are called so"):
+            facts(answers, Settings(vrf="public"), NOW)
+        answers["ipam/prefixes"][0]["vrf"]["id"] = ["71"]
         with pytest.raises(InputError, match="2 VRFs are called so"):
             facts(answers, Settings(vrf="public"), NOW)
 

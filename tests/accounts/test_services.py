@@ -106,6 +106,33 @@ class TestParties:
         assert told("d@carol.example", complete=True) == {"created": 1, "changed": 0}, "of two that went nobody knows which it was"
         assert told("e@carol.example", role="technical", complete=True) == {"created": 1, "changed": 0}
 
+    @pytest.mark.parametrize("complete", [False, True])
+    @pytest.mark.parametrize("number", [None, "c-1", "netbox:contact:7", "abuse:old@carol.example"])
+    def test_an_unnumbered_contact_is_the_one_that_is_there_in_that_role_at_that_address(self, number, complete):
+        load(inventory=Inventory([customer("carol"), customer("dave")]), source=source(), by="bob", now=NOW)
+        carol, dave = (Customer.objects.get(external_id=name) for name in ("carol", "dave"))
+        made = {"role": "abuse", "email": "Abuse@carol.example", "external_id": number, "confirmed_at": NOW}
+        row = Contact.objects.create(customer=carol, **made)
+        Contact.objects.create(customer=dave, **made)
+        Contact.objects.create(customer=carol, **made | {"role": "billing", "external_id": "b"})
+        facts = [ContactFact("carol", "abuse:abuse@carol.example", "abuse", "Carol", "abuse@carol.example")]
+        told = [
+            load(inventory=Inventory(contacts=facts), source=source(), by="bob", now=NOW, complete=complete).contacts for _ in "12"
+        ]
+        assert told == [{"created": 0, "changed": 1}, {"created": 0, "changed": 0}] and Contact.objects.count() == 3
+        row.refresh_from_db()
+        assert (row.name, row.email, row.confirmed_at) == ("Carol", "abuse@carol.example", NOW)
+        assert row.external_id == (number if number in {"c-1", "netbox:contact:7"} else "abuse:abuse@carol.example")
+
+    def test_two_unnumbered_contacts_of_one_list_stay_two(self):
+        def told(*emails, **more):
+            facts = [ContactFact("carol", f"abuse:{email}", "abuse", None, email) for email in emails]
+            return load(inventory=Inventory([customer("carol")], facts), source=source(), by="bob", now=NOW, **more).contacts
+
+        told("a@carol.example")
+        assert told("a@carol.example", "A@carol.example", complete=True) == {"created": 1, "changed": 0}
+        assert told("a@carol.example", "A@carol.example", complete=True) == {"created": 0, "changed": 0}
+
     def test_own_prefixes(self):
         facts = Inventory(own_prefixes=[OwnPrefixFact(NET, "documentation")])
         assert load(inventory=facts, source=source(), by="bob", now=NOW).own_prefixes == {"created": 1, "changed": 0}

@@ -71,8 +71,11 @@ def _place_below(facts: Iterable[CustomerFact], rows: Mapping[str, Customer]) ->
 def contacts(facts: Sequence[ContactFact], *, complete: bool = False) -> Count:
     """``complete``: the facts name every contact; see ``_renumber_the_moved``."""
     owners = ids(Customer, (fact.customer for fact in facts))
-    known = Contact.objects.filter(customer_id__in=owners.values(), external_id__isnull=False)
-    rows = {(row.customer_id, row.external_id): row for row in known}
+    known = list(Contact.objects.filter(customer_id__in=owners.values()).order_by("pk"))
+    rows: dict[tuple[int, str | None], Contact] = {
+        (row.customer_id, row.external_id): row for row in known if row.external_id is not None
+    }
+    _meet_by_address(facts, owners, known, rows)
     if complete:
         _renumber_the_moved(facts, owners, rows)
     fresh, changed = [], []
@@ -85,10 +88,10 @@ def contacts(facts: Sequence[ContactFact], *, complete: bool = False) -> Count:
             fresh.append(row)
             continue
         before = row.email
-        moved = row.external_id != fact.external_id
-        row.external_id = fact.external_id
+        moved = row.external_id != fact.external_id and not _is_numbered(row)
+        row.external_id = fact.external_id if moved else row.external_id
         if _state(row, fact, CONTACT_FIELDS) or moved:
-            if row.email != before:  # what was known of the old address says nothing about the new one
+            if row.email.lower() != before.lower():  # what was known of the old address says nothing about the new one
                 row.confirmed_at, row.problem = None, ""
             changed.append(row)
     Contact.objects.bulk_create(fresh, batch_size=BATCH)
@@ -114,6 +117,34 @@ def _renumber_the_moved(
         old = gone.get(place, [])
         if len(new) == len(old) == 1:
             rows[new[0]] = rows.pop(old[0])
+
+
+def _meet_by_address(
+    facts: Sequence[ContactFact],
+    owners: Mapping[str, int],
+    known: Sequence[Contact],
+    rows: dict[tuple[int, str | None], Contact],
+) -> None:
+    """A contact that its list does not number is the one that its customer has in that role at that mail address already: made at
+    the desk or in the portal, numbered by another list, or moved there since. The first of several."""
+    stated = {(owners[fact.customer], fact.external_id) for fact in facts}
+    there = {(row.customer_id, row.role, row.email.lower()): row for row in reversed(known) if row.email}
+    for fact in facts:
+        key = owners[fact.customer], fact.external_id
+        found = there.get((key[0], fact.role or "", (fact.email or "").lower()))
+        if found is None or key in rows or fact.external_id != unnumbered(fact.role, fact.email):
+            continue
+        own = found.customer_id, found.external_id
+        if _is_numbered(found):
+            rows[key] = found
+        elif own not in stated:  # else the list names both
+            rows.pop(own, None)
+            rows[key] = found
+
+
+def _is_numbered(row: Contact) -> bool:
+    """Whether a list gave it a number of its own; role and address, even ones that it had before, are none."""
+    return row.external_id is not None and not row.external_id.startswith(f"{row.role}:")
 
 
 def unnumbered(role: str | None, email: str | None) -> str:

@@ -9,11 +9,12 @@ import orjson
 from django.db import connection, transaction
 from django.db.models import F
 
-from tipstaff.evidence.services import Plain, keep
+from tipstaff.evidence.services import Plain, keep, read
+from tipstaff.intake import access, queries
 from tipstaff.intake.models import Correction, Source, Submission
 from tipstaff.intake.spool import Accepted
 from tipstaff.kernel import bulk
-from tipstaff.kernel.errors import Refused
+from tipstaff.kernel.errors import InputError, Problem, Refused
 from tipstaff.kernel.text import storable, storable_document
 
 CLAIM = timedelta(minutes=10)
@@ -165,6 +166,18 @@ def fail(*, submission_id: UUID, reason: str, trace: list[dict[str, Any]], due_a
     Submission.objects.filter(pk=submission_id).update(
         state="failed", reason=storable(reason)[:2000], trace=trace, due_at=due_at, claimed_by="", claimed_until=None
     )
+
+
+def last_sample(*, source: Source, by: Any, now: datetime) -> tuple[bytes, str]:
+    """What the source received last, and what it is called, opened for this member of staff to try a mapping on; on the record.
+
+    Raises InputError where there is nothing that this person may open, Refused where nothing may be opened at all.
+    """
+    last = queries.last_opened_to(by, source)
+    if last is None:
+        raise InputError(Problem("sample", f"nothing that {source.name} received can be opened", "give some rows of it"))
+    content = read(blob=last.blob, grant=access.open_evidence(by, last), view="trial of a mapping", now=now)
+    return content, last.filename
 
 
 def release_dead_claims(*, host: str, alive: Callable[[int], bool]) -> int:

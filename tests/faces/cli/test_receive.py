@@ -1,6 +1,7 @@
 """``tipstaff receive``, ``case``, ``evidence``, ``source`` and ``token`` as an operator calls them."""
 
 import json
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from tests.arf import complaint
 from tests.intake.sources.test_files import POSTMARK
 from tests.intake.sources.test_pulls import Site, site  # noqa: F401 - a fixture
 from tests.pipeline import given
-from tipstaff.accounts.models import Customer
+from tipstaff.accounts.models import Customer, StaffMember
 from tipstaff.audit.models import Entry
-from tipstaff.evidence.models import Blob
+from tipstaff.evidence.models import Blob, Opening
 from tipstaff.faces.api.commands import token
 from tipstaff.faces.cli.case import case
 from tipstaff.faces.cli.evidence import evidence
@@ -163,6 +164,33 @@ def test_tokens_are_made_listed_and_revoked() -> None:
     assert json.loads(run(token, "list", "--json").stdout)[0]["state"] == "revoked"
     assert isinstance(run(token, "revoke", "nobody").exception, NotFound)
     assert isinstance(run(token, "create", "Bad Name", "--scope", "reports:write").exception, InputError)
+
+
+def test_a_mapping_is_tried_on_what_came_last_before_it_is_kept(tmp_path: Path) -> None:
+    given.provider()
+    StaffMember.objects.create(username="alice", roles=["analyst"])
+    StaffMember.objects.create(username="nils", roles=["network"])
+    stated, table = tmp_path / "m.toml", tmp_path / "today.csv"
+    stated.write_text('category = "phishing"\n[columns]\nip = "Wer"\ntime = "Wann"\n')
+    table.write_text(f"Wer,Wann,Was\n{given.CAROL},2026-06-15T10:00:00Z,x\nnobody,2026-06-15T10:00:00Z,x\n")
+    Source.objects.create(name="partner", kind="files", settings={}, created_at=AT)
+    assert "nothing that partner received" in str(run(source, "try", "partner", "--by", "alice").exception)
+    assert run(receive, table, "--source", "partner", "--wait").exit_code == 0
+    for by in ("", "nobody", "nils"):
+        assert isinstance(run(source, "try", "partner", "--by", by).exception, Refused), by
+    assert not Opening.objects.filter(view="trial of a mapping").exists()
+    told = run(source, "try", "partner", "--mapping", stated, "--by", "alice").stdout
+    for words in ("today.csv", ": 1 event", "wann                         when it happened", "(a detail of the event)",
+                  f"row 1, 2026-06-15 10:00:00 UTC: the accused address {given.CAROL}", "does not fit: "):  # fmt: skip
+        assert words in told, words
+    assert Opening.objects.get(view="trial of a mapping").actor == "alice"
+    assert Entry.objects.get(action="shell.act").detail["acted_as"] == "alice"
+    assert Source.objects.get(name="partner").settings == {}, "nothing is kept"
+    begun = json.loads(run(source, "try", "partner", "--on", table, "--json").stdout)["begin"]
+    assert begun.startswith("# columns: wer, wann, was") and tomllib.loads(begun)
+    stated.write_text('[columns]\nip = "ip"\n')
+    assert run(source, "try", "partner", "--mapping", stated, "--on", table).exit_code == 1
+    assert isinstance(run(source, "try", "nobody's", "--on", table).exception, NotFound)
 
 
 def test_a_source_with_a_mapping_accuses_whom_its_columns_mean(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def _refuse_doubtful_vrf(answers: Mapping[str, Sequence[Record]], name: str | No
     if name is None:
         return
     found = [record["vrf"] for endpoint in IN_VRFS for record in answers.get(endpoint, ()) if record.get("vrf")]
-    same = {vrf.get("id") for vrf in found if vrf["name"] == name}
+    same = {str(vrf.get("id")) for vrf in found if vrf["name"] == name}
     if len(same) == 1:
         return
     there = ", ".join(sorted({vrf["name"] for vrf in found})[:20]) or "none"

@@ -65,10 +65,13 @@ class NetBox:
             seen.add(query)
             page = self._page(f"{address}?{query}")
             records += page["results"]
-            counts.add(page.get("count"))
+            counts.add(page["count"] if isinstance(page.get("count"), int) else None)
             if not page.get("next"):
                 return records, counts
-            query = httpx.URL(str(page["next"])).query.decode()
+            try:
+                query = httpx.URL(str(page["next"])).query.decode()
+            except (httpx.InvalidURL, UnicodeDecodeError):
+                raise InputError(Problem(address, "names no page that can be asked for", "ask NetBox's administrator")) from None
         raise InputError(Problem(address, "the pages lead round in a circle", "ask NetBox's administrator"))
 
     def _page(self, address: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import getpass
 import re
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,14 @@ from typing import Any
 import click
 import orjson
 
+from tipstaff.accounts.access import require_named
+from tipstaff.faces.cli.acting import Acting, by_option
 from tipstaff.intake import queries
 from tipstaff.intake.models import Source
 from tipstaff.intake.reading.feeds.mapping import mapping_text
+from tipstaff.intake.services import last_sample
 from tipstaff.intake.sources import catalogue, imap, imap_login, imap_reading, pulls, services
+from tipstaff.intake.trying import Trial, starter, trial
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
 
@@ -83,10 +89,7 @@ def set_(name: str, pairs: tuple[str, ...], expect_every: str | None, mapping: P
 @JSON
 def test(name: str, as_json: bool) -> None:
     """Try a source as the intake would, without taking anything or changing where it stands."""
-    try:
-        found = Source.objects.get(name=name)
-    except Source.DoesNotExist:
-        raise NotFound(f"there is no source {name!r}; `tipstaff source list` shows them") from None
+    found = _named(name)
     try:
         told = _tried(found)
     except TipstaffError as error:
@@ -100,6 +103,30 @@ def test(name: str, as_json: bool) -> None:
         click.echo(f"{name} works: {told}")
 
 
+@source.command("try", cls=Acting)
+@click.argument("name")
+@MAPPING
+@click.option(
+    "--on", "sample", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file instead of the last one."
+)
+@by_option(required=False, default="", help="Who opens what the source received last; goes on the record. Not needed with --on.")
+@JSON
+def try_(name: str, mapping: Path | None, sample: Path | None, by: str, as_json: bool) -> None:
+    """Try a mapping (without --mapping the source's own) on what the source NAME received last: what each column becomes, and how
+    the first rows read. Nothing is kept. Without any mapping one to begin with is printed. Exit code 1 where it does not fit."""
+    found = _named(name)
+    text = _mapping(mapping).get("mapping") or found.settings.get("mapping")
+    content, called = _sample(found, sample, by)
+    tried = trial(content=content, filename=called, mapping=text, zone=found.settings.get("zone"))
+    begin = None if text else starter([column for column, _ in tried.tables[0].columns])
+    if as_json:
+        _json(asdict(tried) | {"file": called, "begin": begin})
+    else:
+        click.echo("\n".join([called, *_told(tried), *([begin] if begin else [])]))
+    if text and not any(table.is_mapped for table in tried.tables):
+        sys.exit(1)
+
+
 @source.command()
 @click.argument("name")
 @click.argument("state", type=click.Choice(["on", "off"]))
@@ -107,6 +134,30 @@ def switch(name: str, state: str) -> None:
     """Turn a source on or off; what it took is kept."""
     services.switch(name=name, enabled=state == "on", by=_actor(), now=clock.now())
     click.echo(f"{name} is {state}")
+
+
+def _named(name: str) -> Source:
+    found = Source.objects.filter(name=name).first()
+    if found is None:
+        raise NotFound(f"there is no source {name!r}; `tipstaff source list` shows them")
+    return found
+
+
+def _sample(found: Source, file: Path | None, by: str) -> tuple[bytes, str]:
+    if file is not None:
+        return file.read_bytes(), file.name
+    return last_sample(source=found, by=require_named(by, "open evidence"), now=clock.now())
+
+
+def _told(tried: Trial) -> Iterator[str]:
+    """The trial as a person reads it."""
+    for table in tried.tables:
+        yield f"{table.where}: {table.events} event{'' if table.events == 1 else 's'}"
+        yield from (f"  {column:<28} {meaning or '(a detail of the event)'}" for column, meaning in table.columns)
+        for row in table.rows:
+            yield f"row {row.number}, {row.time}: {'; '.join(f'{meaning} {value}' for meaning, value in row.values.items())}"
+    yield from (f"for a person: {text}" for text in tried.needs)
+    yield from (f"does not fit: {text}" for text in tried.warnings)
 
 
 def _tried(found: Source) -> str:

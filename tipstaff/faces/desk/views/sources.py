@@ -7,13 +7,12 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 
 from tipstaff.accounts.access import may
-from tipstaff.evidence.services import read
 from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.intake import queries
-from tipstaff.intake.access import open_evidence
-from tipstaff.intake.models import Source, Submission
+from tipstaff.intake.models import Source
 from tipstaff.intake.reading.feeds.mapping import mark_of
+from tipstaff.intake.services import last_sample
 from tipstaff.intake.sources import services
 from tipstaff.intake.trying import MOST_BYTES, Trial, starter, trial
 from tipstaff.kernel.clock import now as clock_now
@@ -117,14 +116,6 @@ def _sample(request: DeskRequest, found: Source, typed: Desk) -> tuple[bytes, st
             raise InputError(Problem("file", what, "its header and some rows are enough"))
         return uploaded.read(), uploaded.name or "sample.csv"
     if request.POST.get("sample") == LAST:
-        return _last(request, found)
+        return last_sample(source=found, by=request.user, now=clock_now())
     pasted = typed.pasted.replace("\r\n", "\n").strip()
     return pasted.encode(), "sample.json" if pasted[:1] in ("[", "{") else "sample.csv"
-
-
-def _last(request: DeskRequest, found: Source) -> tuple[bytes, str]:
-    last: Submission | None = queries.last_opened_to(request.user, found)
-    if last is None:
-        raise InputError(Problem("sample", f"nothing that {found.name} received can be opened", "paste some rows"))
-    content = read(blob=last.blob, grant=open_evidence(request.user, last), view="trial of a mapping", now=clock_now())
-    return content, last.filename
