@@ -19,9 +19,12 @@ from tipstaff.intake.reading.remarks import without_excused
 from tipstaff.intake.reading.roles import HINT, LIKELY, ROLES, SAYS, Role, longest
 from tipstaff.intake.reading.rows import rows_of
 from tipstaff.intake.reading.sections import Line, Zone
+from tipstaff.intake.reading.settled import weigh_settled
 from tipstaff.intake.reading.struck import weigh_actives, weigh_passives, weigh_past
 from tipstaff.intake.reading.tables import columns_of
 
+_POLISH = "łżęąśź"  # letters of no other language that is read
+MIN_POLISH = 4
 MIN_ALIKE = 3  # lines that look alike
 
 
@@ -45,6 +48,8 @@ def accuse(
     outcome = Accusation()
     outcome.logs = without_excused(_logs(lines, zone, reference))
     cues = longest([hit for hit in hits if hit.value.kind in ROLES])
+    if sum(letter.count(c) for c in _POLISH) >= MIN_POLISH:
+        cues = [hit for hit in cues if hit.phrase != "to"]  # there it is ``this``
     outcome.mentions = mentions_of(letter, lines)
     before = sorted(
         (hit for hit in cues if hit.value.kind.endswith("_before") or hit.value.kind == "neutral"), key=lambda hit: hit.end
@@ -61,7 +66,8 @@ def accuse(
     weigh_past(letter, outcome.mentions)
     by_ordinal(letter, outcome.mentions)
     weigh_cleared(letter, outcome.mentions)
-    _decide(outcome, own)
+    weigh_settled(letter, outcome.mentions)
+    _decide(letter, outcome, own)
     return outcome
 
 
@@ -121,7 +127,13 @@ def _timed(line: Line, zone: str | None, reference) -> LogLine | None:
 _CLOCK = pattern(r"\d{1,2}:\d{2}(?::\d{2})?")
 
 
-def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
+#: What stands before the writer's server: then the log's own client is that machine, and the one that it asks for came.
+_FRONT = pattern(
+    r"(?i)\b(?:cdn|waf|reverse[ -]?proxy|load[ -]?balancer|x-forwarded-for|x-real-ip|connecting-ip|real client|true client)\b"
+)
+
+
+def _decide(letter: str, outcome: Accusation, own: tuple[str, ...]) -> None:
     weight: dict[str, dict[Role, int]] = {}
     for mention in outcome.mentions:
         if mention.line.zone is Zone.LOG:
@@ -130,6 +142,10 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
         if mention.role is not None:
             roles[mention.role] = max(roles.get(mention.role, 0), mention.strength)
     others = {ip for ip, roles in weight.items() if roles.get(Role.OTHER, 0) > roles.get(Role.ACCUSED, 0)}
+    if any(entry.behind for _, entry in outcome.logs) and _FRONT.search(letter):
+        others |= {entry.src for _, entry in outcome.logs if entry.behind} - {
+            entry.src for _, entry in outcome.logs if not entry.behind
+        }
     outcome.logs = [
         (line, replace(entry, src=entry.behind, sport=None) if entry.behind and entry.src in others else entry)
         for line, entry in outcome.logs
@@ -141,7 +157,7 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
         ip for ip, roles in weight.items() if max(roles.get(Role.VICTIM, 0), roles.get(Role.OTHER, 0)) > roles.get(Role.ACCUSED, 0)
     }
     outcome.victims = sorted((named | targets) - sources - says) + sorted(named & sources - says)
-    from_logs = {ip for ip in sources if ip not in named}
+    from_logs = {ip for ip in sources if ip not in named or _is_hardly_struck(weight[ip])}  # a bare ``to`` is outweighed by the log
     unresolved = {
         ip
         for ip, roles in weight.items()
@@ -158,6 +174,10 @@ def _decide(outcome: Accusation, own: tuple[str, ...]) -> None:
     order = [mention.ip for mention in outcome.mentions] + [entry.src for _, entry in outcome.logs]
     outcome.accused = [ip for ip in dict.fromkeys(order) if ip in accused]
     outcome.candidates = [ip for ip in dict.fromkeys(order) if ip not in outcome.victims]
+
+
+def _is_hardly_struck(roles: dict[Role, int]) -> bool:
+    return roles.get(Role.OTHER, 0) == 0 and roles.get(Role.VICTIM, 0) < SAYS
 
 
 def is_private(ip: str) -> bool:

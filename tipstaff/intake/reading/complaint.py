@@ -11,7 +11,7 @@ from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading, events
 from tipstaff.intake.reading.doubts import ORDINARY_MAIL, asks_something, contradiction, must_be_seen
 from tipstaff.intake.reading.elimination import settle
 from tipstaff.intake.reading.explained import unexplained
-from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, speaks_of_yours
+from tipstaff.intake.reading.grounds import ENOUGH, Bearing, bearing_of, keep_proved, seems_resolved, speaks_of_yours
 from tipstaff.intake.reading.indicators import find_networks, normal_ip
 from tipstaff.intake.reading.letter_facts import Facts, facts_of
 from tipstaff.intake.reading.link_grounds import take_link_addresses
@@ -270,7 +270,7 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
     facts = reading.facts
     if facts.kinds("counter_notice") and not reading.accusation.logs:
         return Disposition.COUNTER_NOTICE, ["it answers a copyright notice"]
-    if facts.kinds("retraction"):
+    if seems_resolved(reading, "retraction"):
         return Disposition.RETRACTION, ["it takes an earlier complaint back"]
     complaint, ordinary = facts.kinds("complaint"), facts.kinds("ordinary")
     if "abuse" in facts.subject.lower():
@@ -306,7 +306,7 @@ def _disposition(reading: Reading, events: list[EventDraft]) -> tuple[Dispositio
     bearing = bearing_of(reading)
     if not bearing.stands and not (facts.message.kind == "text" and bearing.shown):  # a log on its own
         return _does_not_stand(bearing, bool(_candidates(reading)))
-    if facts.kinds("resolved"):
+    if seems_resolved(reading):
         return Disposition.NEEDS_A_PERSON, ["it seems to say that something was solved"]
     if facts.kinds("customer_attacked") and not reading.accusation.accused:
         return Disposition.NEEDS_A_PERSON, ["somebody reports that they are attacked themselves"]

@@ -6,6 +6,7 @@ from itertools import pairwise
 from tipstaff.intake.reading.accusation import is_private
 from tipstaff.intake.reading.complaint_events import Reading
 from tipstaff.intake.reading.grounds import bearing_of
+from tipstaff.intake.reading.indicators import find_networks
 from tipstaff.intake.reading.letter_facts import Facts
 from tipstaff.intake.reading.mailboxes import sender_of
 from tipstaff.intake.reading.patterns import pattern
@@ -104,6 +105,7 @@ def must_be_seen(reading: Reading, reason: str) -> str:
     if _is_ordinary(reading):
         return ""
     outside = sorted(ip for ip in named if not is_private(ip)) if not own else []
+    outside += [one.value for one in find_networks(reading.facts.own_words)] if "/" in reading.facts.own_words else []
     if reason.startswith(ORDINARY_MAIL):
         doubtful = bool(outside or links) and bool(reading.category) and reading.points >= CLEAR and ", " not in reason
         return "it speaks of abuse and names something" if doubtful else ""
@@ -111,12 +113,26 @@ def must_be_seen(reading: Reading, reason: str) -> str:
         return f"it names {', '.join([*outside, *links][:3])} and does not look like ordinary mail"
     if reading.category and reading.points >= 2:
         return "it speaks of abuse and names nothing"
+    if _CRIME.search(reading.facts.own_words) and _HOSTED.search(reading.facts.own_words):
+        return "it speaks of a crime and of what is hosted, and names nothing"
     return "it speaks of something suspicious and names nothing" if _SUSPECTS.search(reading.facts.own_words) else ""
 
 
 _SUSPECTS = pattern(
     r"(?i)\b(?:suspicious|suspect|verdächtig\pL*|suspecte?s?|sospechos[ao]s?|sospett[aoie]|verdachte?|podejrzan\pL+|suspeit[ao]s?|подозрительн\pL*)\b\s?(?:\pL+\s){0,2}(?:connection|access|login|activity|traffic|verbindung\pL*|zugriff\pL*|aktivität\pL*|connexions?|accès|activité|conexi(?:ón|ones)|acceso|actividad|connession[ei]|access[oi]|attività|verbinding\pL*|toegang|activiteit|połączeni\pL+|ruch|ligaç\pL+|acesso|atividade|подключени\pL*|активност\pL*)|"
     r"\b(?:verdächtig\pL*|unbekannt\pL*) (?:verbindung|zugriff|anmeldung)\pL*|\b(?:connexion|connessione|conexión|conexão|accès|accesso|acceso|acesso|activité|attività|actividad|atividade|połączenie) (?:suspecte?|sospett[ao]|sospechos[ao]|suspeit[ao]|podejrzan[ae])|可疑|不審な"
+)
+
+
+#: Crimes and the police: who speaks of them and of hosting is heard.
+_CRIME = pattern(
+    r"(?i)\b(?:criminals?|crimes?|fraudsters?|scammers?|police|verbrecher\pL*|kriminell\pL*|betrüger\pL*|polizei|criminels?|escrocs?|delincuentes?|estafador\pL*|policía|criminali|truffator[ei]|polizia|criminelen|oplichters?|politie|"
+    r"przestępc\pL+|oszust\pL*|policj\pL+|criminosos?|burlões|polícia)\b|преступник\pL*|мошенник\pL*|полици\pL+|犯罪|骗子|警察|詐欺"
+)
+
+
+_HOSTED = pattern(
+    r"(?i)\b(?:host\pL*|servers?|isp|provider\pL*|hosteur|héberg\pL*|fournisseur|serveur\pL*|alojan?|alojad\pL*|servidor\pL*|proveedor\pL*|fornitor\pL*|ospita\pL*|aanbieder\pL*|serwer\pL*|dostawc\pL*|provedor\pL*|hosped\pL*)\b|хост\pL*|сервер\pL*|провайдер\pL*|服务器|主机|サーバ|プロバイダ"
 )
 
 

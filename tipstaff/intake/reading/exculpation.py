@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - patterns read better whole
 """Addresses that a letter takes out of its accusation: bystanders, the writer's own, what was looked into and found good."""
 
-from tipstaff.intake.reading.mentions import Mention
+from tipstaff.intake.reading.mentions import LIST_GAP, Mention
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.remarks import OWN_REMARK
 from tipstaff.intake.reading.roles import SAYS, Role
@@ -21,7 +21,7 @@ _GUILT = (
 )
 _CLEARS = pattern(
     rf"(?i)\b{_NOT}\s{_GUILT}\b|\bне\s?причаст\pL+|"
-    r"\b(?:innocent|bystander|uninvolved|(?:has|have|had) nothing to do|nothing wrong|leave (?:it|that one|this one|them|him|her) (?:be|alone|out|up|running)|no (?:complaint|quarrel|problem) (?:about|with)|(?:please )?(?:do not|don't|no need to) (?:block|touch|suspend|disable|punish|cut|act on|take down|shut)|"
+    r"\b(?:innocent|bystander|uninvolved|(?:has|have|had) nothing to do|nothing wrong|leave (?:it|that one|this one|them|him|her) (?:be|alone|out|up|running)|(?:disregard|ignore|forget(?: about)?|skip) (?:it|that one|this one|them|that address|the (?:former|latter))|no (?:complaint|quarrel|problem) (?:about|with)|(?:please )?(?:do not|don't|no need to) (?:block|touch|suspend|disable|punish|cut|act on|take down|shut)|"
     r"(?:is|are|was|it's|looks?) (?:itself |themselves |also |only |merely |just |itself also )?(?:a victim|victims|harmless|clean|legitimate|innocent|fine|ok|okay|a false positive)|merely does|only relay\pL*|(?:he|she|it|they) (?:is|are|was|were) (?:not|innocent)\b|we do not (?:accuse|mean|complain)|not (?:accusing|complaining)|"
     r"unschuldig\pL*|unbeteiligt\pL*|(?:hat|haben) (?:damit )?nichts (?:damit )?zu tun|bitte nicht (?:sperren|blockieren|anfassen|abschalten)|in ruhe lassen|(?:ist|sind) (?:selbst |auch |nur )?(?:opfer|harmlos|sauber|in ordnung|legitim)|"
     r"innocente?s?|n'(?:a|ont|y est|y sont) (?:rien à voir|pour rien)|ne (?:pas|bloquez pas|le bloquez pas) (?:bloquer|toucher|suspendre)?|est (?:elle-même |lui-même |aussi )?(?:une )?victime|est légitime|"
@@ -61,9 +61,27 @@ _IT = pattern(
 )
 
 
+#: ``A belongs to another provider``, ``A, which are addresses of a CDN``: what is said behind an address, in its own sentence.
+_ANOTHERS = pattern(
+    r"(?i)^[\s)\]\"']{0,3}(?:belongs? to|(?:is|are) (?:run|operated|hosted|owned) by|(?:is|are|sits?) (?:at|with)|gehör(?:t|en)(?: zu)?|lieg(?:t|en) bei|steh(?:t|en) bei|appartien(?:t|nent) à|relèvent? d['e]|pertenecen? a|appart(?:iene|engono) a(?:d)?|hoor(?:t|en) bij|valt onder|należ(?:y|ą) do|pertencem? a|принадлеж(?:ит|ат))\s"
+    r"(?:some |(?:an)?other|a different|(?:einem |einer )?ander\pL+|un(?:e)? autre|otr[oa]|un altr[oa]|un'altra|een ander\pL?|inne\pL+|outr[oa]|друг\pL+)(?:\s\pL+)?\s(?:provider|isp|operator|network|host\pL*|company|carrier|anbieter\pL*|betreiber\pL*|netz\pL*|firma|hébergeur|fournisseur|opérateur|réseau|proveedor|operador|red|fornitore|operatore|rete|aanbieder|netwerk|dostaw\pL+|operator\pL*|sie[cć]\pL*|provedor|fornecedor|rede|провайдер\pL*|оператор\pL*|сет\pL+)"
+    r"|^[^.!?\n]{0,40}?\b(?:is|are|ist|sind|est|sont|es|son|è|sono|zijn|jest|są|é|são|это|—)\s(?:(?:an?|the|our|just|only|all|public|die|das|der|ein\pL{0,2}|unser\pL{0,2}|nur|le|la|les|des|du|un|une|notre|nos|el|los|del|nuestr[ao]s?|il|lo|gli|dell[ao']|nostr[ao]|het|een|onze|van|adres\pL*|nasz\pL*|o|os|do|da|noss[ao]s?|address(?:es)?|ips?|of|adressen?|adresses?|direcci\pL+|indirizz[oi]|endereços?|de|di|z|наш\pL*|адрес\pL*)\s){0,6}"
+    r"(?:cdn|waf|reverse[ -]?proxy|load[ -]?balancer|scrubbing|cdns|content delivery)\b"
+)
+
+
 #: Before words that clear: they are said of the others, or of whom it strikes: ``the rest is``, ``unusable for``.
 _OF_OTHERS = pattern(
     r"(?i)\b(?:the rest|others?|everything else|the remaining(?: ones)?|der rest|die (?:anderen|übrigen|restlichen)|le reste|les autres|el resto|los demás|los otros|las otras|las demás|il resto|gli altri|le altre|de rest|de andere\pL*|de overige\pL*|reszta|pozostałe|o resto|os outros|os demais|as outras|остальн\pL+|for|against|harms?|affects?|für|gegen|pour|contre|para|contra|per|contro|voor|tegen|dla|для)\s(?:\pL+\s){0,2}$|其[余他](?:的)?(?:都)?$|(?:その他|残り)は$"
+)
+
+
+#: ``so that real customers get no answer``: these are somebody else than the address.
+_HONEST = pattern(
+    r"(?i)(?:guest|customer|user|visitor|member|client|gäste|kunden|nutzer|besucher|mitglieder|usuario|cliente|visitante|utent|ospit|klant|gebruiker|bezoeker|gast|klien|goś|użytkown|утилизат|посетител|пользовател|用户|客户|访客|客|ユーザ)[\pL]*$"
+)
+_MEANWHILE = pattern(
+    r"(?i)\b(?:so|so that|that|and|while|because|damit|sodass|dass|und|während|weil|et|que|pendant que|alors que|y|mientras|così che|mentre|perché|e|zodat|terwijl|en|żeby|tak że|podczas gdy|enquanto|чтобы|так что|и|пока|the|our|unsere|die|nos|les|nuestros|los|i nostri|onze|de|nasi|os|nossos|наши)\s$"
 )
 
 
@@ -82,15 +100,34 @@ def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
         elif (
             _INTO.search(lead)
             or _OTHERS.match(letter[one.found.end : one.found.end + _BEHIND])
+            or _ANOTHERS.match(letter[one.found.end : min(following, one.found.end + _BEHIND)])
             or _clears(_said_of(letter, one.found.end, following))
         ):
             one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, CLEARED, True
+            if place and _PLURAL.search(letter[one.found.end : one.found.end + 40]):
+                _clear_those_before(letter, mentions[: place + 1])
+
+
+#: ``A and B, which are``: said of all of them.
+_PLURAL = pattern(
+    r"(?i)^[\s,)]{0,3}(?:(?:which|they|both|these|die|beide|qui|que|che|które|котор\pL+)\s)?(?:both |all |beide |sont |tous )?(?:are|were|belong|sind|waren|gehören|sont|étaient|appartiennent|son|eran|pertenecen|sono|erano|appartengono|zijn|waren|horen|są|były|należą|são|eram|pertencem|принадлежат)\b"
+)
+
+
+def _clear_those_before(letter: str, mentions: list[Mention]) -> None:
+    for one, following in zip(reversed(mentions[:-1]), reversed(mentions[1:]), strict=True):
+        gap = letter[one.found.end : following.found.start]
+        if one.role is Role.VICTIM or "\n" in gap or not LIST_GAP.match(gap):
+            return
+        one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, CLEARED, True
 
 
 def _clears(said: str) -> bool:
     """Whether what is said of an address clears it, and not the rest of a list, or names somebody who suffers by it."""
     match = _CLEARS.search(said)
-    return match is not None and not _OF_OTHERS.search(said[max(0, match.start() - 40) : match.start()])
+    if match is None or _OF_OTHERS.search(said[max(0, match.start() - 40) : match.start()]):
+        return False
+    return not (_HONEST.search(match.group()) and _MEANWHILE.search(said[max(0, match.start() - 24) : match.start()]))
 
 
 def _said_of(letter: str, end: int, following: int) -> str:

@@ -6,6 +6,7 @@ writer calls his own, or another address stands there as well and nothing tells 
 """
 
 import ipaddress
+from itertools import pairwise
 
 from tipstaff.intake.reading.accusation import is_private
 from tipstaff.intake.reading.complaint_events import Reading
@@ -38,6 +39,10 @@ _EXPLAINS = pattern(
     rf"(?i)\b(?:{_OWN}|{_PARTS})\b|我[们方司]?|本[社行站机方]|弊[社店]|当[社店方]|自[社家]|服务器|伺服|主机是|目[标的]|受害|宛先|受信|サーバ|代理|網関|网关|解析|测试|検証|別の"
 )
 _STOP = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|[.!?:;]\n")
+#: Where a sentence turns: what is said before tells nothing of the address behind.
+_TURNS = pattern(
+    r"(?i)\s(?:but|whereas|aber|doch|mais|tandis que|alors que|pero|mientras que|ma|però|mentre|maar|terwijl|ale|natomiast|mas|enquanto|но|тогда как)\s|但|しかし"
+)
 _OWN_NET = pattern(
     r"(?i)(?:\b(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|nos|mon|nuestr[ao]s?|mis?|nostr[aeio]|mi[oa]|onze|ons|mijn|nasz\pL{0,3}|mój|moj\pL{1,3}|noss[ao]s?|meus?|minhas?|наш\pL{0,3}|мо[йяюеи])\b|我[们司方]?的?|本[社行校]|弊社|当社|自社)[^.!?\n]{0,40}$"
 )
@@ -89,8 +94,14 @@ def unexplained(reading: Reading) -> str:
     others = _others(reading, accused)
     if others and _AT_ODDS.search(reading.facts.own_words):
         return "it says that what it shows does not agree"
+    ends = {
+        id(one): before.found.end
+        for before, one in pairwise(accusation.mentions)
+        if before.ip != one.ip
+        and _TURNS.search(reading.facts.text[before.found.end : min(one.found.start, before.found.end + _BEFORE)])
+    }
     for ip, mentions in others.items():
-        if not any(_is_told(reading.facts.text, one, reading.facts.reporter_domains) for one in mentions):
+        if not any(_is_told(reading.facts.text, one, reading.facts.reporter_domains, ends.get(id(one), 0)) for one in mentions):
             return f"it accuses {', '.join(accusation.accused[:3])} and does not say what {ip} is"
     return ""
 
@@ -206,14 +217,14 @@ def _others(reading: Reading, accused: set[str]) -> dict[str, list[Mention]]:
     return others
 
 
-def _is_told(text: str, one: Mention, domains: frozenset[str]) -> bool:
-    """Whether the words around an address tell what it is to the writer."""
+def _is_told(text: str, one: Mention, domains: frozenset[str], floor: int) -> bool:
+    """Whether the words around an address tell what it is to the writer. ``floor``: where another address ends before it."""
     start, end = one.found.start, one.found.end
     if text[start:end] != one.found.as_written or one.line.zone in (Zone.CLOSING, Zone.SIGNATURE):
         return True
     if any(name in one.line.text for name in domains):
         return True
-    low = max(0, start - _BEFORE)
+    low = max(floor, start - _BEFORE)
     lead = text[low:start].rpartition("\n\n")[2]
     lead = lead[max((stop.end() - 1 for stop in _STOP.finditer(lead)), default=0) :]  # only its own sentence tells
     if one.role is Role.ACCUSED and YOUR_LIST.search(one.cue):

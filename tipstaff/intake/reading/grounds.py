@@ -12,8 +12,10 @@ from tipstaff.intake.reading.complaint_events import FROM_LINES, Reading
 from tipstaff.intake.reading.letter_facts import Facts
 from tipstaff.intake.reading.mentions import Mention
 from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.phrases import Hit
 from tipstaff.intake.reading.roles import DIRECTED, LIKELY, SAYS, Role
 from tipstaff.intake.reading.sections import Zone
+from tipstaff.intake.reading.settled import says_of_others
 from tipstaff.intake.reading.struck import is_from_customer, may_be_own, strikes_reader
 
 _SENTENCE = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。!?]|\n\s*\n|[.!?:;]\n")
@@ -48,11 +50,25 @@ DOER = pattern(
 _TO_US = pattern(
     r"(?i)\b(?:us|our|my|me|uns|unser\pL{0,2}|mein\pL{0,2}|nous|notre|nos|mon|mes|nuestr[ao]s?|mi|nos|nostr[aeio]|onze|ons|mijn|nasz\pL{0,3}|nas|mój|noss[ao]s?|meu|minha|наш\pL{0,3}|нас|мо[йяею])\b|我[们司方]|弊社|当社"
 )
-ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|rv|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
+ANSWERS = pattern(r"(?i)^\s*(?:re|aw|antw|sv|vs|odp|ref|回复|答复|返信)\s?(?:\[\d+\])?\s?[::]")
 MIN_WEIGHT = 1.5  # of a keyword that charges a sentence
 _BLANK = pattern(r"\n\n")
 _NEVER = frozenset(("receipt", "solved", "an answer to a case"))  # topics of mail that a person must see whatever it shows
 _RENEWABLE = frozenset(("an answer to a case",))
+#: Behind an address: who holds it, as a register says.
+_OWNER = pattern(
+    r"(?i)^[\s,)]{0,3}(?:\(?\s?)?(?:[\pL']{1,10}\s){0,3}(?:whois|ripe|arin|apnic|lacnic|afrinic|rdap|registr\pL+|register)\b[^.!?\n]{0,40}\b(?:you|yours?|ihnen|ihr\pL*|euch|vous|vo(?:s|tre)|ustedes|su|vuestr\pL+|voi|vostr\pL+|u|uw|jullie|was|państw\pL*|vocês|vosso|вам|вас|ваш\pL*)\b"
+)
+_SOLVED = "ordinary_solved"
+COURTESY = 60  # characters that may follow thanks in the last sentence of a letter
+_THANKS = pattern(
+    r"(?i)(?:many |kind |best )?(?:thank|danke|dank|vielen dank|herzlichen dank|merci|gracias|grazie|bedankt|dzięk|obrigad|спасибо|благодар|谢|感谢|ありがと)"
+)
+#: What has come to an end: then thanks are thanks.
+_OVER = pattern(
+    r"(?i)\b(?:over|ended|stopped|quiet|silent|gone|solved|resolved|fixed|ceased|subsided|no longer|not any ?more|beendet|aufgehört|vorbei|ruhig|gelöst|erledigt|behoben|weg|cessé\pL*|terminé\pL*|arrêté\pL*|réglé\pL*|résolu\pL*|fini|plus|cesado|terminad[oa]|parado|resuelto|solucionado|cessat[oia]|finit[oia]|risolt[oia]|smess[oi]|fermat[oi]|"
+    r"gestopt|voorbij|opgelost|rustig|weg|ustał\pL*|skończył\pL*|rozwiązan\pL*|cessou|cessaram|parou|pararam|acabou|resolvid[oa])\b|прекратил\pL*|закончил\pL*|решен\pL*|стих\pL*|停止了|结束|解决|収ま|止まり|解決"
+)
 _MAILING = "a mailing's headers"  # which senders of automatic complaints use as well
 ORDINARY = "ordinary_"  # kinds of phrases that each stand for a topic of ordinary mail
 ENOUGH = 4.0  # points of complaint below which nobody is accused
@@ -88,7 +104,7 @@ def bearing_of(reading: Reading) -> Bearing:
     """Weighs the letter as a whole."""
     facts, accusation = reading.facts, reading.accusation
     bearing = Bearing()
-    bearing.topics, bearing.ordinary = _ordinary(facts, reading.spam_source is not None or facts.pasted_hop is not None)
+    bearing.topics, bearing.ordinary = _ordinary(reading, reading.spam_source is not None or facts.pasted_hop is not None)
     attacks = [entry for _, entry in accusation.logs if entry.attack and not entry.good]
     bearing.shown = bool(attacks or reading.spam_source or any(link.defanged for link in reading.links))
     told = [entry for _, entry in accusation.logs if not entry.good] if reading.category_from == FROM_LINES else []
@@ -133,8 +149,9 @@ def bearing_of(reading: Reading) -> Bearing:
     return bearing
 
 
-def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
+def _ordinary(reading: Reading, shows_mail: bool) -> tuple[list[str], float]:
     """Topics of ordinary mail and their points. ``shows_mail``: the subject may be the offending mail's, and counts for nothing."""
+    facts = reading.facts
     message = facts.sender or facts.message
     points: dict[str, float] = {}
     zones = (Zone.BODY, Zone.CLOSING, Zone.SMALL_PRINT)
@@ -144,6 +161,7 @@ def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
             hit.value.kind.startswith(ORDINARY)
             and facts.line_at(hit.start).zone in zones
             and not _NOT.search(facts.text[max(0, hit.start - 12) : hit.start])
+            and not (hit.value.kind == _SOLVED and _says_nothing(reading, hit))
         ):
             body.setdefault(hit.value.kind, set()).add(hit.phrase)
     for kind, phrases in body.items():
@@ -156,7 +174,7 @@ def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
         points["ordinary"] = min(2.0, 1.0 * len(plain))
     if facts.kinds("mailing"):
         points["ordinary_mailing"] = points.get("ordinary_mailing", 0.0) + 2.0
-    if facts.kinds("resolved"):
+    if seems_resolved(reading):
         points["ordinary_solved"] = max(points.get("ordinary_solved", 0.0), 2.0)
     if mailing := _mailing_points(facts):
         points[_MAILING] = mailing
@@ -165,6 +183,27 @@ def _ordinary(facts: Facts, shows_mail: bool) -> tuple[list[str], float]:
         points["an answer to a case" if known else "an answer"] = 3.0 if known else 1.0
     names = sorted(points, key=lambda name: -points[name])
     return [name.removeprefix(ORDINARY) for name in names], sum(points.values())
+
+
+def seems_resolved(reading: Reading, kind: str = "resolved") -> bool:
+    """Whether a phrase of the kind is said of more than an address that the letter takes out of its accusation."""
+    facts = reading.facts
+    said = facts.kinds(kind)
+    if not said:
+        return False
+    inside = [hit for hit in facts.hits if hit.value.kind == kind and hit.phrase in said]
+    in_subject = any(hit.value.kind == kind for hit in facts.subject_hits)
+    return in_subject or not inside or not all(says_of_others(facts.text, reading.accusation.mentions, hit.start) for hit in inside)
+
+
+def _says_nothing(reading: Reading, hit: Hit) -> bool:
+    """Whether thanks are for an earlier matter, or the courtesy with which a complaint of something that goes on ends."""
+    facts, mentions = reading.facts, reading.accusation.mentions
+    if says_of_others(facts.text, mentions, hit.start):
+        return True
+    last = max((one.found.end for one in mentions), default=0)
+    ends = hit.start > last and len(facts.text[hit.end :].partition("\n\n")[0].strip()) < COURTESY
+    return ends and _THANKS.match(hit.phrase) is not None and not _OVER.search(facts.own_words)
 
 
 def _mailing_points(facts: Facts) -> float:
@@ -316,7 +355,7 @@ def _is_proved(mention: Mention, reading: Reading, sentences: Sentences) -> bool
         return True
     if mention.strength >= LIKELY and LABEL.match(text[mention.line.start : start]):
         return sentences.any_charge or mention.strength >= SAYS
-    if not charged and not _YOURS.search(mention.cue) and _OURS.search(text[low:start]):
+    if not charged and not _YOURS.search(mention.cue) and not _OWNER.search(text[end:high]) and _OURS.search(text[low:start]):
         return False  # what the writer says of his own side accuses nobody by the next sentence
     if mention.strength >= SAYS or (mention.strength >= LIKELY and mention.points):
         if sentences.demands(low, high) or (bool(_YOURS.search(text[low:high])) and sentences.any_charge):

@@ -29,8 +29,8 @@ _TURNED = pattern(
     r"geblokkeerd|geweigerd|mislukt|besmet|zablokowan\pL*|odrzucon\pL*|nieudan\pL*|zainfekowan\pL*|recusad[oa]|falh\pL*|заблокирован\pL*|отклон\pL*|отказ\pL*|неудач\pL*|заражен\pL*|封禁|拒绝|失败|拒否|失敗|遮断)"
 )
 _LAST = pattern(
-    r"(?i)\b(?:last|final|bottom) (?:one |line |entry |row |login )?(?:is|was|are) (?:me\b|mine|my |our |myself|us\b)|\bletzte[rns]? (?:zeile |eintrag |anmeldung )?(?:bin|war|ist|sind) (?:ich|von mir|meine?|unsere?|wir)|\bderni(?:er|ère) (?:ligne |entrée |connexion )?(?:est|c'est|était) (?:moi|la mienne|le mien|nous)|"
-    r"\búltim[ao] (?:línea |entrada |acceso |linha |acesso )?(?:soy|es|era|fui|sou|é) (?:yo|mí[ao]|eu|minha|meu|nuestr)|\bultim[ao] (?:riga |accesso )?(?:sono|è|ero) (?:io|mi[ao]|nostr)|\blaatste (?:regel |inlog |login )?(?:ben|is|was) (?:ik|van mij|mijn|onze)|\bostatni\pL? (?:wiersz |linia |wpis |logowanie )?(?:to|jest) (?:ja|mój|moje|nasz)|"
+    r"(?i)\b(?:last|final|bottom) (?:one |line |entry |row |login )?(?:is|was|are) (?:\pL+ )?(?:me\b|mine|my |our |myself|us\b)|\bletzte[rns]? (?:zeile |eintrag |anmeldung )?(?:bin|war|ist|sind) (?:\pL+ )?(?:ich|von mir|meine?|unsere?|wir)|\bderni(?:er|ère) (?:ligne |entrée |connexion )?(?:est|c'est|était) (?:\pL+ )?(?:moi|la mienne|le mien|nous)|"
+    r"\búltim[ao] (?:línea |entrada |acceso |linha |acesso )?(?:soy|es|era|fui|sou|é) (?:yo|mí[ao]|eu|minha|meu|nuestr)|\bultim[ao] (?:riga |accesso )?(?:sono|è|ero) (?:io|mi[ao]|nostr)|\blaatste (?:regel |inlog |login )?(?:ben|is|was) (?:\pL+ )?(?:ik|van mij|mijn|onze)|\bostatni\pL? (?:wiersz |linia |wpis |logowanie )?(?:to|jest) (?:ja|mój|moje|nasz)|"
     r"\bпоследн\pL+ (?:строка |запись |вход )?[—–-]?\s?(?:это )?(?:я|мой|моя|наш)|最后(?:一[行条个])?\pL{0,4}是(?:我|本)|最後の(?:行|ログイン)?は(?:私|当社|弊社|自分)"
 )
 

@@ -10,6 +10,8 @@ from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.phrases import Hit, fold
 
 MAX_LINES = 20_000
+MIN_PARAGRAPH = 60  # characters before a word of small print from which on its line may be a paragraph
+_SENTENCE = pattern(r"[.!?]\s+\p{Lu}")
 WHOIS_LINES = 3  # so many make a block
 
 
@@ -130,6 +132,8 @@ def _numbers(lines: list[Line], hits: list[Hit], *, at_start: bool) -> set[int]:
             break
         line = lines[at]
         lead = line.text[: hit.start - line.start].strip(" ,>*_")
+        if not at_start and len(lead) > MIN_PARAGRAPH and len(_SENTENCE.findall(lead)) > 1 and may_name_address(line.text):
+            continue  # what a paragraph mentions at its end makes no small print of it
         if not at_start or (not lead and len(line.text.strip()) - (hit.end - hit.start) < 30):
             found.add(line.number)
     return found

@@ -95,6 +95,16 @@ def strikes_reader(mentions: list[Mention]) -> bool:
     return any(one.cue == STRUCK and one.role is Role.VICTIM for one in mentions)
 
 
+_AT = r"[\s\d.:a-f(),]{1,46}"  # an address, or nothing but a blank
+_BOX = r"(?:server|site|website|web ?page|vps|v-server|root-?server|shop|store|blog|account|package|hosting|host|machine|webserver|webseite|homepage|seite|serveur|site web|boutique|hébergement|servidor|sitio|web|página|tienda|sito|negozio|serwer|strona|sklep|loja|сервер|сайт|магазин)"
+#: Whose machine stands with the reader: ``my server A with you``, ``my site on your server A``, ``I rent A from you``.
+_WITH_YOU = pattern(
+    rf"(?i)\b(?:my|our|mein\pL{{0,2}}|unser\pL{{0,2}}|mon|notre|mi|nuestr[ao]|mio|nostr[ao]|mijn|onze|ons|mój|moja|nasz\pL?|meu|minha|noss[ao]|мой|наш)\s(?:[\pL-]{{1,16}}\s)?{_BOX}{_AT}(?:(?:is |are |hosted |located |running )*(?:(?:with|at|by) you\b|(?:on|in|under) your\s)|bei (?:ihnen|euch|dir)\b|auf ihre[mnr] |auf eure[mnr] |chez vous|(?:sur|dans) (?:votre|vos) |"
+    rf"con (?:ustedes|vosotros)|en (?:su|sus|vuestr[ao]s?) |(?:presso di|da|con) voi\b|(?:sul|sulla|nel|nella|sui) vostr|bij (?:jullie|u)\b|op (?:jullie|uw) |u (?:was|państwa)\b|na (?:waszym|państwa) |convosco|com vocês|no voss|na voss|no seu |у вас|на ваш)"
+    r"|\b(?:i|we) (?:\pL+ ){0,2}(?:rent(?:ed)?|leas\pL+|hir\pL+|bought|buy)\b[^.!?\n]{0,50}\bfrom you\b|\b(?:we|i) rent from you|\bbei (?:ihnen|euch|dir) (?:\pL+ ){0,2}(?:gemietet\pL*|gebucht\pL*|gehostet\pL*)|\b(?:miete|mieten|hoste|hosten)\b[^.!?\n]{0,30}\bbei (?:ihnen|euch|dir)\b|\b(?:je loue|nous louons|j'ai loué|loué)\b[^.!?\n]{0,40}\b(?:chez|à) vous\b|"
+    r"\b(?:alquil\pL+|contrat(?:o|é|amos|ado))\b[^.!?\n]{0,30}\b(?:con ustedes|con vosotros|a ustedes)|\b(?:noleggi\pL+|affitt\pL+)\b[^.!?\n]{0,30}\b(?:da|presso di) voi\b|\b(?:ik huur|wij huren|we huren|huur ik|huren wij|huren we)\b[^.!?\n]{0,20}\b(?:bij|van) (?:jullie|u)\b|\b(?:wynajm\pL+|dzierżaw\pL+)\b[^.!?\n]{0,30}\bu (?:was|państwa)|"
+    r"\b(?:alug\pL+|arrend\pL+)\b[^.!?\n]{0,30}\b(?:convosco|com vocês|a vocês)|арендую[^.!?\n]{0,20}у вас|у вас[^.!?\n]{0,12}арендую|(?:在|向)(?:贵[司方]|贵公司|你们)[^。\n]{0,6}(?:租|托管|购买)|(?:御社|貴社)(?:で|から)[^。\n]{0,6}(?:借り|契約|レンタル)"
+)
 _I_AM_YOURS = pattern(
     r"(?i)\b(?:(?:i am|i'm|we are|we're) (?:a |your )?(?:long-time )?customers?(?: of yours)?|ich bin (?:ihr )?kunde|wir sind (?:ihr )?kunde|je suis (?:votre )?client|nous sommes clients?|soy cliente|somos clientes?|sono (?:un )?vostro cliente|siamo (?:vostri )?clienti|ik ben klant|wij zijn klant|"
     r"jestem (?:waszym |państwa )?klientem|sou (?:vosso )?cliente|somos (?:vossos )?clientes|я ваш клиент|мы ваш\pL* клиент\pL*)\b|我是贵|我们是贵|貴社を利用|御社を利用"
@@ -103,7 +113,7 @@ _I_AM_YOURS = pattern(
 
 def is_from_customer(words: str) -> bool:
     """Whether the writer says to be the reader's customer: then ``your customer`` is the writer."""
-    return _I_AM_YOURS.search(words) is not None
+    return _I_AM_YOURS.search(words) is not None or _WITH_YOU.search(words) is not None
 
 
 def may_be_own(words: str) -> bool:

@@ -1,0 +1,84 @@
+"""What a letter says of an earlier matter, of its own customer's machine, and of bystanders accuses nobody."""
+
+import pytest
+
+from tipstaff.intake.drafts import Disposition
+from tipstaff.intake.message import Hints
+from tipstaff.intake.read import read_submission
+
+LETTER = """From: Rita <rita@reporter.example>
+To: abuse@isp.example
+Subject: {subject}
+Date: Sun, 22 Nov 2026 09:00:00 +0000
+Message-ID: <s1@reporter.example>
+MIME-Version: 1.0
+Content-Type: text/plain; charset=utf-8
+Content-Transfer-Encoding: 8bit
+
+{body}
+"""
+
+
+def accused(body: str, subject: str = "brute force") -> tuple[Disposition, set[str]]:
+    draft = read_submission(LETTER.format(subject=subject, body=body).encode(), Hints())[0]
+    return draft.disposition, {event.ip for event in draft.events if event.ip}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Thank you for your work on 203.0.113.4, it is quiet. Now 203.0.113.9 is trying passwords on our mail server.",
+        "Danke für die schnelle Hilfe bei 203.0.113.4. Seit heute versucht 203.0.113.9 per SSH Passwörter, Brute Force.",
+        "Merci pour votre intervention sur 203.0.113.4. Maintenant 203.0.113.9 essaie des mots de passe sur notre serveur SSH.",
+        "Last week you disabled 203.0.113.4. Today 203.0.113.9 has been brute forcing our SSH server all day.",
+    ],
+)
+def test_who_was_dealt_with_is_not_accused_again(body: str) -> None:
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
+
+
+def test_thanks_for_what_is_asked_for_settle_nothing() -> None:
+    body = "203.0.113.4 and 203.0.113.9 are brute forcing our SSH server. Thanks for blocking 203.0.113.4 first."
+    assert "203.0.113.4" in accused(body)[1] or accused(body)[0] is Disposition.NEEDS_A_PERSON
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "I rent 203.0.113.4 from you and it was knocked offline by a DDoS every night. Who does this?",
+        "Ik huur bij jullie 203.0.113.4 en word iedere avond platgelegd door een ddos.",
+        "Il mio sito sul vostro server 203.0.113.4 è stato violato, aiuto.",
+        "Mein Server 203.0.113.4 bei euch wurde gehackt.",
+    ],
+)
+def test_a_customers_own_machine_is_not_accused(body: str) -> None:
+    assert accused(body, "help") == (Disposition.NEEDS_A_PERSON, set())
+
+
+def test_two_sources_for_the_same_are_left_to_a_person() -> None:
+    body = "Someone brute forces our ERP. The firewall says it comes from 203.0.113.4 but the ERP's own log says 203.0.113.9."
+    assert accused(body)[0] is Disposition.NEEDS_A_PERSON
+
+
+def test_thanks_at_the_end_of_a_complaint_are_a_courtesy() -> None:
+    body = "203.0.113.9 has been trying passwords on our IMAP server for two days.\n\nThank you for your help."
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
+    over = "203.0.113.9 has been trying passwords on our IMAP server. It has stopped now.\n\nThank you for your help."
+    assert accused(over)[0] is not Disposition.REPORT
+
+
+def test_a_front_is_not_the_client() -> None:
+    body = (
+        "A bot tries passwords in our shop. Connections reach us through our CDN, so the log shows 192.0.2.5 while the real"
+        " client is in CF-Connecting-IP:\n\n"
+        + "\n".join(
+            f'192.0.2.5 - - [21/Nov/2026:03:04:1{second} +0000] "POST /wp-login.php HTTP/1.1" 401 cf="203.0.113.9"'
+            for second in (1, 2)
+        )
+    )
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
+
+
+def test_customers_who_suffer_clear_nobody() -> None:
+    body = "Your machine 203.0.113.9 floods our shop with requests, a DDoS, so that real customers get time-outs. Please stop it."
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})

@@ -1,0 +1,76 @@
+# ruff: noqa: E501 - patterns read better whole
+"""Addresses of an earlier matter: ``thanks for your quick work on A; now B is at it``. Who was dealt with is not accused again."""
+
+from tipstaff.intake.reading.exculpation import CLEARED
+from tipstaff.intake.reading.mentions import Mention
+from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.roles import SAYS, Role
+from tipstaff.intake.reading.sections import Zone
+
+SETTLED = "an earlier matter, dealt with"
+_BEFORE, _BEHIND = 200, 140  # characters around an address in which its clause is looked for
+_THANKS = pattern(
+    r"(?i)\b(?:thanks|thank you|thank|danke|dank|merci|gracias|grazie|ringrazi\pL+|bedankt|dzięk\pL+|obrigad[oa]|agrade\pL+|спасибо|благодар\pL+)\b|谢|ありがと"
+)
+#: Thanks for what is still asked for.
+_AHEAD = pattern(
+    r"(?i)\b(?:in advance|beforehand|for (?:looking|checking|investigating|taking|your (?:help|attention|cooperation|assistance|time))|if you|im voraus|vorab|d'avance|par avance|merci de|de antemano|por adelantado|in anticipo|anticipatamente|alvast|bij voorbaat|z góry|antecipad\pL+|desde já|заранее)\b|提前|预先"
+)
+_THEN = pattern(
+    r"(?i)\b(?:last (?:week|month|year|time|spring|summer|autumn|fall|winter)|(?:days|weeks|months) ago|letzte[nrs]? (?:woche|monat|jahr|mal)|vor \S+ (?:tagen|wochen|monaten)|(?:semaine|mois|année|fois) (?:dernière?|passée?)|il y a \S+ (?:jours|semaines|mois)|(?:semana|mes|año|vez) pasad[oa]|hace \S+ (?:días|semanas|meses)|(?:settimana|mese|anno|volta) scors[oa]|\S+ (?:giorni|settimane|mesi) fa|vorige (?:week|maand|keer)|(?:dagen|weken|maanden) geleden|"
+    r"w (?:zeszłym|ubiegłym) (?:tygodniu|miesiącu|roku)|\S+ (?:dni|tygodni\pL*|miesi\pL+) temu|(?:semana|mês|ano|vez) passad[oa]|há \S+ (?:dias|semanas|meses))\b|(?:на прошлой неделе|в прошлом (?:месяце|году)|в прошлый раз|назад)|上(?:周|个?月|次)|先(?:週|月)|前回"
+)
+_ACTED = pattern(
+    r"(?i)\byou (?:have |had |already |kindly |then |\pL+ly )*(?:fixed|solved|blocked|stopped|took|taken|shut|switched|disabled|dealt|handled|removed|cleaned|sorted|suspended|resolved)\b|\b(?:haben sie|sie haben|habt ihr|ihr habt|hatten sie)\b[^.!?\n]{0,60}\b(?:gesperrt|abgeschaltet|gelöst|erledigt|behoben|bereinigt|stillgelegt)|"
+    r"\bvous (?:l')?(?:avez|aviez) (?:\pL+ )?(?:réglé|bloqué|coupé|résolu|traité|suspendu|fermé)\pL*|\b(?:resolvieron|solucionaron|bloquearon|cortaron|arreglaron|resolvisteis|cerraron)\b|\b(?:avete|avevate) (?:\pL+ )?(?:risolto|bloccato|spento|chiuso|sistemato)|"
+    r"\b(?:hebben jullie|heeft u|jullie hebben|u heeft|hadden jullie)\b[^.!?\n]{0,60}\b(?:afgesloten|opgelost|geblokkeerd|uitgezet|aangepakt)|\b(?:zablokowali|wyłączyli|rozwiązali|usunęli)\pL*|\b(?:resolveram|bloquearam|desligaram|trataram|resolveu|bloqueou)\b|\bвы (?:\pL+ )?(?:отключили|заблокировали|решили|устранили|закрыли)|(?:处理|封禁|关闭|解决)了|(?:対応|停止|解決)して(?:いただ|くださ|もら)"
+)
+#: Where a sentence turns to what is new.
+_TURN = pattern(
+    r"(?i)[.!?]\s+[\p{Lu}\d\[(]|[。！？]|\n\s*\n|[;；]\s|[.!?:]\n|[,–—-]\s?(?:but|now|however|yet|and now|aber|jetzt|nun|doch|mais|maintenant|pero|ahora|ma|ora|però|maar|nu|ale|teraz|mas|agora|но|теперь|а теперь)\b|[,，、]\s?(?:但|现在|しかし|今)"
+)
+
+
+def weigh_settled(letter: str, mentions: list[Mention]) -> None:
+    """Takes out what the letter speaks of only as dealt with, where it names another address that may be accused instead."""
+    known = [one for one in mentions if one.line.zone in (Zone.BODY, Zone.CLOSING) and not one.in_table]
+    if len({one.ip for one in known}) < 2 or not (_THANKS.search(letter) or _ACTED.search(letter)):
+        return
+    settled = [one for one in known if _is_settled(_clause(letter, one))]
+    places = {id(one) for one in settled}
+    open_ones = {one.ip for one in known if id(one) not in places and one.role not in (Role.VICTIM, Role.OTHER)}
+    if not open_ones - {one.ip for one in settled}:
+        return
+    for one in settled:
+        if one.ip not in open_ones:
+            one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, SETTLED, True
+
+
+def _is_settled(clause: str) -> bool:
+    thanked = _THANKS.search(clause) is not None and not _AHEAD.search(clause)
+    return thanked or (
+        _ACTED.search(clause) is not None and (_THEN.search(clause) is not None or _THANKS.search(clause) is not None)
+    )
+
+
+def _clause(letter: str, one: Mention) -> str:
+    start, end = one.found.start, one.found.end
+    lead = letter[max(0, start - _BEFORE) : start]
+    lead = lead[max((turn.end() - 1 for turn in _TURN.finditer(lead)), default=0) :]
+    behind = letter[end : end + _BEHIND]
+    turn = _TURN.search(behind)
+    return f"{lead}{one.found.as_written}{behind[: turn.start() + 1] if turn else behind}"
+
+
+def says_of_others(letter: str, mentions: list[Mention], position: int) -> bool:
+    """Whether what stands at ``position`` belongs to the sentence about an address that was taken out of the accusation."""
+    for one in mentions:
+        if one.cue not in (SETTLED, CLEARED) or not -_BEFORE <= position - one.found.start <= _BEFORE:
+            continue
+        gap = letter[min(position, one.found.end) : max(position, one.found.start)]
+        if "\n\n" not in gap and not _PERIOD.search(gap):
+            return True
+    return False
+
+
+_PERIOD = pattern(r"[.!?]\s+[\p{Lu}\d\[(]|[。！？]")
