@@ -106,7 +106,8 @@ def set_facts(*, case: int, facts: Mapping[str, str], by: str, now: datetime) ->
         setattr(found, code, value)
     if changed:
         found.save(update_fields=list(changed))
-        text = "; ".join(f"{edition.facts[code].title}: {value or 'not known'}" for code, value in changed.items())
+        said = {code: value.replace("_", " ") if edition.facts[code].values else value for code, value in changed.items()}
+        text = "; ".join(f"{edition.facts[code].title}: {value or 'not known'}" for code, value in said.items())
         journal(case=found, kind="fact", text=text, by=by, now=now, facts=changed)
         stating.settle(found)
     return found

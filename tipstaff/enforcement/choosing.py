@@ -97,11 +97,16 @@ def _ladder(wanted: Wanted) -> list[tuple[str, tuple[str, ...]]]:
     return [*((scope, MILDER[scope]) for scope in smaller if scope != "machine" or wanted.scope == "service"), decided]
 
 
+def _words(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
 def _reason(wanted: Wanted, kind: str, scope: str, name: str, passed: list[str]) -> str:
     if (kind, scope) == (wanted.kind, wanted.scope):
-        text = f"{kind} of the {scope}, as decided, by {name}"
+        text = f"{_words(kind)} of the {scope}, as decided, by {name}"
     else:
-        text = f"{kind} of the {scope} by {name}, smaller than the {wanted.kind} of the {wanted.scope} that was decided"
+        decided = f"the {_words(wanted.kind)} of the {wanted.scope} that was decided"
+        text = f"{_words(kind)} of the {scope} by {name}, smaller than {decided}"
     return text + (f"; {'; '.join(passed)}" if passed else "")
 
 
