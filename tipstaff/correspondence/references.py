@@ -10,7 +10,7 @@ caller to check against the case; reading a token proves nothing. The envelope s
 import re2
 
 _CASE = r"(\d{1,10}-[0-9a-f]{8})"
-_SUBJECT = re2.compile(rf"(?i)\[(?:[a-z][a-z0-9 ._-]{{0,24}}\s?)?#\s?{_CASE}\]")
+_SUBJECT = re2.compile(rf"(?i)\[#\s?{_CASE}\]|\[[a-z][a-z0-9 ._-]{{0,24}}\s?#\s?{_CASE}\]")
 _LOCAL = re2.compile(rf"(?i)^[^@\s]{{1,64}}?[+=]{_CASE}(?:[+=.-][^@\s]*)?@")
 _MESSAGE_ID = re2.compile(rf"(?i)<(?:case[.-])?{_CASE}\.[^@<>\s]{{1,100}}@[^<>\s]{{1,190}}>")
 _MESSAGE_NUMBER = re2.compile(r"(?i)^[^@\s]{1,64}?[+=][0-9a-z]{1,10}-[0-9a-f]{8}\.m(\d{1,15})@")
@@ -45,14 +45,18 @@ def thread_root(token: str, domain: str) -> str:
 
 
 def token_in_subject(subject: str) -> str | None:
-    match = _SUBJECT.search(subject[:2_000])
-    return match.group(1).lower() if match else None
+    return _token_in(subject[:2_000])
 
 
 def token_in_text(text: str) -> str | None:
     """The token of the first ``[#…]`` in a letter: an answer that was forwarded with a subject of its own."""
-    match = _SUBJECT.search(text[:100_000])
-    return match.group(1).lower() if match else None
+    return _token_in(text[:100_000])
+
+
+def _token_in(text: str) -> str | None:
+    """The first token in brackets. After a name, others number their mails: ``[Report#20260227-10000001]``."""
+    found = (bare or named for bare, named in _SUBJECT.findall(text) if bare or not named.rpartition("-")[2].isdecimal())
+    return next((token.lower() for token in found), None)
 
 
 def token_in_address(address: str) -> str | None:
