@@ -5,7 +5,7 @@ A word may be cut short, never the other way round: whatever a parser asks for m
 
 #: By parser: what a mail that it claims cannot be without. A parser that is not here is asked about every mail.
 FORMATS: dict[str, tuple[str, ...]] = {
-    "abuse_ch": ("utc", "urlhaus_link", ".ch"),
+    "abuse_ch": ("utc", "urlhaus_link", "ioc_type", ".ch"),
     "abuseipdb": ("reportdate", '"ipaddress"', "abuseipdb.com"),
     "acns": ("acns.net/acns", "movielabs.com/acns"),
     "blocklist_de": ("blocklist.de",),
@@ -13,6 +13,7 @@ FORMATS: dict[str, tuple[str, ...]] = {
     "cloudflare": ("cloudflare",),
     "cyscon": ("last_s", "first_seen", "csirt#"),
     "fastnetmon": ("attack direction:",),
+    "iodef": ("iodef-document",),
     "google_safe_browsing": ("<notification_message",),
     "netcraft": ("netcraft",),
     "spamcop": ("spamcop",),
