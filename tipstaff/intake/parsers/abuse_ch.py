@@ -1,4 +1,4 @@
-"""abuse.ch: URLhaus, Feodo Tracker and ThreatFox, as the published CSV feeds and as notices by mail.
+"""abuse.ch: URLhaus, Feodo Tracker and ThreatFox, as the published feeds (CSV, ThreatFox also JSON) and as notices by mail.
 
 Sources: the feeds' published headers (URLhaus per-network feed and dump, Feodo Tracker block list, ThreatFox export; times are
 UTC, as the headers say), and for mails the labels that abusix's URLhaus parser reads (``URL:``, ``Proof:``, ``IP address:``,
@@ -9,6 +9,8 @@ stays open there.
 import csv
 import io
 from collections.abc import Iterator
+
+import orjson
 
 from tipstaff.intake.drafts import Confidence, EventDraft, ReportDraft, Reporter
 from tipstaff.intake.message import Message
@@ -54,6 +56,8 @@ _THREATS = {
     "phishing": "phishing",
     "cryptocurrencyscam": "fraud_site",
 }
+#: ThreatFox's JSON calls columns otherwise than its CSV does.
+_OF_JSON = {"ioc": "iocvalue", "first_seen": "firstseenutc", "last_seen": "lastseenutc", "malware": "fkmalware"}
 _SUBJECT = pattern(r"(?i)malware distribution|active botnet|botnet c(?:&|2|ommand)|urlhaus|feodo ?tracker|threatfox")
 _FORTHRIGHT = pattern(
     r"(?i)\b(?:urlhaus|feodotracker|threatfox|abuse)\.ch\b|urlhaus\.abuse\.ch|feodotracker\.abuse\.ch|threatfox\.abuse\.ch"
@@ -92,6 +96,7 @@ def parse(message: Message) -> list[ReportDraft]:
 
 def _tables(message: Message) -> Iterator[tuple[str, str, str, tuple[str, ...], list[tuple[int, list[str]]]]]:
     """Part, feed, category, column names and numbered rows of every feed; the header may be a comment line (``# …``)."""
+    yield from _answers(message)
     for part in message.parts:
         head = part.content[:8_000]
         if b"," not in head or not (b"utc" in (low := head.lower()) or b"urlhaus_link" in low):
@@ -102,6 +107,32 @@ def _tables(message: Message) -> Iterator[tuple[str, str, str, tuple[str, ...], 
             if columns in _FEEDS:
                 yield part.where, *_FEEDS[columns], columns, list(_rows(lines[index + 1 :], index + 2))
                 break
+
+
+def _answers(message: Message) -> Iterator[tuple[str, str, str, tuple[str, ...], list[tuple[int, list[str]]]]]:
+    """As ``_tables``, of ThreatFox's JSON: the API's answer (``data``), or the export, a list of entries under each number."""
+    for part in message.parts:
+        if b'"ioc_type"' not in part.content[:8_000]:
+            continue
+        try:
+            document = orjson.loads(part.content)
+        except ValueError:
+            continue
+        groups = document.get("data") if isinstance(document, dict) and "data" in document else document
+        groups = list(groups.values()) if isinstance(groups, dict) else groups if isinstance(groups, list) else []
+        entries = [
+            entry for group in groups for entry in (group if isinstance(group, list) else [group]) if isinstance(entry, dict)
+        ]
+        found = [{_OF_JSON.get(key, squeezed(key)): _plain(value) for key, value in entry.items()} for entry in entries[:MAX_ROWS]]
+        found = [entry for entry in found if entry.get("iocvalue") and entry.get("ioctype")]
+        columns = tuple(dict.fromkeys(key for entry in found for key in entry))
+        rows = [(number, [entry.get(key, "") for key in columns]) for number, entry in enumerate(found, 1)]
+        if rows:
+            yield part.where, "threatfox", "c2", columns, rows
+
+
+def _plain(value: object) -> str:
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 def _rows(lines: list[str], first: int) -> Iterator[tuple[int, list[str]]]:

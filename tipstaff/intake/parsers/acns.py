@@ -17,6 +17,7 @@ from tipstaff.intake.message import HEAD, Message
 from tipstaff.intake.reading.acns_elements import elements_512
 from tipstaff.intake.reading.contradictions import leave_to_a_person, named
 from tipstaff.intake.reading.indicators import find_mailboxes, host_of, normal_domain, normal_ip, normal_url
+from tipstaff.intake.reading.letters import html_to_text
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import read_time
 from tipstaff.kernel.errors import ParseError
@@ -89,9 +90,14 @@ def _documents(message: Message) -> Iterator[tuple[str, str, str]]:
     """Place, XML text and root name of every ACNS document in the message."""
     for part in message.parts:
         text = part.text[:MAX_XML]
-        if part.content_type == "text/html" or "<" not in text:
+        if "<" not in text:
             continue
         low = part.head if len(text) <= HEAD else text.lower()
+        if part.content_type == "text/html":
+            if "&lt;" not in low or not any(space in low for space in _NAMESPACES):
+                continue
+            text = html_to_text(text)  # the XML as a person sees it there
+            low = text.lower()
         if not any(space in low for space in _NAMESPACES):
             continue
         position = 0

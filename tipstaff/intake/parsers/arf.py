@@ -26,6 +26,7 @@ _SET_ASIDE = {
     "auth-failure-report": Disposition.AUTH_FAILURE,
     "dmarc": Disposition.AUTH_FAILURE,
     "not-spam": Disposition.NOT_A_REPORT,
+    "dismissal": Disposition.NOT_A_REPORT,
     "notspam": Disposition.NOT_A_REPORT,
     "opt-out": Disposition.OPT_OUT,
     "opt-out-list": Disposition.OPT_OUT,

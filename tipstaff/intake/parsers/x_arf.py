@@ -6,7 +6,7 @@ by its fields, in any text part, attachment or unpacked archive, or in the lette
 
 from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft
 from tipstaff.intake.message import Message
-from tipstaff.intake.reading.indicators import find_mailboxes, normal_ip
+from tipstaff.intake.reading.indicators import find_mailboxes, normal_ip, refang
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.x_arf_drafts import drafts_of
 from tipstaff.intake.reading.x_arf_fields import find_reports
@@ -20,6 +20,8 @@ _LABELLED = pattern(
     r"(?im)^[ \t>*-]{0,6}(?:(?:source|offending|attacker|attacking|abusive|reported)[ -]?)?ip(?:[ -]?address)?"
     r"[ \t]*:[ \t]*\*?([0-9a-f:.]{3,45})"
 )
+
+_BRACKETED = pattern(r"^/?>?[ \t]{1,5}[\[(]([0-9A-Fa-f:.]{3,45})[\])]")
 
 
 def claims(message: Message) -> Confidence:
@@ -40,10 +42,24 @@ def parse(message: Message) -> list[ReportDraft]:
         raise ParseError("report.txt", "no X-ARF report can be read in this mail", "ask the sender for the report as plain YAML")
     drafts = drafts_of(found, message)
     for draft in drafts:
+        _give_addresses(draft, message)
         contradictions = _contradictions(message, draft)
         draft.warnings += contradictions
         draft.experimental = draft.experimental or bool(contradictions)
     return drafts
+
+
+def _give_addresses(draft: ReportDraft, message: Message) -> None:
+    """The address that the letter puts in brackets behind a reported URL, as takedown services do, where the report has none."""
+    for event in draft.events:
+        if event.ip or not event.url:
+            continue
+        lines = (refang(line) for line in message.letter[:50_000].split("\n") if "[" in line or "(" in line)
+        behind = (line.partition(event.url)[2] for line in lines if event.url in line)
+        said = {ip for rest in behind if (shown := _BRACKETED.match(rest)) and (ip := normal_ip(shown.group(1)))}
+        if len(said) == 1:
+            event.ip = said.pop()
+            event.found_in["ip"] = "letter, behind the URL"
 
 
 def _mode(message: Message) -> str:

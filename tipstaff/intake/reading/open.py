@@ -12,6 +12,7 @@ from tipstaff.intake.reading.mime import guess_type, read_mail
 from tipstaff.intake.reading.patterns import pattern
 
 MAX_MESSAGES = 10_000  # messages of one mbox
+LONGEST_FIELD = 16_384  # bytes in which the first header's line must end
 _FIELD = pattern(rb"(?m)^([!-9;-~]{1,60}):(?:[ \t]|\r?$|[^\s/])")
 _HEADER = pattern(rb"^>?[!-9;-~]{1,100}[ \t]{0,5}:")
 _MAIL_FIELDS = {
@@ -61,6 +62,8 @@ def open_message(raw: bytes, hints: Hints | None = None) -> list[Message]:
 def _open(raw: bytes, hints: Hints, where: str, budget: Budget, depth: int) -> list[Message]:
     if is_archive(raw, hints.filename):
         return _archive(raw, hints, where, budget, depth)
+    if b"\r" in raw[:LONGEST_FIELD] and b"\n" not in raw and _FIELD.match(raw):
+        raw = raw.replace(b"\r", b"\n")  # lines that end as old Macintosh systems ended them
     if raw.startswith(b"From ") and _MBOX.match(raw[:400]) and looks_like_mail(raw.partition(b"\n")[2]):
         return _mbox(raw, hints, where, budget)
     if looks_like_mail(raw):

@@ -80,7 +80,7 @@ def _find_reports(message: Message) -> list[Found]:
     for part in message.parts:
         if (
             part.content_type in ("text/html", "message/rfc822")
-            or b"\0" in part.content[:4096]
+            or (b"\0" in part.content[:4096] and "\0" in part.content[:4096].decode(_wide(part), "replace"))
             or (message.said is None and not any(word in part.head for word in ("report", "source-type", "schema-url")))
             or not _HINT.search(part.text[:HEAD])
         ):
@@ -91,6 +91,15 @@ def _find_reports(message: Message) -> list[Found]:
                 seen.add(mark)
                 found.append(Found(fields, part, number))
     return found
+
+
+def _wide(part: Part) -> str:
+    """The charset whose letters have NUL bytes in them, where the part is written in it; else latin-1."""
+    return (
+        "utf-16"
+        if (part.charset or "").lower().startswith("utf-16") or part.content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        else "latin-1"
+    )
 
 
 def mentions(message: Message, word: str) -> bool:
