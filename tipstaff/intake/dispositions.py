@@ -31,6 +31,7 @@ from tipstaff.intake.reading.phrases import fold
 _FEEDBACK_ROOT = pattern(rb"<feedback[\s>]")
 _DMARC_SUBJECT = pattern(r"(?i)^\s*(?:\[[^\]]{1,40}\]\s*)?report domain:\s*\S+.{0,200}submitter:")
 _TLS_TYPES = {"application/tlsrpt+json", "application/tlsrpt+gzip"}
+_TLS_FIELDS = (b'"organization-name"', b'"date-range"', b'"policies"')
 _STRUCTURE_HEADERS = ("x-xarf", "x-arf")
 _STRUCTURE = (b"<Infringement", b"xarf_version", b'"XARF"', b"Report-Type:", b"Reported-From:")
 MOST_WORDS = 30  # of a letter that asks for no more mail
@@ -87,6 +88,8 @@ def _returned(message: Message) -> Verdict | None:
 def _dmarc(message: Message) -> Verdict | None:
     """Aggregate reports of DMARC (RFC 7489) and TLS reports (RFC 8460): about our own domains, accusing nobody."""
     if any(part.content_type in _TLS_TYPES for part in message.parts) or declared_report(message) == "tlsrpt":
+        return Verdict(Disposition.NOT_A_REPORT, "a report on TLS sessions (RFC 8460)", "tls-report")
+    if message.kind == "json" and all(field in message.raw[:4_000] for field in _TLS_FIELDS):
         return Verdict(Disposition.NOT_A_REPORT, "a report on TLS sessions (RFC 8460)", "tls-report")
     found = message.may_say(*AGGREGATE) and any(_is_aggregate(part.content[:24_000]) for part in message.parts)
     if found or (message.kind == "mail" and _DMARC_SUBJECT.search(message.header("subject"))):

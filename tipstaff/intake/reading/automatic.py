@@ -71,6 +71,7 @@ _STATUS = pattern(
 _PREFIX = pattern(
     r"(?i)^(?:\s*(?:re|fw|fwd|aw|wg|tr|rv|antw|sv|vs|odp|enc|ref|ynt|r|i|回复|转发|答复|返信)\s?(?:\[\d+\])?\s?[:：]\s*)+"
 )
+_TAGS = pattern(r"^(?:\s*\[[^\[\]\n]{1,60}\]\s*)+")
 _TICKET = pattern(
     r"(?i)[\[(#]\s?(?:ticket|case|request|incident|id|ref|tt|rt)[^\])]{0,40}\d|\b(?:ticket|case|request|incident)\s?(?:no\.?|number|id|#)?\s?:?\s?[#A-Z-]{0,6}\d{3,}"
 )
@@ -96,6 +97,11 @@ def _plain_subject(message: Message) -> str:
     subject = message.header("subject")
     prefix = _PREFIX.match(subject) if ":" in subject or "：" in subject else None
     return fold(subject[prefix.end() :] if prefix else subject).strip()
+
+
+def untagged(subject: str) -> str:
+    """A subject without the remarks in brackets that gateways and ticket systems put before it: ``[EXTERNAL] [Ticket 7] …``."""
+    return subject[tags.end() :] if (tags := _TAGS.match(subject)) else subject
 
 
 def begins_with(group: str, text: str) -> str | None:
@@ -165,7 +171,7 @@ def _is_report(message: Message) -> bool:
 def _loose_bounce(message: Message, machine: bool) -> str | None:
     """A bounce without the standard's parts: somebody who can be a mail system, and the words of one."""
     subject, letter = plain_subject(message), first_lines(message)
-    by_subject = begins_with("bounce", subject)
+    by_subject = begins_with("bounce", untagged(subject))
     if not machine and not by_subject:
         return None
     by_body = phrase_in("bounce", letter)
@@ -203,6 +209,7 @@ def auto_reply_reason(message: Message) -> str | None:
         return "its Precedence is that of an automatic answer"
     plain, whole = plain_subject(message), fold(message.header("subject"))
     said = begins_with("auto_reply", plain) or (begins_with("auto_reply", whole) if whole != plain else None)
+    said = said or (begins_with("auto_reply", untagged(plain)) if plain.startswith("[") else None)
     if said:
         return f"its subject begins {said!r}"
     if auto_submitted(message) and _RECEIPT.match(message.header("subject")):
