@@ -16,7 +16,8 @@ _SYSLOG = pattern(
     r"^(?:<\d+>)?\s*([\pL]{3,4}\.?\s+\d{1,2}(?:\s+\d{4})?\s+\d{1,2}:\d{2}:\d{2})(?:[.,]\d+)?(?:\s([+-]\d{4}|UTC|CET|CEST|GMT|MEZ))?\b"
 )
 #: Suricata's and Snort's alerts, month first whatever the country; and RouterOS's ``nov/05/2025 07:02:30``.
-_MONTH_FIRST = pattern(r"^\s{0,8}((\d\d)/(\d\d)/(\d{4})-(\d\d:\d\d:\d\d\.\d{6}))\s")
+_MONTH_FIRST = pattern(r"^\s{0,8}((\d\d)/(\d\d)(?:/(\d{4}))?-(\d\d:\d\d:\d\d\.\d{6}))\s")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MIKROTIK = pattern(r"(?i)^\s{0,8}((jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)/(\d\d)(?:/(\d{4}))? (\d\d:\d\d:\d\d))\s")
 _BARE_CLOCK = pattern(r"^\s*\[?\d{1,2}:\d{2}:\d{2}(?:[.,]\d+)?\]?\s")
 
@@ -50,8 +51,12 @@ _ARROW = pattern(
 _CISCO = pattern(
     rf"(?i)%(?:ASA|PIX|FWSM|FTD)-.{{0,200}}?(?:src|from|for)\s+\w[\w-]*:(?P<src>{_IP})/(?P<sport>\d{{1,5}}).{{0,120}}?(?:dst|to)\s+\w[\w-]*:(?P<dst>{_IP})/(?P<dport>\d{{1,5}})"
 )
+#: pfSense's and OPNsense's filter log: fields by place; ports only of TCP and UDP.
+_FILTERLOG = pattern(
+    rf"\bfilterlog\b[^,]*(?:,[^,]*){{5,30}}?,(?P<src>{_IP}),(?P<dst>{_IP})(?:,(?P<sport>\d{{1,5}}),(?P<dport>\d{{1,5}}))?"
+)
 _CISCO_PLAIN = pattern(
-    rf"(?i)%(?:ASA|PIX|FTD)-.{{0,120}}?\bfrom\s+(?P<src>{_IP})/(?P<sport>\d{{1,5}})\s+to\s+(?P<dst>{_IP})/(?P<dport>\d{{1,5}})"
+    rf"(?i)%(?:ASA|PIX|FTD)-.{{0,120}}?\bfrom\s+(?P<src>{_IP})/(?P<sport>\d{{1,5}})\s+to\s+(?:\w[\w-]{{0,60}}:)?(?P<dst>{_IP})/(?P<dport>\d{{1,5}})"
 )
 _KEY = pattern(
     r"(?i)(?:^|[\s,;{(\"'|])\"?(xff|x_forwarded_for|x-forwarded-for|forwarded_for|real_ip|x_real_ip|x-real-ip|src|srcip|src_ip|srcaddr|src_addr|source|source_ip|sourceip|source_addr|sourceaddress|source\.ip|saddr|sip|s_ip|c-ip|client|client_ip|clientip|client_addr|client\.ip|attacker|attacker_ip|attackerip|remote|remote_ip|remote_addr|remote_host|remoteip|remoteaddr|remotehost|rhost|src-ip|ip_src|offender|peer|peer_ip|"
@@ -167,6 +172,9 @@ def time_of(line: str, zone: str | None, reference: datetime | None) -> Moment |
     match = _MONTH_FIRST.match(line)
     if match:
         written, month, day, year, clock = match.groups()
+        if not year and 1 <= int(month) <= 12:  # Snort leaves the year out
+            short = f"{_MONTHS[int(month) - 1]} {day} {clock} {zone or ''}"
+            return _as_written(read_time(short.strip(), reference=reference), written)
         return _as_written(read_time(f"{year}-{month}-{day} {clock} {zone or ''}".strip()), written)
     match = _MIKROTIK.match(line)
     if match:
@@ -303,6 +311,7 @@ _READERS = (
     ("cisco", _grouped(_CISCO, ("%ASA", "%PIX", "%FWSM", "%FTD"))),
     ("cisco", _grouped(_CISCO_PLAIN, ("%ASA", "%PIX", "%FTD"))),
     ("cisco", _grouped(_CISCO_USER, ("%ASA", "%PIX", "%FTD", "%FWSM"))),
+    ("firewall", _grouped(_FILTERLOG, ("filterlog",))),
     ("honeypot", _grouped(_HONEYPOT, ("onnection", "cowrie", "HoneyPot"))),
     ("sip", _grouped(_SIP)),
     ("arrow", _arrow),

@@ -3,6 +3,7 @@
 The outcome has the columns of ``drafts.TABLE_COLUMNS``. What a row states and cannot be is told with the row's number.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
@@ -21,6 +22,7 @@ NOTHING = ("", *(form for word in _BLANKS for form in dict.fromkeys((word, word.
 MOST_TOLD = 20  # rows named in one warning
 MOST_STRANGE = 20_000  # different odd values read one by one; those beyond are refused
 _HOST = r"^[a-z0-9]+://(?:[^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#:@\[\]]+)"  # of a URL in its normal form
+_WITH_PORT = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[0-9]+(?:\.[0-9]+){3}):([0-9]{1,5})$")
 MOST_FOREIGN = 2_000  # different names outside ASCII that one file may bring
 FEW = 200  # rows up to which a list of Python's costs less than a call of polars
 _WHITE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))  # as polars
@@ -119,14 +121,16 @@ def columns_of(rows: Rows, layout: Layout) -> Columns:
     """The events of the rows. A row that names no address, domain, URL or mailbox makes none, and is told."""
     complaints = _Complaints(rows.numbers)
     values = _Values(rows.frame)
-    ip, numbers = _addresses(_undisputed(values, layout, complaints), complaints, layout.ip)
+    written = _undisputed(values, layout, complaints)
+    ip, numbers = _addresses(written, complaints, layout.ip)
     url = _through(values.text(layout.url), normal_url, complaints, f"column {layout.url} holds no URL")
     domain = _domains(values, layout, complaints)
     if url is not None:
         (ip, domain), numbers = _from_urls(url, ip, domain), None
     mailbox = values.low(layout.mailbox)
     made = {
-        "ip": ip, "port": _ports(values.text(layout.port), complaints, layout.port), "protocol": values.low(layout.protocol),
+        "ip": ip, "port": _ports(_port_texts(values, layout, written), complaints, layout.port or layout.ip),
+        "protocol": values.low(layout.protocol),
         "domain": domain, "url": url, "mailbox": mailbox, **read_moments(values.joined(layout.time), layout, complaints.add),
         "count": _counts(values.text(layout.count)), "category": _categories(values, layout),
         "report_type": values.text(layout.report_type), "identity": _identity(values, layout), **_numbered(numbers),
@@ -224,9 +228,11 @@ def _odd_addresses(text: pl.Series, found: pl.Series, odd: np.ndarray) -> tuple[
 
 
 def one_address(value: str) -> str | None:
-    """One address in its normal text: plain, defanged, in brackets, or as a network of one; None for anything else."""
+    """One address in its normal text: plain, defanged, in brackets, with a port, or as a network of one; None for anything else."""
     plain = refang(value[:100])
     host, slash, bits = plain.partition("/")
+    if with_port := _WITH_PORT.match(host):
+        host = with_port.group(1)
     if slash and bits != ("128" if ":" in host else "32"):
         return None
     return normal_ip(host)
@@ -234,6 +240,14 @@ def one_address(value: str) -> str | None:
 
 def _unless(series: pl.Series, dropped: np.ndarray) -> pl.Series:
     return pl.select(pl.when(pl.Series(~dropped)).then(series)).to_series() if dropped.any() else series
+
+
+def _port_texts(values: _Values, layout: Layout, written: pl.Series | None) -> pl.Series | None:
+    """The column of ports; where there is none, the ports written behind the addresses."""
+    if layout.port is not None or written is None:
+        return values.text(layout.port)
+    behind = written.str.extract(_WITH_PORT.pattern, 2)
+    return None if behind.null_count() == len(behind) else behind
 
 
 def _ports(text: pl.Series | None, complaints: _Complaints, column: str | None) -> pl.Series | None:
