@@ -4,16 +4,19 @@ import io
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tipstaff.sensors.traffic.archive import files
+from tipstaff.sensors.traffic.archive.frames import QUICK, Compressor, zstd
 from tipstaff.sensors.traffic.archive.parquet import Output, varint
 from tipstaff.sensors.traffic.archive.unfinished import Unfinished
 from tipstaff.sensors.traffic.archive.writer import joined
 
+SHAPES = ("one", "near", "rare", "far", "even", "many")
 KINDS = (np.uint8, np.uint16, np.uint32, np.uint64, np.int32, np.int64)
 
 
@@ -31,6 +34,9 @@ def column(kind, rows, shape, seed):
         return found
     if shape == "far":
         return rng.choice(np.array([low, 0, 1, high], kind), rows)
+    if shape == "even":  # streams of bytes that are random, then such that compress, then all the same
+        found = rng.integers(0, min(high, 60_000), rows).astype(kind)
+        return found + kind(5) * kind(1 << 16) * (np.arange(rows) // 7 % 3).astype(kind) if found.itemsize > 2 else found
     return rng.integers(low, high, rows, dtype=kind, endpoint=True)
 
 
@@ -44,16 +50,17 @@ def written(*groups, **more) -> io.BytesIO:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(("one", "near", "rare", "far", "many"))), min_size=1, max_size=6),
+    st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(SHAPES)), min_size=1, max_size=6),
     st.lists(st.integers(1, 3000), min_size=1, max_size=3),
     st.integers(0, 1 << 30),
+    st.sampled_from((QUICK, 1)),
 )
-@settings(max_examples=60, deadline=None)
-def test_arrow_reads_what_was_written(shapes, sizes, seed) -> None:
+@settings(max_examples=80, deadline=None)
+def test_arrow_reads_what_was_written(shapes, sizes, seed, level) -> None:
     groups = [
         {f"c{place}": column(kind, rows, shape, seed + place) for place, (kind, shape) in enumerate(shapes)} for rows in sizes
     ]
-    made = written(*groups, bounded=[f"c{place}" for place in range(len(shapes))])
+    made = written(*groups, level=level, bounded=[f"c{place}" for place in range(len(shapes))])
     table, known = pq.read_table(made), pq.read_metadata(made)
     assert known.metadata == {b"said": b"[1]"} and known.num_row_groups == len(sizes) and table.num_rows == sum(sizes)
     for place, (kind, _) in enumerate(shapes):
@@ -64,11 +71,10 @@ def test_arrow_reads_what_was_written(shapes, sizes, seed) -> None:
             assert (bounds.min, bounds.max, bounds.null_count) == (group[f"c{place}"].min(), group[f"c{place}"].max(), 0)
 
 
-def test_duckdb_reads_the_same_and_skips_by_the_bounds(tmp_path) -> None:
-    columns = {
-        f"{np.dtype(kind)}_{shape}": column(kind, 5000, shape, 3) for kind in KINDS for shape in ("one", "near", "far", "many")
-    }
-    files.write(tmp_path / "all.parquet", columns | {"ended": np.arange(5000)}, group=1000)
+@pytest.mark.parametrize("level", [QUICK, 1])
+def test_duckdb_reads_the_same_and_skips_by_the_bounds(tmp_path, level) -> None:
+    columns = {f"{np.dtype(kind)}_{shape}": column(kind, 5000, shape, 3) for kind in KINDS for shape in SHAPES}
+    files.write(tmp_path / "all.parquet", columns | {"ended": np.arange(5000)}, group=1000, level=level)
     found = duckdb.execute(f"SELECT * FROM '{tmp_path}/all.parquet' WHERE ended >= 0").fetchnumpy()
     assert all(found[name].dtype == own.dtype and (found[name] == own).all() for name, own in columns.items())
     sql = f"SELECT stats_min_value, stats_max_value FROM parquet_metadata('{tmp_path}/all.parquet') WHERE path_in_schema = 'ended'"
@@ -100,6 +106,27 @@ def test_no_rows_are_a_file_too() -> None:
 def test_one_value_costs_next_to_nothing() -> None:
     one = written({"a": np.full(100_000, 64500, np.uint32)})
     assert len(one.getvalue()) < 300 and pq.read_table(one).column(0).to_numpy().tolist() == [64500] * 100_000
+
+
+@given(st.binary(max_size=50), st.binary(max_size=3000), st.integers(0, 5), st.integers(0, 400_000), st.integers(0, 255))
+@settings(max_examples=60, deadline=None)
+def test_a_frame_of_stored_compressed_and_repeated_bytes_is_read_by_any_reader(random, body, times, count, value) -> None:
+    random, body = random * 6000, body * 10**times  # also longer than a block may be, also nothing at all
+    body = body[:300_000]
+    for level in (QUICK, 1, -7):
+        frame = Compressor(level).spliced(random, body, [(value, count), (value ^ 1, 3)])
+        expected = random + body + bytes([value]) * count + bytes([value ^ 1]) * 3
+        assert zstd.decompress(frame) == expected
+        assert pa.Codec("zstd").decompress(frame, len(expected)).to_pybytes() == expected
+        assert zstd.get_frame_size(frame) == len(frame) and zstd.get_frame_info(frame).decompressed_size == len(expected)
+
+
+def test_streams_that_do_not_compress_are_stored_and_the_others_told_shortly() -> None:
+    rng = np.random.default_rng(1)
+    one = (rng.integers(0, 1 << 16, 50_000) | np.repeat(np.arange(50), 1000) << 16).astype(np.uint32)
+    made = written({"a": one}, {"a": one}, level=QUICK)
+    assert (pq.read_table(made).column(0).to_numpy() == np.tile(one, 2)).all()
+    assert 200_000 < len(made.getvalue()) < 203_000  # two bytes of four
 
 
 def test_what_is_given_up_leaves_nothing(tmp_path) -> None:

@@ -37,9 +37,10 @@ def arrays(
     for name, (row, kind) in NARROW_COLUMNS.items():
         column = narrow[row, :count]
         found[name] = column if kind is np.uint32 else column.astype(kind)
-    ended = wide[L.END, :count].astype(np.int64)
+    ended = wide[L.END, :count].view(np.int64)
     found |= {"bytes": wide[L.BYTES, :count], "packets": wide[L.PACKETS, :count], "ended": ended}
-    found["lasted"] = np.minimum(ended - wide[L.START, :count].astype(np.int64), 0xFFFFFFFF).astype(np.uint32)
+    lasted = ended - wide[L.START, :count].view(np.int64)
+    found["lasted"] = np.minimum(lasted, 0xFFFFFFFF, out=lasted).astype(np.uint32)
     found |= {"src_customer": customers[0, :count], "dst_customer": customers[1, :count]}
     six = found["family"] == 6
     if six.any():

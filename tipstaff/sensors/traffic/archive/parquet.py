@@ -2,11 +2,11 @@
 
 Parquet format 2.11 (parquet.thrift, Encodings.md), its metadata in Thrift's compact protocol. A column that has one value in
 a group costs a few bytes; one of few values becomes a dictionary with packed indices; every other is split into streams of
-bytes (BYTE_STREAM_SPLIT) and compressed. What only some groups have is zero in the others. Pure but for the handle.
+bytes (BYTE_STREAM_SPLIT) and compressed, see ``frames``. What only some groups have is zero in the others. Pure but for the
+handle.
 """
 
 import struct
-import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -14,14 +14,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
+from tipstaff.sensors.traffic.archive.frames import QUICK, Compressor
 
 MAGIC = b"PAR1"
 FEW = 256  # values that are worth a dictionary
 SAMPLE = 1024  # rows by which is judged whether there may be so few
+WORTH = 0.25  # of a stream's size: what does not get as small as that is left as it is where time matters more
 # Thrift's kinds of fields, then numbers from parquet.thrift.
 I32, I64, BINARY, LIST, STRUCT = 5, 6, 8, 9, 12
 INT32, INT64 = 1, 2
@@ -88,28 +86,32 @@ def physical(column: Numbers) -> Numbers:
 
 
 class Encoder:
-    """From columns to chunks. ``level``: zstd's."""
+    """From columns to chunks. ``level``: zstd's; with QUICK what compresses badly is not compressed at all."""
 
     def __init__(self, level: int) -> None:
-        self.zstd = zstd.ZstdCompressor(level=level)
-        self.room = np.empty(0, np.uint8)
+        self.zstd = Compressor(level)
+        self.room, self.shifted = np.empty(0, np.uint8), np.empty(0, np.uint64)
+        self.random: dict[str, int] = {}  # how many of a column's lower streams are stored as they are
+        self.many: set[str] = set()  # columns that had more values than a dictionary takes
 
-    def encode(self, column: Numbers) -> tuple[bytes, Chunk]:
-        """The pages of a column of at least one row."""
+    def encode(self, column: Numbers, name: str = "") -> tuple[bytes, Chunk]:
+        """The pages of a column of at least one row; those of one ``name`` are expected to be alike."""
         least, most = column.min(), column.max()
         ends = physical(np.array([least, most])).tobytes()
         bounds = ends[: len(ends) // 2], ends[len(ends) // 2 :]
         if least == most:
             return self._dictionary(column[:1], b"\x01" + varint(len(column) << 1) + b"\0", len(column), bounds)
-        if np.unique(column[:: len(column) // SAMPLE + 1]).size <= FEW // 2:
-            values = distinct(column, int(least), int(most))
-            if values is not None and len(values) <= FEW:
-                return self._dictionary(values, indices(column, values), len(column), bounds)
-        return self._split(column, int(least), int(most), bounds)
+        found = few(column, int(least), int(most)) if name not in self.many else None
+        if found is not None:
+            return self._dictionary(*found, len(column), bounds)
+        if name:
+            self.many.add(name)
+        return self._split(column, int(least), int(most), bounds, name)
 
     def _dictionary(self, values: Numbers, body: bytes, count: int, bounds: tuple[bytes, bytes]) -> tuple[bytes, Chunk]:
         plain = physical(values).tobytes()
-        small = [self._compress(one) for one in (plain, body)] if len(body) > 64 else []
+        worth = len(body) > 64 and (self.zstd.level != QUICK or self._worth(body[: len(body) // 8]))
+        small = [self.zstd.whole(one) for one in (plain, body)] if worth else []
         codec = ZSTD if small and sum(map(len, small)) < len(plain) + len(body) else UNCOMPRESSED
         stored = small if codec == ZSTD else [plain, body]
         head = page_head(DICTIONARY_PAGE, len(plain), len(stored[0]), len(values), PLAIN)
@@ -118,55 +120,88 @@ class Encoder:
         raw = len(head) + len(plain) + len(more) + len(body)
         return pages, Chunk(count, len(pages), raw, codec, (PLAIN, RLE, RLE_DICTIONARY), len(head) + len(stored[0]), *bounds)
 
-    def _split(self, column: Numbers, least: int, most: int, bounds: tuple[bytes, bytes]) -> tuple[bytes, Chunk]:
+    def _split(self, column: Numbers, least: int, most: int, bounds: tuple[bytes, bytes], name: str) -> tuple[bytes, Chunk]:
+        count, width = len(column), max(4, column.dtype.itemsize)
         body = self.streams(column, least, most)
-        stored = self._compress(body)
-        head = page_head(DATA_PAGE, len(body), len(stored), len(column), BYTE_STREAM_SPLIT)
-        size, raw = len(head) + len(stored), len(head) + len(body)
-        return head + stored, Chunk(len(column), size, raw, ZSTD, (RLE, BYTE_STREAM_SPLIT), 0, *bounds)
+        same = [(least >> 8 * place & 0xFF, count) for place in range(len(body) // count, width)]
+        random = self._random(body, count, name) * count
+        stored = self.zstd.spliced(body[:random], body[random:], same)
+        head = page_head(DATA_PAGE, count * width, len(stored), count, BYTE_STREAM_SPLIT)
+        size, raw = len(head) + len(stored), len(head) + count * width
+        return head + stored, Chunk(count, size, raw, ZSTD, (RLE, BYTE_STREAM_SPLIT), 0, *bounds)
+
+    def _random(self, body: Numbers, count: int, name: str) -> int:
+        """How many streams, from the lowest on, are not worth compressing, as a part of the first ones of that name says."""
+        if self.zstd.level != QUICK:
+            return 0
+        found = self.random.get(name)
+        if found is None:
+            parts = (body[begin : begin + count // 8 + 1] for begin in range(0, len(body), count))
+            found = next((place for place, part in enumerate(parts) if self._worth(part)), len(body) // count)
+            if name:
+                self.random[name] = found
+        return found
+
+    def _worth(self, part: Any) -> bool:
+        return len(self.zstd.whole(part)) < WORTH * len(part)
 
     def streams(self, column: Numbers, least: int, most: int) -> Numbers:
-        """First every value's lowest byte, then every second one and so on; what is the same in all is not looked at."""
-        count, width = len(column), max(4, column.dtype.itemsize)
-        if len(self.room) < count * width:
-            self.room = np.empty(count * width, np.uint8)
-        body, stored = self.room[: count * width], column.dtype.itemsize
-        octets = np.ascontiguousarray(column).view(np.uint8)
-        for place in range(width):
-            stream = body[place * count : (place + 1) * count]
-            if least >> 8 * place == most >> 8 * place:
-                stream[:] = least >> 8 * place & 0xFF
-            elif place < stored:
-                stream[:] = octets[place::stored]
+        """First every value's lowest byte, then every second one and so on, as far as they are not the same in all."""
+        count, stored = len(column), column.dtype.itemsize
+        places = next((place for place in range(stored) if least >> 8 * place == most >> 8 * place), stored)
+        if len(self.room) < count * places:
+            self.room = np.empty(count * places, np.uint8)
+        if len(self.shifted) < count:
+            self.shifted = np.empty(count, np.uint64)
+        body = self.room[: count * places]
+        words = column.astype(np.uint32) if stored == 8 and places <= 4 else column
+        rest = self.shifted.view(words.dtype)[:count]
+        for place in range(places):  # as numbers, which the processor shifts many of at once; it gathers bytes one by one
+            part = np.right_shift(words, words.dtype.type(8 * place), out=rest) if place else words
+            np.copyto(body[place * count : (place + 1) * count], part, casting="unsafe")
         return body
 
-    def _compress(self, body: Any) -> bytes:
-        return self.zstd.compress(body, zstd.ZstdCompressor.FLUSH_FRAME)
 
-
-def distinct(column: Numbers, least: int, most: int) -> Numbers | None:
-    """The values of a column in order; None where they lie too far apart to be counted cheaply."""
+def few(column: Numbers, least: int, most: int) -> tuple[Numbers, bytes] | None:
+    """The values of a column in order, and each row's place among them (see ``packed``); None where they are more than FEW, or too
+    far apart to be counted cheaply."""
     if most - least >= 1 << 16:
         return None
+    sample, base = column[:: len(column) // SAMPLE + 1], column.dtype.type(least)
     seen = np.zeros(most - least + 1, np.bool_)
-    seen[column - column.dtype.type(least)] = True
-    return (np.flatnonzero(seen) + least).astype(column.dtype)
+    seen[sample - base] = True
+    if np.count_nonzero(seen) > FEW // 2:
+        return None
+    if most - least < FEW:
+        near = (column - base).astype(np.uint8).tobytes()
+        first = np.flatnonzero(seen).astype(np.uint8).tobytes()
+        there = bytes(sorted({*first, *near.translate(None, first)}))  # what the sample has not is mostly nothing
+        table = bytearray(FEW)
+        for place, value in enumerate(there):
+            table[value] = place
+        values = (np.frombuffer(there, np.uint8).astype(np.int64) + least).astype(column.dtype)
+        return values, packed(np.frombuffer(near.translate(table), np.uint8), len(values))
+    seen[column - base] = True
+    distinct = np.flatnonzero(seen)
+    if len(distinct) > FEW:
+        return None
+    ranks = np.zeros(len(seen), np.uint8)
+    ranks[distinct] = np.arange(len(distinct))
+    return (distinct + least).astype(column.dtype), packed(np.take(ranks, column - base, mode="clip"), len(distinct))
 
 
-def indices(column: Numbers, values: Numbers) -> bytes:
-    """Each row's place among the values, packed into 1, 2, 4 or 8 bits, as one run (Encodings.md, RLE)."""
-    least = values[0]
-    places = np.zeros(int(values[-1]) - int(least) + 1, np.uint8)
-    places[values - least] = np.arange(len(values))
-    width = next(bits for bits in (1, 2, 4, 8) if len(values) <= 1 << bits)
-    eights = (len(column) + 7) // 8
+def packed(places: NDArray[np.uint8], values: int) -> bytes:
+    """Places among so many values, packed into 1, 2, 4 or 8 bits, as one run (Encodings.md, RLE)."""
+    width = next(bits for bits in (1, 2, 4, 8) if values <= 1 << bits)
+    eights = (len(places) + 7) // 8
     found = np.zeros(eights * 8, np.uint8)
-    np.take(places, column - least, out=found[: len(column)], mode="clip")
-    step = 8 // width
-    packed = found[::step].copy()
+    found[: len(places)] = places
+    step = 8 // width  # so many places stand side by side in a word, and move together in its lowest byte
+    words = found.view(f"<u{step}")
+    together = words.copy()
     for place in range(1, step):
-        packed |= found[place::step] << np.uint8(place * width)
-    return bytes([width]) + varint(eights << 1 | 1) + packed.tobytes()
+        together |= words >> words.dtype.type(place * (8 - width))
+    return bytes([width]) + varint(eights << 1 | 1) + together.astype(np.uint8).tobytes()
 
 
 def page_head(kind: int, raw: int, stored: int, count: int, encoding: int) -> bytes:
@@ -200,7 +235,7 @@ class Output:
         rows = len(next(iter(columns.values())))
         self.begin({name: column.dtype for name, column in columns.items()}, rows)
         for name, column in columns.items() if rows else ():
-            self.put(name, *self.encoder.encode(column))
+            self.put(name, *self.encoder.encode(column, name))
 
     def begin(self, kinds: Mapping[str, "np.dtype[Any]"], rows: int) -> None:
         """A group of so many rows begins; each of its columns follows by ``put``."""

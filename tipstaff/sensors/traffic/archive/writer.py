@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tipstaff.kernel.clock import now
 from tipstaff.sensors.traffic import ring as R
 from tipstaff.sensors.traffic.archive import columns
+from tipstaff.sensors.traffic.archive.frames import QUICK
 from tipstaff.sensors.traffic.archive.unfinished import BOUNDED, REPEATING, Unfinished
 from tipstaff.sensors.traffic.ring import Ring, Slot
 
@@ -29,7 +30,6 @@ log = logging.getLogger("tipstaff.flows")
 MOST, OLDEST = 500_000, 10.0  # flows in a fresh file, seconds until it is written
 STEP = 0.05
 TOGETHER = 32_768  # flows that are worth a group of rows
-FAST = -7  # zstd's level: what is compacted within the hour is compressed well only then
 RETRY = 5.0  # seconds after a write that failed
 
 
@@ -125,7 +125,7 @@ class Writer:
             if self.made is None:
                 self.number += 1
                 name = f"{columns.stamp(int(now().timestamp() * 1000))}-{self.number:06d}.parquet"
-                self.made = Unfinished(self.root / "fresh" / name, level=FAST, bounded=(*BOUNDED, *REPEATING))
+                self.made = Unfinished(self.root / "fresh" / name, level=QUICK, bounded=(*BOUNDED, *REPEATING))
             self.made.output.add(found)
         except OSError as error:
             self.drop(error)
