@@ -38,6 +38,18 @@ def one_line(text: str, longest: int) -> str:
 
 def storable_document(value: Any, depth: int = 0) -> Any:
     """A JSON-like value whose texts are storable, whose integers fit 64 bits, nested no deeper than DEEPEST."""
+    kind = type(value)
+    if kind is str:
+        return storable(value)
+    if value is None or kind is bool or kind is float:  # asked by its type first: a batch holds tens of thousands of such values
+        return value
+    if kind is dict and depth < DEEPEST:
+        return {storable(str(key)): storable_document(item, depth + 1) for key, item in value.items()}
+    return _odd_document(value, depth)
+
+
+def _odd_document(value: Any, depth: int) -> Any:
+    """The same for what is neither text nor an ordinary mapping, or lies too deep."""
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, int):

@@ -5,6 +5,7 @@ moment, it leaves either a spool file or a row that says ``received``; both are 
 """
 
 import fcntl
+import gc
 import logging
 import os
 import socket
@@ -85,6 +86,8 @@ class Worker:
         if self.letters_come and not self.is_warm:
             self.is_warm = True
             warm(self.reader.vocabulary)
+            gc.collect()
+            gc.freeze()  # automata and modules stay for life: looking through them again for every few batches cost 2 % of all
 
     def step(self) -> bool:
         """One look at the spool and at waiting rows; True when there was work."""
