@@ -17,6 +17,7 @@ import pytest
 from psycopg import sql
 
 from tests import scheduling
+from tests.unskipped import pytest_runtest_makereport  # noqa: F401 - a hook, for all tests
 from tipstaff.project import connections, database, roles
 from tipstaff.project.connections import ADMINISTRATOR, APP, OWNER
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.policy.packs import CODES, PACKS
+from tests.unskipped import NOT_OURS
 from tipstaff.policy import categories, clauses, loading
 from tipstaff.policy.edition import Edition, Handling, LadderMode, Opening, Role, Severity, Trigger
 from tipstaff.policy.switches import SWITCH_ROWS
@@ -161,7 +162,7 @@ def test_a_clause_speaks_of_the_provider_and_a_notice_says_we(edition: Edition) 
 def test_no_phrase_of_the_seeds_is_repeated() -> None:
     source = Path(__file__).resolve().parents[2].parent / "shared" / "design" / "requirements.md"
     if not source.exists():
-        pytest.skip(f"the seeds' phrases are quoted in {source.name}, which is not here")
+        pytest.skip(f"{NOT_OURS}the seeds' phrases are quoted in {source.name}, which is not here")
     phrases = {_folded(phrase) for phrase in re.findall(r'"([^"\n]{12,})"', source.read_text("utf-8"))}
     phrases = {phrase for phrase in phrases if len(phrase.split()) >= 4}
     assert len(phrases) > 80

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.policy.packs import CODES
+from tests.unskipped import NOT_OURS
 from tipstaff.policy import loading
 
 REQUIREMENTS = tomllib.loads((resources.files("tipstaff.policy") / "requirements.toml").read_text("utf-8"))
@@ -54,7 +55,7 @@ def test_no_row_is_there_twice_or_unknown() -> None:
 
 def test_the_rows_are_those_of_the_requirements() -> None:
     if not SOURCE.exists():
-        pytest.skip(f"{SOURCE.name} is not beside this checkout; the frozen list was used alone")
+        pytest.skip(f"{NOT_OURS}{SOURCE.name} is not beside this checkout; the frozen list was used alone")
     text = SOURCE.read_text("utf-8")
     rows = re.findall(r"^\| ([A-K]\d{1,2}) \|", text, re.MULTILINE)
     table = text.split("## L. Categories")[1].split("\n## ")[0]

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.sensors.traffic.test_archive import DAY, NOON, made, stored
+from tests.unskipped import NOT_OURS
 from tipstaff.faces.cli import flows_asking
 from tipstaff.kernel.errors import InputError, Refused
 from tipstaff.sensors.traffic.archive import clickhouse, compacting, corroborating, files, shipping
@@ -250,7 +251,7 @@ def test_a_server_that_is_away_is_refused_not_crashed() -> None:
         Http("http://127.0.0.1:9").rows("SELECT 1", {})
 
 
-@pytest.mark.skipif(not URL, reason="CLICKHOUSE_URL is not set: the questions were not put to a real server")
+@pytest.mark.skipif(not URL, reason=f"{NOT_OURS}CLICKHOUSE_URL is not set, and the questions were not put to a real server")
 def test_a_real_server_gives_the_same_answers(tmp_path) -> None:
     server, database = Http(URL), f"tipstaff_test_{uuid.uuid4().hex[:12]}"
     try:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from tests.house.source import ROOT
 from tests.sensors.traffic.exporting import FIELDS, WALL, a_set, body, ethernet, flow, options_template, pcap, template, udp, v5, v9
 from tests.sensors.traffic.test_archive import made, stored
+from tests.unskipped import NOT_OURS
 from tipstaff.faces.cli.flows import flows
 from tipstaff.kernel.errors import InputError
 from tipstaff.sensors.traffic import services
@@ -110,7 +111,7 @@ def test_exporters() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not CHECK.exists(), reason="the acceptance check is not beside the project")
+@pytest.mark.skipif(not CHECK.exists(), reason=f"{NOT_OURS}the acceptance check is not beside the project")
 def test_every_strict_capture_of_the_acceptance_check() -> None:
     command = f"{sys.executable} -m tipstaff.project.cli"
     done = subprocess.run(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.house.source import ROOT
 from tests.sensors.traffic.exporting import Bench, ethernet, packet, raw_header, sample, sflow
+from tests.unskipped import NOT_OURS
 from tipstaff.sensors.traffic.decoders.decoder import Decoder
 
 CORPUS = ROOT.parent / "shared" / "corpus" / "flows" / "akvorado" / "outlet" / "flow" / "decoder" / "testdata"
@@ -98,7 +99,7 @@ def test_tunnels_are_read_from_outside_unless_asked(frame, allowed) -> None:
     assert read(ethernet(frame), tunnels=7 & ~allowed)["src"] == "192.0.2.10"
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the corpus of captured packets is not beside the project")
+@pytest.mark.skipif(not CORPUS.exists(), reason=f"{NOT_OURS}the corpus of captured packets is not beside the project")
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*.pcap")) if CORPUS.exists() else [], ids=lambda path: path.stem)
 def test_captured_packets(path) -> None:
     """Real frames of other exporters: each shorter cut of them is read or refused, and the one that is no IP is refused."""
