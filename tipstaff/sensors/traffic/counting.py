@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from tipstaff.sensors.traffic import series
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, prefetch
-from tipstaff.sensors.traffic.series import AMPLIFIED, BEHIND, FIRST, LINE, PLACES, aligned
+from tipstaff.sensors.traffic.lines import add_to_one
+from tipstaff.sensors.traffic.series import LINE, PLACES, aligned
 
 # Words of a row. MOMENT: the second; from bit 32 on the number of its track, 0 for none; then HOT and WATCHED. Then bytes and
 # packets, and packets by kind: each is of the first kind that fits: fragment, SYN without ACK, UDP, ICMP.
 KEY, MOMENT, BYTES_SEEN, PACKETS_SEEN, SYN, UDP, ICMP, FRAGMENTS = range(8)
 OTHER = -1
 ROW = 8
-SUM_BYTES, SUM_PACKETS, SUM_ROW = 2, 3, 4  # the words of a sum's row after KEY and MOMENT
+SUM_BYTES, SUM_PACKETS, SUM_ROW = BYTES_SEEN, PACKETS_SEEN, 4  # a sum's row has no more than these
 TRACK_BIT, TRACKED = 32, 0xFFFF << 32
 HOT_BIT, HOT, WATCHED = 48, 1 << 48, 1 << 49
 STAYS = TRACKED | WATCHED
@@ -71,6 +72,7 @@ class Jobs(NamedTuple):
     kindred: NDArray[np.uint64]
     marks: NDArray[np.uint8]
     amplified: NDArray[np.uint8]
+    tracks: NDArray[np.uint64]
     spread: NDArray[np.int64]
     spreads: NDArray[np.int64]
     follows: NDArray[np.int64]
@@ -91,7 +93,8 @@ def new_jobs() -> Jobs:
     numbers, places, marks = ((lambda kind=kind: aligned((BLOCK,), kind)) for kind in (np.uint64, np.int64, np.uint8))
     return Jobs(
         aligned((ends, END_ROW), np.int64), numbers(), numbers(), places(), numbers(), marks(), marks(),
-        np.zeros(ends, np.int64), aligned((ends, LINE), np.int64), np.zeros((LEVELS * ends, 2), np.int64),
+        aligned((ends,), np.uint64), np.zeros(ends, np.int64), aligned((ends, LINE), np.int64),
+        np.zeros((LEVELS * ends + 1, 3), np.int64),
     )  # fmt: skip
 
 
@@ -220,15 +223,16 @@ def put(listed, counted, at, who):
 @kernel
 def refill(tracks, slot, narrow, wide, flows, ports, second):
     """Add flows that were counted before their subject was followed."""
-    flow = tracks.spare
+    steps, amplified, base = tracks.steps.reshape(tracks.steps.size), tracks.amplified.reshape(tracks.amplified.size), slot * PLACES
     for i in range(flows):
         scale = uint64(max(narrow[RATE, i], 1))
         of_port = uint8(ports[narrow[SRC_PORT, i] & 0xFFFF] if narrow[PROTOCOL, i] == 17 else 0)
         octets, packets, kind = wide[BYTES, i] * scale, wide[PACKETS, i] * scale, kind_of(narrow, i, of_port) - SYN + M_SYN
         end, start = int64(wide[END, i] // uint64(1000)), int64(wide[START, i] // uint64(1000))
-        flow[AMPLIFIED] = of_port & PORT_AMPLIFIER
-        if series.spread(end, start, second, octets, packets, wide[PACKETS, i], kind, flow):
-            series.add(tracks.steps, tracks.amplified, slot, flow)
+        counts, first, behind = series.spread(end, start, second, octets, packets, wide[PACKETS, i], kind, tracks.spare)
+        if counts:
+            first, behind = (base + int64(first)) * LINE, (base + int64(behind)) * LINE
+            series.add(steps, amplified, first, behind, tracks.spare, int64(0), of_port & PORT_AMPLIFIER != 0)
 
 
 @inlined
@@ -292,24 +296,39 @@ def count(narrow, wide, customers, first, last, tables, jobs, lists, marks, seco
         behind = min(begin + BLOCK, last)
         weigh(narrow, wide, begin, behind, jobs, ports)
         ends = list_ends(narrow, wide, customers, begin, behind, tables, jobs, seed)
-        spread, followed = write(wide, begin, ends, tables, jobs, lists, marks, second)
-        follow(wide, begin, jobs, spread, followed, seconds.steps, seconds.amplified, second)
+        write(wide, begin, ends, tables, jobs, lists, marks, second)
+        follow(wide, begin, ends, jobs, seconds.steps, seconds.amplified, second)
+
+
+@inlined
+def add_amounts(flat, row, octets, packets, second, marks):
+    """Add to a row of a host or of a sum. What of its moment was to stay; all bits or none, as what else it holds is of this second
+    or of an earlier one; whether it reached a mark just now."""
+    moment = flat[row + uint64(MOMENT)]
+    keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)
+    moment &= uint64(STAYS) | (uint64(HOT) & keep)
+    octets += flat[row + uint64(BYTES_SEEN)] & keep
+    packets += flat[row + uint64(PACKETS_SEEN)] & keep
+    reached = uint64(octets >= marks[0]) | uint64(packets >= marks[1])
+    flat[row + uint64(MOMENT)] = moment | uint64(second) | reached << uint64(HOT_BIT)
+    flat[row + uint64(BYTES_SEEN)], flat[row + uint64(PACKETS_SEEN)] = octets, packets
+    return moment, keep, reached & ~(moment >> uint64(HOT_BIT)) != 0
 
 
 @inlined
 def write(wide, begin, ends, tables, jobs, lists, marks, second):
-    """Add listed ends to their rows, each asked for some ends before, so that it is in the cache; how many ends belong to tracks,
-    and to how many in all. Nothing here branches on what cannot be foreseen.
+    """Add listed ends to their rows, each asked for some ends before, so that it is in the cache, and note which tracks they belong
+    to. Nothing here branches on what cannot be foreseen.
     """
     table, six, tally, sums, tally_sums = tables
     hot, hot_count, hot_sums, hot_sums_count, watched, watched_count = lists
-    most_octets, most_packets, sum_octets, sum_packets = marks[0, 0], marks[0, 1], marks[1, 0], marks[1, 1]
-    flat, flat_sums, spread, followed = table.reshape(table.size), sums.reshape(sums.size), uint64(0), uint64(0)
+    of_hosts, of_sums = (marks[0, 0], marks[0, 1]), (marks[1, 0], marks[1, 1])
+    flat, flat_sums = table.reshape(table.size), sums.reshape(sums.size)
     for j in range(min(ends, uint64(AHEAD))):
         ask(flat, flat_sums, jobs.ends[j])
     for j in range(ends):
         ask(flat, flat_sums, jobs.ends[min(j + uint64(AHEAD), ends - uint64(1))])
-        listed, before = jobs.ends[j], followed
+        listed, tracks = jobs.ends[j], uint64(0)
         k, who = uint64(listed[FLOW] >> 1), listed[WHO]
         octets, packets = jobs.octets[k], jobs.packets[k]
         key, at = uint64(listed[KEYS]), listed[AT]
@@ -317,24 +336,13 @@ def write(wide, begin, ends, tables, jobs, lists, marks, second):
             i, mine = uint64(begin) + k, uint64(SRC_HI) + uint64(2) * uint64(listed[FLOW] & 1)
             at = find_row(table, six, key, at, wide[mine, i], wide[mine + uint64(1), i], second, tally)
         if at >= 0:
-            row = uint64(at) * uint64(ROW)
-            moment = flat[row + uint64(MOMENT)]
-            keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)  # all or nothing of this second's
-            moment &= uint64(STAYS) | (uint64(HOT) & keep)
-            for word in range(SYN, ROW):
-                flat[row + uint64(word)] &= keep
-            all_octets = (flat[row + uint64(BYTES_SEEN)] & keep) + octets
-            all_packets = (flat[row + uint64(PACKETS_SEEN)] & keep) + packets
-            flat[row + uint64(BYTES_SEEN)], flat[row + uint64(PACKETS_SEEN)] = all_octets, all_packets
-            flat[row + uint64(jobs.kind[k])] += jobs.kindred[k]
-            reached = uint64(all_octets >= most_octets) | uint64(all_packets >= most_packets)
-            flat[row + uint64(MOMENT)] = moment | uint64(second) | reached << uint64(HOT_BIT)
-            if reached & ~(moment >> uint64(HOT_BIT)):
+            moment, keep, is_newly_hot = add_amounts(flat, uint64(at) * uint64(ROW), octets, packets, second, of_hosts)
+            add_to_one(flat, at * ROW + SYN, keep, jobs.kind[k] - SYN, jobs.kindred[k])
+            if is_newly_hot:
                 put(hot, hot_count, at, who)
-            jobs.follows[followed, 0], jobs.follows[followed, 1] = spread, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
-            followed += uint64(moment & uint64(TRACKED) != 0)
             if moment & uint64(WATCHED):
                 put(watched, watched_count, int64(uint64(begin) + k), listed[FLOW] & 1)
+            tracks = moment >> uint64(TRACK_BIT) & uint64(0xFFFF)
         else:
             tally[1] += 1
         for level in range(1, LEVELS if who >= 0 else LEVELS - 1):
@@ -344,39 +352,41 @@ def write(wide, begin, ends, tables, jobs, lists, marks, second):
                 if at < 0:
                     tally_sums[1] += 1
                     continue
-            row = uint64(at) * uint64(SUM_ROW)
-            moment = flat_sums[row + uint64(MOMENT)]
-            keep = uint64(0) - uint64(int64(moment & uint64(0xFFFFFFFF)) == second)
-            moment &= uint64(STAYS) | (uint64(HOT) & keep)
-            all_octets = (flat_sums[row + uint64(SUM_BYTES)] & keep) + octets
-            all_packets = (flat_sums[row + uint64(SUM_PACKETS)] & keep) + packets
-            flat_sums[row + uint64(SUM_BYTES)], flat_sums[row + uint64(SUM_PACKETS)] = all_octets, all_packets
-            reached = uint64(all_octets >= sum_octets) | uint64(all_packets >= sum_packets)
-            flat_sums[row + uint64(MOMENT)] = moment | uint64(second) | reached << uint64(HOT_BIT)
-            if reached & ~(moment >> uint64(HOT_BIT)):
+            moment, keep, is_newly_hot = add_amounts(flat_sums, uint64(at) * uint64(SUM_ROW), octets, packets, second, of_sums)
+            if is_newly_hot:
                 put(hot_sums, hot_sums_count, at, who)
-            jobs.follows[followed, 0], jobs.follows[followed, 1] = spread, int64(moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) - 1
-            followed += uint64(moment & uint64(TRACKED) != 0)
-        jobs.spread[spread] = j
-        spread += uint64(followed != before)
-    return spread, followed
+            tracks |= (moment >> uint64(TRACK_BIT) & uint64(0xFFFF)) << uint64(16 * level)
+        jobs.tracks[j] = tracks
 
 
 @inlined
-def follow(wide, begin, jobs, spread, followed, steps, amplified, second):
-    """Spread what was listed over seconds, then add it to the tracks, their lines asked for some additions before."""
+def follow(wide, begin, ends, jobs, steps, amplified, second):
+    """Spread what belongs to tracks over seconds, then add it to each of them, their lines asked for some additions before."""
+    spread, followed = uint64(0), uint64(0)
+    for j in range(ends):
+        jobs.spread[spread] = j
+        spread += uint64(jobs.tracks[j] != 0)
     for n in range(spread):
-        flow, k = jobs.spreads[n], uint64(jobs.ends[jobs.spread[n], FLOW] >> 1)
+        j = uint64(jobs.spread[n])
+        k, tracks = uint64(jobs.ends[j, FLOW] >> 1), jobs.tracks[j]
         i = uint64(begin) + k
         end, start = int64(wide[END, i] // uint64(1000)), int64(wide[START, i] // uint64(1000))
         kind = jobs.kind[k] - SYN + M_SYN if jobs.kindred[k] else int64(OTHER)
-        flow[AMPLIFIED] = jobs.amplified[k]
-        if not series.spread(end, start, second, jobs.octets[k], jobs.packets[k], wide[PACKETS, i], kind, flow):
-            flow[:] = 0  # it lies too far back
-    flat = steps.reshape(steps.size)
+        counts, first, behind = series.spread(
+            end, start, second, jobs.octets[k], jobs.packets[k], wide[PACKETS, i], kind, jobs.spreads[n]
+        )
+        if counts:
+            for level in range(LEVELS):
+                track = tracks >> uint64(16 * level) & uint64(0xFFFF)
+                line = (track - uint64(1)) * uint64(PLACES)
+                jobs.follows[followed, 0] = (line + first) * uint64(LINE)
+                jobs.follows[followed, 1] = (line + behind) * uint64(LINE)
+                jobs.follows[followed, 2] = n << uint64(1) | uint64(jobs.amplified[k] != 0)
+                followed += uint64(track != 0)
+    flat, flat_amplified = steps.reshape(steps.size), amplified.reshape(amplified.size)
+    lines = jobs.spreads.reshape(jobs.spreads.size)
     for f in range(followed):
-        later = jobs.follows[min(f + uint64(AHEAD_STEPS), followed - uint64(1))]
-        line, flow = later[1] * PLACES, jobs.spreads[later[0]]
-        prefetch(flat, (line + flow[FIRST]) * LINE)
-        prefetch(flat, (line + flow[BEHIND]) * LINE)
-        series.add(steps, amplified, jobs.follows[f, 1], jobs.spreads[jobs.follows[f, 0]])
+        later, now = jobs.follows[min(f + uint64(AHEAD_STEPS), followed - uint64(1))], jobs.follows[f]
+        prefetch(flat, later[0])
+        prefetch(flat, later[1])
+        series.add(flat, flat_amplified, now[0], now[1], lines, (now[2] >> 1) * LINE, now[2] & 1 != 0)

@@ -11,6 +11,7 @@ from numba import float32, float64, int64, uint64
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, prefetch
+from tipstaff.sensors.traffic.lines import add_line, take_line
 
 # Metrics of a track's second.
 M_BYTES, M_PACKETS, M_SYN, M_UDP, M_ICMP, M_FRAGMENTS, M_AMP_BYTES, M_AMP_PACKETS, M_SAMPLES = range(9)
@@ -23,7 +24,6 @@ LINE = 8
 SHORTLY, LONG = 8, 64  # seconds over which a rate is looked at: a flood that began, and records that come once a minute
 GRAINS = 1 << 16  # parts that a flow's bytes and packets are spread in
 MOST_SPREAD = float(1 << 46)  # of one flow; what claims more is a lie
-FIRST, BEHIND, MUCH, MANY, SAMPLED, KIND, KINDRED, AMPLIFIED = range(8)  # words of a flow that is to be added, see ``spread``
 
 
 class Series(NamedTuple):
@@ -59,7 +59,8 @@ def clear(series: Series, slot: int) -> None:
 
 @inlined
 def spread(end, start, second, octets, packets, seen, kind, out):
-    """Write into ``out`` where a flow's rate begins, where it is over and how great it is; False where it lies too far back.
+    """Write into ``out`` how great a flow's rate is, as a second's line; whether it counts at all, as it does not where it lies too
+    far back, at which place the rate begins and at which it is over.
 
     ``end``, ``start``: seconds; ``kind``: its word within a line, below M_SYN for none.
     """
@@ -68,36 +69,29 @@ def spread(end, start, second, octets, packets, seen, kind, out):
     if start > end or start < end - 3600:
         start = end
     oldest = second - LENGTH + 2
-    if end < oldest:
-        return False
     share = GRAINS / (end - start + 1)
-    out[FIRST], out[BEHIND] = max(start, oldest) & LAST_PLACE, (end + 1) & LAST_PLACE
     many = int64(min(float64(packets), MOST_SPREAD) * share)
-    out[MUCH] = int64(min(float64(octets), MOST_SPREAD) * share)
-    out[MANY] = many
-    out[SAMPLED] = int64(min(float64(seen), MOST_SPREAD) * share)
-    out[KIND] = max(int64(kind), int64(M_SYN))
-    out[KINDRED] = many if kind >= M_SYN else int64(0)
-    return True
+    for word in range(M_SYN, LINE):
+        out[uint64(word)] = int64(0)
+    out[uint64(M_BYTES)] = int64(min(float64(octets), MOST_SPREAD) * share)
+    out[uint64(M_PACKETS)] = many
+    out[uint64(SEEN)] = int64(min(float64(seen), MOST_SPREAD) * share)
+    out[uint64(max(int64(kind), int64(M_SYN)))] = many if kind >= M_SYN else int64(0)
+    return end >= oldest, uint64(max(start, oldest) & LAST_PLACE), uint64((end + 1) & LAST_PLACE)
 
 
 @inlined
-def add(steps, amplified, slot, flow):
-    """Add what ``spread`` wrote; whole numbers, so that what ends leaves exactly nothing."""
-    first, behind, kind = flow[FIRST], flow[BEHIND], flow[KIND]
-    steps[slot, first, M_BYTES] += flow[MUCH]
-    steps[slot, first, M_PACKETS] += flow[MANY]
-    steps[slot, first, kind] += flow[KINDRED]
-    steps[slot, first, SEEN] += flow[SAMPLED]
-    steps[slot, behind, M_BYTES] -= flow[MUCH]
-    steps[slot, behind, M_PACKETS] -= flow[MANY]
-    steps[slot, behind, kind] -= flow[KINDRED]
-    steps[slot, behind, SEEN] -= flow[SAMPLED]
-    if flow[AMPLIFIED]:
-        amplified[slot, first, 0] += flow[MUCH]
-        amplified[slot, first, 1] += flow[MANY]
-        amplified[slot, behind, 0] -= flow[MUCH]
-        amplified[slot, behind, 1] -= flow[MANY]
+def add(steps, amplified, first, behind, lines, of, is_amplified):
+    """Add what ``spread`` wrote at ``lines[of]``; whole numbers, so that what ends leaves exactly nothing. All are flat; ``first``,
+    ``behind``: where in ``steps`` a track's seconds are in which the rate begins and is over."""
+    add_line(steps, first, lines, of)
+    take_line(steps, behind, lines, of)
+    if is_amplified:
+        much, many = lines[of + M_BYTES], lines[of + M_PACKETS]
+        amplified[first >> 2] += much
+        amplified[(first >> 2) + 1] += many
+        amplified[behind >> 2] -= much
+        amplified[(behind >> 2) + 1] -= many
 
 
 @kernel
