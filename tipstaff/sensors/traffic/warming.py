@@ -17,6 +17,7 @@ from tipstaff.sensors.traffic.decoders.sessions import EXPORTER
 from tipstaff.sensors.traffic.detection.contacts import age
 from tipstaff.sensors.traffic.detection.engine import Detection
 from tipstaff.sensors.traffic.detection.evidence import flows_of
+from tipstaff.sensors.traffic.detection.places import furthest_first
 from tipstaff.sensors.traffic.detection.sightings import Aim
 from tipstaff.sensors.traffic.prefixes import attribute, name_exporters, nothing
 from tipstaff.sensors.traffic.sockets import Inlet
@@ -85,6 +86,10 @@ def warm_rare(hosts: Hosts, detection: Detection, c: Columns) -> None:
     nobody = np.uint64(0)
     find_row(hosts.table.rows, hosts.table.six, np.uint64(1), 0, nobody, nobody, 1, hosts.table.tally)
     age(detection.contacts.fans[0].rows, 0, 1)
+    one = np.zeros(1, np.int64)
+    detection.follow.release(detection.follow.start(0, one, one, 1))
+    limits = detection.rates.limits
+    furthest_first(detection.follow, np.ones(limits.room, np.bool_), limits.values, limits.least, 1, 1)
 
 
 def settle(hosts: Hosts, detection: Detection) -> None:

@@ -15,6 +15,7 @@ from tipstaff.sensors.traffic.records import address_text, flow_of
 MOST = 4_000  # flows of a subject that are looked at
 RECENT = 65_536
 A_SECOND = 16_384
+STRIP = 256  # flows that are compared together
 Block = tuple[NDArray[np.uint32], NDArray[np.uint64], NDArray[np.int32], int]
 
 
@@ -80,21 +81,39 @@ def _at_end(
 
 @kernel
 def find_columns(narrow, wide, customers, rows, end, version, customer, hi, lo, mask_hi, mask_lo, found):
-    """List columns of a customer (``version`` 0), or of addresses that are (hi, lo) under a mask; how many were found."""
+    """List columns of a customer (``version`` 0), or of addresses that are (hi, lo) under a mask; how many were found.
+
+    Nearly all are somebody else's: a strip is passed over where no customer, or no lower or only word of an address, fits, which
+    the processor compares several of at a time.
+    """
     four, whose, count = narrow[L.DST if end else L.SRC], customers[end], 0
     his, los = wide[L.DST_HI if end else L.SRC_HI], wide[L.DST_LO if end else L.SRC_LO]
-    for i in range(rows):
+    short, short_mask, who = np.uint32(lo), np.uint32(mask_lo), np.int32(customer)
+    for begin in range(0, rows, STRIP):
+        behind, fitting = min(begin + STRIP, rows), 0
         if version == 0:
-            fits = whose[i] == customer
+            for i in range(begin, behind):
+                fitting += whose[i] == who
         elif version == 4:
-            fits = (np.uint64(four[i]) & mask_lo == lo) & (narrow[L.FAMILY, i] == 4)
+            for i in range(begin, behind):
+                fitting += four[i] & short_mask == short
         else:
-            fits = (narrow[L.FAMILY, i] == 6) & (his[i] & mask_hi == hi) & (los[i] & mask_lo == lo)
-        if fits:
-            if count == len(found):
-                break
-            found[count] = i
-            count += 1
+            for i in range(begin, behind):
+                fitting += los[i] & mask_lo == lo
+        if fitting == 0:
+            continue
+        for i in range(begin, behind):
+            if version == 0:
+                fits = whose[i] == customer
+            elif version == 4:
+                fits = (np.uint64(four[i]) & mask_lo == lo) & (narrow[L.FAMILY, i] == 4)
+            else:
+                fits = (narrow[L.FAMILY, i] == 6) & (his[i] & mask_hi == hi) & (los[i] & mask_lo == lo)
+            if fits:
+                if count == len(found):
+                    return count
+                found[count] = i
+                count += 1
     return count
 
 

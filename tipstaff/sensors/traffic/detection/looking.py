@@ -4,11 +4,12 @@ from collections.abc import Callable, Container, Iterator
 from types import ModuleType
 
 import numpy as np
+from numba import int64, uint64
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.decoders import layout as L
-from tipstaff.sensors.traffic.decoders.loads import kernel
+from tipstaff.sensors.traffic.decoders.loads import inlined, kernel
 from tipstaff.sensors.traffic.detection import contacts as K
 from tipstaff.sensors.traffic.detection.detectors import brute_force, horizontal_scan, mail_burst, vertical_scan
 from tipstaff.sensors.traffic.detection.detectors.fans import ANSWERED, LEAST_SAMPLED, Fan, Judged, Window, linear
@@ -60,33 +61,53 @@ def may_be_over(
 
     The detectors' own conditions in their widest form; see ``fans.first_over``, ``fans.unanswered`` and ``brute_force.judge``.
     """
-    distinct, about, told = (fans.rows[places, word] for word in (K.DISTINCT, K.ABOUT, K.ANSWERED))
-    inward = (fans.rows[places, K.KEY] & np.uint64(1)).astype(np.int64)
-    rate = np.maximum((about & np.uint64(K.LOW)).astype(float), 1.0)
-    found = np.zeros(len(places), bool)
-    for window, word in enumerate((K.SHORT, K.LONG)):
-        count = fans.rows[places, word]
-        attempts = ((count & np.uint64(K.LOW)) + (count >> np.uint64(32))).astype(float)
-        young, old = (told >> np.uint64(32 * window + 16 * half) & np.uint64(0xFFFF) for half in (0, 1))
-        answered = (young + old).astype(float)
-        if concern == K.LOGIN:
-            followed = (attempts * brute_force.FOLLOWED <= answered) & (answered <= attempts * brute_force.LONGEST)
-            found |= ((rate <= 1) | followed) & (surely(attempts, rate, attempts * rate) >= least[inward, window])
-            continue
-        probing = (attempts >= ANSWERED * release * (attempts + 2 * answered)) | (concern != K.PROBE)
-        for table, shift in ((PEERS, 16 * window), (PORTS, 32 + 16 * window)):
-            seen = table[np.minimum(distinct >> np.uint64(shift) & np.uint64(0xFFFF), len(table) - 1).astype(np.int64)]
-            repeated = np.maximum(attempts - seen, 0.0)
-            probable = np.maximum(seen, np.minimum(attempts**2 / (2 * (repeated + 1.64 * np.sqrt(repeated) + 2.7)), seen * rate))
-            counts = (inward == 0) | (table is PORTS)  # by how many strangers one of ours was tried says nothing
-            found |= probing & counts & (surely(seen, rate, np.where(rate <= 1, seen, probable)) >= least[inward, window])
+    found = np.zeros(len(places), np.bool_)
+    judge_rows(fans.rows, places, least, concern, release, PEERS, PORTS, found)
     return found
 
 
-def surely(seen: NDArray[np.float64], rate: NDArray[np.float64], least: NDArray[np.float64]) -> NDArray[np.float64]:
+@kernel
+def judge_rows(rows, places, least, concern, release, peers, ports, found):
+    """See ``may_be_over``."""
+    for n in range(len(places)):
+        row = rows[places[n]]
+        inward, distinct = int64(row[K.KEY] & uint64(1)), row[K.DISTINCT]
+        rate = max(float(row[K.ABOUT] & uint64(K.LOW)), 1.0)
+        for window in range(2):
+            count, told, limit = row[K.SHORT + window], row[K.ANSWERED] >> uint64(32 * window), least[inward, window]
+            attempts = float((count & uint64(K.LOW)) + (count >> uint64(32)))
+            answered = float((told & uint64(0xFFFF)) + (told >> uint64(16) & uint64(0xFFFF)))
+            if concern == K.LOGIN:
+                followed = attempts * brute_force.FOLLOWED <= answered <= attempts * brute_force.LONGEST
+                if (rate <= 1 or followed) and surely(attempts, rate, attempts * rate) >= limit:
+                    found[n] = True
+                continue
+            if concern == K.PROBE and attempts < ANSWERED * release * (attempts + 2 * answered):
+                continue
+            if inward == 0:  # by how many strangers one of ours was tried says nothing
+                bits = int64(distinct >> uint64(16 * window) & uint64(0xFFFF))
+                if at_most(peers[min(bits, len(peers) - 1)], attempts, rate) >= limit:
+                    found[n] = True
+            bits = int64(distinct >> uint64(32 + 16 * window) & uint64(0xFFFF))
+            if at_most(ports[min(bits, len(ports) - 1)], attempts, rate) >= limit:
+                found[n] = True
+
+
+@inlined
+def at_most(seen, attempts, rate):
+    """The most distinct ones that so many seen in so many attempts may stand for."""
+    repeated = max(attempts - seen, 0.0)
+    probable = min(attempts * attempts / (2 * (repeated + 1.64 * np.sqrt(repeated) + 2.7)), seen * rate)
+    return surely(seen, rate, seen if rate <= 1 else max(seen, probable))
+
+
+@inlined
+def surely(seen, rate, least):
     """The most that ``fans.over`` may take a count for: enough samples must have been seen, and what noise may add is taken off."""
-    certain = seen * rate * (1 - 1.64 / np.sqrt(np.maximum(seen, 1.0)))
-    return np.where(rate <= 1, least, np.where(seen >= LEAST_SAMPLED, np.minimum(least, certain), 0.0))
+    if rate <= 1:
+        return least
+    certain = seen * rate * (1 - 1.64 / np.sqrt(max(seen, 1.0)))
+    return min(least, certain) if seen >= LEAST_SAMPLED else 0.0
 
 
 def sightings(

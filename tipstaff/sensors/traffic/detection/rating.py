@@ -3,37 +3,27 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic.detection import places, tracks
+from tipstaff.sensors.traffic.detection.admission import Admission
 from tipstaff.sensors.traffic.detection.detectors import known
 from tipstaff.sensors.traffic.detection.detectors.rates import Rate, Weighed
-from tipstaff.sensors.traffic.detection.evidence import Block, flows_of
+from tipstaff.sensors.traffic.detection.evidence import Block
 from tipstaff.sensors.traffic.detection.lasting import Findings
 from tipstaff.sensors.traffic.detection.learned import Baselines
+from tipstaff.sensors.traffic.detection.limits import Limits
 from tipstaff.sensors.traffic.detection.sightings import Aim, Sighting
 from tipstaff.sensors.traffic.detection.thresholds import Applied, Thresholds
 from tipstaff.sensors.traffic.detection.tracks import Track, Tracks
 from tipstaff.sensors.traffic.detection.unlike import Unlike
 
-ALMOST = 1 - 1e-5  # what single precision may err by, and more
 SPREAD = 0.5  # a flood of which one host gets more is no carpet
 MINUTE, WORTH = 60, 10  # of the floor of learned limits: who never has so much takes no room of who has
-FOR_SUMS = 256  # tracks that hosts do not take
-REFILLED, STARTED, SPREADS = 8, 300, 8  # in a second: refilled from flows at hand, newly followed, sums looked into
-REPLACED = 64  # in a second, of each table: followed instead of others, so that a storm of newcomers leaves time for a judgement
-
-
-class Vector(NamedTuple):
-    """The limits by metric of all whom the same ones apply to, and the bytes a second from which on what is usual is learned."""
-
-    own: Applied
-    limits: list[float]
-    least: float
+SPREADS = 8  # sums looked into in a second
 
 
 @dataclass
@@ -42,176 +32,74 @@ class Rates:
 
     follow: Tracks
     baselines: Baselines
-    seconds: int = 0
     spreads: int = 0
     waiting: set[int] = field(default_factory=set)  # slots over their limits that have not had their turn
-    looked: int = 0  # the second that these are of: who could give way, with how near to a limit, the nearest first
-    leaving: list[tuple[float, Track]] = field(default_factory=list)
-    own: dict[int, tuple[Track, Applied]] = field(default_factory=dict)  # slot: whose limits these are
-    vectors: dict[tuple[int, str, str], Vector] = field(default_factory=dict)
-    of: Thresholds | None = None  # what the limits were made of
 
     def __post_init__(self) -> None:
-        """Limits in figures, by slot: of each metric, how much of them is lasting, for how long; and since when each is judged."""
         room = len(self.follow.hosts.series.base)
-        self.limits, self.release = np.zeros((room, tracks.JUDGED)), np.zeros((room, 1))
-        self.unlike = Unlike(room)
-        self.lasts, self.least = np.zeros(room, np.int64), np.ones(room)
+        self.limits, self.unlike = Limits(room), Unlike(room)
+        self.admission = Admission(self.follow, self.limits)
+        self.is_open: NDArray[np.bool_] = np.zeros((room, tracks.JUDGED), bool)  # by slot: metrics with an open finding
         self.earliest = np.zeros((room, tracks.JUDGED), np.int64)  # what is older was judged before, or is nobody's any more
 
     def candidates(
         self, hosts: C.Hosts, thresholds: Thresholds, findings: Findings, second: int, blocks: Callable[[], list[Block]]
     ) -> None:
-        """Follow those of the last second's lists that come near any limit, from their flows at hand on."""
-        fresh: list[Track] = []
-        for table, listed, rows in (
-            (tracks.HOST, hosts.hot, hosts.table.rows), (tracks.SUM, hosts.hot_sums, hosts.sums.rows),
-        ):  # fmt: skip
-            count = min(int(listed.counted[0]), len(listed.rows))
-            listed.counted[0] = 0
-            replaced = 0
-            for one in self._unfollowed(table, rows, listed.rows[:count], thresholds, second):
-                who, customer = None, max(one.customer, 0)
-                if len(self.follow.free) <= (FOR_SUMS if table == tracks.HOST else 0):
-                    who = self._make_room(table, one, findings, thresholds, second) if replaced < REPLACED else None
-                    if who is None:
-                        self.follow.refused += 1
-                        continue
-                    replaced += 1
-                track = self.follow.start(table, one.row, customer, second, who)
-                if track is not None and track.since == second and len(fresh) < REFILLED:
-                    fresh.append(track)
-        held = blocks() if fresh else []
-        for track in fresh:
-            flows = flows_of(held, Aim(track.version, track.address, track.length, track.customer, track.end))
-            C.refill(hosts.series, track.slot, flows.narrow, flows.wide, len(flows), hosts.ports, second - 1)
+        """Follow those of the last second's lists that come near any limit; who gave way is followed no longer."""
+        gone = self.admission.candidates(hosts, thresholds, partial(self._with_finding, findings), second, blocks)
+        self._forgotten(gone)
 
-    def _unfollowed(
-        self, table: int, rows: NDArray[np.uint64], found: NDArray[np.int64], thresholds: Thresholds, second: int
-    ) -> list[places.Newcomer]:
-        """Those that are not followed yet: first whom a static limit presses, the greatest first."""
-        if not len(found):
-            return []
-        own = rows[found[:, 0]]
-        near, pressing = places.near(own, table, thresholds)
-        slots = ((own[:, C.MOMENT] & np.uint64(C.TRACKED)) >> np.uint64(C.TRACK_BIT)).astype(np.int64) - 1
-        self.follow.last_hot.update(dict.fromkeys(slots[near & (slots >= 0)].tolist(), second))
-        fresh = np.flatnonzero(near & (slots < 0))
-        order = np.lexsort((own[fresh, C.PACKETS_SEEN if table == tracks.HOST else C.SUM_PACKETS], pressing[fresh]))[::-1]
-        chosen = fresh[order][:STARTED]
-        return places.newcomers(found[chosen], own[chosen], table, thresholds)
-
-    def _make_room(
-        self, table: int, newcomer: places.Newcomer, findings: Findings, thresholds: Thresholds, second: int
-    ) -> Track | None:
-        """Follow no longer whoever is furthest from any limit, if that is further than the newcomer; who that is, None for none."""
-        if self.looked != second:  # once a second, as nobody comes closer meanwhile
-            self.looked = second
-            free = self._free_to_go(findings)
-            self.leaving = places.furthest_first(self.follow, free, self.limits, self.least, second, 2 * REPLACED)
-        if not self.leaving or self.leaving[-1][0] >= newcomer.most:
-            return None
-        who = self.follow.known_as(table, newcomer.row, max(newcomer.customer, 0), second)
-        vector = self._vector(thresholds, who)
-        worth = places.worth_of_one(newcomer.rates, vector.limits, vector.least)
-        while self.leaving and self.leaving[-1][0] < worth:
-            _, track = self.leaving.pop()
-            if self.follow.by_row.get((track.table, track.row)) is track:
-                self._release(track)
-                return who
-        return None
-
-    def _free_to_go(self, findings: Findings) -> NDArray[np.bool_]:
-        """By slot, who has no open finding."""
-        free = np.ones(len(self.limits), bool)
+    def _with_finding(self, findings: Findings) -> NDArray[np.bool_]:
+        """By slot, who has an open finding."""
+        found = np.zeros(len(self.earliest), bool)
         for name, direction, kind, value in findings.open:
-            track = self.follow.by_subject.get((direction, kind, value))
-            if track is not None and (name in ALL or name == "unusual_traffic"):
-                free[track.slot] = False
-        return free
+            if name in RATED or name == "unusual_traffic":
+                track = self.follow.by_subject.get((direction, kind, value))
+                if track is not None:
+                    found[track.slot] = True
+        return found
 
-    def _release(self, track: Track) -> None:
-        self.follow.release(track)
-        self.unlike.forget(track)
-        self.waiting.discard(track.slot)
+    def _forgotten(self, gone: Sequence[Track]) -> None:
+        """These are followed no longer."""
+        self.unlike.forget([track.slot for track in gone])
+        self.waiting.difference_update(track.slot for track in gone)
 
     def look(self, thresholds: Thresholds, findings: Findings, second: int, table: int) -> Iterator[Sighting]:
         """Sightings of this second; to be asked of hosts before the sums that they are part of."""
-        self._apply(thresholds)
-        limits, lasting = self._limits(findings)
-        slots = np.flatnonzero(self.follow.table == table)
-        slots = slots[self._may_be_over(slots, limits[slots])]
+        for track in self.follow.fresh:
+            self.earliest[track.slot] = track.since - C.LENGTH
+        self.limits.apply(thresholds, self.follow)
+        self._note_open(findings)
+        slots = self.limits.over(self.follow, table, self.is_open)
         rows = [track for slot in slots.tolist() if (track := self.follow.at[slot]) is not None]
         rows.sort(key=lambda track: (track.length == 0, track.slot))
         self.spreads = 0
-        out = self._weigh(rows, limits, lasting, second)
+        out = self._weigh(rows, second)
         fired = np.flatnonzero(out[:, :, tracks.FIRED].any(1)).tolist()
         fired.sort(key=lambda number: rows[number].slot not in self.waiting)  # who had no turn in the last second comes first
         self.waiting = {slot for slot in self.waiting if self.follow.table[slot] != table}
         self.waiting.update(rows[number].slot for number in fired)
         for number in fired:
             track = rows[number]
-            yield from self._rates(track, self.own[track.slot][1], out[number], findings, second)
+            yield from self._rates(track, self.limits.own[track.slot], out[number], findings, second)
             self.waiting.discard(track.slot)
 
-    def _apply(self, thresholds: Thresholds) -> None:
-        """The limits of those that are new; of all when they changed."""
-        fresh, self.follow.fresh = self.follow.fresh, []
-        for track in fresh:
-            self.earliest[track.slot] = track.since - C.LENGTH
-        if self.of is not thresholds:
-            self.of, fresh = thresholds, list(self.follow.by_row.values())
-            self.vectors.clear()
-        for track in fresh:
-            slot, vector = track.slot, self._vector(thresholds, track)
-            self.own[slot] = track, vector.own
-            self.limits[slot], self.least[slot], self.release[slot] = vector.limits, vector.least, vector.own["timing.release"]
-            self.lasts[slot] = max(1, min(int(vector.own["timing.seconds"]), 60))
-
-    def _vector(self, thresholds: Thresholds, track: Track) -> Vector:
-        """The limits of a track; worked out once for all whom the same ones apply to."""
-        own = thresholds.applied(track.version, track.address, track.length, track.customer)
-        kept = self.vectors.get((id(own), track.level, track.direction))
-        if kept is None or kept.own is not own:
-            kept = Vector(own, places.limits_of(own, track).tolist(), own["watch.learned_bps"] / 8)
-            self.vectors[id(own), track.level, track.direction] = kept
-        return kept
-
-    def _limits(self, findings: Findings) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """By slot: above which rates something is found, and goes on."""
-        lasting = self.limits * self.release
-        return np.where(self._open(findings), lasting, self.limits), lasting
-
-    def _may_be_over(self, slots: NDArray[np.int64], limits: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which of these slots have a second that counts, as ``tracks.weigh`` says it: most tracks have none."""
-        octets, packets, seen = self.follow.totals[slots].T
-        seen = np.where((seen > 0) & (packets > seen), seen, np.inf)  # no noise where every packet was seen
-        grain = np.repeat((packets / seen)[:, None], tracks.JUDGED, 1)
-        grain[:, places.OCTETS] = (octets / seen)[:, None]
-        greatest, bounded = self.follow.greatest[slots], np.isfinite(limits)
-        limits = np.where(bounded, limits, 0.0)
-        floor = np.maximum(limits - 2 * np.sqrt(limits * grain), 0.0) * ALMOST
-        found: NDArray[np.bool_] = ((greatest >= floor) & (greatest > 0) & bounded).any(1)
-        return found
-
-    def _weigh(
-        self, rows: Sequence[Track], limits: NDArray[np.float64], lasting: NDArray[np.float64], second: int
-    ) -> NDArray[np.float64]:
+    def _weigh(self, rows: Sequence[Track], second: int) -> NDArray[np.float64]:
         slots = np.array([one.slot for one in rows], np.int64)
-        self.follow.unroll(slots)
         out = np.zeros((len(rows), tracks.JUDGED, 7))
-        ring = self.follow.hosts.series.seconds
-        tracks.weigh(ring, slots, second, limits[slots], lasting[slots], self.lasts[slots], self.earliest[slots], out)
+        self.follow.unroll(slots)
+        limits, ring = self.limits.values[slots], self.follow.hosts.series.seconds
+        lasting = limits * self.limits.release[slots, None]
+        limits = np.where(self.is_open[slots], lasting, limits)
+        tracks.weigh(ring, slots, second, limits, lasting, self.limits.lasts[slots], self.earliest[slots], out)
         return out
 
-    def _open(self, findings: Findings) -> NDArray[np.bool_]:
-        """By slot, which metrics have an open finding: they last as long as they are above their release."""
-        found = np.zeros(self.limits.shape, bool)
-        for name, *where in findings.open:
-            track = self.follow.by_subject.get((where[0], where[1], where[2]))
-            if track is not None:
-                found[track.slot, METRICS_OF.get(name, [])] = True
-        return found
+    def _note_open(self, findings: Findings) -> None:
+        """Which metrics have an open finding: they last as long as they are above their release."""
+        self.is_open[:] = False
+        for name, direction, kind, value in findings.open:
+            if name in RATED and (track := self.follow.by_subject.get((direction, kind, value))) is not None:
+                self.is_open[track.slot, METRICS_OF[name]] = True
 
     def _rates(
         self, track: Track, applied: Applied, out: NDArray[np.float64], findings: Findings, second: int
@@ -296,26 +184,32 @@ class Rates:
 
     def learn(self, thresholds: Thresholds, findings: Findings, second: int) -> Iterator[Sighting]:
         """Compare each track with what is usual; once a minute, learn from it where nothing is wrong."""
-        turns = np.arange(len(self.lasts)) % MINUTE == second % MINUTE
-        for slot in np.flatnonzero((self.follow.table >= 0) & (turns | ~self.unlike.known)).tolist():
-            mine, track = bool(turns[slot]), self.follow.at[slot]
+        turns = np.arange(self.follow.top) % MINUTE == second % MINUTE
+        followed = self.follow.table[: self.follow.top] >= 0
+        due = np.flatnonzero(followed & turns & (second - self.follow.since[: self.follow.top] >= MINUTE))
+        means = dict(zip(due.tolist(), self._minutes(due, second), strict=True))
+        for slot in np.flatnonzero(followed & (turns | ~self.unlike.known[: self.follow.top])).tolist():
+            track = self.follow.at[slot]
             if track is None:
                 continue
-            own = thresholds.applied(track.version, track.address, track.length, track.customer)
             name = f"{track.direction} {track.subject.kind} {track.subject.value}"
+            own = thresholds.applied(track.version, track.address, track.length, track.customer)
             self.unlike.draw(track, self.baselines, self.baselines.known.get(name, -1), own, second)
-            if mine and second - track.since >= MINUTE:
-                self._learn(track, name, own, findings, second)
-        over = self.unlike.look(self.follow, second)
-        for track in over:
+            if slot in means:
+                self._learn(track, name, means[slot], own, findings, second)
+        for track in self.unlike.look(self.follow, second):
             if not self._explained_statically(track, findings):
                 open_now = ("unusual_traffic", track.direction, track.subject.kind, track.subject.value) in findings.open
                 yield from self.unlike.sightings(track, self.follow, open_now, _rate(self._sums(track)), second)
 
-    def _learn(self, track: Track, name: str, own: Applied, findings: Findings, second: int) -> None:
+    def _minutes(self, slots: NDArray[np.int64], second: int) -> list[tuple[float, float]]:
+        """Mean bits and packets a second of each over the last minute."""
+        self.follow.unroll(slots)
         times = np.arange(second - MINUTE, second) % C.LENGTH
-        ring = self.follow.seconds(track.slot)[times]
-        means = float(ring[:, C.M_BYTES].mean()) * 8, float(ring[:, C.M_PACKETS].mean())
+        ring = self.follow.hosts.series.seconds[slots[:, None], times, : C.M_PACKETS + 1]
+        return [(bits * 8, packets) for bits, packets in ring.mean(1, dtype=float).tolist()]
+
+    def _learn(self, track: Track, name: str, means: tuple[float, float], own: Applied, findings: Findings, second: int) -> None:
         worth = means[0] >= own["watch.learned_bps"] / WORTH or means[1] >= own["watch.learned_pps"] / WORTH
         place = self.baselines.place(name, second) if worth or name in self.baselines.known else -1
         if place >= 0 and not self.unlike.is_over(track, means) and not self._explained(track, findings):
@@ -329,10 +223,13 @@ class Rates:
         """Follow nobody who was not near a limit for two minutes and has no finding."""
         if second % 10:
             return
-        for track in list(self.follow.by_row.values()):
-            where = track.direction, track.subject.kind, track.subject.value
-            if second - self.follow.last_hot[track.slot] > 2 * MINUTE and not any((name, *where) in findings.open for name in ALL):
-                self._release(track)
+        top, gone = self.follow.top, []
+        for slot in np.flatnonzero((self.follow.table[:top] >= 0) & (second - self.follow.last_hot[:top] > 2 * MINUTE)).tolist():
+            track = self.follow.at[slot]
+            if track is not None and not self._explained_statically(track, findings):
+                gone.append(track)
+        self.follow.release(gone)
+        self._forgotten(gone)
 
     def ended(self, direction: str, kind: str, value: str, second: int) -> None:
         """A finding ended: seconds up to now were judged, and open no other one."""
@@ -343,6 +240,7 @@ class Rates:
 
 METRICS_OF = {one.name: [other.metric for other in known.RATES if other.name == one.name] for one in known.RATES}
 ALL = tuple(dict.fromkeys(one.name for one in known.RATES))
+RATED = frozenset(ALL)
 SPECIFIC = tuple(name for name in ALL if name not in known.GENERAL)
 
 

@@ -64,6 +64,8 @@ class Thresholds:
 
     def applied(self, version: int, address: int, length: int, customer: int) -> Applied:
         """For an address or a prefix (its first address and length); length 0 with address 0 for a customer's sum."""
+        if not self.customers and not self.prefixes:
+            return self._resolve([self.default])
         asked = version, address, length, customer
         found = self._asked.get(asked)
         if found is None:

@@ -1,10 +1,11 @@
 """Subjects that the detection follows second by second, and what their seconds say. See ``counting.follow`` for how they fill."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 import numpy as np
-from numba import float64, int64
+from numba import float64, int64, uint64
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic import counting as C
@@ -55,7 +56,6 @@ class Tracks:
     free: list[int] = field(default_factory=list)
     refused: int = 0
     top: int = 0
-    last_hot: dict[int, int] = field(default_factory=dict)
     fresh: list[Track] = field(default_factory=list)  # whose limits nobody has asked for yet
     second: int = 0  # up to which seconds are told
 
@@ -66,6 +66,7 @@ class Tracks:
         #: By slot: which table its row is of, -1 for none; since when; its greatest second by metric; all bytes, packets, samples.
         self.table: NDArray[np.int8] = np.full(room, -1, np.int8)
         self.since: NDArray[np.int64] = np.zeros(room, np.int64)
+        self.last_hot: NDArray[np.int64] = np.zeros(room, np.int64)  # when each was last near a limit
         #: By slot, for whom sums ask: direction, customer, and the key of the network that it is or lies in; 0 for a customer.
         self.end, self.customer = np.zeros(room, np.int8), np.zeros(room, np.int64)
         self.network: NDArray[np.uint64] = np.zeros(room, np.uint64)
@@ -74,44 +75,49 @@ class Tracks:
         self.shortly, self.long = np.zeros((room, JUDGED)), np.zeros((room, JUDGED))
         self.unrolled: NDArray[np.int64] = np.full(room, -1, np.int64)  # the second for which each was unrolled
 
-    def start(self, table: int, row: int, customer: int, second: int, who: Track | None = None) -> Track | None:
-        """Follow a row from now on; None when there is no room. ``who``: what ``known_as`` said of it, where that was asked."""
-        known = self.by_row.get((table, row))
-        if known is not None:
-            self.last_hot[known.slot] = second
-            return known
-        if not self.free:
-            self.refused += 1
-            return None
-        slot = self.free.pop()
-        self.top = max(self.top, slot + 1)
-        rows = self.rows(table)
-        series.clear(self.hosts.series, slot)
-        rows[row, C.MOMENT] |= np.uint64((slot + 1) << C.TRACK_BIT)
-        track = who or self.known_as(table, row, customer, second)
-        track.slot = slot
-        self.by_row[table, row] = self.by_subject[track.direction, track.subject.kind, track.subject.value] = track
-        self.last_hot[slot] = second
-        self.at[slot], self.table[slot], self.since[slot], self.unrolled[slot] = track, table, second, -1
-        self.end[slot], self.customer[slot], self.network[slot] = track.end, track.customer, network_of(track)
-        self.fresh.append(track)
-        return track
+    def start(self, table: int, rows: NDArray[np.int64], customers: NDArray[np.int64], second: int) -> list[Track]:
+        """Follow rows that nobody follows from now on, as far as there is room; who that is."""
+        count = min(len(rows), len(self.free))
+        self.refused += len(rows) - count
+        if not count:
+            return []
+        rows, slots = rows[:count], np.array(self.free[: -count - 1 : -1])
+        del self.free[-count:]
+        held = self.rows(table)
+        keys, sixes = held[rows, C.KEY].tolist(), self.hosts.table.six[rows].tolist() if table == HOST else [(0, 0)] * count
+        begin(self.hosts.series, held, rows, slots)
+        started = []
+        for slot, row, key, six, customer in zip(
+            slots.tolist(), rows.tolist(), keys, sixes, customers[:count].tolist(), strict=True
+        ):
+            subject, version, address, length = subject_of(key, six)
+            track = Track(slot, table, row, key & 1, subject, version, address, length, customer, second)
+            self.by_row[table, row] = self.by_subject["in" if key & 1 else "out", subject.kind, subject.value] = track
+            self.at[slot] = track
+            started.append(track)
+        self.top = max(self.top, int(slots.max()) + 1)
+        self.table[slots], self.since[slots], self.last_hot[slots], self.unrolled[slots] = table, second, second, -1
+        self.end[slots], self.customer[slots] = [one.end for one in started], [one.customer for one in started]
+        self.network[slots] = np.array([network_of(one) for one in started], np.uint64)
+        self.fresh += started
+        return started
 
-    def known_as(self, table: int, row: int, customer: int, second: int) -> Track:
-        """Who a row is about, without a place of its own."""
+    def release(self, tracks: Sequence[Track]) -> None:
+        """Follow these no longer; their places are given out again in this order."""
+        for track in reversed(tracks):
+            del self.by_row[track.table, track.row]
+            self.by_subject.pop((track.direction, track.subject.kind, track.subject.value), None)
+            self.free.append(track.slot)
+            self.at[track.slot] = None
+        for table in (HOST, SUM):
+            self.rows(table)[[one.row for one in tracks if one.table == table], C.MOMENT] &= NOT_TRACKED
+        slots = [one.slot for one in tracks]
+        self.table[slots], self.greatest[slots] = -1, 0
+
+    def key_of(self, table: int, row: int) -> tuple[int, Sequence[int]]:
+        """A row's key, and the halves of its address where that is one of IPv6."""
         key = int(self.rows(table)[row, C.KEY])
-        hi, lo = self.hosts.table.six[row].tolist() if key >> 63 and table == HOST else (0, 0)
-        subject, version, address, length = subject_of(key, (hi, lo))
-        return Track(-1, table, row, key & 1, subject, version, address, length, customer, second)
-
-    def release(self, track: Track) -> None:
-        rows = self.rows(track.table)
-        rows[track.row, C.MOMENT] &= NOT_TRACKED
-        del self.by_row[track.table, track.row], self.last_hot[track.slot]
-        self.by_subject.pop((track.direction, track.subject.kind, track.subject.value), None)
-        self.free.append(track.slot)
-        self.at[track.slot], self.table[track.slot] = None, -1
-        self.greatest[track.slot] = 0
+        return key, self.hosts.table.six[row].tolist() if key >> 63 and table == HOST else (0, 0)
 
     def parts(self, outer: Track) -> list[Track]:
         """Those that are part of a sum, in its direction."""
@@ -168,24 +174,48 @@ def network_of(track: Track) -> int:
     return C.NETWORK_4 | track.address >> 8 if track.version == 4 else C.NETWORK_6 | track.address >> 80
 
 
-def subject_of(key: int, six: tuple[int, int]) -> tuple[Subject, int, int, int]:
-    """The subject that a row's key stands for: in words; family, first address and prefix length (0 for a customer)."""
+def place_of(key: int, six: Sequence[int]) -> tuple[int, int, int]:
+    """Family, first address and prefix length of whom a row's key stands for; zeros for a customer."""
     if key >> 63:
-        address = six[0] << 64 | six[1]
-        return Subject("address", str(IPv6Address(address))), 6, address, 128
+        return 6, six[0] << 64 | six[1], 128
     whole, tag = key >> 1 & (1 << 59) - 1, key >> 60
     if tag == 1:
-        return Subject("prefix", f"{four_text(whole << 8)}/24"), 4, whole << 8, 24
+        return 4, whole << 8, 24
     if tag == 2:
-        return Subject("prefix", f"{IPv6Address(whole << 80)}/48"), 6, whole << 80, 48
-    if tag == 3:
-        return Subject("customer", str(whole)), 0, 0, 0
-    return Subject("address", four_text(whole & 0xFFFFFFFF)), 4, whole & 0xFFFFFFFF, 32
+        return 6, whole << 80, 48
+    return (0, 0, 0) if tag == 3 else (4, whole & 0xFFFFFFFF, 32)
+
+
+def level_of(key: int) -> str:
+    """host, prefix or customer."""
+    return "host" if key >> 63 or key >> 60 == 0 else "customer" if key >> 60 == 3 else "prefix"
+
+
+def subject_of(key: int, six: Sequence[int]) -> tuple[Subject, int, int, int]:
+    """The subject that a row's key stands for: in words; then as ``place_of``."""
+    version, address, length = place_of(key, six)
+    if length in (24, 48):
+        network = four_text(address) if version == 4 else str(IPv6Address(address))
+        return Subject("prefix", f"{network}/{length}"), version, address, length
+    if length:
+        return Subject("address", four_text(address) if version == 4 else str(IPv6Address(address))), version, address, length
+    return Subject("customer", str(key >> 1 & (1 << 59) - 1)), version, address, length
 
 
 def four_text(address: int) -> str:
     """An IPv4 address as text; hundreds begin to be followed in a second, and ``ipaddress`` takes its time."""
     return f"{address >> 24}.{address >> 16 & 255}.{address >> 8 & 255}.{address & 255}"
+
+
+@kernel
+def begin(tracks, rows, followed, slots):
+    """Tracks begin: no rates yet (their seconds are written when somebody asks), and each row names its slot."""
+    for n in range(len(slots)):
+        slot = slots[n]
+        tracks.steps[slot] = 0
+        tracks.amplified[slot] = 0
+        tracks.base[slot] = 0
+        rows[followed[n], C.MOMENT] |= uint64(slot + 1) << uint64(C.TRACK_BIT)
 
 
 @kernel

@@ -49,35 +49,39 @@ class Unlike:
 
     def __post_init__(self) -> None:
         self.limits: NDArray[np.float64] = np.full((self.room, len(NAMES)), np.inf)
-        self.known: NDArray[np.bool_] = np.zeros(self.room, bool)  # by slot: whether limits were drawn for who is followed there
+        self.known: NDArray[np.bool_] = np.zeros(self.room, bool)  # by slot: whether its limits were asked for
 
     def draw(self, track: Track, baselines: Baselines, place: int, own: Applied, second: int) -> None:
         """Its limits of this hour; none where too little is known. ``place``: where the baselines keep it, -1 for nowhere."""
+        slot, self.known[track.slot] = track.slot, True
         found: dict[int, tuple[float, float]] = {}
-        for metric, (name, *_) in enumerate(NAMES):
-            known = None
-            if place >= 0:
-                known = baselines.limit(place, metric, second, own["watch.learned_factor"], own["timing.learned_days"])
+        for metric, (name, *_) in enumerate(NAMES if place >= 0 else ()):
+            known = baselines.limit(place, metric, second, own["watch.learned_factor"], own["timing.learned_days"])
             if known is not None:
                 found[metric] = known[0], max(known[1], own[f"watch.learned_{name}"])
-        self.drawn[track.slot], self.known[track.slot] = Drawn(track, own, found), True
-        self.limits[track.slot] = [found[metric][1] / NAMES[metric][2] if metric in found else np.inf for metric in range(2)]
+        if found:
+            self.limits[slot] = [found[metric][1] / NAMES[metric][2] if metric in found else np.inf for metric in range(2)]
+            self.drawn[slot] = Drawn(track, own, found)
+        elif self.drawn.pop(slot, None) is not None:
+            self.limits[slot] = np.inf
 
-    def forget(self, track: Track) -> None:
-        """It is followed no longer."""
-        self.limits[track.slot], self.known[track.slot] = np.inf, False
-        for held in (self.drawn, self.since, self.last):
-            held.pop(track.slot, None)
+    def forget(self, slots: list[int]) -> None:
+        """Who had these places is followed no longer."""
+        self.limits[slots], self.known[slots] = np.inf, False
+        for slot in slots:
+            for held in (self.drawn, self.since, self.last):
+                held.pop(slot, None)
 
     def is_over(self, track: Track, means: tuple[float, float]) -> bool:
         """Whether means, in bits and packets a second, are over a limit."""
-        return any(means[metric] >= limit for metric, (_, limit) in self.drawn[track.slot].limits.items())
+        drawn = self.drawn.get(track.slot)
+        return drawn is not None and any(means[metric] >= limit for metric, (_, limit) in drawn.limits.items())
 
     def look(self, follow: Tracks, second: int) -> list[Track]:
         """Those whose last minute is over a limit now."""
-        slots = np.flatnonzero(np.isfinite(self.limits).any(1))
-        if not len(slots):
+        if not self.drawn:
             return []
+        slots = np.array(sorted(self.drawn))
         means = follow.long[slots, : len(NAMES)] / MINUTE
         over = slots[(means >= self.limits[slots]).any(1)].tolist()
         for slot in over:
