@@ -129,6 +129,14 @@ def test_streams_that_do_not_compress_are_stored_and_the_others_told_shortly() -
     assert 200_000 < len(made.getvalue()) < 203_000  # two bytes of four
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_value_told_once_is_written_as_if_it_stood_in_every_row(kind) -> None:
+    value = np.array([np.iinfo(kind).max], kind)
+    told, whole = np.ndarray((1000,), kind, value, strides=(0,)), np.full(1000, value[0], kind)
+    assert written({"a": told}, bounded=("a",)).getvalue() == written({"a": whole}, bounded=("a",)).getvalue()
+    assert (pq.read_table(written({"a": told})).column(0).to_numpy() == whole).all()
+
+
 def test_what_is_given_up_leaves_nothing(tmp_path) -> None:
     made = Unfinished(tmp_path / "a.parquet")
     made.add({"a": np.arange(1000)}, 100)

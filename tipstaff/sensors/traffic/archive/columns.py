@@ -32,18 +32,25 @@ SIX = {"src_hi": L.SRC_HI, "src_lo": L.SRC_LO, "dst_hi": L.DST_HI, "dst_lo": L.D
 def arrays(
     narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], count: int
 ) -> dict[str, NDArray[Any]]:
-    """The archive's columns of the first ``count`` flows; those of IPv6 only where there is any."""
+    """The archive's columns of the first ``count`` flows; those of IPv6 only where there is any. One that has one value in all
+    rows has a stride of 0."""
     found: dict[str, NDArray[Any]] = {}
+    looked = narrow[:, : max(count, 1)]
+    least, most = looked.min(axis=1), looked.max(axis=1)
+    same = (least == most).tolist()
     for name, (row, kind) in NARROW_COLUMNS.items():
-        column = narrow[row, :count]
-        found[name] = column if kind is np.uint32 else column.astype(kind)
+        if same[row]:
+            found[name] = np.ndarray((count,), kind, least[row : row + 1].astype(kind), strides=(0,))
+        else:
+            column = narrow[row, :count]
+            found[name] = column if kind is np.uint32 else column.astype(kind)
     ended = wide[L.END, :count].view(np.int64)
     found |= {"bytes": wide[L.BYTES, :count], "packets": wide[L.PACKETS, :count], "ended": ended}
     lasted = ended - wide[L.START, :count].view(np.int64)
     found["lasted"] = np.minimum(lasted, 0xFFFFFFFF, out=lasted).astype(np.uint32)
     found |= {"src_customer": customers[0, :count], "dst_customer": customers[1, :count]}
-    six = found["family"] == 6
-    if six.any():
+    if most[L.FAMILY] == 6:
+        six = found["family"] == 6
         found |= {name: np.where(six, wide[row, :count], np.uint64(0)) for name, row in SIX.items()}
         found |= {name: np.where(six, np.uint32(0), found[name]) for name in ("src", "dst")}
     return found

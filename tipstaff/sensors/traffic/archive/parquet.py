@@ -9,7 +9,8 @@ handle.
 import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from functools import lru_cache
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ WORTH = 0.25  # of a stream's size: what does not get as small as that is left a
 I32, I64, BINARY, LIST, STRUCT = 5, 6, 8, 9, 12
 INT32, INT64 = 1, 2
 PLAIN, RLE, RLE_DICTIONARY, BYTE_STREAM_SPLIT = 0, 3, 8, 9
+IN_DICTIONARY = (PLAIN, RLE, RLE_DICTIONARY)
 UNCOMPRESSED, ZSTD = 0, 6
 REQUIRED = 0
 DATA_PAGE, DICTIONARY_PAGE = 0, 2
@@ -66,8 +68,7 @@ def listed(kind: int, values: list[Any]) -> bytes:
     return head + b"".join(scalar(kind, value) for value in values)
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """What the file's metadata say of one column of one group; ``least`` and ``most`` as plain values."""
 
     rows: int
@@ -85,6 +86,11 @@ def physical(column: Numbers) -> Numbers:
     return column if column.dtype.itemsize >= 4 else column.astype(np.uint32)
 
 
+def bound(value: np.generic) -> bytes:
+    """A value as the format stores it."""
+    return value.tobytes() if value.itemsize >= 4 else (int(value) & 0xFFFFFFFF).to_bytes(4, "little")
+
+
 class Encoder:
     """From columns to chunks. ``level``: zstd's; with QUICK what compresses badly is not compressed at all."""
 
@@ -96,17 +102,25 @@ class Encoder:
 
     def encode(self, column: Numbers, name: str = "") -> tuple[bytes, Chunk]:
         """The pages of a column of at least one row; those of one ``name`` are expected to be alike."""
+        if column.strides == (0,):
+            return self._alone(column, bound(column[0]))
         least, most = column.min(), column.max()
-        ends = physical(np.array([least, most])).tobytes()
-        bounds = ends[: len(ends) // 2], ends[len(ends) // 2 :]
         if least == most:
-            return self._dictionary(column[:1], b"\x01" + varint(len(column) << 1) + b"\0", len(column), bounds)
+            return self._alone(column, bound(least))
+        bounds = bound(least), bound(most)
         found = few(column, int(least), int(most)) if name not in self.many else None
         if found is not None:
             return self._dictionary(*found, len(column), bounds)
         if name:
             self.many.add(name)
         return self._split(column, int(least), int(most), bounds, name)
+
+    def _alone(self, column: Numbers, value: bytes) -> tuple[bytes, Chunk]:
+        """One value in all rows."""
+        body = b"\x01" + varint(len(column) << 1) + b"\0"
+        head = page_head(DICTIONARY_PAGE, len(value), len(value), 1, PLAIN) + value
+        pages = head + page_head(DATA_PAGE, len(body), len(body), len(column), RLE_DICTIONARY) + body
+        return pages, Chunk(len(column), len(pages), len(pages), UNCOMPRESSED, IN_DICTIONARY, len(head), value, value)
 
     def _dictionary(self, values: Numbers, body: bytes, count: int, bounds: tuple[bytes, bytes]) -> tuple[bytes, Chunk]:
         plain = physical(values).tobytes()
@@ -118,7 +132,7 @@ class Encoder:
         more = page_head(DATA_PAGE, len(body), len(stored[1]), count, RLE_DICTIONARY)
         pages = b"".join((head, stored[0], more, stored[1]))
         raw = len(head) + len(plain) + len(more) + len(body)
-        return pages, Chunk(count, len(pages), raw, codec, (PLAIN, RLE, RLE_DICTIONARY), len(head) + len(stored[0]), *bounds)
+        return pages, Chunk(count, len(pages), raw, codec, IN_DICTIONARY, len(head) + len(stored[0]), *bounds)
 
     def _split(self, column: Numbers, least: int, most: int, bounds: tuple[bytes, bytes], name: str) -> tuple[bytes, Chunk]:
         count, width = len(column), max(4, column.dtype.itemsize)
@@ -204,6 +218,7 @@ def packed(places: NDArray[np.uint8], values: int) -> bytes:
     return bytes([width]) + varint(eights << 1 | 1) + together.astype(np.uint8).tobytes()
 
 
+@lru_cache(maxsize=256)
 def page_head(kind: int, raw: int, stored: int, count: int, encoding: int) -> bytes:
     """Thrift's PageHeader; of a dictionary ``count`` is of its values, else of the rows."""
     if kind == DICTIONARY_PAGE:
@@ -274,16 +289,23 @@ class Output:
         return record((1, LIST, (STRUCT, columns)), (2, I64, raw), (3, I64, group.rows), (6, I64, size))
 
     def _column(self, name: str, begins: int, chunk: Chunk) -> bytes:
-        """Thrift's ColumnChunk."""
-        fields: list[Field] = [
-            (1, I32, stored_as(self.kinds[name])), (2, LIST, (I32, list(chunk.encodings))), (3, LIST, (BINARY, [name.encode()])),
-            (4, I32, chunk.codec), (5, I64, chunk.rows), (6, I64, chunk.raw), (7, I64, chunk.size),
-            (9, I64, begins + chunk.dictionary),
-        ]  # fmt: skip
-        fields += [(11, I64, begins)] if chunk.dictionary else []
+        """Thrift's ColumnChunk; written out, as there is one for every column of every group."""
+        numbers = (chunk.rows, chunk.raw, chunk.size)
+        told = front(name, stored_as(self.kinds[name]), chunk.encodings, chunk.codec)
+        told += b"".join(b"\x16" + varint(one << 1) for one in numbers) + b"\x26" + varint(begins + chunk.dictionary << 1)
+        if chunk.dictionary:
+            told += b"\x26" + varint(begins << 1)
         if name in self.bounded:
-            fields.append((12, STRUCT, record((3, I64, 0), (5, BINARY, chunk.most), (6, BINARY, chunk.least))))
-        return record((2, I64, 0), (3, STRUCT, record(*fields)))
+            told += b"\x1c" if chunk.dictionary else b"\x3c"
+            told += record((3, I64, 0), (5, BINARY, chunk.most), (6, BINARY, chunk.least))
+        return b"\x26\0\x1c" + told + b"\0\0"
+
+
+@lru_cache(maxsize=1024)
+def front(name: str, kind: int, encodings: tuple[int, ...], codec: int) -> bytes:
+    """What Thrift's ColumnMetaData begins with, its end left open."""
+    fields: list[Field] = [(1, I32, kind), (2, LIST, (I32, list(encodings))), (3, LIST, (BINARY, [name.encode()])), (4, I32, codec)]
+    return record(*fields)[:-1]
 
 
 def stored_as(kind: "np.dtype[Any]") -> int:
