@@ -308,7 +308,7 @@ def _emergency(asked: Asked) -> Next | None:
 
 def _judgements(asked: Asked) -> list[Next | None]:
     """That it is no breach, or that it is one although no clause names it."""
-    codes = tuple((code, code.replace("_", " ")) for code in asked.facts.category.exceptions)
+    codes = tuple((code, asked.edition.exceptions[code].title) for code in asked.facts.category.exceptions)
     choice = Field("code", "Exception", "select", "", codes)
     intact = Next("intact", "Compliant: leave it intact…", hint="no restriction is possible then; the reporter is told")
     judge = Next("judge", "Call it a breach, with reasons…", hint="what fits no clause by name; a second reviewer must agree")

@@ -91,7 +91,6 @@ def _context(request: DeskRequest, found: Case, sent: Again | None = None) -> di
         "now": now,
         "case": found,
         "edition": edition,
-        "ladder": {step.code: step for step in edition.ladder.steps},
         "category": edition.categories.get(found.category),
         "labels": edition.categories[found.category].labels if found.category in edition.categories else (),
         "clause": edition.clauses.get(found.clause),
