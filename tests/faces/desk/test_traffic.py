@@ -2,7 +2,8 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -67,7 +68,8 @@ def test_the_table_the_picture_and_the_csv_say_the_same(kept, alice) -> None:
     assert sum(int(row["bytes"]) for row in told) == found.total
     assert {row["name"] for row in told} == {row["name"] for row in rows}
     text = page.content.decode()
-    assert text.count("<title>") == 2 + len(page.context["layers"]) + len(page.context["times"])  # page, the period before, steps
+    assert not page.context["stack"].before and "nothing is kept of the period before" in text
+    assert text.count("<title>") == 1 + len(page.context["layers"]) + len(page.context["times"])  # page, layers, steps
 
 
 def test_a_row_leads_to_the_customer_the_cases_and_the_flows(kept, alice) -> None:
@@ -87,6 +89,26 @@ def test_from_and_to_as_a_sankey(kept, alice) -> None:
     pairs = page.context["found"].pairs
     assert sum(amount for _, _, amount in pairs) == page.context["found"].total and "443 https" in page.content.decode()
     assert len(page.context["bands"]) == len(pairs) == len(page.context["pair_rows"])
+    for row, second, _, only in page.context["pair_rows"]:
+        if row["name"] != "All others" != second:
+            narrower = alice.get("/traffic/" + only).context
+            assert [one["name"] for one in narrower["rows"][:-1]] == [row["name"]], "a band leads to what it shows, and to no more"
+            break
+    drawn = {node.place for node, *_ in page.context["lefts"]}
+    assert drawn == {one for one, _, _ in pairs}, "nothing is drawn of what is nothing"
+    assert f'<a href="/customers/{kept.carol.pk}/">' in page.content.decode().split('id="pair-h"')[1]
+
+
+def test_a_period_before_that_is_not_kept_is_not_compared(kept, alice) -> None:
+    whole = alice.get("/traffic/", {"by": "customer", "last": "1h"})
+    assert whole.context["change"] is not None and "kept only in part" not in whole.content.decode()
+    part = alice.get("/traffic/", {"by": "customer", "last": "6h"})
+    assert part.context["change"] is None
+    start = (clock_now() - timedelta(minutes=75)).isoformat()
+    some = alice.get("/traffic/", {"by": "customer", "from": start})
+    assert some.context["found"].total_before and some.context["change"] is None, "its beginning is not kept"
+    assert "the period before is kept only in part" in some.content.decode()
+    assert len(some.context["stack"].before.split("L")) < 2 * len(some.context["found"].before)
 
 
 def test_as_heat_every_step_of_every_value_has_its_cell(kept, alice) -> None:
@@ -121,7 +143,7 @@ def test_a_question_is_kept_under_a_name_alone_or_for_all(kept, alice, signed_in
     ("given", "said"),
     [
         ({"where": "peer_port 22 and nonsense 3"}, "character 18"),
-        ({"where": "local_prt 22"}, "did you mean local_port?"),
+        ({"where": "local_prt 22"}, "did you mean local_port?</p>"),
         ({"where": "local 300.1.1.1"}, "neither an address nor a prefix"),
         ({"where": "peer_port 1; DROP TABLE x"}, "character 11"),
         ({"where": "(peer_port 1"}, "add `)`"),
@@ -173,6 +195,7 @@ def test_very_many_flows_are_estimated_and_said_to_be(kept, alice, monkeypatch) 
 
 def test_without_flows_it_says_what_to_do(desk, alice) -> None:
     assert "TIPSTAFF_FLOW_LISTEN" in alice.get("/traffic/").content.decode()
+    assert "direction out and peer_port 25" in alice.get("/traffic/").content.decode(), "what could be asked"
     assert "No exporter was heard yet" in alice.get("/traffic/exporters/").content.decode()
 
 
@@ -210,9 +233,9 @@ class TestExporters:
 class TestDrawing:
     def test_the_stack_ends_at_the_sums(self) -> None:
         drawn = streams.stack([[1, 2], [3, 4]], [0, -1])
-        assert drawn.top == 10 and [layer.place for layer in drawn.layers] == [0, -1]
+        assert drawn.top == 6 and [layer.place for layer in drawn.layers] == [0, -1]
         upper = [float(point.split()[1]) for point in drawn.layers[1].path[1:-1].split("L")[:4:2]]
-        assert upper == [pytest.approx(8 + 240 * (1 - total / 10), abs=0.1) for total in (4, 6)]
+        assert upper == [pytest.approx(8 + 240 * (1 - total / 6), abs=0.1) for total in (4, 6)]
 
     @pytest.mark.parametrize(
         ("amount", "text"),
@@ -220,6 +243,32 @@ class TestDrawing:
     )
     def test_quantities_in_three_digits(self, amount, text) -> None:
         assert streams.short(amount, "bit/s") == text
+
+    @pytest.mark.parametrize(("amount", "top"), [(0, 1), (0.9, 1), (11, 12), (350, 400), (401e6, 600e6), (999, 1000), (1000, 1000)])
+    def test_the_axis_ends_at_a_round_amount_near_the_top(self, amount, top) -> None:
+        assert streams.nice_ceiling(amount) == pytest.approx(top)
+
+    @pytest.mark.parametrize(
+        ("start", "length", "said"),
+        [
+            ("2026-06-14T20:48Z", timedelta(hours=24), ["15 Jun", "03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00"]),
+            ("2026-06-14T10:07Z", timedelta(hours=1), ["12:10", "12:20", "12:30", "12:40", "12:50", "13:00"]),
+            ("2026-10-24T20:00Z", timedelta(hours=12), ["22:00", "25 Oct", "02:00", "04:00", "06:00", "08:00"]),
+            (
+                "2026-06-01T00:00Z",
+                timedelta(days=30),
+                ["5 Jun", "9 Jun", "13 Jun", "17 Jun", "21 Jun", "25 Jun", "29 Jun"],
+            ),
+        ],
+    )
+    def test_moments_along_the_axis_are_round_on_the_viewers_clock(self, start, length, said) -> None:
+        at, zone = datetime.fromisoformat(start), ZoneInfo("Europe/Berlin")
+        ticks = streams.ticks_along(at, at + length, zone)
+        assert [tick.text for tick in ticks] == said
+        for tick in ticks:
+            moment = (at + length * ((tick.at - streams.LEFT) / streams.WIDE)).astimezone(zone)
+            off = timedelta(minutes=moment.minute % 10, seconds=moment.second)
+            assert min(off, timedelta(minutes=10) - off) < length / 960, "each stands where its moment is"
 
     def test_bands_fill_both_sides(self) -> None:
         drawn = streams.sankey([(0, 0, 60), (0, -1, 20), (-1, 0, 20)], [0, -1], [0, -1])

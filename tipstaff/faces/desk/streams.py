@@ -11,6 +11,10 @@ STEPS = tuple(
 )
 MOST_STEPS = 96
 UNITS = ("", "k", "M", "G", "T", "P", "E")
+CEILINGS = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10)
+#: Minutes between the moments named along an axis.
+APART = (1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, *(1440 * days for days in (1, 2, 4, 7, 14, 28, 56, 112)))
+MOST_TICKS = 8
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -30,7 +34,7 @@ def short(amount: float, unit: str = "") -> str:
 
 
 def nice_ceiling(amount: float) -> float:
-    """The least of 1, 2, 2.5 or 5 times a power of ten that is no less."""
+    """The least round amount that is no less, and whose quarters are round too."""
     if amount <= 0:
         return 1.0
     power = 1.0
@@ -38,7 +42,7 @@ def nice_ceiling(amount: float) -> float:
         power *= 10
     while power > amount:
         power /= 10
-    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= amount)
+    return next(power * factor for factor in CEILINGS if power * factor >= amount)
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,14 @@ class Stack:
     top: float
 
 
-def stack(amounts: Sequence[Sequence[float]], places: Sequence[int], before: Sequence[float] = (), ceiling: float = 0) -> Stack:
-    """Stacked areas of ``amounts[value][step]``, the first at the bottom; ``before``: the sums of the period before."""
+def stack(amounts: Sequence[Sequence[float]], places: Sequence[int], before: Sequence[float] = (), known_from: int = 0) -> Stack:
+    """Stacked areas of ``amounts[value][step]``, the first at the bottom.
+
+    ``before``: the sums of the period before, drawn from the step ``known_from`` on.
+    """
     count = max((len(row) for row in amounts), default=0)
     sums = [sum(row[i] for row in amounts) for i in range(count)]
-    top = nice_ceiling(max([*sums, *before, ceiling], default=0.0))
+    top = nice_ceiling(max([*sums, *before], default=0.0))
     width = WIDE / max(count, 1)
     base = [0.0] * count
     layers = []
@@ -81,7 +88,7 @@ def stack(amounts: Sequence[Sequence[float]], places: Sequence[int], before: Seq
         base = over
     columns = tuple((round(LEFT + i * width, 1), round(width, 1)) for i in range(count))
     ups = tuple(Tick(_y(top * part / 4, top), f"{part}/4") for part in range(5))
-    return Stack(tuple(layers), _line(before, width, top), ups, (), columns, top)
+    return Stack(tuple(layers), _line(before, width, top, known_from), ups, (), columns, top)
 
 
 def _y(amount: float, top: float) -> float:
@@ -98,10 +105,9 @@ def _area(over: Sequence[float], under: Sequence[float], width: float, top: floa
     return "M" + "L".join([*there, *reversed(back)]) + "Z" if there else ""
 
 
-def _line(values: Sequence[float], width: float, top: float) -> str:
-    points = [
-        f"{round(LEFT + edge * width, 1)} {_y(value, top)}" for i, value in enumerate(values) for edge in (i, i + 1)
-    ]  # fmt: skip
+def _line(values: Sequence[float], width: float, top: float, first: int) -> str:
+    known = list(enumerate(values))[first:]
+    points = [f"{round(LEFT + edge * width, 1)} {_y(value, top)}" for i, value in known for edge in (i, i + 1)]
     return "M" + "L".join(points) if points else ""
 
 
@@ -145,15 +151,20 @@ def heat(amounts: Sequence[Sequence[float]], places: Sequence[int]) -> Heat:
 
 
 def ticks_along(start: datetime, end: datetime, zone: tzinfo) -> tuple[Tick, ...]:
-    """Some six moments along the axis, as the viewer's clock shows them."""
+    """Round moments along the axis from ``start`` to ``end``, as the viewer's clock shows them; midnight is named by its day."""
     length = end - start
+    apart = next((step for step in APART if length / timedelta(minutes=step) <= MOST_TICKS), APART[-1])
+    first = start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    if apart > 1440:
+        first -= timedelta(days=first.toordinal() % (apart // 1440))
     shown = []
-    for part in range(7):
-        at = (start + length * part / 6).astimezone(zone)
-        text = f"{at:%H:%M}" if length <= timedelta(hours=36) else f"{at.day} {MONTHS[at.month - 1]}"
-        if timedelta(hours=36) < length <= timedelta(days=4):
-            text = f"{at.day} {MONTHS[at.month - 1]} {at:%H:%M}"
-        shown.append(Tick(round(LEFT + WIDE * part / 6, 1), text))
+    # Added up on the viewer's clock, so that moments stay round where summer time begins or ends.
+    for number in range(int(length.total_seconds() // 60 + 3 * 1440) // apart + 1):
+        here = first + number * timedelta(minutes=apart)
+        at = here.replace(tzinfo=zone)
+        if start <= at <= end:
+            text = f"{here:%H:%M}" if here.hour or here.minute else f"{here.day} {MONTHS[here.month - 1]}"
+            shown.append(Tick(round(LEFT + WIDE * ((at - start) / length), 1), text))
     return tuple(shown)
 
 

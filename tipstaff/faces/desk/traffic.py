@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -264,6 +264,22 @@ def flags(value: int) -> str:
         " ".join(name for bit, name in enumerate(("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR")) if value >> bit & 1)
         or "none"
     )
+
+
+def unknown_before(asked: Asked, found: Found, kept: datetime) -> int:
+    """Steps at the beginning of the period before of which nothing is kept, neither flows (since ``kept``) nor their sums."""
+    earlier = asked.span.before()
+    steps = min(int((kept - earlier.start) / asked.step), len(found.before))
+    return steps if steps > 0 and not any(found.before[:steps]) else 0
+
+
+def only(asked: Asked, parts: Sequence[tuple[str, Any]]) -> str:
+    """The address of the same question of these values of dimensions alone; empty where one of them cannot be named."""
+    if any(value is None for _, value in parts):
+        return ""
+    for dimension, value in parts:
+        asked = replace(asked, where=narrowed(asked, dimension, value))
+    return asked.address()
 
 
 def narrowed(asked: Asked, dimension: str, value: Any) -> str:

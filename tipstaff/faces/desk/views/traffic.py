@@ -45,7 +45,7 @@ def explore(request: DeskRequest) -> HttpResponse:
         context |= {"asked": asked, "given": _given(asked, zone), **traffic_views.shown(request, asked)}
         if kept is not None:
             found = traffic.answer(asked, request.user.pk, now)
-            context |= _shown(asked, found, zone, now)
+            context |= _shown(asked, found, zone, kept)
     except InputError as wrong:
         context |= {"problems": wrong.problems, "given": {**_given(traffic.read({}, now, zone), zone), **request.GET.dict()}}
         status = 422
@@ -70,15 +70,17 @@ def _given(asked: Asked, zone: ZoneInfo) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown(asked: Asked, found: Found, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+def _shown(asked: Asked, found: Found, zone: ZoneInfo, kept: datetime) -> dict[str, Any]:
     """Rows, picture and times, in the words of the page."""
     _, unit, factor = MEASURES[asked.measure]
     seconds = asked.step.total_seconds()
     places = [*range(len(found.values)), -1]
     names = [*traffic.labels(asked.dimension, found.values), OTHER]
     rates = [[amount * factor / seconds for amount in row] for row in found.lines]
-    drawn = streams.stack(rates, places, [amount * factor / seconds for amount in found.before])
-    along = streams.ticks_along(asked.span.start, asked.span.end, zone)
+    unknown = traffic.unknown_before(asked, found, kept)
+    drawn = streams.stack(rates, places, [amount * factor / seconds for amount in found.before], unknown)
+    left = datetime.fromtimestamp(asked.span.start.timestamp() // seconds * seconds, UTC)
+    along = streams.ticks_along(left, left + asked.step * len(drawn.columns), zone)
     up = [(tick.at, streams.short(drawn.top * part / 4, unit)) for part, tick in enumerate(drawn.ups)]
     whole = asked.span.length.total_seconds()
     rows = [_row(asked, found, place, names[place], streams.short(found.amounts[place] * factor / whole, unit)) for place in places]
@@ -87,14 +89,15 @@ def _shown(asked: Asked, found: Found, zone: ZoneInfo, now: datetime) -> dict[st
     shown: dict[str, Any] = {
         "rows": rows, "stack": drawn, "along": along, "up": up, "unit": unit,
         "times": _times(asked, rates, drawn, found, zone),
-        "total": streams.short(found.total * factor / whole, unit), "found": found, "change": _change(found), "names": names,
+        "total": streams.short(found.total * factor / whole, unit), "found": found, "names": names,
+        "change": None if unknown else _change(found), "unknown": unknown > 0, "nothing_before": unknown == len(found.before),
         "layers": [(layer, names[layer.place], rows[layer.place]) for layer in drawn.layers],
         "page_title": NAMES[asked.dimension], "empty": not found.total, "csv": asked.address(),
     }  # fmt: skip
     if asked.view == "heat":
         shown |= _warm(rates, places, names, unit)
     if asked.view == "sankey":
-        shown |= _between(asked, found, names, unit, factor / whole)
+        shown |= _between(asked, found, rows, unit, factor / whole)
     return shown
 
 
@@ -148,26 +151,43 @@ def _warm(rates: Sequence[Sequence[float]], places: Sequence[int], names: Sequen
     drawn = streams.heat(rates, places)
     foot = streams.TOP + len(places) * drawn.high
     return {
-        "heat": drawn, "heat_foot": foot, "heat_high": foot + 24, "heat_text": foot + 18,
+        "heat": drawn, "heat_foot": foot, "heat_high": foot + 26, "heat_text": foot + 17,
         "heat_rows": [(y + 4, name) for y, name in zip(drawn.lines, names, strict=True)],
         "cells": [(cell, names[cell.place], streams.short(rates[cell.place][cell.column], unit)) for cell in drawn.cells],
         "levels": [(level, streams.short(bound, unit)) for level, bound in enumerate(drawn.bounds, 1)],
     }  # fmt: skip
 
 
-def _between(asked: Asked, found: Found, names: Sequence[str], unit: str, factor: float) -> dict[str, Any]:
-    """The Sankey picture and its table."""
+def _between(asked: Asked, found: Found, rows: Sequence[dict[str, Any]], unit: str, factor: float) -> dict[str, Any]:
+    """The Sankey picture and its table; every part of it leads to the same question of that part alone."""
     seconds = [*traffic.labels(asked.second, found.seconds), OTHER]
-    left, right = [*range(len(found.values)), -1], [*range(len(found.seconds)), -1]
-    drawn = streams.sankey(found.pairs, left, right)
-    known = sorted(found.pairs, key=lambda pair: -pair[2])
-    sums = {place: sum(pair[2] for pair in found.pairs if pair[1] == place) for place in right}
+    known = sorted((pair for pair in found.pairs if pair[2]), key=lambda pair: -pair[2])
+    left, right = (
+        [place for place in (*range(len(values)), -1) if any(pair[side] == place for pair in known)]
+        for side, values in ((0, found.values), (1, found.seconds))
+    )
+    drawn = streams.sankey(known, left, right)
+    sums = {place: sum(pair[2] for pair in known if pair[1] == place) for place in right}
+
+    def only(one: int | None, two: int | None) -> str:
+        chosen = [(asked.dimension, found.values, one), (asked.second, found.seconds, two)]
+        return traffic.only(
+            asked, [(name, values[place] if place >= 0 else None) for name, values, place in chosen if place is not None]
+        )
+
+    def said(amount: float) -> str:
+        return streams.short(amount * factor, unit)
+
     return {
         "sankey": drawn, "second_title": NAMES[asked.second],
-        "bands": [(band, names[band.one], seconds[band.two], streams.short(band.amount * factor, unit)) for band in drawn.bands],
-        "lefts": [(node, names[node.place], streams.short(found.amounts[node.place] * factor, unit)) for node in drawn.left],
-        "rights": [(node, seconds[node.place], streams.short(sums[node.place] * factor, unit)) for node in drawn.right],
-        "pair_rows": [(names[one], seconds[two], streams.short(amount * factor, unit)) for one, two, amount in known],
+        "bands": [
+            (band, rows[band.one]["name"], seconds[band.two], said(band.amount), only(band.one, band.two)) for band in drawn.bands
+        ],
+        "lefts": [
+            (node, rows[node.place]["name"], said(found.amounts[node.place]), only(node.place, None)) for node in drawn.left
+        ],
+        "rights": [(node, seconds[node.place], said(sums[node.place]), only(None, node.place)) for node in drawn.right],
+        "pair_rows": [(rows[one], seconds[two], said(amount), only(one, two)) for one, two, amount in known],
     }  # fmt: skip
 
 
