@@ -37,6 +37,16 @@ def test_who_was_dealt_with_is_not_accused_again(body: str) -> None:
     assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
 
 
+def test_whom_another_provider_dealt_with_is_not_accused() -> None:
+    body = "203.0.113.9 is brute forcing our SSH server, please stop it. On Monday it was 203.0.113.4, but that provider acted at once."
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
+
+
+def test_what_the_writer_uses_is_not_accused() -> None:
+    body = "Phishing: the fake page is at http://203.0.113.9/pay.php, please remove it.\n\nWe use 203.0.113.7 as a resolver."
+    assert "203.0.113.7" not in accused(body)[1]
+
+
 def test_thanks_for_what_is_asked_for_settle_nothing() -> None:
     body = "203.0.113.4 and 203.0.113.9 are brute forcing our SSH server. Thanks for blocking 203.0.113.4 first."
     assert "203.0.113.4" in accused(body)[1] or accused(body)[0] is Disposition.NEEDS_A_PERSON
@@ -82,3 +92,28 @@ def test_a_front_is_not_the_client() -> None:
 def test_customers_who_suffer_clear_nobody() -> None:
     body = "Your machine 203.0.113.9 floods our shop with requests, a DDoS, so that real customers get time-outs. Please stop it."
     assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "203.0.113.9 is brute forcing our SSH server. 203.0.113.7 is simply our own backup line.",
+        "Il y a 203.0.113.9 qui sondait tous nos ports SSH, force brute. L'autre adresse, 203.0.113.7, est simplement notre DNS.",
+        "Somebody brute forced our web editor's password from 203.0.113.9. He works from home, 203.0.113.7, as the log shows.",
+    ],
+)
+def test_what_is_told_to_be_the_writers_own_is_not_accused(body: str) -> None:
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
+
+
+def test_a_mailing_of_spam_is_no_mailing() -> None:
+    body = "Добрый день. Ваш хост 203.0.113.9 рассылает спам. Наш почтовый шлюз — 203.0.113.7."
+    assert accused(body, "Рассылка спама") == (Disposition.REPORT, {"203.0.113.9"})
+
+
+def test_a_word_of_small_print_hides_no_paragraph() -> None:
+    body = (
+        "I run a small pottery. Since Monday I get forty spam mails a day. All of them came from your server 203.0.113.9."
+        " There is no unsubscribe link."
+    )
+    assert accused(body, "spam") == (Disposition.REPORT, {"203.0.113.9"})

@@ -85,6 +85,26 @@ _MEANWHILE = pattern(
 )
 
 
+#: ``A is simply our name server``: said of the address; what follows tells whether it is a thing of the writer's.
+_IS_OURS = pattern(
+    r"(?i)^[\s,)\]\"'–-]{0,4}(?:\([^)\n]{0,30}\)\s?)?(?:\pL{2,8}\s)?(?:is|was|'s|ist|war|est|était|es|era|è|jest|był\pL?|é|это)\s(?:only |just |simply |merely |of course |actually |also |nur |einfach |bloß |auch |lediglich |natürlich |simplement |juste |seulement |aussi |simplemente |sólo |solo |también |semplicemente |soltanto |anche |gewoon |alleen |ook |slechts |po prostu |tylko |też |apenas |simplesmente |só |também |просто |лишь |только )*"
+    r"(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|mon|nuestr[ao]|mi|(?:il |la )?nostr[ao]|(?:il |la )?mi[ao]|onze|ons|mijn|nasz\pL?|mój|moja|(?:o |a )?noss[ao]|(?:o )?meu|(?:a )?minha|наш\pL?|мой|моя)(?:\sown|\seigene\pL?|\spropre|\spropi[ao]|\seigen|\swłasn\pL|\sprópri[ao])?\s(?P<thing>[^.!?;,\n]{2,40})"
+)
+_NO_THING = pattern(
+    r"(?i)attack|offend|spam|abus|problem|culprit|trouble|main |worst|biggest|nightmare|concern|angreif|täter|plage|haupt|attaqu|problème|pire|atacante|problema|peor|attaccant|peggior|aanvaller|probleem|napastnik|problem|agresor|pior|проблем|обидчик|source|quell|origin|suspect|verdächt"
+)
+#: ``he works from home, A``: nobody says that of an attacker.
+_HOME = pattern(
+    r"(?i)\b(?:from|at|his|her|their|my|our) home(?: address| connection| line| ip)?[\s,(:]{1,3}(?:ip |address )?[(\[]?$|\b(?:von zu hause|zu hause|daheim|depuis (?:chez|son domicile|sa maison)(?: lui| elle| moi| nous)?|à la maison|desde (?:su |mi )?casa|en casa|da casa|vanuit huis|van thuis(?: uit)?|thuis|z domu|w domu|de casa|em casa|из дома|дома)[\s,(:]{1,3}(?:ip |adresse |dirección |indirizzo |adres |endereço )?[(\[]?$"
+)
+
+
+#: ``we use A as a resolver``.
+_WE_USE = pattern(
+    r"(?i)(?:\b(?:(?:we|i) (?:\pL+ly |also |only )?(?:use|run|operate)|(?:wir|ich) (?:nutzen|nutze|benutzen|benutze|verwenden|verwende|betreiben|betreibe)|(?:nous|j')\s?utilis\pL+|usamos|utilizamos|uso|utilizo|usiamo|utilizziamo|(?:wij|we|ik) gebruiken?|używamy|używam|korzystamy z|utilizamos|мы используем|используем|у нас)|我们(?:使用|用的是?)|(?:弊社|当社)(?:は|では))\s?(?:the |die |den |der |l'|la |el |il |de |o |a )?(?:ip |address |adresse |dirección |indirizzo |adres |endereço |адрес )?$"
+)
+
+
 def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
     """``A, which merely relays, so please leave it be``: A is not accused, whatever else is said of it there."""
     for place, one in enumerate(mentions):
@@ -95,7 +115,9 @@ def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
         taken = _INTO.search(letter[max(one.found.end, following - _BEFORE) : following])
         if taken is not None:  # what leads to the next address speaks of that one
             following = max(one.found.end, following - _BEFORE) + taken.start()
-        if _LISTENS.search(lead):
+        if _is_ours(letter[one.found.end : min(following, one.found.end + _BEHIND)]) or _HOME.search(lead) or _WE_USE.search(lead):
+            one.role, one.strength, one.cue, one.points = Role.VICTIM, SAYS, "the writer's own", True
+        elif _LISTENS.search(lead):
             one.role, one.strength, one.cue, one.points = Role.VICTIM, SAYS, "what listens is the writer's", True
         elif (
             _INTO.search(lead)
@@ -120,6 +142,11 @@ def _clear_those_before(letter: str, mentions: list[Mention]) -> None:
         if one.role is Role.VICTIM or "\n" in gap or not LIST_GAP.match(gap):
             return
         one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, CLEARED, True
+
+
+def _is_ours(said: str) -> bool:
+    match = _IS_OURS.match(said)
+    return match is not None and not _NO_THING.search(match["thing"])
 
 
 def _clears(said: str) -> bool:

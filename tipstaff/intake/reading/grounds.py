@@ -59,7 +59,7 @@ _RENEWABLE = frozenset(("an answer to a case",))
 _OWNER = pattern(
     r"(?i)^[\s,)]{0,3}(?:\(?\s?)?(?:[\pL']{1,10}\s){0,3}(?:whois|ripe|arin|apnic|lacnic|afrinic|rdap|registr\pL+|register)\b[^.!?\n]{0,40}\b(?:you|yours?|ihnen|ihr\pL*|euch|vous|vo(?:s|tre)|ustedes|su|vuestr\pL+|voi|vostr\pL+|u|uw|jullie|was|państw\pL*|vocês|vosso|вам|вас|ваш\pL*)\b"
 )
-_SOLVED = "ordinary_solved"
+_SOLVED, _MAILING_WORDS = "ordinary_solved", "ordinary_mailing"
 COURTESY = 60  # characters that may follow thanks in the last sentence of a letter
 _THANKS = pattern(
     r"(?i)(?:many |kind |best )?(?:thank|danke|dank|vielen dank|herzlichen dank|merci|gracias|grazie|bedankt|dzięk|obrigad|спасибо|благодар|谢|感谢|ありがと)"
@@ -162,17 +162,20 @@ def _ordinary(reading: Reading, shows_mail: bool) -> tuple[list[str], float]:
             and facts.line_at(hit.start).zone in zones
             and not _NOT.search(facts.text[max(0, hit.start - 12) : hit.start])
             and not (hit.value.kind == _SOLVED and _says_nothing(reading, hit))
+            and not (hit.value.kind == _MAILING_WORDS and reading.category == "spam" and _is_spam(facts, facts.text, hit))
         ):
             body.setdefault(hit.value.kind, set()).add(hit.phrase)
     for kind, phrases in body.items():
         points[kind] = 2.0 if len(phrases) == 1 else 3.0
     for hit in facts.vocabulary.cue_index.find("" if shows_mail else facts.subject):
-        if hit.value.kind.startswith(ORDINARY):
+        if hit.value.kind.startswith(ORDINARY) and not (
+            hit.value.kind == _MAILING_WORDS and reading.category == "spam" and _is_spam(facts, facts.subject, hit)
+        ):
             points[hit.value.kind] = max(points.get(hit.value.kind, 0.0), 1.0) + 1.5
     plain = set() if shows_mail else facts.kinds("ordinary")
     if plain:
         points["ordinary"] = min(2.0, 1.0 * len(plain))
-    if facts.kinds("mailing"):
+    if facts.kinds("mailing") and not tells_of_spam(reading):
         points["ordinary_mailing"] = points.get("ordinary_mailing", 0.0) + 2.0
     if seems_resolved(reading):
         points["ordinary_solved"] = max(points.get("ordinary_solved", 0.0), 2.0)
@@ -194,6 +197,17 @@ def seems_resolved(reading: Reading, kind: str = "resolved") -> bool:
     inside = [hit for hit in facts.hits if hit.value.kind == kind and hit.phrase in said]
     in_subject = any(hit.value.kind == kind for hit in facts.subject_hits)
     return in_subject or not inside or not all(says_of_others(facts.text, reading.accusation.mentions, hit.start) for hit in inside)
+
+
+def tells_of_spam(reading: Reading) -> bool:
+    """Whether it says who sent it spam: then ``unsubscribe`` is what the writer could not do."""
+    return reading.category == "spam" and reading.proved and reading.accusation.strength >= SAYS
+
+
+def _is_spam(facts: Facts, text: str, hit: Hit) -> bool:
+    """Whether the next word calls the mailing what it is: ``the mailing of spam``."""
+    found = facts.vocabulary.keyword_index.find(text)
+    return any(one.value.category == "spam" and hit.start - 12 <= one.start <= hit.end + 12 for one in found)
 
 
 def _says_nothing(reading: Reading, hit: Hit) -> bool:

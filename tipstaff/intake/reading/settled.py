@@ -25,6 +25,11 @@ _ACTED = pattern(
     r"\bvous (?:l')?(?:avez|aviez) (?:\pL+ )?(?:réglé|bloqué|coupé|résolu|traité|suspendu|fermé)\pL*|\b(?:resolvieron|solucionaron|bloquearon|cortaron|arreglaron|resolvisteis|cerraron)\b|\b(?:avete|avevate) (?:\pL+ )?(?:risolto|bloccato|spento|chiuso|sistemato)|"
     r"\b(?:hebben jullie|heeft u|jullie hebben|u heeft|hadden jullie)\b[^.!?\n]{0,60}\b(?:afgesloten|opgelost|geblokkeerd|uitgezet|aangepakt)|\b(?:zablokowali|wyłączyli|rozwiązali|usunęli)\pL*|\b(?:resolveram|bloquearam|desligaram|trataram|resolveu|bloqueou)\b|\bвы (?:\pL+ )?(?:отключили|заблокировали|решили|устранили|закрыли)|(?:处理|封禁|关闭|解决)了|(?:対応|停止|解決)して(?:いただ|くださ|もら)"
 )
+#: Somebody else dealt with it: ``but that provider has acted at once``.
+_OTHERS_ACTED = pattern(
+    r"(?i)\b(?:that|this|its|whose|their|dieser|der|deren|dessen|ce|cet|son|dont le|ese|este|su|cuyo|quel|il suo|il cui|die|dat|wiens|ten|tamten|jego|esse|o seu|cujo|тот|этот|его|их)\s(?:provider|host\pL*|isp|operator|anbieter|betreiber|hébergeur|fournisseur|opérateur|proveedor|operador|fornitore|operatore|aanbieder|dostawca|provedor|fornecedor|провайдер|оператор|хостер)\s(?:\pL+\s){0,4}?"
+    r"(?:acted|reacted|intervened|removed|took|taken|shut|solved|fixed|blocked|reagiert|eingegriffen|gesperrt|entfernt|réagi|intervenu|fermé|bloqué|coupé|reaccion\pL+|actu\pL+|intervino|cerró|bloqueó|reagito|intervenut\pL|rimosso|bloccato|ingegrepen|gereageerd|verwijderd|afgesloten|zareagował\pL*|zablokował\pL*|usunął|reagiu|agiu|removeu|bloqueou|отреагировал\pL*|заблокировал\pL*|удалил\pL*)"
+)
 #: Where a sentence turns to what is new.
 _TURN = pattern(
     r"(?i)[.!?]\s+[\p{Lu}\d\[(]|[。！？]|\n\s*\n|[;；]\s|[.!?:]\n|[,–—-]\s?(?:but|now|however|yet|and now|aber|jetzt|nun|doch|mais|maintenant|pero|ahora|ma|ora|però|maar|nu|ale|teraz|mas|agora|но|теперь|а теперь)\b|[,，、]\s?(?:但|现在|しかし|今)"
@@ -34,16 +39,23 @@ _TURN = pattern(
 def weigh_settled(letter: str, mentions: list[Mention]) -> None:
     """Takes out what the letter speaks of only as dealt with, where it names another address that may be accused instead."""
     known = [one for one in mentions if one.line.zone in (Zone.BODY, Zone.CLOSING) and not one.in_table]
-    if len({one.ip for one in known}) < 2 or not (_THANKS.search(letter) or _ACTED.search(letter)):
+    if len({one.ip for one in known}) < 2:
+        return
+    if _OTHERS_ACTED.search(letter):
+        _take_out([one for one in known if _is_elsewhere(letter, one)])
+    if not (_THANKS.search(letter) or _ACTED.search(letter)):
         return
     settled = [one for one in known if _is_settled(_clause(letter, one))]
     places = {id(one) for one in settled}
     open_ones = {one.ip for one in known if id(one) not in places and one.role not in (Role.VICTIM, Role.OTHER)}
     if not open_ones - {one.ip for one in settled}:
         return
-    for one in settled:
-        if one.ip not in open_ones:
-            one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, SETTLED, True
+    _take_out([one for one in settled if one.ip not in open_ones])
+
+
+def _take_out(mentions: list[Mention]) -> None:
+    for one in mentions:
+        one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, SETTLED, True
 
 
 def _is_settled(clause: str) -> bool:
@@ -51,6 +63,12 @@ def _is_settled(clause: str) -> bool:
     return thanked or (
         _ACTED.search(clause) is not None and (_THEN.search(clause) is not None or _THANKS.search(clause) is not None)
     )
+
+
+def _is_elsewhere(letter: str, one: Mention) -> bool:
+    behind = letter[one.found.end : one.found.end + _BEHIND]
+    stop = _PERIOD.search(behind)
+    return _OTHERS_ACTED.search(behind[: stop.start()] if stop else behind) is not None
 
 
 def _clause(letter: str, one: Mention) -> str:
