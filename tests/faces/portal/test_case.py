@@ -1,5 +1,6 @@
 """The case page, and every answer that a customer can give there: by the account and by the link from a mail."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.faces.portal import given
 from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.models import Entry
-from tipstaff.cases import cooperation, measures, statements
+from tipstaff.cases import cooperation, measures, messages, statements
 from tipstaff.cases.lifecycle import RULES
 from tipstaff.cases.models import Appeal, Case, Measure, Statement
 from tipstaff.cases.states import Event, State
@@ -188,6 +189,25 @@ def test_the_timeline_has_what_was_sent_to_the_customer_and_nothing_that_waits(w
         )  # fmt: skip
     page = client.get(base).content.decode()
     assert "We looked at it, wholly" in page and "Not yet sent" not in page and "Withdrawn" not in page
+
+
+def test_the_link_that_was_written_to_one_contact_is_shown_to_none(world, door):
+    client, base = door
+    case = world.cases["carol"]
+    StaffMember.objects.get_or_create(username="alice", defaults={"roles": ["analyst"]})
+    (letter,) = messages.write(case=case.pk, audience="customer", text="Please take it down.", by="alice", now=world.now)
+    OutboxMessage.objects.filter(pk=letter.pk).update(state="sent", sent_at=world.now)
+    link = re.search(r"/c/[\w=-]{20,}", letter.body)
+    assert link, "the letter has one"
+    twin = letter.body.replace(link[0], "/c/" + "a" * 60)  # the same message to another contact
+    OutboxMessage.objects.create(
+        reference=letter.reference, audience="customer", kind="message", recipient="noc@carol.example", subject=letter.subject,
+        body=twin, state="sent", created_at=world.now, sent_at=world.now, not_before=world.now,
+    )  # fmt: skip
+    page = client.get(base).content.decode()
+    assert page.count("Please take it down.") == 1
+    own = base if base.startswith("/c/") else "/c/none"
+    assert [found for found in re.findall(r"/c/[\w=-]{20,}", page) if found not in own] == []
 
 
 def test_what_the_desk_noted_for_the_customer_names_nobody_at_the_desk(world):

@@ -3,6 +3,7 @@
 Made from typed rows and words of ours. The desk's journal gives only the fact that the state changed: its texts are the desk's.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ SAID = {
 }
 #: States whose coming is told; the others follow from what the customer said itself.
 TOLD = frozenset(STATES) - {"MERGED", "APPEAL", "DISPUTED"}
+#: The personal part of a link, as letters have it.
+LINK = re.compile(r"/c/[\w=-]{20,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,16 @@ def _written(case: Case) -> Iterator[Entry]:
     rows: Any = OutboxMessage.objects.filter(reference=f"case:{case.pk}", audience="customer", state="sent")
     seen = set()
     for row in rows.order_by("-sent_at")[:MOST]:
-        key = (row.kind, row.subject, row.body)
+        text = _without_links(row.body) if row.kind == "message" else ""
+        key = (row.kind, row.subject, text or row.body)
         if key not in seen and row.kind != "link":
             seen.add(key)
-            text = row.body if row.kind == "message" else ""
             yield Entry(row.sent_at or row.created_at, "we", "wrote to you", "mail", ((row.subject, text),))
+
+
+def _without_links(body: str) -> str:
+    """A letter as every contact of the customer may read it: its link signs in whom it was written to, and nobody else."""
+    return "\n\n".join(part for part in body.split("\n\n") if not LINK.search(part))
 
 
 def _decided(case: Case) -> Iterator[Entry]:
