@@ -75,6 +75,16 @@ def test_an_open_key_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert [finding.level for finding in checkup.state_directory()] == ["ok", "fail"]
 
 
+def test_what_was_accepted_and_cannot_be_read_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TIPSTAFF_STATE", str(tmp_path))
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "1.msg").touch()
+    assert [(one.level, one.found) for one in checkup.spool()] == [("ok", "1 accepted and waiting")]
+    (tmp_path / "spool" / "1.msg").rename(tmp_path / "spool" / "1.broken")
+    waiting, broken = checkup.spool()
+    assert (waiting.level, broken.level) == ("ok", "fail") and "1 accepted that nobody can read" in broken.found
+
+
 def test_a_full_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIPSTAFF_STATE", str(tmp_path))
     usage = type("Usage", (), {"free": 10**8, "total": 10**12, "used": 0})

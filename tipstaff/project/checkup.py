@@ -10,6 +10,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -148,9 +149,13 @@ def spool() -> Iterator[Finding]:
     if not os.access(directory, os.W_OK):
         yield Finding(FAIL, "spool", f"{directory} is not writable", "give it to the account that runs Tipstaff")
         return
-    waiting = sum(1 for name in directory.iterdir() if name.suffix == ".msg")
+    kinds = Counter(name.suffix for name in directory.iterdir())
+    waiting, broken = kinds[".msg"], kinds[".broken"]
     advice = "the worker is away or behind: see STATE/log/worker-1.log" if waiting > 1000 else ""
     yield Finding(WARN if waiting > 1000 else OK, "spool", f"{waiting} accepted and waiting", advice)
+    if broken:
+        advice = f"look at the disk and the files in {directory}; one that is whole is taken again when it ends in .msg"
+        yield Finding(FAIL, "spool", f"{broken} accepted that nobody can read, set aside as .broken", advice)
 
 
 def ports() -> Iterator[Finding]:
