@@ -25,6 +25,7 @@ from tipstaff.pipeline import duties
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.filing import reporter_key, verification
 from tipstaff.policy import queries as policy
+from tipstaff.reports.models import LIMITED
 
 log = logging.getLogger(__name__)
 DAILY_CAP = 3  # messages to one address in a day, of any kind
@@ -86,7 +87,7 @@ def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMess
     number, trust = reporter
     if item.draft.disposition is not Disposition.REPORT:
         return None
-    if trust > 0:
+    if trust > 0 or trust == LIMITED:  # who is limited is known well enough, and still hears that a report came
         return _receipt(item, now)
     link = f"{settings.PUBLIC_URL}/confirm/{signing.dumps(number, salt=CONFIRM_SALT)}"
     return _outgoing(item, "confirm", f"confirm:{number}", "confirm.reporter", {"confirm_url": link}, now)

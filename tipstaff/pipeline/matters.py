@@ -65,7 +65,7 @@ class Gathered:
             return []
         shares = self.shares.join(self.joins.select("group", "case_id"), on="group").select(list(SHARES))
         settled = cases.settle(self.matters, self.known, now, self.joins.select(list(REFRESH)), shares)
-        _remind(self.joins, context, now)
+        _remind(self.joins.filter(pl.col("trust").fill_null(0) >= 0), context, now)  # whom nobody trusts reminds nobody
         return settled
 
 

@@ -78,7 +78,7 @@ def proposed(now: datetime) -> list[Judged]:
 
 
 def judged(reporters: Iterable[int], now: datetime) -> list[Judged]:
-    """What was decided of these reporters' reports within the period; since they were warned or spared, if that is later."""
+    """What was decided of these reporters' reports within the period, and since a lead last spoke on them."""
     rows = {number: Judged(number) for number in reporters}
     if rows:
         for number, submission in _read(_REJECTED + _OF, {"reporters": list(rows)}, now):
@@ -107,7 +107,7 @@ def _sealed(now: datetime) -> list[str]:
 
 
 _HELD_TO = """
-    r.received_at > %(since)s AND r.received_at > greatest(p.warned_at, p.spared_at, %(since)s)
+    r.received_at > %(since)s AND r.received_at > greatest(p.warned_at, p.spared_at, p.limited_at, %(since)s)
     AND r.answerable AND r.state <> 'withdrawn' AND s.state <> 'sealed' AND r.category <> ALL(%(sealed)s) AND p.trust < %(flagger)s
 """
 _FROM = """
@@ -143,7 +143,7 @@ def warn(*, reporter: int, reason: str, by: str, now: datetime) -> OutboxMessage
 
     Refused where the reporter cannot be written to, or was too often today. InputError without a reason.
     """
-    found, seen, why = _decided(reporter, reason, by, now)
+    found, seen, why = decided(reporter, reason, by, now)
     shadow.refuse("nobody is warned")
     newest = list(Report.objects.filter(submission__in=seen.wrong, reporter=found, answerable=True).order_by("-received_at", "pk"))
     message = _letter(found, newest, seen, by, now)
@@ -159,7 +159,7 @@ def warn(*, reporter: int, reason: str, by: str, now: datetime) -> OutboxMessage
 @transaction.atomic
 def spare(*, reporter: int, reason: str, by: str, now: datetime) -> None:
     """A lead leaves it at that: what came until now is not held against the reporter. Undoes nothing and tells nobody."""
-    found, seen, why = _decided(reporter, reason, by, now)
+    found, seen, why = decided(reporter, reason, by, now)
     found.spared_at = now
     found.save(update_fields=["spared_at"])
     record(
@@ -168,8 +168,8 @@ def spare(*, reporter: int, reason: str, by: str, now: datetime) -> None:
     )  # fmt: skip
 
 
-def _decided(reporter: int, reason: str, by: str, now: datetime) -> tuple[Reporter, Judged, str]:
-    """Who it is, what was judged, and why; asked of a lead, with the reporter locked."""
+def decided(reporter: int, reason: str, by: str, now: datetime) -> tuple[Reporter, Judged, str]:
+    """Who it is, what was judged, and why; asked of a lead, with the reporter locked. Refused below the threshold."""
     people.require_person(by, Role.LEAD)
     why = reason.strip()[:500]
     if not why:
@@ -179,7 +179,7 @@ def _decided(reporter: int, reason: str, by: str, now: datetime) -> tuple[Report
         raise NotFound("There is no such reporter.")
     (seen,) = judged([found.pk], now)
     if not threshold().met(len(seen.wrong), seen.judged):
-        raise Refused(f"{len(seen.wrong)} of {seen.judged} decided reports were wrong: too few for a warning; nothing was changed")
+        raise Refused(f"{len(seen.wrong)} of {seen.judged} decided reports were wrong: too few; nothing was changed")
     return found, seen, why
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from tipstaff.kernel import arrays, bulk
-from tipstaff.reports.models import Reporter
+from tipstaff.reports.models import LIMITED, Reporter
 
 WRITER_LOCK = 7_114_001  # advisory: one batch at a time looks and writes, so identities hold across partitions
 #: The columns of an event with their PostgreSQL types, in the order of the table.
@@ -90,7 +90,8 @@ def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: 
     """Make or refresh reporters: (key, name, email, organisation, trust of a new one, reports,
     authenticated domain) → key: (id, trust).
 
-    An operator's own word on trust stays; names that the reporter leaves out do not erase the ones we have.
+    An operator's own word on trust stays; names that the reporter leaves out do not erase the ones we have. While a lead limits a
+    reporter, the trust is LIMITED at most.
     """
     if not rows:
         return {}
@@ -114,8 +115,8 @@ def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: 
                ON CONFLICT (key) DO UPDATE SET last_seen = excluded.last_seen, reports = r.reports + excluded.reports,
                    name = coalesce(nullif(excluded.name, ''), r.name),
                    authenticated_as = coalesce(nullif(excluded.authenticated_as, ''), r.authenticated_as)
-               RETURNING key, id, trust""",
-            [now, now, *columns],
+               RETURNING key, id, CASE WHEN r.limited_until > %s THEN least(r.trust, %s) ELSE r.trust END""",
+            [now, now, *columns, now, LIMITED],
         )
         return {key: (number, trust) for key, number, trust in cursor.fetchall()}
 

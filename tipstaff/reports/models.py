@@ -6,6 +6,8 @@ from tipstaff.accounts.models import Customer, Service
 from tipstaff.evidence.models import Blob
 from tipstaff.intake.models import Submission
 
+LIMITED = -1  # the trust that counts while a lead limits a reporter: nothing acts by itself, and rules may ask a person
+
 
 class Reporter(models.Model):
     """Who reports: identity, authentication, trust and history."""
@@ -23,6 +25,8 @@ class Reporter(models.Model):
     unfounded = models.IntegerField(default=0)
     warned_at = models.DateTimeField(null=True)  # told that too many of the reports were wrong
     spared_at = models.DateTimeField(null=True)  # a lead looked at them and left it at that
+    limited_at = models.DateTimeField(null=True)  # a lead said that the reports count with LIMITED …
+    limited_until = models.DateTimeField(null=True)  # … until then; the moment of lifting, where it was lifted
 
 
 class Report(models.Model):

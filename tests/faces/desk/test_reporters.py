@@ -80,6 +80,37 @@ def test_a_lead_leaves_it_at_that(wrong, alice, signed_in) -> None:
     assert "Nobody is to be warned." in text(alice, "/reporters/") and not OutboxMessage.objects.exists()
 
 
+def test_a_lead_limits_who_went_on_after_the_warning_and_lifts_it(wrong, now, alice, signed_in) -> None:
+    limit, lift, bob = f"/reporters/{wrong.pk}/limit/", f"/reporters/{wrong.pk}/lift/", signed_in("bob")
+    asked = WHY | {"days": "14"}
+    assert "Limit…" not in text(bob, f"/reporters/{wrong.pk}/") and bob.post(limit, asked).status_code == 409
+    Reporter.objects.filter(pk=wrong.pk).update(warned_at=now - timedelta(hours=2))
+    assert "Limit?" in text(alice, f"/reporters/{wrong.pk}/") and limit not in text(alice, f"/reporters/{wrong.pk}/")
+    assert limit in text(bob, f"/reporters/{wrong.pk}/")
+    assert alice.post(limit, asked).status_code == 409 and signed_in("amir").post(limit, asked).status_code == 403
+    for days in ("", "0", "-1", "181", "9999", "99999999999", "²", "two"):
+        assert bob.post(limit, WHY | {"days": days}).status_code == 422, days
+    assert bob.post(limit, asked | {"reason": " "}).status_code == 422 and bob.get(limit).status_code == 405
+    assert bob.post(limit, asked)["Location"] == f"/reporters/{wrong.pk}/"
+    page = text(alice, f"/reporters/{wrong.pk}/")
+    assert "Limited until" in page and lift not in page and "Limit?" not in page
+    assert "<h2>Limited</h2>" in text(alice, "/reporters/") and 'href="/reporters/"' not in text(bob, "/")
+    assert alice.post(lift, WHY).status_code == 409 and signed_in("amir").post(lift, WHY).status_code == 403
+    assert lift in text(bob, f"/reporters/{wrong.pk}/") and bob.post(lift, WHY)["Location"] == f"/reporters/{wrong.pk}/"
+    assert "Limited until" not in text(alice, f"/reporters/{wrong.pk}/") and bob.post(lift, WHY).status_code == 409
+    assert list(Entry.objects.filter(action__startswith="reporter.l").order_by("id").values_list("action", "actor")) == [
+        ("reporter.limit", "bob"),
+        ("reporter.lift", "bob"),
+    ]
+
+
+def test_a_customer_and_who_is_not_signed_in_limit_nobody(wrong, now) -> None:
+    Reporter.objects.filter(pk=wrong.pk).update(warned_at=now - timedelta(hours=2))
+    for act in ("limit", "lift"):
+        assert Client().post(f"/reporters/{wrong.pk}/{act}/", WHY | {"days": "14"}).status_code in {302, 403}
+    assert Reporter.objects.get(pk=wrong.pk).limited_until is None
+
+
 def test_who_is_known_from_sealed_reports_only_does_not_exist_here(wrong, desk, alice) -> None:
     ghost = Reporter.objects.create(key="ghost@example.org", first_seen=wrong.first_seen, last_seen=wrong.last_seen)
     for number in (ghost.pk, 999999):

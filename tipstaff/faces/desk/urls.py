@@ -119,6 +119,8 @@ urlpatterns = [
     path("reporters/<int:number>/", reporters.reporter),
     path("reporters/<int:number>/warn/", reporters.warn),
     path("reporters/<int:number>/spare/", reporters.spare),
+    path("reporters/<int:number>/limit/", reporters.limit),
+    path("reporters/<int:number>/lift/", reporters.lift),
     path("reviews/", reviews.running),
     path("reviews/<int:number>/", reviews.review),
     path("reviews/<int:number>/<slug:action>/", reviews.act),

@@ -1,6 +1,6 @@
 """Reporters: too many of whose reports were wrong, what people said of them, and what a lead makes of it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -15,7 +15,8 @@ from tipstaff.faces.desk.access import DeskRequest, desk
 from tipstaff.faces.desk.page import page
 from tipstaff.kernel.clock import now as clock_now
 from tipstaff.kernel.errors import NotFound
-from tipstaff.pipeline import warning
+from tipstaff.kernel.text import whole
+from tipstaff.pipeline import limiting, warning
 from tipstaff.reports.models import Report, Reporter
 
 MOST = 100
@@ -38,6 +39,7 @@ def listing(request: DeskRequest) -> HttpResponse:
         "screen": "intake", "now": now, "threshold": warning.threshold(),
         "rows": [{"reporter": known[one.reporter], "wrong": len(one.wrong), "judged": one.judged} for one in found],
         "warned": list(Reporter.objects.filter(warned_at__isnull=False).order_by("-warned_at")[:MOST]),
+        "limited": list(Reporter.objects.filter(limited_until__gt=now).order_by("limited_until")[:MOST]),
     }  # fmt: skip
     return page(request, "desk/reporters.html", context)
 
@@ -51,6 +53,7 @@ def reporter(request: DeskRequest, number: int) -> HttpResponse:
     context = {
         "screen": "intake", "now": now, "reporter": found, "threshold": limit, "wrong": len(seen.wrong), "judged": seen.judged,
         "is_proposed": limit.met(len(seen.wrong), seen.judged), "rows": _rows(request, found, seen),
+        "is_limited": limiting.stands(found, now), "usual": limiting.USUAL.days, "longest": limiting.LONGEST.days,
     }  # fmt: skip
     return page(request, "desk/reporter.html", context)
 
@@ -92,4 +95,24 @@ def spare(request: DeskRequest, number: int) -> HttpResponse:
     )
     cache.delete(COUNT)
     messages.success(request, f"Left at that: the count of reporter {number} begins anew.")
+    return redirect(f"/reporters/{number}/")
+
+
+@desk()
+@require_POST
+def limit(request: DeskRequest, number: int) -> HttpResponse:
+    now, days = clock_now(), whole(request.POST.get("days", "").strip(), 4) or 0  # none is refused below
+    reason, by = request.POST.get("reason", ""), request.user.get_username()
+    limiting.limit(reporter=_found(number).pk, reason=reason, until=now + timedelta(days=days), by=by, now=now)
+    cache.delete(COUNT)
+    messages.success(request, f"Reporter {number} is limited for {days} days: nothing of theirs acts by itself until then.")
+    return redirect(f"/reporters/{number}/")
+
+
+@desk()
+@require_POST
+def lift(request: DeskRequest, number: int) -> HttpResponse:
+    reason, by = request.POST.get("reason", ""), request.user.get_username()
+    limiting.lift(reporter=_found(number).pk, reason=reason, by=by, now=clock_now())
+    messages.success(request, f"The limit of reporter {number} is lifted.")
     return redirect(f"/reporters/{number}/")
