@@ -321,10 +321,10 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
     teller = Teller(receiver, Path(receiver.settings.directory))
     looked = told = forgot = time.monotonic()
     receiver.published = before = looked
-    room = receiver.inlet.buffer_bytes
+    room, came = receiver.inlet.buffer_bytes, 0  # datagrams since the last sleep
     while not stop.is_set():
         began = time.monotonic()
-        got = receiver.step(int(now().timestamp() * 1000), TOGETHER)
+        came += (got := receiver.step(int(now().timestamp() * 1000), TOGETHER))
         receiver.turn(int(now().timestamp() * 1000))
         if began - looked > LOOK:
             receiver.look()
@@ -340,8 +340,8 @@ def run(receiver: Receiver, stop: threading.Event) -> None:
             forgot = began
         receiver.lag = max(receiver.lag * 0.999, time.monotonic() - began)
         if got < AT_ONCE:
-            time.sleep(min(pause_after(got, time.monotonic() - before, room), room / BURST))
-        before = began
+            time.sleep(min(pause_after(came, time.monotonic() - before, room), room / BURST))
+            came, before = 0, began
     receiver.hand_over(receiver.pos)
     receiver.detection.close()
     teller.tell(wait=True)

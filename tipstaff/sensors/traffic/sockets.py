@@ -1,4 +1,4 @@
-"""Datagrams off the wire, up to a thousand per system call (recvmmsg(2)), into one buffer that the decoders read."""
+"""Datagrams off the wire, some hundreds per system call (recvmmsg(2)), into one buffer that the decoders read."""
 
 import ctypes
 import socket
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tipstaff.sensors.traffic.decoders.decoder import Batch
 from tipstaff.sensors.traffic.decoders.loads import kernel
 
-AT_ONCE = 1024
+AT_ONCE = 256  # datagrams of a call: no more time for each than in larger batches, and a quarter of the memory of 1,024
 LONGEST = 9216  # bytes of a datagram; longer ones are cut by the system and counted
 STRIDE = LONGEST + 64
 WANTED_BUFFER = 64 << 20
