@@ -8,6 +8,7 @@ from tipstaff.sensors.traffic import counting as C
 from tipstaff.sensors.traffic import series
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.detection import evidence, places, thresholds, tracks
+from tipstaff.sensors.traffic.detection.detectors import known
 from tipstaff.sensors.traffic.detection.limits import Limits
 from tipstaff.sensors.traffic.detection.sightings import Aim
 
@@ -87,7 +88,9 @@ def table_of(told: list[tuple[str, str, int]], level: str) -> thresholds.Thresho
 @given(
     TOLD, st.sampled_from(["host", "prefix", "customer"]), st.booleans(), st.lists(st.integers(0, 20_000), min_size=6, max_size=6)
 )
-@example([("default", "in.icmp_pps", 100)], "prefix", True, [10, 150, 0, 0, 0, 0])
+@example([("prefix", "in.syn_pps", 100)], "prefix", True, [10, 150, 0, 0, 0, 0])
+@example([("default", "in.amplified_bps", 100)], "customer", True, [150, 1, 0, 0, 0, 0])
+@example([("customer", "out.amplified_pps", 100)], "host", False, [150, 1, 0, 120, 0, 0])
 def test_no_row_that_crosses_a_limit_of_its_own_is_passed_over(told, level, inward, amounts) -> None:
     limits, address = table_of(told, level), 0xC6336407
     key = {"host": 1 << 40 | address << 1, "prefix": C.NETWORK_4 | address >> 8 << 1, "customer": C.CUSTOMER | 17 << 1}[level]
@@ -96,7 +99,8 @@ def test_no_row_that_crosses_a_limit_of_its_own_is_passed_over(told, level, inwa
     rows[0, C.KEY], rows[0, 2:] = key | inward, amounts[: rows.shape[1] - 2]
     own = limits.applied(*tracks.place_of(key, (0, 0)), 17)
     assert tracks.level_of(key) == level
-    crosses = places.rates_of(rows, table)[0] >= places.limits_of(own, level, "in" if inward else "out")
+    asked = np.isin(np.arange(tracks.JUDGED), [one.metric for one in known.RATES if level in one.levels])
+    crosses = asked & (places.rates_of(rows, table)[0] >= places.limits_of(own, level, "in" if inward else "out"))
     said = places.Nearness(limits).of_rows(rows, np.zeros((1, 2), np.int64), table)
     assert said[0] & places.NEAR or not crosses.any()
     assert said[0] & places.PRESSING or not (crosses.any() if level == "host" else crosses[: C.M_PACKETS + 1].any())

@@ -73,13 +73,13 @@ def near_hosts(rows, listed, floors, said):
 
 @kernel
 def near_sums(rows, listed, floors, said):
-    """As ``near_hosts``; of sums, kinds are not counted, so that they press nobody."""
+    """As ``near_hosts``; of sums, kinds are not counted, so that they press nobody. Only those kinds are compared by which sums are
+    judged; see ``detectors.carpet_bombing``."""
     for n in range(len(listed)):
         row = rows[listed[n, 0]]
         floor = floors[2 if row[C.KEY] >> uint64(60) == 3 else 1, int64(row[C.KEY] & uint64(1))]
         octets, packets = float(row[C.SUM_BYTES]) * 8.0, float(row[C.SUM_PACKETS])
-        kinds = min(floor[C.M_SYN], floor[C.M_UDP], floor[C.M_ICMP], floor[C.M_FRAGMENTS], floor[C.M_AMP_PACKETS])
-        near = (packets >= kinds) | (octets >= min(floor[C.M_AMP_BYTES], floor[LEARNED]))
+        near = (packets >= min(floor[C.M_SYN], floor[C.M_UDP])) | (octets >= min(floor[C.M_AMP_BYTES], floor[LEARNED]))
         static = (octets >= floor[C.M_BYTES]) | (packets >= floor[C.M_PACKETS])
         said[n] = NEAR | PRESSING if static else NEAR if near else 0
 
@@ -118,8 +118,8 @@ def rates_of(rows: NDArray[np.uint64], table: int) -> NDArray[np.float64]:
         rates[:, C.M_AMP_BYTES] = np.where(rates[:, C.M_UDP] > 0, rates[:, C.M_BYTES], 0.0)
         rates[:, C.M_AMP_PACKETS] = rates[:, C.M_UDP]
     else:
-        rates[:] = rows[:, C.SUM_PACKETS, None]
         rates[:, [C.M_BYTES, C.M_AMP_BYTES]] = rows[:, C.SUM_BYTES, None]
+        rates[:, [C.M_PACKETS, C.M_SYN, C.M_UDP]] = rows[:, C.SUM_PACKETS, None]
     return rates
 
 
