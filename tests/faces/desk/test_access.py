@@ -167,3 +167,23 @@ def test_billing_reads_a_customer_and_no_case_of_it(desk, of_role) -> None:
     page = of_role("billing").get(f"/customers/{desk.carol.pk}/").content.decode()
     assert desk.carol.name in page and "Contract" in page and 'id="strikes"' not in page
     assert not [case.pk for case in desk.cases if f'/cases/{case.pk}/"' in page]
+
+
+def test_a_form_that_is_sent_after_the_session_ended_leads_back_to_its_page(desk, client) -> None:
+    number = desk.cases[0].pk
+    page = f"http://testserver/cases/{number}/?show=notes#tl"
+    answer = client.post(f"/cases/{number}/write/", {"text": "x"}, headers={"referer": page})
+    assert answer.url == f"/login/?next=/cases/{number}/%3Fshow%3Dnotes"
+    client.post("/login/", {"username": "alice", "password": factory.PASSWORD, "next": f"/cases/{number}/"})
+    assert "what you sent just now was not taken" in client.get(f"/cases/{number}/").content.decode()
+
+
+@pytest.mark.parametrize("page", ["", "https://elsewhere.example/cases/1/", "//elsewhere.example/", "javascript:alert(1)"])
+def test_the_door_leads_to_no_other_site(desk, client, page) -> None:
+    assert client.post("/cases/1/write/", {"text": "x"}, headers={"referer": page}).url == "/login/?next=/"
+
+
+def test_a_piece_of_a_page_is_not_filled_with_the_door(desk, client) -> None:
+    headers = {"hx-request": "true", "hx-current-url": "http://testserver/queue/?status=all"}
+    answer = client.get("/queue/?after=1", headers=headers)
+    assert answer.status_code == 204 and answer.headers["HX-Redirect"] == "/login/?next=/queue/%3Fstatus%3Dall"

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils import timezone, translation
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from tipstaff.accounts import roles
 from tipstaff.accounts.models import StaffMember
@@ -58,7 +61,7 @@ def desk(*roles: str, write: tuple[str, ...] = WORKERS, refused: Elsewhere | Non
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
-                return redirect_to_login(request.get_full_path())
+                return _to_the_door(request)
             allowed = roles or READERS
             if _unreadable(request):
                 return refusals.page(request, 400, "There is a character in it that no text holds (NUL). Remove it and try again.")
@@ -78,6 +81,19 @@ def desk(*roles: str, write: tuple[str, ...] = WORKERS, refused: Elsewhere | Non
         return guarded
 
     return around
+
+
+def _to_the_door(request: HttpRequest) -> HttpResponseBase:
+    """To sign in, and back to the page; of a form that was sent, to the page on which it stood: its own address takes no GET."""
+    if request.method in {"GET", "HEAD"} and not getattr(request, "htmx", None):
+        return redirect_to_login(request.get_full_path())
+    if request.method == "POST":
+        messages.warning(request, "Your session had ended: what you sent just now was not taken. Send it again.")
+    page = request.headers.get("HX-Current-URL") or request.headers.get("Referer", "")
+    whole = urlsplit(page if url_has_allowed_host_and_scheme(page, {request.get_host()}) else "/")
+    answer = redirect_to_login(whole._replace(scheme="", netloc="", fragment="").geturl() or "/")
+    # A piece of a page cannot hold the door: htmx is told to leave the page.
+    return HttpResponse(status=204, headers={"HX-Redirect": answer.url}) if getattr(request, "htmx", None) else answer
 
 
 def _unreadable(request: HttpRequest) -> bool:
