@@ -11,6 +11,7 @@ import psutil
 from tipstaff.project import environment
 
 LOOK = 0.02  # seconds between looks at what is left
+WATCHED = 20  # looks at a worker, LOOK apart, in nearly all of which it must sleep: it looks into its empty spool in between
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def started(count: int) -> Iterator[list[psutil.Process]]:
     """``count`` workers, up and idle; they end with the block."""
     with ExitStack() as stack:
         hands = [stack.enter_context(_worker()) for _ in range(count)]
-        _ready(count)
+        _ready(hands)
         yield hands
 
 
@@ -33,13 +34,20 @@ def _worker() -> Iterator[psutil.Process]:
         child.wait(timeout=30)
 
 
-def _ready(workers: int) -> None:
-    """Wait until each worker has given its first sign of life, and a moment for what it does next."""
+def _ready(hands: list[psutil.Process]) -> None:
+    """Wait until each worker has given its first sign of life and rests: what it builds before the first letter is not counted."""
     from tipstaff.kernel.models import Heartbeat
 
     until = time.perf_counter() + 60
-    while Heartbeat.objects.filter(name="worker").count() < workers:
+    while Heartbeat.objects.filter(name="worker").count() < len(hands) or not all(map(_rests, hands)):
         if time.perf_counter() > until:
-            raise RuntimeError("the workers did not start within a minute")
+            raise RuntimeError("the workers did not start and come to rest within a minute")
         time.sleep(0.1)
-    time.sleep(1)
+
+
+def _rests(hand: psutil.Process) -> bool:
+    asleep = 0
+    for _ in range(WATCHED):  # by its state and not by its CPU: on a busy machine who works gets little of that too
+        asleep += hand.status() == psutil.STATUS_SLEEPING
+        time.sleep(LOOK)
+    return asleep * 10 >= WATCHED * 9
