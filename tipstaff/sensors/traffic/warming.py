@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tipstaff.sensors.traffic.counting import Hosts, count_hosts, find_row, refill
+from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.decoder import Decoder, gather
 from tipstaff.sensors.traffic.decoders.layout import Columns
 from tipstaff.sensors.traffic.decoders.sessions import EXPORTER
@@ -25,6 +26,7 @@ from tipstaff.sensors.traffic.sockets import Inlet
 PAGE = 4096
 COMPILER = "libllvmlite"
 MADV_DONTNEED = 4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 MAPPED = bytes(10) + b"\xff\xff\xc0\x00\x02\x01"
 
 
@@ -54,6 +56,7 @@ def datagrams() -> list[bytes]:
 
 def warm() -> None:
     """Send one export of each kind through every stage, on the types that reception uses."""
+    large_apart(1 << 20)
     aside: Any = _Aside()
     decoder = Decoder(sessions=16)
     for _ in range(2):  # the second time the templates are known
@@ -99,12 +102,22 @@ def settle(hosts: Hosts, detection: Detection) -> None:
     program of its own."""
     rows: list[NDArray[Any]] = [hosts.table.rows, hosts.sums.rows, *hosts.series]
     rows += [one for fans in detection.contacts.fans for one in (fans.rows, fans.heads)]
-    rows += [detection.recent.narrow, detection.recent.wide, detection.recent.customers]
+    rows += [detection.recent.narrow, detection.recent.wide[: L.SRC_HI], detection.recent.customers]
     for one in rows:
         one.reshape(-1).view(np.uint8)[::PAGE] = 0
     gc.collect()
     gc.freeze()
+    large_apart(32 << 20)  # reception does not ask the system for memory again and again
     release(COMPILER)
+
+
+def large_apart(size: int) -> None:
+    """From now on arrays of so many bytes have memory of their own, none of it there before it is touched, and gone when they are:
+    in memory that was used before they would be zeroed at once, whether they are needed or not. For glibc; elsewhere nothing."""
+    tune = getattr(ctypes.CDLL(None), "mallopt", None)
+    if tune is not None:
+        tune(M_MMAP_THRESHOLD, size)
+        tune(M_TRIM_THRESHOLD, 64 << 20)
 
 
 def release(library: str) -> None:

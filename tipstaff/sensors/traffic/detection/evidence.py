@@ -31,14 +31,16 @@ class Recent:
     def keep(
         self, narrow: NDArray[np.uint32], wide: NDArray[np.uint64], customers: NDArray[np.int32], first: int, last: int, second: int
     ) -> None:
-        """Copy columns, as many as the second has room for."""
+        """Copy columns, as many as the second has room for; rows of IPv6 only where there is any, so that elsewhere nobody's memory
+        of them is touched."""
         if second != self.second:
             self.second, self.left = second, A_SECOND
         count = min(last - first, self.left, self.room - self.at)
         if count <= 0:
             self.at = 0 if self.room == self.at else self.at
             return
-        for mine, theirs in ((self.narrow, narrow), (self.wide, wide), (self.customers, customers)):
+        facts = L.SAMPLER if (narrow[L.FAMILY, first : first + count] == 6).any() else L.SRC_HI
+        for mine, theirs in ((self.narrow, narrow), (self.wide[:facts], wide[:facts]), (self.customers, customers)):
             mine[:, self.at : self.at + count] = theirs[:, first : first + count]
         self.at += count
         self.filled = max(self.filled, self.at)
