@@ -1,5 +1,6 @@
 """Capture files: both formats, every link, tags, fragments; a file that is none is one payload."""
 
+import gzip
 import struct
 
 import pytest
@@ -31,11 +32,23 @@ def test_pcap(nanoseconds) -> None:
         (113, bytes(14) + b"\x08\x00" + udp(b"x")),
         (276, b"\x08\x00" + bytes(18) + udp(b"x")),
         (1, ethernet(udp(b"x", "2001:db8::1", "2001:db8::2"), kind=0x86DD)),
+        (276, b"\x81\x00" + bytes(18) + b"\x00\x05\x08\x00" + udp(b"x")),
+        (9, b"\xff\x03\x00\x21" + udp(b"x")),
+        (9, b"\x21" + udp(b"x")),
+        (104, b"\x0f\x00\x08\x00" + udp(b"x")),
+        (1, ethernet(b"\x11\x00\x00\x01\x00\x1f\x00\x21" + udp(b"x"), kind=0x8864)),
+        (1, ethernet(b"\xaa\xaa\x03\x00\x00\x00\x08\x00" + udp(b"x"), kind=37)),
         (1, ethernet(struct.pack(">I", 16 << 12 | 1 << 8) + udp(b"x"), kind=0x8847)),
     ],
 )
 def test_links(link, frame) -> None:
     assert payloads(pcap([(AT, frame)], link)) == [b"x"]
+
+
+def test_packed_with_gzip() -> None:
+    raw = gzip.compress(pcap([(AT, ethernet(udp(b"x")))]))
+    assert payloads(raw) == [b"x"]
+    assert payloads(raw[:20]) != [b"x"]
 
 
 def test_pcapng() -> None:

@@ -1,15 +1,17 @@
 """Datagrams out of capture files: pcap and pcapng, or one raw export payload per file. Pure.
 
 pcap: draft-ietf-opsawg-pcap; pcapng: draft-ietf-opsawg-pcapng. Reads Ethernet (with tags), Linux cooked, raw IP and
-loopback frames; UDP over IPv4 (fragments put together) and IPv6.
+loopback, PPP and HDLC frames; UDP over IPv4 (fragments put together) and IPv6.
 """
 
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
 MAPPED = bytes(10) + b"\xff\xff"
 MOST_FRAGMENTS = 1024
+MOST_UNPACKED = 1 << 31  # bytes
 
 
 class Datagram(NamedTuple):
@@ -28,13 +30,25 @@ class Frame(NamedTuple):
 
 
 def read_capture(raw: bytes) -> Iterator[Datagram]:
-    """The UDP payloads of a capture; a file that is none is one payload itself (IPFIX files: one per message)."""
+    """The UDP payloads of a capture; a file that is none is one payload itself (IPFIX files: one per message).
+
+    A capture packed with gzip is unpacked, as far as it goes.
+    """
+    if raw[:2] == b"\x1f\x8b":
+        raw = _unpacked(raw)
     if raw[:4] in (b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\xa1\xb2\x3c\x4d"):
         yield from _udp(_pcap(raw))
     elif raw[:4] == b"\x0a\x0d\x0d\x0a":
         yield from _udp(_pcapng(raw))
     else:
         yield from (Datagram(one, bytes(16), 0, 0) for one in _messages(raw))
+
+
+def _unpacked(raw: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(raw, MOST_UNPACKED)
+    except zlib.error:
+        return raw
 
 
 def _messages(raw: bytes) -> Iterator[bytes]:
@@ -132,7 +146,11 @@ def _network(link: int, frame: bytes) -> bytes:
     if link == 113:
         return _tagged(frame[14:])
     if link == 276:
-        return frame[20:] if frame[:2] in (b"\x08\x00", b"\x86\xdd") else b""
+        return _tagged(frame[:2] + frame[20:])
+    if link in (9, 50):
+        return _ppp(frame)
+    if link == 104:
+        return _tagged(frame[2:])
     return b""
 
 
@@ -145,7 +163,19 @@ def _tagged(rest: bytes) -> bytes:
         while len(rest) >= 4 and not rest[2] & 1:
             rest = rest[4:]
         return rest[4:]
+    if rest[:2] == b"\x88\x64":
+        return _ppp(rest[8:])
+    if rest[2:8] == b"\xaa\xaa\x03\x00\x00\x00" and int.from_bytes(rest[:2], "big") < 1536:  # IEEE 802.3 with SNAP
+        rest = rest[8:]
     return rest[2:] if rest[:2] in (b"\x08\x00", b"\x86\xdd") else b""
+
+
+def _ppp(rest: bytes) -> bytes:
+    """The IP packet of a PPP frame (RFC 1661), with the address and control of HDLC before it or not."""
+    rest = rest.removeprefix(b"\xff\x03")
+    if rest[:1] in (b"\x21", b"\x57"):  # the protocol in one byte
+        return rest[1:]
+    return rest[2:] if rest[:2] in (b"\x00\x21", b"\x00\x57") else b""
 
 
 def _four(packet: bytes, fragments: dict[tuple[bytes, ...], dict[int, bytes]]) -> tuple[bytes, bytes] | None:
