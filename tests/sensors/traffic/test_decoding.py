@@ -28,6 +28,7 @@ from tests.sensors.traffic.exporting import (
 )  # fmt: skip
 from tipstaff.sensors.traffic.decoders import layout as L
 from tipstaff.sensors.traffic.decoders.decoder import Decoder, Policy
+from tipstaff.sensors.traffic.records import moment
 
 four = st.integers(1, (1 << 32) - 1).map(lambda value: ".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0)))
 port, long = st.integers(0, 65535), st.integers(0, (1 << 32) - 1)
@@ -151,6 +152,26 @@ class TestTemplates:
         assert same(bench.feed(v9([a_set(260, body(FIELDS, [flow()]))], count=1, sequence=1))[0], flow())
 
 
+UPTIMES = (*(one for one in FIELDS if one[0] not in (21, 22, 150, 151, 152, 153)), (22, 4), (21, 4))
+
+
+def test_times_since_a_beginning_that_options_tell() -> None:
+    bench, data = Bench(), [a_set(260, body(UPTIMES, [flow() | {22: 3_000, 21: 4_000}]), pad=False)]
+    early = bench.feed(ipfix([template(260, UPTIMES, 10), *data]))[0]
+    assert (early["start"], early["end"]) == (None, None)
+    begun = (WALL - 3600) * 1000
+    bench.feed(announce(((160, 8),), (begun,), scope=((143, 4),)))
+    found = bench.feed(ipfix(data))[0]
+    assert (found["start"], found["end"]) == (moment(begun + 3_000), moment(begun + 4_000))
+
+
+def test_a_duration_before_an_end() -> None:
+    fields = (*(one for one in UPTIMES if one[0] not in (21, 22)), (153, 8), (161, 4))
+    record = flow() | {153: WALL * 1000, 161: 5_000}
+    found = Bench().feed(ipfix([template(260, fields, 10), a_set(260, body(fields, [record]), pad=False)]))[0]
+    assert (found["start"], found["end"]) == (moment(WALL * 1000 - 5_000), moment(WALL * 1000))
+
+
 def rate_of(bench, fields=FIELDS, record=None, **more):
     sets = [template(260, fields, 10), a_set(260, body(fields, [record or flow()]), pad=False)]
     return bench.feed(ipfix(sets, **more))[0]["sampling_rate"]
@@ -194,6 +215,24 @@ class TestSampling:
         records = [flow() | {48: sampler} for sampler in (1, 2, 1)]
         found = bench.feed(v9([template(260, fields), a_set(260, body(fields, records))], count=4))
         assert [one["sampling_rate"] for one in found] == [4000, 2000, 4000]
+
+    @pytest.mark.parametrize("version", [9, 10])
+    def test_rates_of_interfaces_count_only_where_they_agree(self, version) -> None:
+        def told(bench, interface, rate):
+            scope, fields = ((2 if version == 9 else 10, 4),), ((34, 4),)
+            record = {scope[0][0]: interface, 34: rate}
+            sets = [options_template(400, scope, fields, version), a_set(400, body((*scope, *fields), [record]))]
+            bench.feed(ipfix(sets) if version == 10 else v9(sets, count=2))
+
+        def rate(bench):
+            sets = [template(260, FIELDS, version), a_set(260, body(FIELDS, [flow()]))]
+            return bench.feed(ipfix(sets) if version == 10 else v9(sets, count=2))[0]["sampling_rate"]
+
+        bench = Bench()
+        told(bench, 10, 100)
+        assert rate(bench) == 100
+        told(bench, 11, 200)
+        assert rate(bench) is None  # which of them applies, no record says
 
     def test_own_domain_before_another(self) -> None:
         bench = Bench()

@@ -110,3 +110,8 @@ def test_captured_packets(path) -> None:
         bench.feed(sflow([sample([raw_header(frame[:end], protocol=1)])]))
     assert bench.balanced
     assert bool(bench.found) != (path.stem == "mpls-invalid-nibble")
+
+
+def test_ieee_802_3_with_snap() -> None:
+    frame = ethernet(b"\xaa\xaa\x03\x00\x00\x00\x08\x00" + packet(), kind=64)
+    assert Bench().feed(sflow([sample([raw_header(frame)])]))[0]["src"] == "198.51.100.7"

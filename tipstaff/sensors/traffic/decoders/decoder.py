@@ -17,7 +17,7 @@ from tipstaff.sensors.traffic.decoders import sets
 from tipstaff.sensors.traffic.decoders.layout import NO_TEMPLATE, TEMPLATE, TEMPLATES, Sink
 from tipstaff.sensors.traffic.decoders.netflow5 import decode_v5
 from tipstaff.sensors.traffic.decoders.rates import Rates
-from tipstaff.sensors.traffic.decoders.sampling import read_records
+from tipstaff.sensors.traffic.decoders.sampling import begun_at, read_records
 from tipstaff.sensors.traffic.decoders.sessions import Sessions, open_datagrams
 from tipstaff.sensors.traffic.decoders.sflow import decode_sflow
 from tipstaff.sensors.traffic.decoders.templates import MOST_FIELDS, Template, Unusable, Withdrawal, read_templates
@@ -255,13 +255,13 @@ class Decoder:
 
     def _options(self, session: int, stream: K.Stream, entry: K.Entry, body: bytes) -> K.Read:
         """Take in what an options set tells."""
-        count, new, trusted = 0, False, bool(self.sessions.state[session, S.COUNTS])
-        for record in read_records(entry.template, body):
-            count += 1
+        new, trusted, records = False, bool(self.sessions.state[session, S.COUNTS]), list(read_records(entry.template, body))
+        for record in records:
             new |= self.samplers.tell(stream.exporter, stream.domain, record, trusted=trusted)
+            self.sessions.began(session, begun_at(entry.template, record))
         if new:
             self.rates.waiting[stream.exporter] = None
-        return K.Read(new, units=count, options=count)
+        return K.Read(new, units=len(records), options=len(records))
 
     def _templates(self, session: int, stream: K.Stream, number: int, body: bytes, at: int) -> K.Read:
         """Learn the templates of a set."""

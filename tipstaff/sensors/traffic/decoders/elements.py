@@ -70,8 +70,8 @@ ELEMENTS: dict[int, Element] = {
     322: Element(SECONDS | IF_ZERO, L.START, L.HAS_START, 6),
     324: Element(NTP | IF_ZERO, L.START, L.HAS_START, 6, (8,)),
     325: Element(NTP | IF_ZERO, L.START, L.HAS_START, 6, (8,)),
-    161: Element(DURATION_MS, L.END, L.HAS_END, 7),
-    162: Element(DURATION_US, L.END, L.HAS_END, 7),
+    161: Element(DURATION_MS, L.END, L.HAS_START | L.HAS_END, 7),
+    162: Element(DURATION_US, L.END, L.HAS_START | L.HAS_END, 7),
     88: Element(FRAGMENT_OFFSET, L.MARKS),
     # Sampled packets (PSAMP, RFC 5477): what is not stated beside them is read from their headers.
     315: Element(FRAME, 0, 0, 8, tuple(range(65536))),

@@ -69,6 +69,8 @@ def read_packet(buf, h, end, kind, tunnels, narrow, wide, pos):
                 ether, h = ppp_type(load16(buf, np.int64(h + 6))), h + 8
             elif ether == 0x6558:
                 kindred = _ETHERNET
+            elif ether < 1536 and h + 8 <= end and load32(buf, np.int64(h)) == 0xAAAA0300 and load16(buf, np.int64(h + 4)) == 0:
+                ether, h = load16(buf, np.int64(h + 6)), h + 8  # IEEE 802.3 with SNAP
             else:
                 return length
         elif kindred == _MPLS:

@@ -8,12 +8,14 @@ or a probability (311: 8.2.8). Options may come on another source id than the re
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from tipstaff.sensors.traffic.decoders.templates import VARIABLE, Template
 
 SAMPLER_IDS = (48, 302)
+INTERFACES = (-3, 10)  # the scope "interface" of NetFlow 9 (RFC 3954, 6.1), ingressInterface of IPFIX
 MOST = 0xFFFFFFFF
+LATEST = 1 << 48  # ms since 1970
 
 
 class Told(NamedTuple):
@@ -23,7 +25,7 @@ class Told(NamedTuple):
     source: str
 
 
-#: Who is meant: an exporter's sampler in an observation domain; sampler None for the whole domain.
+#: Who is meant: an exporter's sampler in an observation domain; sampler None for the whole domain, below 0 for one interface.
 Scope = tuple[int, int | None]
 MOST_SCOPES, MOST_IN_ALL = 4096, 65_536  # an exporter that counts for nothing has room for a sixteenth of them
 
@@ -95,12 +97,26 @@ def _told(rate: float, source: str) -> Told | None:
 
 
 def sampler_of(record: Mapping[int, bytes]) -> int | None:
-    """The sampler that an options record speaks of; None when it speaks of the whole exporter."""
+    """The sampler that an options record speaks of, an interface as -1 - its index; None when it speaks of the whole exporter."""
     for element in SAMPLER_IDS:
         for key in (element, -1 - element):
             if 0 < len(record.get(key, b"")) <= 8:
                 return int.from_bytes(record[key], "big")
+    for key in INTERFACES:
+        if 0 < len(record.get(key, b"")) <= 4:
+            return -1 - int.from_bytes(record[key], "big")
     return None
+
+
+def _is_named(sampler: int | None) -> TypeGuard[int]:
+    """Flow records name samplers; rates of interfaces count only where all agree, since no record says which one applies to it."""
+    return sampler is not None and sampler >= 0
+
+
+def begun_at(template: Template, record: Mapping[int, bytes]) -> int:
+    """When an exporter of IPFIX began, in ms since 1970 (160, systemInitTimeMilliseconds); 0 where the record does not tell."""
+    raw = record.get(160, b"") if template.version == 10 else b""
+    return min(int.from_bytes(raw, "big"), LATEST) if 0 < len(raw) <= 8 else 0
 
 
 @dataclass(frozen=True)
@@ -144,9 +160,9 @@ class Samplers:
     def in_force(self, exporter: bytes, domain: int, configured: int) -> InForce:
         """Own domain first, then the exporter's other domains, then what the operator configured, then unknown (0)."""
         everywhere = self.told.get(exporter, {})
-        samplers = {sampler: told.rate for (_, sampler), told in everywhere.items() if sampler is not None}
+        samplers = {sampler: told.rate for (_, sampler), told in everywhere.items() if _is_named(sampler)}
         own = {sampler: told for (where, sampler), told in everywhere.items() if where == domain}
-        samplers |= {sampler: told.rate for sampler, told in own.items() if sampler is not None}
+        samplers |= {sampler: told.rate for sampler, told in own.items() if _is_named(sampler)}
         whole = own.get(None) or next((told for (_, sampler), told in everywhere.items() if sampler is None), None)
         unknown = whole or (Told(configured, "configured") if configured else None)
         rates = {told.rate for told in own.values()} or {told.rate for told in everywhere.values()}

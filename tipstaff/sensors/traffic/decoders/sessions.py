@@ -16,6 +16,7 @@ from tipstaff.sensors.traffic.decoders.loads import inlined, kernel, load16, loa
 (KIND, DOMAIN, PORT, EXPORTER, COUNTS, NEXT, KNOWN, DATAGRAMS, UNITS, RECEIVED, DECODED, UNDECODABLE, LOST) = range(13)
 REORDERED, RESTARTS, SEEN, UPTIME, EXPORTED, SKEW, DEFAULT_RATE, HEADER_RATE, WAITING, CONFIGURED, LOST_UNITS = range(13, 24)
 OPTIONS, UNSCALED, WHY = 24, 25, 26
+BOOT = UPTIME  # of IPFIX, whose headers tell no uptime: ms since 1970 when the exporter began, by its options; 0 unknown
 STATE = WHY + len(REASONS)
 SFLOW = 105  # the kind of sFlow 5; NetFlow and IPFIX use their version number
 
@@ -39,6 +40,11 @@ class Sessions:
 
     def __len__(self) -> int:
         return int(self.count[0])
+
+    def began(self, session: int, at: int) -> None:
+        """When an exporter of IPFIX began, in ms since 1970; 0: it does not say."""
+        if at:
+            self.state[session, BOOT] = at
 
     @property
     def crowded(self) -> bool:

@@ -30,8 +30,8 @@ NO_PLAN, SPECIAL = -1, -2  # SPECIAL: templates, options and whatever else is no
 MOST_SETS = 16384  # in one datagram of 65,507 bytes
 
 T_LENGTH, T_FIRST, T_LAST, T_STATED, T_ABSENT, T_ABSENT_END, T_FLAGS, T_FAMILY, T_SIZES, T_SIZES_END = range(10)
-VARIES, BIFLOW, HAS_SAMPLER, HAS_RATE, HAS_IPV6, HAS_PACKET, UNTIMED, W = (
-    T.VARIES, T.BIFLOW, T.HAS_SAMPLER, T.HAS_RATE, T.HAS_IPV6, T.HAS_PACKET, T.UNTIMED, T.WIDE
+VARIES, BIFLOW, HAS_SAMPLER, HAS_RATE, HAS_IPV6, HAS_PACKET, UNTIMED, OPTIONS_BOOT, W = (
+    T.VARIES, T.BIFLOW, T.HAS_SAMPLER, T.HAS_RATE, T.HAS_IPV6, T.HAS_PACKET, T.UNTIMED, T.OPTIONS_BOOT, T.WIDE
 )  # fmt: skip
 SRC, DST, RATE, SESSION, FAMILY, MARKS, PRESENT, OUTPUT, INPUT = (
     L.SRC, L.DST, L.RATE, L.SESSION, L.FAMILY, L.MARKS, L.PRESENT, L.OUTPUT, L.INPUT
@@ -44,6 +44,7 @@ A_FRAGMENT, REVERSED, HAS_BYTES, HAS_PACKETS = L.FRAGMENT, L.REVERSED, L.HAS_BYT
 KIND, WHY, EXPORTED, DECODED, COUNTS, UNSCALED, DEFAULT, CONFIGURED, RECEIVED = (
     S.KIND, S.WHY, S.EXPORTED, S.DECODED, S.COUNTS, S.UNSCALED, S.DEFAULT_RATE, S.CONFIGURED, S.RECEIVED
 )  # fmt: skip
+BOOT, UNSTATED = S.BOOT, 0xFFFFFFFF & ~(L.HAS_START | L.HAS_END)
 WHY_SET, WHY_RECORD, WHY_ZERO, NOT_IP = L.SET_LENGTH, L.RECORD_LENGTH, L.NO_LENGTH, L.NOT_IP
 
 
@@ -145,7 +146,7 @@ def decode_sets(
         row[DECODED] += most
         row[RECEIVED] += most
         if row[COUNTS] != 0:
-            take_even(buf, q, size, most, head, steps, absent, session, exported, uptime, narrow, wide, pos)
+            take_even(buf, q, size, most, head, steps, absent, session, row[BOOT], exported, uptime, narrow, wide, pos)
             pos += finish(head, row, session, exported, shift, at[i], rates, known, narrow, wide, pos, most)
     return np.int64(last), pos
 
@@ -161,7 +162,7 @@ def take_uneven(
         after = measure(buf, q, end, sizes, head[T_SIZES], head[T_SIZES_END], places, widths)
         if after <= q:
             break
-        blank(head, absent, session, narrow, wide, pos, 1)
+        blank(head, absent, session, row[BOOT], narrow, wide, pos, 1)
         for f in range(head[T_FIRST], head[T_LAST]):
             take_varying(buf, places, widths, steps[f], exported, uptime, narrow, wide, pos)
         pos += finish(head, row, session, exported, shift, received, rates, known, narrow, wide, pos, 1)
@@ -175,9 +176,9 @@ def take_uneven(
 
 
 @inlined
-def take_even(buf, q, size, count, head, steps, absent, session, exported, uptime, narrow, wide, pos):
+def take_even(buf, q, size, count, head, steps, absent, session, boot, exported, uptime, narrow, wide, pos):
     """Records of one ``size``, field by field over all of them."""
-    blank(head, absent, session, narrow, wide, pos, count)
+    blank(head, absent, session, boot, narrow, wide, pos, count)
     for f in range(head[T_FIRST], head[T_LAST]):
         where, width, kind, into = steps[f, 0], steps[f, 1], steps[f, 2], steps[f, 3]
         if kind & KINDS == FRAME or kind & KINDS == PACKET:
@@ -188,7 +189,7 @@ def take_even(buf, q, size, count, head, steps, absent, session, exported, uptim
 
 
 @inlined
-def blank(head, absent, session, narrow, wide, pos, count):
+def blank(head, absent, session, boot, narrow, wide, pos, count):
     """Clear the rows that the template does not state, and set what is the same for the whole set."""
     begin, behind = uint64(pos), uint64(pos + count)
     for f in range(head[T_ABSENT], head[T_ABSENT_END]):
@@ -210,6 +211,10 @@ def blank(head, absent, session, narrow, wide, pos, count):
     if head[T_FLAGS] & HAS_RATE == 0:
         for k in range(begin, behind):
             rates[k] = 0
+    if head[T_FLAGS] & OPTIONS_BOOT:
+        boots = wide[BOOT_ROW]
+        for k in range(begin, behind):
+            boots[k] = uint64(boot)
     if head[T_FLAGS] & HAS_IPV6:
         for row in range(SRC_HI, DST_HI + 4):
             for k in range(pos, pos + count):
@@ -256,6 +261,8 @@ def finish(head, row, session, exported, shift, received, rates, known, narrow, 
         for k in range(begin, behind):
             starts[k] = ends[k] = uint64(received if received > 0 else exported)
     else:
+        if flags & OPTIONS_BOOT and row[BOOT] == 0:
+            unstate(exported, narrow, wide, pos, count)
         for k in range(begin, behind):
             start, end, mark = clamp(np.int64(starts[k]), np.int64(ends[k]), exported + shift, shift)
             starts[k], ends[k] = uint64(max(start, 0)), uint64(max(end, 0))
@@ -272,6 +279,15 @@ def finish(head, row, session, exported, shift, received, rates, known, narrow, 
             turn(narrow, wide, k, pos + count + more)
             more += 1
     return count + more
+
+
+@kernel
+def unstate(exported, narrow, wide, pos, count):
+    """Times since a beginning that was not told say no moment: those of the export stand in for them, and are not stated."""
+    for k in range(pos, pos + count):
+        if wide[START, k] == 0 and wide[END, k] == 0:
+            wide[START, k] = wide[END, k] = uint64(exported)
+            narrow[PRESENT, k] &= uint32(UNSTATED)
 
 
 @inlined

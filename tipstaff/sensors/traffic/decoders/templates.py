@@ -33,7 +33,7 @@ MOST_FIELDS = 512
 LENGTH, FIRST, LAST, STATED, ABSENT_FIRST, ABSENT_LAST, FLAGS, FAMILY, SIZES_FIRST, SIZES_LAST = range(10)
 HEAD = 10
 # FLAGS of a plan.
-VARIES, BIFLOW, HAS_SAMPLER, HAS_RATE, HAS_IPV6, IS_OPTIONS, HAS_PACKET, UNTIMED = (1 << bit for bit in range(8))
+VARIES, BIFLOW, HAS_SAMPLER, HAS_RATE, HAS_IPV6, IS_OPTIONS, HAS_PACKET, UNTIMED, OPTIONS_BOOT = (1 << bit for bit in range(9))
 # Rows of the wide matrix are told from those of the narrow one by this offset, in lists of rows to clear.
 WIDE = 100
 ALWAYS_SET = {L.RATE, L.SESSION, L.FAMILY, L.PRESENT}
@@ -187,7 +187,8 @@ def compiled(template: Template) -> tuple[list[int], list[tuple[int, int, int, i
     for index, one in enumerate(template.fields):
         found = None if template.options else element(one.number, one.enterprise, one.size, template.version)
         if found and found.kind == UPTIME and template.version == 10:
-            found = found._replace(kind=SINCE_BOOT) if 160 in numbers else None
+            found = found._replace(kind=SINCE_BOOT)
+            flags |= 0 if 160 in numbers else OPTIONS_BOOT
         if (one.number, one.enterprise) in seen:  # the first is the outermost (RFC 7011, 8)
             found = None
         seen.add((one.number, one.enterprise))
