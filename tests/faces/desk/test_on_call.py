@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from tests.faces.desk.test_browser import check
-from tests.pipeline.test_alerting import Server
+from tests.pipeline.test_alerting import loopback_is_named, server  # noqa: F401 - fixtures
 from tipstaff.accounts.models import StaffMember
 from tipstaff.audit.models import Entry
 from tipstaff.cases import alerts, on_call
@@ -30,19 +30,6 @@ def staff() -> dict[str, Client]:
         clients[name] = Client()
         clients[name].force_login(StaffMember.objects.create(username=name, first_name=name.capitalize(), roles=[role]))
     return clients
-
-
-@pytest.fixture(autouse=True)
-def loopback_is_named(settings):
-    settings.PRIVATE_ALERT_HOSTS = frozenset({"127.0.0.1"})
-
-
-@pytest.fixture
-def server():
-    made = Server()
-    yield made
-    made.http.shutdown()
-    made.http.server_close()
 
 
 def member(name: str) -> int:
@@ -104,7 +91,7 @@ def test_who_does_not_read_the_desk_and_strangers_see_nothing(staff, team):
     assert dave.get("/settings/on-call/").status_code == 302
 
 
-def test_a_secret_is_used_and_never_shown_or_written_down_again(staff, team, server, caplog):
+def test_a_secret_is_used_and_never_shown_or_written_down_again(staff, team, server, caplog):  # noqa: F811 - the fixture
     caplog.set_level("DEBUG")
     url = f"{server.url}/services/{SECRET}"
     assert post(staff["bob"], team, "channel", kind="slack", typed=url, level="1", name="night room") == 302
