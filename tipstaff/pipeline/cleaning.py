@@ -14,9 +14,10 @@ LONGEST = {
     "name": 200, "organisation": 200, "authenticated_as": 255, "ip": 100, "protocol": 100, "domain": 1000, "url": 16_000,
     "mailbox": 320, "time_as_written": 300, "subject": 2000, "description": 16_000,
 }  # fmt: skip
-OF_DRAFT = ("format", "category", "category_from", "report_type", "external_id", "feed", "subject", "description")
-OF_REPORTER = ("name", "email", "organisation", "authenticated_as")
-OF_EVENT = ("ip", "protocol", "domain", "url", "mailbox", "time_as_written", "category", "report_type")
+_OF_DRAFT = ("format", "category", "category_from", "report_type", "external_id", "feed", "subject", "description")
+_OF_REPORTER = ("name", "email", "organisation", "authenticated_as")
+_OF_EVENT = ("ip", "protocol", "domain", "url", "mailbox", "time_as_written", "category", "report_type")
+OF_DRAFT, OF_REPORTER, OF_EVENT = (tuple((name, LONGEST[name]) for name in names) for names in (_OF_DRAFT, _OF_REPORTER, _OF_EVENT))
 LARGEST = 2**31 - 1
 MOST_LINES = 1000  # warnings and needs
 
@@ -47,8 +48,8 @@ def _within(number: int | None, most: int) -> int | None:
     return number if number is not None and 0 <= number <= most else None
 
 
-def _clean(holder: Any, names: tuple[str, ...]) -> None:
-    for name in names:
+def _clean(holder: Any, limits: tuple[tuple[str, int], ...]) -> None:
+    for name, longest in limits:
         text = getattr(holder, name)
-        if text:
-            setattr(holder, name, storable(text[: LONGEST[name]]))
+        if text and not (len(text) <= longest and text.isascii() and "\0" not in text):  # nearly every text may stay as it is
+            setattr(holder, name, storable(text[:longest]))
