@@ -155,11 +155,22 @@ def _mail_field(line: bytes) -> bytes:
 
 
 def _document(raw: bytes, hints: Hints, where: str, name: str | None = None) -> Message:
+    raw = _narrow(raw)
     kind, defects = sniff(raw, name or hints.filename)
     content_type = {"json": "application/json", "xml": "application/xml", "csv": "text/csv", "text": "text/plain"}.get(kind)
     filename = (name or hints.filename or "").rpartition("/")[2] or None
     part = Part(content_type or guess_type(filename or "", raw), raw, where or "1", filename, None)
     return Message(kind=kind, raw=raw, parts=[part], hints=hints, defects=defects, where=where)
+
+
+def _narrow(raw: bytes) -> bytes:
+    """JSON in UTF-16, as some systems store it, in UTF-8; all else as it is."""
+    if raw[:2] not in (b"\xff\xfe", b"\xfe\xff") or raw[2:4].strip(b"\0") not in (b"{", b"["):
+        return raw
+    try:
+        return raw.decode("utf-16").encode()
+    except UnicodeError:
+        return raw
 
 
 def sniff(raw: bytes, filename: str | None = None) -> tuple[str, list[str]]:

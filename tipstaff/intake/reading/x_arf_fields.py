@@ -34,6 +34,7 @@ _NAMES = (
     "Service",
 )
 _HINT = pattern(r"(?mi)^[ \t]{0,4}(?:Reported-From|Report-ID|Report-Type|Source-Type|Schema-URL)[ \t]*:")
+_QUOTED_HINT = pattern(r"(?mi)^>[> \t]{0,8}(?:Reported-From|Report-ID|Report-Type|Source-Type|Schema-URL)[ \t]*:")
 _BEGIN = pattern(
     r"(?mi)^(?:---[ \t]*\n)?(?:Reported-From|Category|Report-Type|User-Agent|Report-ID|Date|Source-Type|Source|Attachment"
     r"|Version)[ \t]*:"
@@ -82,15 +83,22 @@ def _find_reports(message: Message) -> list[Found]:
             part.content_type in ("text/html", "message/rfc822")
             or (b"\0" in part.content[:4096] and "\0" in part.content[:4096].decode(_wide(part), "replace"))
             or (message.said is None and not any(word in part.head for word in ("report", "source-type", "schema-url")))
-            or not _HINT.search(part.text[:HEAD])
+            or not _HINT.search((text := _unquoted(part.text))[:HEAD])
         ):
             continue
-        for number, fields in enumerate(_reports(part.text), 1):
+        for number, fields in enumerate(_reports(text), 1):
             mark = tuple(fields.pairs)
             if mark not in seen:
                 seen.add(mark)
                 found.append(Found(fields, part, number))
     return found
+
+
+def _unquoted(text: str) -> str:
+    """The text without the marks of a quotation, where the fields of a report stand only behind such marks."""
+    if "\n>" not in text[:HEAD] or _HINT.search(text[:HEAD]) or not _QUOTED_HINT.search(text[:HEAD]):
+        return text
+    return "\n".join(line.lstrip("> ") if line.startswith(">") else line for line in text.split("\n"))
 
 
 def _wide(part: Part) -> str:
