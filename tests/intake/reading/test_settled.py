@@ -38,7 +38,7 @@ def test_who_was_dealt_with_is_not_accused_again(body: str) -> None:
 
 
 def test_whom_another_provider_dealt_with_is_not_accused() -> None:
-    body = "203.0.113.9 is brute forcing our SSH server, please stop it. On Monday it was 203.0.113.4, but that provider acted at once."
+    body = "203.0.113.9 is brute forcing our SSH server. On Monday it was 203.0.113.4, but that provider acted at once."
     assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
 
 

@@ -39,16 +39,14 @@ _CLEARS = pattern(
     rf"{OWN_REMARK}"
 )
 #: ``A, which is another provider``: said of the address itself.
-_OTHERS = pattern(
+_OF_ANOTHER = (
     r"(?i)^[\s)\]\"',;(–-]{0,4}(?:(?:which|that|this|it|and that|and) (?:is|belongs to|sits (?:at|with)|is (?:run|operated|hosted) by|is (?:at|with|in))|(?:das|der|die|dies) (?:ist|gehört zu|gehört|liegt bei|steht bei)|qui (?:est|appartient à|relève d[e']|se trouve chez)|"
     r"que (?:es(?:tá en)?|pertenece a|é|pertence a|está n?[ao]?)|che (?:è|appartiene a|sta presso|si trova presso)|(?:dat|die|dit) (?:is|hoort bij|staat bij|valt onder)|(?:który|która|które|to) (?:jest|należy do)|(?:это|котор\pL+|он|она) (?:принадлежит |относится к )?)\s?"
     r"(?:at |with |of |einem |eines |bei |chez |de |van |od |w |u )?(?:(?:some|an)?other|a different|somebody else's|someone else's|(?:ein(?:em|es|e)? )?ander\pL+|(?:un |d')?(?:e )?autre|otr[oa]|(?:un )?altr[oa]|un'altra|een ander\pL?|inn\pL+|(?:um |uma )?outr[oa]|друг\pL+)\s"
     r"(?:\pL+ )?(?:provider|isp|operator|network|host\pL*|company|carrier|anbieter|betreiber|netz\pL*|firma|hébergeur|fournisseur|opérateur|réseau|proveedor|operador|red|fornitore|operatore|rete|aanbieder|netwerk|dostaw\pL+|sie[cć]\pL*|provedor|fornecedor|rede|провайдер\pL*|оператор\pL*|сет\pL+|хостинг\pL*)"
 )
 #: ``the sinkhole has the address A``: what listens is the writer's, and whoever comes to it is accused.
-_LISTENS = pattern(
-    r"(?i)\b(?:sinkholes?|honey-?pots?|honey-?nets?|spam-?traps?|spamfallen?|darknet|network telescope|sensor(?:s|en|es|i)?|trampa|piège|trappola|pułapk\pL+|armadilha)\b[^.!?\n]{0,30}?(?:\s(?:has|have|is|at|on|listens|uses|hat|ist|lautet|unter|mit|a|est|à|sur|tiene|es|en|ha|è|con|su|heeft|op|met|ma|jest|pod|tem|é|em|no)\s|[:=(]\s?)(?:(?:the|die|der|l'|la|el|il|het|o|a|an|on|ip|address|adresse|dirección|indirizzo|adres|endereço|server)[\s:-]*){0,4}$"
-)
+_LISTENING = r"(?i)\b(?:sinkholes?|honey-?pots?|honey-?nets?|spam-?traps?|spamfallen?|darknet|network telescope|sensor(?:s|en|es|i)?|trampa|piège|trappola|pułapk\pL+|armadilha)\b[^.!?\n]{0,30}?(?:\s(?:has|have|is|at|on|listens|uses|hat|ist|lautet|unter|mit|a|est|à|sur|tiene|es|en|ha|è|con|su|heeft|op|met|ma|jest|pod|tem|é|em|no)\s|[:=(]\s?)(?:(?:the|die|der|l'|la|el|il|het|o|a|an|on|ip|address|adresse|dirección|indirizzo|adres|endereço|server)[\s:-]*){0,4}$"
 _INTO = pattern(
     r"(?i)\b(?:innocent (?:\pL+ ){0,2}|bystanders? |unbeteiligte\pL* |unschuldige\pL* |victimes? (?:innocentes? )?|(?:tiers )?innocents? |inocentes? |innocenti |onschuldige |niewinn\pL+ |невинн\pL+ |apart from |aside from |with the exception of |nothing to do with |not about |not (?:from|by|via) |"
     r"es geht nicht um |nicht (?:um|von|durch) |mit ausnahme (?:von|der) |abgesehen von |pas (?:de|par|depuis) |à l'exception de |no (?:de|desde|por) |excepto |salvo |a excepción de |non (?:da|dal|dall') ?|tranne |ad eccezione di |"
@@ -62,7 +60,7 @@ _IT = pattern(
 
 
 #: ``A belongs to another provider``, ``A, which are addresses of a CDN``: what is said behind an address, in its own sentence.
-_ANOTHERS = pattern(
+_IS_ANOTHERS = (
     r"(?i)^[\s)\]\"']{0,3}(?:belongs? to|(?:is|are) (?:run|operated|hosted|owned) by|(?:is|are|sits?) (?:at|with)|gehör(?:t|en)(?: zu)?|lieg(?:t|en) bei|steh(?:t|en) bei|appartien(?:t|nent) à|relèvent? d['e]|pertenecen? a|appart(?:iene|engono) a(?:d)?|hoor(?:t|en) bij|valt onder|należ(?:y|ą) do|pertencem? a|принадлеж(?:ит|ат))\s"
     r"(?:some |(?:an)?other|a different|(?:einem |einer )?ander\pL+|un(?:e)? autre|otr[oa]|un altr[oa]|un'altra|een ander\pL?|inne\pL+|outr[oa]|друг\pL+)(?:\s\pL+)?\s(?:provider|isp|operator|network|host\pL*|company|carrier|anbieter\pL*|betreiber\pL*|netz\pL*|firma|hébergeur|fournisseur|opérateur|réseau|proveedor|operador|red|fornitore|operatore|rete|aanbieder|netwerk|dostaw\pL+|operator\pL*|sie[cć]\pL*|provedor|fornecedor|rede|провайдер\pL*|оператор\pL*|сет\pL+)"
     r"|^[^.!?\n]{0,40}?\b(?:is|are|ist|sind|est|sont|es|son|è|sono|zijn|jest|są|é|são|это|—)\s(?:(?:an?|the|our|just|only|all|public|die|das|der|ein\pL{0,2}|unser\pL{0,2}|nur|le|la|les|des|du|un|une|notre|nos|el|los|del|nuestr[ao]s?|il|lo|gli|dell[ao']|nostr[ao]|het|een|onze|van|adres\pL*|nasz\pL*|o|os|do|da|noss[ao]s?|address(?:es)?|ips?|of|adressen?|adresses?|direcci\pL+|indirizz[oi]|endereços?|de|di|z|наш\pL*|адрес\pL*)\s){0,6}"
@@ -86,7 +84,7 @@ _MEANWHILE = pattern(
 
 
 #: ``A is simply our name server``: said of the address; what follows tells whether it is a thing of the writer's.
-_IS_OURS = pattern(
+_IS_THE_WRITERS = (
     r"(?i)^[\s,)\]\"'–-]{0,4}(?:\([^)\n]{0,30}\)\s?)?(?:\pL{2,8}\s)?(?:is|was|'s|ist|war|est|était|es|era|è|jest|był\pL?|é|это)\s(?:only |just |simply |merely |of course |actually |also |nur |einfach |bloß |auch |lediglich |natürlich |simplement |juste |seulement |aussi |simplemente |sólo |solo |también |semplicemente |soltanto |anche |gewoon |alleen |ook |slechts |po prostu |tylko |też |apenas |simplesmente |só |também |просто |лишь |только )*"
     r"(?:our|my|unser\pL{0,2}|mein\pL{0,2}|notre|mon|nuestr[ao]|mi|(?:il |la )?nostr[ao]|(?:il |la )?mi[ao]|onze|ons|mijn|nasz\pL?|mój|moja|(?:o |a )?noss[ao]|(?:o )?meu|(?:a )?minha|наш\pL?|мой|моя)(?:\sown|\seigene\pL?|\spropre|\spropi[ao]|\seigen|\swłasn\pL|\sprópri[ao])?\s(?P<thing>[^.!?;,\n]{2,40})"
 )
@@ -94,15 +92,15 @@ _NO_THING = pattern(
     r"(?i)attack|offend|spam|abus|problem|culprit|trouble|main |worst|biggest|nightmare|concern|angreif|täter|plage|haupt|attaqu|problème|pire|atacante|problema|peor|attaccant|peggior|aanvaller|probleem|napastnik|problem|agresor|pior|проблем|обидчик|source|quell|origin|suspect|verdächt"
 )
 #: ``he works from home, A``: nobody says that of an attacker.
-_HOME = pattern(
-    r"(?i)\b(?:from|at|his|her|their|my|our) home(?: address| connection| line| ip)?[\s,(:]{1,3}(?:ip |address )?[(\[]?$|\b(?:von zu hause|zu hause|daheim|depuis (?:chez|son domicile|sa maison)(?: lui| elle| moi| nous)?|à la maison|desde (?:su |mi )?casa|en casa|da casa|vanuit huis|van thuis(?: uit)?|thuis|z domu|w domu|de casa|em casa|из дома|дома)[\s,(:]{1,3}(?:ip |adresse |dirección |indirizzo |adres |endereço )?[(\[]?$"
-)
+_AT_HOME = r"(?i)\b(?:from|at|his|her|their|my|our) home(?: address| connection| line| ip)?[\s,(:]{1,3}(?:ip |address )?[(\[]?$|\b(?:von zu hause|zu hause|daheim|depuis (?:chez|son domicile|sa maison)(?: lui| elle| moi| nous)?|à la maison|desde (?:su |mi )?casa|en casa|da casa|vanuit huis|van thuis(?: uit)?|thuis|z domu|w domu|de casa|em casa|из дома|дома)[\s,(:]{1,3}(?:ip |adresse |dirección |indirizzo |adres |endereço )?[(\[]?$"
 
 
 #: ``we use A as a resolver``.
-_WE_USE = pattern(
-    r"(?i)(?:\b(?:(?:we|i) (?:\pL+ly |also |only )?(?:use|run|operate)|(?:wir|ich) (?:nutzen|nutze|benutzen|benutze|verwenden|verwende|betreiben|betreibe)|(?:nous|j')\s?utilis\pL+|usamos|utilizamos|uso|utilizo|usiamo|utilizziamo|(?:wij|we|ik) gebruiken?|używamy|używam|korzystamy z|utilizamos|мы используем|используем|у нас)|我们(?:使用|用的是?)|(?:弊社|当社)(?:は|では))\s?(?:the |die |den |der |l'|la |el |il |de |o |a )?(?:ip |address |adresse |dirección |indirizzo |adres |endereço |адрес )?$"
-)
+_IN_USE = r"(?i)(?:\b(?:(?:we|i) (?:\pL+ly |also |only )?(?:use|run|operate)|(?:wir|ich) (?:nutzen|nutze|benutzen|benutze|verwenden|verwende|betreiben|betreibe)|(?:nous|j')\s?utilis\pL+|usamos|utilizamos|uso|utilizo|usiamo|utilizziamo|(?:wij|we|ik) gebruiken?|używamy|używam|korzystamy z|utilizamos|мы используем|используем|у нас)|我们(?:使用|用的是?)|(?:弊社|当社)(?:は|では))\s?(?:the |die |den |der |l'|la |el |il |de |o |a )?(?:ip |address |adresse |dirección |indirizzo |adres |endereço |адрес )?$"
+
+#: One look each for what is said before an address and behind it.
+_OWN_LEAD = pattern(f"{_LISTENING}|{_AT_HOME}|{_IN_USE}")
+_TOLD = pattern(f"{_OF_ANOTHER}|{_IS_ANOTHERS}|{_IS_THE_WRITERS}")
 
 
 def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
@@ -115,16 +113,11 @@ def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
         taken = _INTO.search(letter[max(one.found.end, following - _BEFORE) : following])
         if taken is not None:  # what leads to the next address speaks of that one
             following = max(one.found.end, following - _BEFORE) + taken.start()
-        if _is_ours(letter[one.found.end : min(following, one.found.end + _BEHIND)]) or _HOME.search(lead) or _WE_USE.search(lead):
+        told = _TOLD.match(letter[one.found.end : min(following, one.found.end + _BEHIND)])
+        thing = told["thing"] if told else None
+        if _OWN_LEAD.search(lead) or (thing and not _NO_THING.search(thing)):
             one.role, one.strength, one.cue, one.points = Role.VICTIM, SAYS, "the writer's own", True
-        elif _LISTENS.search(lead):
-            one.role, one.strength, one.cue, one.points = Role.VICTIM, SAYS, "what listens is the writer's", True
-        elif (
-            _INTO.search(lead)
-            or _OTHERS.match(letter[one.found.end : one.found.end + _BEHIND])
-            or _ANOTHERS.match(letter[one.found.end : min(following, one.found.end + _BEHIND)])
-            or _clears(_said_of(letter, one.found.end, following))
-        ):
+        elif (told and thing is None) or _INTO.search(lead) or _clears(_said_of(letter, one.found.end, following)):
             one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, CLEARED, True
             if place and _PLURAL.search(letter[one.found.end : one.found.end + 40]):
                 _clear_those_before(letter, mentions[: place + 1])
@@ -142,11 +135,6 @@ def _clear_those_before(letter: str, mentions: list[Mention]) -> None:
         if one.role is Role.VICTIM or "\n" in gap or not LIST_GAP.match(gap):
             return
         one.role, one.strength, one.cue, one.points = Role.OTHER, SAYS, CLEARED, True
-
-
-def _is_ours(said: str) -> bool:
-    match = _IS_OURS.match(said)
-    return match is not None and not _NO_THING.search(match["thing"])
 
 
 def _clears(said: str) -> bool:

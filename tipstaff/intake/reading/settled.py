@@ -9,9 +9,7 @@ from tipstaff.intake.reading.sections import Zone
 
 SETTLED = "an earlier matter, dealt with"
 _BEFORE, _BEHIND = 200, 140  # characters around an address in which its clause is looked for
-_THANKS = pattern(
-    r"(?i)\b(?:thanks|thank you|thank|danke|dank|merci|gracias|grazie|ringrazi\pL+|bedankt|dzięk\pL+|obrigad[oa]|agrade\pL+|спасибо|благодар\pL+)\b|谢|ありがと"
-)
+_THANKING = r"(?i)\b(?:thanks|thank you|thank|danke|dank|merci|gracias|grazie|ringrazi\pL+|bedankt|dzięk\pL+|obrigad[oa]|agrade\pL+|спасибо|благодар\pL+)\b|谢|ありがと"
 #: Thanks for what is still asked for.
 _AHEAD = pattern(
     r"(?i)\b(?:in advance|beforehand|for (?:looking|checking|investigating|taking|your (?:help|attention|cooperation|assistance|time))|if you|im voraus|vorab|d'avance|par avance|merci de|de antemano|por adelantado|in anticipo|anticipatamente|alvast|bij voorbaat|z góry|antecipad\pL+|desde já|заранее)\b|提前|预先"
@@ -20,16 +18,18 @@ _THEN = pattern(
     r"(?i)\b(?:last (?:week|month|year|time|spring|summer|autumn|fall|winter)|(?:days|weeks|months) ago|letzte[nrs]? (?:woche|monat|jahr|mal)|vor \S+ (?:tagen|wochen|monaten)|(?:semaine|mois|année|fois) (?:dernière?|passée?)|il y a \S+ (?:jours|semaines|mois)|(?:semana|mes|año|vez) pasad[oa]|hace \S+ (?:días|semanas|meses)|(?:settimana|mese|anno|volta) scors[oa]|\S+ (?:giorni|settimane|mesi) fa|vorige (?:week|maand|keer)|(?:dagen|weken|maanden) geleden|"
     r"w (?:zeszłym|ubiegłym) (?:tygodniu|miesiącu|roku)|\S+ (?:dni|tygodni\pL*|miesi\pL+) temu|(?:semana|mês|ano|vez) passad[oa]|há \S+ (?:dias|semanas|meses))\b|(?:на прошлой неделе|в прошлом (?:месяце|году)|в прошлый раз|назад)|上(?:周|个?月|次)|先(?:週|月)|前回"
 )
-_ACTED = pattern(
+_YOU_ACTED = (
     r"(?i)\byou (?:have |had |already |kindly |then |\pL+ly )*(?:fixed|solved|blocked|stopped|took|taken|shut|switched|disabled|dealt|handled|removed|cleaned|sorted|suspended|resolved)\b|\b(?:haben sie|sie haben|habt ihr|ihr habt|hatten sie)\b[^.!?\n]{0,60}\b(?:gesperrt|abgeschaltet|gelöst|erledigt|behoben|bereinigt|stillgelegt)|"
     r"\bvous (?:l')?(?:avez|aviez) (?:\pL+ )?(?:réglé|bloqué|coupé|résolu|traité|suspendu|fermé)\pL*|\b(?:resolvieron|solucionaron|bloquearon|cortaron|arreglaron|resolvisteis|cerraron)\b|\b(?:avete|avevate) (?:\pL+ )?(?:risolto|bloccato|spento|chiuso|sistemato)|"
     r"\b(?:hebben jullie|heeft u|jullie hebben|u heeft|hadden jullie)\b[^.!?\n]{0,60}\b(?:afgesloten|opgelost|geblokkeerd|uitgezet|aangepakt)|\b(?:zablokowali|wyłączyli|rozwiązali|usunęli)\pL*|\b(?:resolveram|bloquearam|desligaram|trataram|resolveu|bloqueou)\b|\bвы (?:\pL+ )?(?:отключили|заблокировали|решили|устранили|закрыли)|(?:处理|封禁|关闭|解决)了|(?:対応|停止|解決)して(?:いただ|くださ|もら)"
 )
 #: Somebody else dealt with it: ``but that provider has acted at once``.
-_OTHERS_ACTED = pattern(
+_THEY_ACTED = (
     r"(?i)\b(?:that|this|its|whose|their|dieser|der|deren|dessen|ce|cet|son|dont le|ese|este|su|cuyo|quel|il suo|il cui|die|dat|wiens|ten|tamten|jego|esse|o seu|cujo|тот|этот|его|их)\s(?:provider|host\pL*|isp|operator|anbieter|betreiber|hébergeur|fournisseur|opérateur|proveedor|operador|fornitore|operatore|aanbieder|dostawca|provedor|fornecedor|провайдер|оператор|хостер)\s(?:\pL+\s){0,4}?"
     r"(?:acted|reacted|intervened|removed|took|taken|shut|solved|fixed|blocked|reagiert|eingegriffen|gesperrt|entfernt|réagi|intervenu|fermé|bloqué|coupé|reaccion\pL+|actu\pL+|intervino|cerró|bloqueó|reagito|intervenut\pL|rimosso|bloccato|ingegrepen|gereageerd|verwijderd|afgesloten|zareagował\pL*|zablokował\pL*|usunął|reagiu|agiu|removeu|bloqueou|отреагировал\pL*|заблокировал\pL*|удалил\pL*)"
 )
+_THANKS, _ACTED, _OTHERS_ACTED = pattern(_THANKING), pattern(_YOU_ACTED), pattern(_THEY_ACTED)
+_DEALT = pattern(f"{_THANKING}|{_YOU_ACTED}|{_THEY_ACTED}")  # one look at the letter
 #: Where a sentence turns to what is new.
 _TURN = pattern(
     r"(?i)[.!?]\s+[\p{Lu}\d\[(]|[。！？]|\n\s*\n|[;；]\s|[.!?:]\n|[,–—-]\s?(?:but|now|however|yet|and now|aber|jetzt|nun|doch|mais|maintenant|pero|ahora|ma|ora|però|maar|nu|ale|teraz|mas|agora|но|теперь|а теперь)\b|[,，、]\s?(?:但|现在|しかし|今)"
@@ -39,12 +39,9 @@ _TURN = pattern(
 def weigh_settled(letter: str, mentions: list[Mention]) -> None:
     """Takes out what the letter speaks of only as dealt with, where it names another address that may be accused instead."""
     known = [one for one in mentions if one.line.zone in (Zone.BODY, Zone.CLOSING) and not one.in_table]
-    if len({one.ip for one in known}) < 2:
+    if len({one.ip for one in known}) < 2 or not _DEALT.search(letter):
         return
-    if _OTHERS_ACTED.search(letter):
-        _take_out([one for one in known if _is_elsewhere(letter, one)])
-    if not (_THANKS.search(letter) or _ACTED.search(letter)):
-        return
+    _take_out([one for one in known if _is_elsewhere(letter, one)])
     settled = [one for one in known if _is_settled(_clause(letter, one))]
     places = {id(one) for one in settled}
     open_ones = {one.ip for one in known if id(one) not in places and one.role not in (Role.VICTIM, Role.OTHER)}
