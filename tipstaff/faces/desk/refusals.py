@@ -47,10 +47,10 @@ def note(request: HttpRequest, what: str, why: str) -> None:
     refused(by=by, what=what, subject=found, why=why, now=now(), path=path, method=request.method)
 
 
-def page(request: HttpRequest, status: int, text: str, problems: Sequence[Problem] = ()) -> HttpResponse:
+def page(request: HttpRequest, status: int, text: str, problems: Sequence[Problem] = (), title: str = "") -> HttpResponse:
     """A whole page, or for htmx a note, with this status."""
     template = "desk/refusal_note.html" if getattr(request, "htmx", None) else "desk/refusal.html"
     back = request.headers.get("Referer", "/")
-    context = {"title": TITLES.get(status, "Refused"), "text": text, "problems": problems, "status": status}
+    context = {"title": title or TITLES.get(status, "Refused"), "text": text, "problems": problems, "status": status}
     same_site = back.startswith(f"{request.scheme}://{request.get_host()}/")
     return render(request, template, {**context, "back": back if same_site else "/"}, status=status)

@@ -59,3 +59,12 @@ def missing(request: HttpRequest) -> HttpResponse:
 def refusal(request: HttpRequest, status: int, text: str, then: str = "") -> HttpResponse:
     """A page that says no, why, and what to do instead; sentences are said in the reader's language."""
     return page(request, "public/refusal.html", {"title": TITLES.get(status, "Not now"), "text": text, "then": then}, status)
+
+
+def stale(request: HttpRequest) -> HttpResponse:
+    """To whoever sends a form without the proof that it came from a page of ours."""
+    return refusal(
+        request,
+        403,
+        "Nothing was taken: this page was open for too long, or your browser keeps no cookies. Load it again, then send it.",
+    )
