@@ -62,7 +62,7 @@ def open_message(raw: bytes, hints: Hints | None = None) -> list[Message]:
 def _open(raw: bytes, hints: Hints, where: str, budget: Budget, depth: int) -> list[Message]:
     if is_archive(raw, hints.filename):
         return _archive(raw, hints, where, budget, depth)
-    if b"\r" in raw[:LONGEST_FIELD] and b"\n" not in raw and _FIELD.match(raw):
+    if b"\r" in raw[:LONGEST_FIELD] and b"\n" not in raw and (raw.startswith(b"From ") or _FIELD.match(raw)):
         raw = raw.replace(b"\r", b"\n")  # lines that end as old Macintosh systems ended them
     if raw.startswith(b"From ") and _MBOX.match(raw[:400]) and looks_like_mail(raw.partition(b"\n")[2]):
         return _mbox(raw, hints, where, budget)
