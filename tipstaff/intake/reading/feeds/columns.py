@@ -123,6 +123,7 @@ def columns_of(rows: Rows, layout: Layout) -> Columns:
     values = _Values(rows.frame)
     written = _undisputed(values, layout, complaints)
     ip, numbers = _addresses(written, complaints, layout.ip)
+    written = written if numbers is None else None  # all are plain addresses: none has a port behind it
     url = _through(values.text(layout.url), normal_url, complaints, f"column {layout.url} holds no URL")
     domain = _domains(values, layout, complaints)
     if url is not None:
