@@ -44,7 +44,7 @@ def _ready(hands: list[psutil.Process]) -> None:
             raise RuntimeError("the workers did not start within a minute")
         time.sleep(0.1)
     time.sleep(1)
-    while not all(map(_rests, hands)) and time.perf_counter() < until:  # who never rests on a machine so busy is measured all the same
+    while not all(map(_rests, hands)) and time.perf_counter() < until:  # who never rests is measured all the same
         time.sleep(0.1)
 
 
