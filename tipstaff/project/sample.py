@@ -31,6 +31,7 @@ from tipstaff.accounts.models import (
     ServiceName,
     StaffMember,
 )
+from tipstaff.attribution.queries import who
 from tipstaff.audit.services import record
 from tipstaff.cases import keeping
 from tipstaff.cases.models import Case, CaseChange, CaseLink, CaseReport, JournalEntry, MovedEvent, RefusalMatch
@@ -50,7 +51,7 @@ from tipstaff.pipeline import holds, telling
 from tipstaff.pipeline.worker import Worker
 from tipstaff.policy.models import StoredEdition
 from tipstaff.project import connections
-from tipstaff.project.samples import acts, mails, people, resolving
+from tipstaff.project.samples import acts, flows, mails, people, resolving
 from tipstaff.reports.bulk import ensure_partition
 from tipstaff.reports.models import AcceptedRisk, FeedDelivery, Report, Reporter, Rule, Tally
 
@@ -69,8 +70,14 @@ def load(*, now: datetime) -> str:
     count = deliver(mails.schedule(now), now)
     resolving.Story(now).run()
     case = acts.last_words(now)
+    flows.load(now=now, holder=lambda address: _holder(address, now))
     record(by="system:sample", action="sample.load", subject="sample", now=now, messages=count)
     return _told(passwords, count, case, now)
+
+
+def _holder(address: str, now: datetime) -> int:
+    service = who(ip=address, at=now).service
+    return service.customer_id if service else 0
 
 
 def furnish(now: datetime) -> dict[str, str]:
@@ -204,6 +211,7 @@ def erase(*, now: datetime, by: str) -> str:
     names = [row[0] for row in people.STAFF if row[0] != by]
     StaffMember.objects.filter(username__in=names, last_name="(sample)").delete()
     resolving.forget(by=by, now=now)
+    flows.erase()
     record(by=by, action="sample.erase", subject="sample", now=now, counts=counts)
     stays = "Published policy editions and the audit record stay, as they always do: publish an edition of your own."
     return f"Erased: {', '.join(f'{number} {what}' for what, number in counts.items())}. {stays}"
