@@ -13,6 +13,7 @@ MAX_LINES = 20_000
 MIN_PARAGRAPH = 60  # characters before a word of small print from which on its line may be a paragraph
 _SENTENCE = pattern(r"[.!?]\s+\p{Lu}")
 WHOIS_LINES = 3  # so many make a block
+LONGEST_OPENING = 240  # characters of 'On … wrote:' on two lines
 
 
 class Zone(StrEnum):
@@ -20,7 +21,8 @@ class Zone(StrEnum):
 
     BODY = "body"
     LOG = "log"  # set by the caller, who reads the grammar of logs
-    QUOTED = "quoted"  # '>' or after 'On … wrote:'
+    OPENING = "opening"  # 'On … wrote:', which says when somebody wrote and not when it happened
+    QUOTED = "quoted"  # '>' or after an opening
     HEADERS = "headers"  # mail headers pasted into the letter
     SAMPLE = "sample"  # the offending mail itself, after its headers
     FORWARD = "forward"  # From/To/Subject lines of a forwarded mail
@@ -76,6 +78,7 @@ _FIELDS = _OPENERS | frozenset(
 _WROTE = pattern(
     r"(?i)^\s*(?:on .{6,120} wrote:|am .{6,120} schrieb.{0,80}:|le .{6,120} a écrit\s?:|el .{6,120} escribió:|il .{6,120} ha scritto:|op .{6,120} schreef.{0,80}:|.{6,120} pisze:|.{0,60}napisał.{0,40}:|em .{6,120} escreveu:|.{6,120} (?:написал|пишет).{0,20}:|.{4,120}写道[::]|.{4,120}のメッセージ[::]|.{4,120}wrote:)\s*$"
 )
+_DATED = pattern(r"(?i)^[\s>]*(?:on|am|le|el|il|op|em|w dniu|dnia)\s.{0,24}\d")
 _WHOIS_FIELDS = "inetnum|inet6num|netname|descr|country|admin-c|tech-c|status|mnt-by|mnt-lower|mnt-routes|created|last-modified|nic-hdl|abuse-mailbox|abuse-c|nserver|route|route6|netrange|cidr|orgname|orgid|orgabuseemail|orgabusephone|orgtechemail|nethandle|nettype|originas|refer|whois|role|fax-no|regdate|updated|stateprov|postalcode|city|ref|parent|organization|changed|remarks|irt|org|org-name|org-type"
 _WHOIS = pattern(rf"(?i)^\s*(?:%|#\s|(?:{_WHOIS_FIELDS})\s*:\s)")
 _HOP = pattern(
@@ -160,8 +163,11 @@ def _zones(lines: list[Line], closings: set[int], small: set[int]) -> None:
             continue
         if line.text in _DASHES:
             zone = Zone.SIGNATURE
-        elif text.endswith(":") and _WROTE.match(line.text):
-            zone = Zone.QUOTED
+        elif text.endswith(":") and (opened := _opens_quotation(lines, index)):
+            for one in lines[opened - 1 : index + 1]:
+                one.zone = Zone.OPENING
+            zone, index = Zone.QUOTED, index + 1
+            continue
         elif zone is Zone.QUOTED and text and not text.startswith((">", "|")) and index and not lines[index - 1].text.strip():
             zone = Zone.BODY
         line.zone = Zone.QUOTED if text.startswith(">") else zone
@@ -172,6 +178,15 @@ def _zones(lines: list[Line], closings: set[int], small: set[int]) -> None:
         ):
             zone = Zone.CLOSING
         index += 1
+
+
+def _opens_quotation(lines: list[Line], index: int) -> int:
+    """From which line on 'On … wrote:' ends here, counted from 1: long ones are broken in two. 0 where none does."""
+    before, text = lines[index - 1].text.rstrip() if index else "", lines[index].text
+    broken = bool(before) and lines[index - 1].zone is Zone.BODY and before[-1] not in ".!?:" and _DATED.match(before)
+    if broken and len(before) + len(text) < LONGEST_OPENING and _WROTE.match(f"{before} {text.lstrip()}"):
+        return index
+    return index + 1 if _WROTE.match(text) else 0
 
 
 def _looks_like_outlook(lines: list[Line], index: int) -> bool:
