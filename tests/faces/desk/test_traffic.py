@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -269,6 +270,16 @@ class TestDrawing:
             moment = (at + length * ((tick.at - streams.LEFT) / streams.WIDE)).astimezone(zone)
             off = timedelta(minutes=moment.minute % 10, seconds=moment.second)
             assert min(off, timedelta(minutes=10) - off) < length / 960, "each stands where its moment is"
+
+    @pytest.mark.parametrize("days", [20, 40, 60, 100, 200, 400, 800])
+    def test_moments_along_a_long_axis_reach_its_end(self, days) -> None:
+        zone, length = ZoneInfo("Europe/Berlin"), timedelta(days=days)
+        for later in range(130):
+            start = datetime.fromisoformat("2026-02-03T15:20Z") + timedelta(days=later)
+            at = [tick.at for tick in streams.ticks_along(start, start + length, zone)]
+            gaps = [after - before for before, after in pairwise(at)]
+            even = max(gaps) + streams.WIDE * (timedelta(hours=1) / length) + 0.1
+            assert at[0] - streams.LEFT <= even and streams.LEFT + streams.WIDE - at[-1] <= even, (start, at)
 
     def test_bands_fill_both_sides(self) -> None:
         drawn = streams.sankey([(0, 0, 60), (0, -1, 20), (-1, 0, 20)], [0, -1], [0, -1])

@@ -159,7 +159,8 @@ def ticks_along(start: datetime, end: datetime, zone: tzinfo) -> tuple[Tick, ...
         first -= timedelta(days=first.toordinal() % (apart // 1440))
     shown = []
     # Added up on the viewer's clock, so that moments stay round where summer time begins or ends.
-    for number in range(int(length.total_seconds() // 60 + 3 * 1440) // apart + 1):
+    # The first of them lies up to ``apart`` before the start, or up to a day where they are less than a day apart.
+    for number in range((int(length.total_seconds() // 60) + apart + 2 * 1440) // apart + 1):
         here = first + number * timedelta(minutes=apart)
         at = here.replace(tzinfo=zone)
         if start <= at <= end:
