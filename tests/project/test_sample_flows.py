@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from tipstaff.project.samples import flows, mails
+from tipstaff.sensors.traffic.archive import files
 from tipstaff.sensors.traffic.archive.asking import Archive
+from tipstaff.sensors.traffic.archive.keeping import Keeper
 from tipstaff.sensors.traffic.archive.questions import Span
+from tipstaff.sensors.traffic.archive.writer import Settings
 
 NOW = datetime(2026, 6, 15, 12, 34, tzinfo=UTC)
 OURS = [ip_network(net) for net in ("203.0.113.0/24", "198.51.100.0/24", "2001:db8::/33")]
@@ -78,3 +81,26 @@ def test_erasing_takes_the_samples_and_no_others(state):
     next(fresh.glob("*-sample.parquet")).rename(own)
     flows.erase()
     assert list(fresh.iterdir()) == [own]
+
+
+def test_flows_that_are_received_later_are_never_joined_with_the_samples(state):
+    load()
+    root = state / "flows" / "archive"
+    real = flows.columns(NOW - timedelta(hours=3), 99, NUMBERS.__getitem__)
+    files.write(root / "fresh" / f"{files.stamp(int((NOW - timedelta(hours=2)).timestamp() * 1000))}-000001.parquet", real)
+    (root / "holds.json").write_text('{"all": false, "customers": []}')
+    archive = Archive(root)
+    before = archive.rows(SPAN)
+    Keeper(Settings(str(root), -1, 0, 0), NOW).run()
+    assert [one.kind for one in files.stored(root) if not one.path.name.endswith(files.SAMPLE)] == ["hours"]
+    assert len(files.stored(root, "fresh")) == flows.HOURS and archive.rows(SPAN) == before, "the sample answers as before"
+    flows.erase()
+    assert archive.rows(SPAN) == len(real["src"]), "what was received stays, and nothing else"
+
+
+def test_the_samples_go_when_their_time_is_over(state):
+    load()
+    root = state / "flows" / "archive"
+    (root / "holds.json").write_text('{"all": false, "customers": []}')
+    Keeper(Settings(str(root), -1, 0, 0, keep_hours=24), NOW + timedelta(days=5)).run()
+    assert files.stored(root) == []

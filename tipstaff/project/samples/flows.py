@@ -80,12 +80,12 @@ def load(*, now: datetime, holder: Holder) -> int:
 
 def path(root: Path, at: datetime) -> Path:
     """Where the hour that ends then is kept."""
-    return root / "fresh" / f"{files.stamp(int(at.timestamp() * 1000))}-sample.parquet"
+    return root / "fresh" / f"{files.stamp(int(at.timestamp() * 1000))}{files.SAMPLE}"
 
 
 def erase() -> None:
     """Take the sample's flows out of the archive again."""
-    for one in (settings.STATE / "flows" / "archive" / "fresh").glob("*-sample.parquet"):
+    for one in (settings.STATE / "flows" / "archive" / "fresh").glob(f"*{files.SAMPLE}"):
         one.unlink(missing_ok=True)
 
 

@@ -15,6 +15,7 @@ from tipstaff.sensors.traffic.decoders import layout as L
 
 KINDS = ("fresh", "hours", "minutes", "coarse", "held")
 FOLDERS = (*KINDS, "thin")  # what can be made again is no kind of its own
+SAMPLE = "-sample.parquet"  # how names of made-up flows end: they are never joined with real ones, and go as they came
 Arrays = Mapping[str, NDArray[Any]]
 
 # Column → (row of the columns, type in the archive). `ended` is ms since 1970; addresses are numbers.

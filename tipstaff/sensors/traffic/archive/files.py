@@ -20,12 +20,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tipstaff.sensors.traffic.archive.columns import FOLDERS, KINDS, SIX, Arrays, arrays, make_room, stamp
+from tipstaff.sensors.traffic.archive.columns import FOLDERS, KINDS, SAMPLE, SIX, Arrays, arrays, make_room, stamp
 from tipstaff.sensors.traffic.archive.unfinished import BOUNDED, Unfinished
 
 __all__ = [
     "FOLDERS",
     "KINDS",
+    "SAMPLE",
     "Stored",
     "arrays",
     "make_room",

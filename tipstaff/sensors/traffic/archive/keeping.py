@@ -97,9 +97,9 @@ class Keeper:
         return len(fresh)
 
     def compact(self) -> int:
-        """Fresh files of hours that are over, and of this one when there are many."""
+        """Fresh files of hours that are over, and of this one when there are many; a sample's stay as they are."""
         self.clear_replaced()
-        fresh = files.stored(self.root, "fresh")
+        fresh = [one for one in files.stored(self.root, "fresh") if not one.path.name.endswith(files.SAMPLE)]
         hours: dict[str, list[Stored]] = {}
         for one in fresh:
             hours.setdefault(f"{one.at:%Y%m%d%H}", []).append(one)
