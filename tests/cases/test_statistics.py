@@ -8,7 +8,7 @@ from tests.faces.desk import factory
 from tipstaff.accounts.models import Customer, StaffMember
 from tipstaff.audit.services import record
 from tipstaff.cases import figures, statistics
-from tipstaff.cases.models import Appeal, Case, JournalEntry
+from tipstaff.cases.models import Appeal, Case, JournalEntry, Ruling
 from tipstaff.cases.statistics import Appeals, Period
 from tipstaff.evidence.models import Blob, Opening
 
@@ -90,6 +90,16 @@ class TestTimes:
     def test_restricted_cases_are_in_no_figure(self, made) -> None:
         case(made, ticketed=H, closed=2 * H, state="RESTRICTED_CASE")
         assert statistics.times(period=MONTH) == [] and statistics.work(period=MONTH) == []
+
+    @pytest.mark.parametrize("by", ["", "clause", "customer"])
+    def test_nor_are_those_that_were_dealt_with_after_they_had_been_set_apart(self, made, by) -> None:
+        apart = case(made, ticketed=H, closed=2 * H)
+        Appeal.objects.create(case=apart, grounds="x", by="contact:1", at=NOW - 2 * H, within_until=NOW)
+        assert statistics.times(period=MONTH, by=by) and statistics.work(period=MONTH, by=by)
+        assert statistics.appeals(period=MONTH).brought == 1
+        Ruling.objects.create(case=apart, kind="sealed", decision="sealed", reason="x", role="lead", by="colin", at=NOW - H)
+        assert statistics.times(period=MONTH, by=by) == [] and statistics.work(period=MONTH, by=by) == []
+        assert statistics.appeals(period=MONTH).brought == 0
 
     def test_each_case_is_measured_by_its_own_limit(self, made) -> None:
         """The p90 of all may lie above the median limit of all, and every single case be in time."""

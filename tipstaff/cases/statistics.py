@@ -16,7 +16,7 @@ from typing import Any, Literal
 from django.db import connection
 from django.db.models import Count, Q
 
-from tipstaff.cases.access import RESTRICTED
+from tipstaff.cases.access import restricted
 from tipstaff.cases.models import Appeal, Case, CaseReport
 from tipstaff.cases.states import State
 from tipstaff.reports.models import Report
@@ -79,7 +79,7 @@ _KEPT = """
         percentile_cont(0.9) WITHIN GROUP (ORDER BY {done} - {began}), percentile_cont(0.5) WITHIN GROUP (ORDER BY {due} - {began}),
         count(*) FILTER (WHERE {done} <= {due}), count({due})
     FROM cases_case c {person} {joined}
-    WHERE {done} >= %(since)s AND {done} < %(until)s AND {began} IS NOT NULL AND c.state <> %(hidden)s
+    WHERE {done} >= %(since)s AND {done} < %(until)s AND {began} IS NOT NULL AND c.id <> ALL(%(hidden)s)
     GROUP BY 1, 2 ORDER BY 3 DESC, 2 LIMIT %(most)s
 """
 
@@ -113,7 +113,7 @@ class Appeals:
 
 def appeals(*, period: Period) -> Appeals:
     """What became of the appeals that were brought in the period."""
-    rows = Appeal.objects.filter(at__gte=period.since, at__lt=period.until).exclude(case__state=RESTRICTED)
+    rows = Appeal.objects.filter(at__gte=period.since, at__lt=period.until).exclude(case__in=restricted())
     said = {name: Count("pk", filter=Q(decision=word)) for name, word in _DECISIONS.items()}
     return Appeals(**rows.aggregate(brought=Count("pk"), open=Count("pk", filter=Q(decided_at=None)), **said))
 
@@ -130,7 +130,7 @@ _DECISIONS = {"overturned": "overturned", "stands": "upheld", "withdrawn": "with
 _ACTS = """
     WITH closed AS (
         SELECT c.id, c.clause, c.customer_id FROM cases_case c
-        WHERE c.closed_at >= %(since)s AND c.closed_at < %(until)s AND c.state <> %(hidden)s AND c.merged_into_id IS NULL
+        WHERE c.closed_at >= %(since)s AND c.closed_at < %(until)s AND c.id <> ALL(%(hidden)s) AND c.merged_into_id IS NULL
     ), first AS (
         SELECT min(c.opened_at) AS at FROM cases_case c JOIN closed USING (id)
     ), act AS (
@@ -185,7 +185,8 @@ def work(*, period: Period, by: By = "") -> list[Work]:
 
 
 def _rows(query: str, period: Period, **more: Any) -> Sequence[tuple[Any, ...]]:
-    given: dict[str, Any] = {"since": period.since, "until": period.until, "hidden": RESTRICTED, "most": MOST} | more
+    hidden = list(restricted().values_list("pk", flat=True))
+    given: dict[str, Any] = {"since": period.since, "until": period.until, "hidden": hidden, "most": MOST} | more
     with connection.cursor() as cursor:
         cursor.execute(query, given)
         return list(cursor.fetchall())

@@ -14,7 +14,7 @@ from tipstaff.cases import resolution, restriction, retests, statements
 from tipstaff.cases.backtesting.backtest import as_json, backtest
 from tipstaff.cases.backtesting.comparing import Sort
 from tipstaff.cases.backtesting.ranks import Ranks
-from tipstaff.cases.models import Approval, Retest
+from tipstaff.cases.models import Approval, Retest, Ruling
 from tipstaff.faces.cli.backtesting import lines
 from tipstaff.policy import loading
 from tipstaff.policy.edition import Role
@@ -182,6 +182,14 @@ def test_totals_json_links_and_what_is_left_out(settings):
     type(desk.case).objects.update(state="RESTRICTED_CASE")
     sealed = run(desk, edition(MAY))
     assert (sealed.cases, sealed.sealed) == (0, 1)
+
+
+def test_what_was_dealt_with_after_it_had_been_set_apart_is_left_out_too():
+    desk = lived(MAY, silent)
+    Ruling.objects.create(case=desk.case, kind="sealed", decision="sealed", reason="x", role="lead", by="amy", at=desk.now)
+    type(desk.case).objects.update(state="RESOLVED")
+    result = run(desk, edition(MAY))
+    assert (result.cases, result.sealed, result.differences) == (0, 1, [])
 
 
 def test_what_the_replay_does_not_reproduce_is_said_and_not_compared():

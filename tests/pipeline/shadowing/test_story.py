@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tests.arf import complaint
 from tests.pipeline.given import CAROL, DAVE, NOW, deliver, event, provider, report, submission
 from tipstaff.accounts.models import Customer
-from tipstaff.cases.models import Case
+from tipstaff.cases.models import Case, Ruling
 from tipstaff.faces.cli.shadow import shadow
 from tipstaff.intake.models import Submission
 from tipstaff.kernel.errors import InputError, NotFound
@@ -98,6 +98,18 @@ def test_without_decisions_every_case_is_only_ours_and_restricted_ones_are_not_s
     Case.objects.filter(category="scan").update(state="RESTRICTED_CASE")
     kept = reports.make(DAY, now=NOW)
     assert [one["category"] for one in kept["only_ours"]] == ["phishing"]
+
+
+def test_a_case_that_was_dealt_with_after_it_had_been_set_apart_is_shown_in_no_row(day, tmp_path):
+    case = Case.objects.get(category="scan")
+    run("import", written(tmp_path, f"A-1,,,{DAVE},{NOW.isoformat()},{case.customer.external_id},scan,notified"))
+    assert reports.make(DAY, now=NOW)["rows"][0]["case"] == case.pk
+    Ruling.objects.create(case=case, kind="sealed", decision="sealed", reason="x", role="lead", by="colin", at=NOW)
+    Case.objects.filter(pk=case.pk).update(state="RESOLVED")
+    sealed = reports.make(DAY, now=NOW)
+    assert sealed["rows"][0]["case"] is None
+    OtherDecision.objects.all().delete()
+    assert [one["category"] for one in reports.make(DAY, now=NOW)["only_ours"]] == ["phishing"]
 
 
 def test_the_clocks_write_yesterdays_report_once_and_only_in_shadow_mode(day, settings):

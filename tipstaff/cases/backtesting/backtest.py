@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from tipstaff.cases import knowing
-from tipstaff.cases.access import RESTRICTED
+from tipstaff.cases.access import restricted, unrestricted
 from tipstaff.cases.backtesting import reading
 from tipstaff.cases.backtesting.comparing import Difference, Sort, compare, not_comparable, unfaithful
 from tipstaff.cases.backtesting.past import Lived
@@ -75,9 +75,9 @@ def backtest(
 
 
 def _run(edition: Edition, since: datetime, now: datetime, brand: str, most: int | None, progress: Progress) -> Backtest:
-    chosen = Case.objects.filter(opened_at__gte=since, opened_at__lte=now, edition__brand=brand)
-    result = Backtest(edition.name, edition.content_hash, since, now, sealed=chosen.filter(state=RESTRICTED).count())
-    chosen = chosen.exclude(state=RESTRICTED)
+    asked = Q(opened_at__gte=since, opened_at__lte=now, edition__brand=brand)
+    result = Backtest(edition.name, edition.content_hash, since, now, sealed=restricted().filter(asked).count())
+    chosen = unrestricted().filter(asked)
     there = chosen.count()
     numbers = list(chosen.order_by("-opened_at", "-pk").values_list("pk", flat=True)[:most])
     result.cases, result.more = len(numbers), there - len(numbers)

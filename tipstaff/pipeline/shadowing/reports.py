@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from tipstaff.cases.access import RESTRICTED
+from tipstaff.cases.access import restricted, unrestricted
 from tipstaff.cases.models import Case
 from tipstaff.kernel.errors import NotFound
 from tipstaff.pipeline.models import OtherDecision, ShadowReport
@@ -119,9 +119,8 @@ def _take_cases(known: Known, numbers: set[int]) -> None:
     for case in Case.objects.filter(pk__in=numbers).select_related("customer", "merged_into__customer"):
         target = case.merged_into or case
         went[case.pk] = target.pk
-        if target.state == RESTRICTED:
-            known.sealed.add(target.pk)
         known.cases[target.pk] = _ours(target)
+    known.sealed |= set(restricted().filter(pk__in=known.cases).values_list("pk", flat=True))
     for found in (known.by_message, known.by_external):
         for key, cases in found.items():
             found[key] = {went[case] for case in cases if case in went}
@@ -138,7 +137,7 @@ def _ours(case: Case) -> Ours:
 
 def _only_ours(since: datetime, rows: Iterable[Row]) -> list[Ours]:
     """Cases opened that day of which the other desk's decisions, whatever their day, say nothing that we could tie to them."""
-    opened = Case.objects.filter(opened_at__gte=since, opened_at__lt=since + DAY, merged_into=None).exclude(state=RESTRICTED)
+    opened = unrestricted().filter(opened_at__gte=since, opened_at__lt=since + DAY, merged_into=None)
     matched = {number for row in rows for number in row.match.cases} | _matched_on_other_days(since)
     return [_ours(case) for case in opened.select_related("customer").order_by("pk") if case.pk not in matched]
 
