@@ -15,6 +15,7 @@ from tipstaff.audit.models import Entry
 from tipstaff.cases import services as cases
 from tipstaff.cases.models import Case, CaseReport, Ruling
 from tipstaff.correspondence.models import OutboxMessage
+from tipstaff.faces.desk import showing
 from tipstaff.reports.models import Report, Reporter
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +110,14 @@ def test_a_customer_and_who_is_not_signed_in_limit_nobody(wrong, now) -> None:
     for act in ("limit", "lift"):
         assert Client().post(f"/reporters/{wrong.pk}/{act}/", WHY | {"days": "14"}).status_code in {302, 403}
     assert Reporter.objects.get(pk=wrong.pk).limited_until is None
+
+
+def test_a_report_that_came_under_a_limit_says_so(wrong, now) -> None:
+    Reporter.objects.filter(pk=wrong.pk).update(trust=1, limited_at=now, limited_until=now + timedelta(days=9))
+    found = Report.objects.filter(reporter=wrong).latest("pk")
+    for trust, words in ((-1, "trust 1 (limited: counted as -1), "), (1, "trust 1, ")):
+        found.trust = trust
+        assert words in {name: origin for name, _, origin in showing.parsed(found, [])}["Reporter"]
 
 
 def test_who_is_known_from_sealed_reports_only_does_not_exist_here(wrong, desk, alice) -> None:

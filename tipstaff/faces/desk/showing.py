@@ -13,7 +13,7 @@ from tipstaff.evidence.access import Grant
 from tipstaff.evidence.models import Blob
 from tipstaff.evidence.services import read
 from tipstaff.policy.edition import Category, Handling
-from tipstaff.reports.models import Event, Report
+from tipstaff.reports.models import LIMITED, Event, Report
 from tipstaff.reports.scrubbing import masked_cards
 
 __all__ = ["Stretch", "attachment", "customer_view", "marked", "parsed", "raw", "scope_of", "values_of"]
@@ -100,7 +100,8 @@ def _trust(found: Report) -> str:
     """How much a report is trusted; whose it is, is told only on asking, and that is on the record."""
     reporter = found.reporter
     said = "authenticated" if reporter.authenticated_as else "not authenticated"
-    return f"{said}, trust {reporter.trust}, {reporter.reports} report{'' if reporter.reports == 1 else 's'}"
+    limited = f" (limited: counted as {LIMITED})" if reporter.limited_at and found.trust == LIMITED < reporter.trust else ""
+    return f"{said}, trust {reporter.trust}{limited}, {reporter.reports} report{'' if reporter.reports == 1 else 's'}"
 
 
 def _subject(event: Event) -> str:
