@@ -91,6 +91,7 @@ class Matter:
     headline: str
     reports: tuple[tuple[int, int, int], ...]  # (report id, reporter id, events)
     words: str  # '1 report (shadowserver scan_ntp)', for the journal
+    trusted_at: datetime | None  # when it happened last, of what reporters say who are not distrusted; None: they say nothing
     parent: int | None = None  # place of the parent's matter in the sequence
 
 
@@ -190,7 +191,7 @@ def _refresh_row(case: int, matter: Matter, now: datetime) -> tuple:
         group.events,
         len(matter.reports),
         group.first_at,
-        group.last_at,
+        matter.trusted_at,
         until,
     )
 
@@ -235,7 +236,7 @@ def _opened(number: int, matter: Matter, dues: Dues, placement: Placement) -> op
     ack, resolve, own = dues
     told = matter.edition.categories[matter.group.category].customer_told
     before = placement.case if placement.fate is Fate.CONTINUE else None
-    last = matter.group.last_at
+    last = matter.trusted_at
     return openings.Opened(
         number, matter.group.category, matter.edition, own.severity, own.ticketed_at is not None, told, ack, resolve, last, before
     )

@@ -25,14 +25,14 @@ from tipstaff.pipeline import duties
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.filing import reporter_key, verification
 from tipstaff.policy import queries as policy
-from tipstaff.reports.models import LIMITED
+from tipstaff.reports.bulk import KnownReporter
 
 log = logging.getLogger(__name__)
 DAILY_CAP = 3  # messages to one address in a day, of any kind
 CONFIRM_SALT = "tipstaff.reporter.confirm"
 
 
-def write_back(items: Sequence[Item], reporters: Mapping[str, tuple[int, int]], own: Sequence[str], now: datetime) -> int:
+def write_back(items: Sequence[Item], reporters: Mapping[str, KnownReporter], own: Sequence[str], now: datetime) -> int:
     """Promise an ask-back for what is incomplete, and a confirmation link to a sender who is not known. Returns how many."""
     wanted = [item for item in items if may_be_written_to(item, own)]
     messages = [message for item in wanted if (message := _message(item, reporters[reporter_key(item)], now))]
@@ -78,19 +78,18 @@ def question(item: Item, text: str, now: datetime) -> OutboxMessage:
     return message
 
 
-def _message(item: Item, reporter: tuple[int, int], now: datetime) -> OutboxMessage | None:
+def _message(item: Item, reporter: KnownReporter, now: datetime) -> OutboxMessage | None:
     code = spoken(item)
     missing = [catalogue.packaged(code).word("missing", name) for name in lacking(item, now)]
     if missing:
         once = f"ask-back:{item.parsed.submission}:{item.ordinal}"
         return _outgoing(item, "ask-back", once, "ask_back.reporter", {"lines": missing}, now)
-    number, trust = reporter
     if item.draft.disposition is not Disposition.REPORT:
         return None
-    if trust > 0 or trust == LIMITED:  # who is limited is known well enough, and still hears that a report came
+    if reporter.trust > 0 or reporter.limited:  # who is limited is known well enough, and still hears that a report came
         return _receipt(item, now)
-    link = f"{settings.PUBLIC_URL}/confirm/{signing.dumps(number, salt=CONFIRM_SALT)}"
-    return _outgoing(item, "confirm", f"confirm:{number}", "confirm.reporter", {"confirm_url": link}, now)
+    link = f"{settings.PUBLIC_URL}/confirm/{signing.dumps(reporter.id, salt=CONFIRM_SALT)}"
+    return _outgoing(item, "confirm", f"confirm:{reporter.id}", "confirm.reporter", {"confirm_url": link}, now)
 
 
 def lacking(item: Item, now: datetime) -> list[str]:

@@ -20,6 +20,7 @@ from tipstaff.pipeline.columns import NUMBERS, Item, Parsed, event_table, items_
 from tipstaff.pipeline.context import Context
 from tipstaff.reports import bulk as reports
 from tipstaff.reports import rules
+from tipstaff.reports.bulk import KnownReporter
 from tipstaff.reports.identity import event_keys
 from tipstaff.reports.rules import Action
 
@@ -113,7 +114,7 @@ def _drop_known(table: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, int]]:
 
 
 def _ruled(
-    events: pl.DataFrame, items: Sequence[Item], known: dict[str, tuple[int, int]], context: Context, now: datetime
+    events: pl.DataFrame, items: Sequence[Item], known: dict[str, KnownReporter], context: Context, now: datetime
 ) -> pl.DataFrame:
     """The events with brand, protection, trust, and the action that the operator's rules give them."""
     facts = pl.DataFrame(
@@ -121,7 +122,7 @@ def _ruled(
             "report": pl.Series(range(len(items)), dtype=pl.Int32),
             "source": [item.parsed.source for item in items],
             "format": [item.draft.format for item in items],
-            "trust": pl.Series([filing.trust_of(item, known[filing.reporter_key(item)][1]) for item in items], dtype=pl.Int32),
+            "trust": pl.Series([filing.trust_of(item, known[filing.reporter_key(item)].trust) for item in items], dtype=pl.Int32),
         }
     )
     events = events.join(facts, on="report", how="left", maintain_order="left")

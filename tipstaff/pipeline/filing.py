@@ -16,6 +16,7 @@ from tipstaff.intake.drafts import CONNECTED, Disposition
 from tipstaff.kernel import bulk
 from tipstaff.kernel.text import storable_document
 from tipstaff.pipeline.columns import Item, Parsed, items_of, microseconds
+from tipstaff.reports.bulk import KnownReporter
 from tipstaff.reports.models import Report
 from tipstaff.reports.rules import Action
 
@@ -142,7 +143,7 @@ def standing(numbers: Numbers, events: pl.DataFrame, reasons: Mapping[int, str])
 def file_reports(
     items: Sequence[Item],
     numbers: Numbers,
-    reporters: Mapping[str, tuple[int, int]],
+    reporters: Mapping[str, KnownReporter],
     events: pl.DataFrame,
     duplicates: Mapping[int, int],
     answers: Mapping[int, Counter[str]],
@@ -187,7 +188,7 @@ def _read_again(row: dict[str, Any]) -> None:
 def _report_row(
     item: Item,
     number: int,
-    reporters: Mapping[str, tuple[int, int]],
+    reporters: Mapping[str, KnownReporter],
     events: int,
     duplicates: int,
     answers: Counter[str],
@@ -200,7 +201,7 @@ def _report_row(
         "submission_id": str(item.parsed.submission),
         "ordinal": item.ordinal,
         "revision": 0,
-        "reporter_id": reporters[reporter_key(item)][0],
+        "reporter_id": reporters[reporter_key(item)].id,
         "format": draft.format,
         "disposition": str(draft.disposition),
         "state": report_state(item, events + duplicates, answers, met),
@@ -220,7 +221,7 @@ def _report_row(
         "needs": _json(draft.needs),
         "copyright": _json(draft.copyright),
         "verification": _json(met),
-        "trust": trust_of(item, reporters[reporter_key(item)][1]),
+        "trust": trust_of(item, reporters[reporter_key(item)].trust),
         "experimental": draft.experimental,
     }
 

@@ -21,6 +21,7 @@ from tipstaff.kernel.text import one_line
 from tipstaff.pipeline import filing, tallies
 from tipstaff.pipeline.columns import Item
 from tipstaff.pipeline.context import Context
+from tipstaff.reports.bulk import KnownReporter
 from tipstaff.reports.models import AcceptedRisk
 from tipstaff.reports.rules import Action
 
@@ -95,13 +96,13 @@ def gather(events: pl.DataFrame, facts: pl.DataFrame, context: Context, now: dat
     return found
 
 
-def item_facts(items: Sequence[Item], report_ids: Sequence[int], reporters: Mapping[str, tuple[int, int]]) -> pl.DataFrame:
+def item_facts(items: Sequence[Item], report_ids: Sequence[int], reporters: Mapping[str, KnownReporter]) -> pl.DataFrame:
     drafts = [item.draft for item in items]
     return pl.DataFrame(
         {
             "report": pl.Series(range(len(items)), dtype=pl.Int32),
             "report_id": pl.Series(report_ids, dtype=pl.Int64),
-            "reporter_id": pl.Series([reporters[filing.reporter_key(item)][0] for item in items], dtype=pl.Int64),
+            "reporter_id": pl.Series([reporters[filing.reporter_key(item)].id for item in items], dtype=pl.Int64),
             "structured": [(draft.category_from or "").startswith(("structure", "person")) for draft in drafts],
             "experimental": [draft.experimental for draft in drafts],
             "verified": [all(filing.verification(item).values()) for item in items],
@@ -114,11 +115,13 @@ def item_facts(items: Sequence[Item], report_ids: Sequence[int], reporters: Mapp
 def _groups(wanted: pl.DataFrame, context: Context, now: datetime) -> pl.DataFrame:
     """One row for each customer, service, category and brand, with all that its case needs to know."""
     alone = len(wanted) > FEW and wanted["report"].n_unique() == 1  # a feed: it says the same of every group
-    wanted = wanted.with_columns(_merit().alias("merit"))
+    trusted = pl.col("trust").fill_null(0) >= 0
+    wanted = wanted.with_columns(_merit().alias("merit"), pl.when(trusted).then("occurred_at").alias("trusted_at"))
     groups = wanted.group_by(*KEYS, maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("events"),
         _moment_of(pl.col("occurred_at").min()).alias("first_at"),
         _moment_of(pl.col("occurred_at").max()).alias("last_at"),
+        _moment_of(pl.col("trusted_at").max()),  # null where only such reporters say so whom nobody trusts
         pl.coalesce("ip", "domain", "url").drop_nulls().first().alias("headline"),
         pl.col("provisional").any(),
         (pl.col("protected_class").fill_null("") != "").any().alias("protected"),
@@ -197,7 +200,7 @@ def _windows(groups: pl.DataFrame, context: Context, now: datetime) -> list[time
 
 def _joins(groups: pl.DataFrame, known: pl.DataFrame, context: Context, now: datetime) -> pl.DataFrame:
     """The groups whose case is open and within its window. A reseller's client takes the longer way, and so does what happened
-    before a case of the group was closed."""
+    before a case of the group was closed. Whom nobody trusts moves no case: their ``last_at`` is null."""
     open_ = known.filter(pl.col("accepting") & pl.col("closed_at").is_null() & (pl.col("window_until") >= now)).unique("group_key")
     closings = known.group_by("group_key").agg(pl.col("closed_at").max().alias("last_closed_at"))
     able = groups.filter(~pl.col("child") & pl.col("window").is_not_null()).join(
@@ -206,6 +209,7 @@ def _joins(groups: pl.DataFrame, known: pl.DataFrame, context: Context, now: dat
     able = able.filter((pl.col("last_at") > pl.col("last_closed_at")).fill_null(True)).drop("last_closed_at")
     return able.join(open_, left_on="key", right_on="group_key", how="inner").with_columns(
         (pl.lit(now).cast(MOMENT) + pl.col("window")).alias("until"),
+        pl.col("trusted_at").alias("last_at"),
     )
 
 
@@ -285,7 +289,8 @@ def _joined(matter: Matter, row: dict[str, Any], shares: Sequence[tuple[int, int
         first_at=min(filter(None, (group.first_at, row["first_at"])), default=None),
         last_at=max(filter(None, (group.last_at, row["last_at"])), default=None),
     )
-    return replace(matter, group=wider, reports=(*matter.reports, *shares))
+    trusted_at = max(filter(None, (matter.trusted_at, row["trusted_at"])), default=None)
+    return replace(matter, group=wider, trusted_at=trusted_at, reports=(*matter.reports, *shares))
 
 
 def _one(
@@ -330,6 +335,7 @@ def _one(
         headline=one_line(row["headline"] or "", LONGEST_HEADLINE),
         reports=tuple(shares),
         words=row["words"],
+        trusted_at=row["trusted_at"],
         parent=parent,
     )
 

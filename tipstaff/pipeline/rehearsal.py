@@ -17,10 +17,10 @@ MOST = 500_000  # events that are replayed, the newest first
 
 _PAST = """
 SELECT e.received_at::date AS day, host(e.ip) AS ip, e.port, e.category, e.report_type, e.customer_id AS customer,
-       e.service_id AS service, s.name AS source, r.format, p.trust, coalesce(c.customer_class, '') AS customer_class,
+       e.service_id AS service, s.name AS source, r.format, r.trust, coalesce(c.customer_class, '') AS customer_class,
        coalesce(nullif(v.protected_class, ''), c.protected_class, '') AS protected_class
 FROM (SELECT * FROM reports_event WHERE received_at >= %s AND received_at <= %s ORDER BY received_at DESC LIMIT %s) e
-JOIN reports_report r ON r.id = e.report_id JOIN reports_reporter p ON p.id = r.reporter_id
+JOIN reports_report r ON r.id = e.report_id
 JOIN intake_submission m ON m.id = r.submission_id JOIN intake_source s ON s.id = m.source_id
 LEFT JOIN accounts_customer c ON c.id = e.customer_id LEFT JOIN accounts_service v ON v.id = e.service_id
 WHERE m.state <> 'sealed'

@@ -170,17 +170,23 @@ def spare(*, reporter: int, reason: str, by: str, now: datetime) -> None:
 
 def decided(reporter: int, reason: str, by: str, now: datetime) -> tuple[Reporter, Judged, str]:
     """Who it is, what was judged, and why; asked of a lead, with the reporter locked. Refused below the threshold."""
-    people.require_person(by, Role.LEAD)
-    why = reason.strip()[:500]
-    if not why:
-        raise InputError(Problem("reason", "is empty", "write what was wrong with the reports; it stays inside"))
-    found = Reporter.objects.select_for_update().filter(pk=reporter).first()
-    if found is None:
-        raise NotFound("There is no such reporter.")
+    found, why = taken(reporter, reason, by, "write what was wrong with the reports; it stays inside")
     (seen,) = judged([found.pk], now)
     if not threshold().met(len(seen.wrong), seen.judged):
         raise Refused(f"{len(seen.wrong)} of {seen.judged} decided reports were wrong: too few; nothing was changed")
     return found, seen, why
+
+
+def taken(reporter: int, reason: str, by: str, wanted: str) -> tuple[Reporter, str]:
+    """Who it is, locked, and why; asked of a lead. ``wanted`` says to whom gives no reason what to write there."""
+    people.require_person(by, Role.LEAD)
+    why = reason.strip()[:500]
+    if not why:
+        raise InputError(Problem("reason", "is empty", wanted))
+    found = Reporter.objects.select_for_update().filter(pk=reporter).first()
+    if found is None:
+        raise NotFound("There is no such reporter.")
+    return found, why
 
 
 def _letter(found: Reporter, wrong: Sequence[Report], seen: Judged, by: str, now: datetime) -> OutboxMessage:

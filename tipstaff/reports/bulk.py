@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,14 @@ EVENT_COLUMNS = {
     "customer_id": "int4", "service_id": "int4", "assignment_id": "int8", "attribution": "int2", "provisional": "bool",
     "action": "int2", "details": "jsonb",
 }  # fmt: skip
+
+
+class KnownReporter(NamedTuple):
+    """A stored reporter: ``trust`` is what counts now, LIMITED at most where ``limited`` says that a lead's limit stands."""
+
+    id: int
+    trust: int
+    limited: bool
 
 
 def lock_writer() -> None:
@@ -86,9 +95,9 @@ def store_events(events: pl.DataFrame, received_at: datetime) -> None:
         bulk.copy_binary(ensure_partition(received_at), events.select(filled), EVENT_COLUMNS)
 
 
-def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: datetime) -> dict[str, tuple[int, int]]:
+def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: datetime) -> dict[str, KnownReporter]:
     """Make or refresh reporters: (key, name, email, organisation, trust of a new one, reports,
-    authenticated domain) → key: (id, trust).
+    authenticated domain) → who each key is.
 
     An operator's own word on trust stays; names that the reporter leaves out do not erase the ones we have. While a lead limits a
     reporter, the trust is LIMITED at most.
@@ -115,10 +124,13 @@ def reporters(*, rows: Sequence[tuple[str, str, str, str, int, int, str]], now: 
                ON CONFLICT (key) DO UPDATE SET last_seen = excluded.last_seen, reports = r.reports + excluded.reports,
                    name = coalesce(nullif(excluded.name, ''), r.name),
                    authenticated_as = coalesce(nullif(excluded.authenticated_as, ''), r.authenticated_as)
-               RETURNING key, id, CASE WHEN r.limited_until > %s THEN least(r.trust, %s) ELSE r.trust END""",
-            [now, now, *columns, now, LIMITED],
+               RETURNING key, id, trust, coalesce(r.limited_until > %s, false)""",
+            [now, now, *columns, now],
         )
-        return {key: (number, trust) for key, number, trust in cursor.fetchall()}
+        return {
+            key: KnownReporter(number, min(trust, LIMITED) if limited else trust, limited)
+            for key, number, trust, limited in cursor.fetchall()
+        }
 
 
 def trust_of(key: str) -> int | None:

@@ -106,11 +106,11 @@ def _since(case: Case) -> datetime | None:
 
 
 def _events_since(case: Case) -> tuple[int, int]:
-    """Events that happened after the claim, and how many reporters they came from."""
+    """Events that happened after the claim, and how many reporters they came from; whom nobody trusts counts for nothing."""
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT count(*), count(DISTINCT r.reporter_id) FROM reports_event e JOIN reports_report r ON r.id = e.report_id
-               WHERE e.case_id = %s AND e.occurred_at > %s""",
+               WHERE e.case_id = %s AND e.occurred_at > %s AND r.trust >= 0""",
             [case.pk, _since(case)],
         )
         events, reporters = cursor.fetchone()

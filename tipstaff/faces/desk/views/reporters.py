@@ -103,9 +103,11 @@ def spare(request: DeskRequest, number: int) -> HttpResponse:
 def limit(request: DeskRequest, number: int) -> HttpResponse:
     now, days = clock_now(), whole(request.POST.get("days", "").strip(), 4) or 0  # none is refused below
     reason, by = request.POST.get("reason", ""), request.user.get_username()
-    limiting.limit(reporter=_found(number).pk, reason=reason, until=now + timedelta(days=days), by=by, now=now)
+    until = limiting.limit(reporter=_found(number).pk, reason=reason, until=now + timedelta(days=days), by=by, now=now)
     cache.delete(COUNT)
-    messages.success(request, f"Reporter {number} is limited for {days} days: nothing of theirs acts by itself until then.")
+    messages.success(
+        request, f"Reporter {number} is limited until {until:%Y-%m-%d %H:%M} UTC: nothing of theirs acts by itself until then."
+    )
     return redirect(f"/reporters/{number}/")
 
 
