@@ -58,6 +58,11 @@ _THREATS = {
 }
 #: ThreatFox's JSON calls columns otherwise than its CSV does.
 _OF_JSON = {"ioc": "iocvalue", "first_seen": "firstseenutc", "last_seen": "lastseenutc", "malware": "fkmalware"}
+#: What of an entry in JSON is read; other keys are the sender's invention, and as many as he likes.
+_COLUMNS = (
+    *dict.fromkeys(column for columns in _FEEDS for column in columns),
+    "malware", "threattypedesc", "ioctypedesc", "malwaremalpedia",
+)  # fmt: skip
 _SUBJECT = pattern(r"(?i)malware distribution|active botnet|botnet c(?:&|2|ommand)|urlhaus|feodo ?tracker|threatfox")
 _FORTHRIGHT = pattern(
     r"(?i)\b(?:urlhaus|feodotracker|threatfox|abuse)\.ch\b|urlhaus\.abuse\.ch|feodotracker\.abuse\.ch|threatfox\.abuse\.ch"
@@ -125,7 +130,8 @@ def _answers(message: Message) -> Iterator[tuple[str, str, str, tuple[str, ...],
         ]
         found = [{_OF_JSON.get(key, squeezed(key)): _plain(value) for key, value in entry.items()} for entry in entries[:MAX_ROWS]]
         found = [entry for entry in found if entry.get("iocvalue") and entry.get("ioctype")]
-        columns = tuple(dict.fromkeys(key for entry in found for key in entry))
+        named = {key for entry in found for key in entry}
+        columns = tuple(column for column in _COLUMNS if column in named)
         rows = [(number, [entry.get(key, "") for key in columns]) for number, entry in enumerate(found, 1)]
         if rows:
             yield part.where, "threatfox", "c2", columns, rows
