@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.growth import BELOW_QUADRATIC, ends, growth
+from tests.growth import BELOW_QUADRATIC, calls, ends, growth
 from tests.intake.samples import OWN, captured
 from tipstaff.intake.drafts import Confidence, Disposition
 from tipstaff.intake.message import Hints, Message
@@ -184,6 +184,23 @@ def test_prose_after_the_report_does_not_run_into_its_values():
 def test_a_contradiction_between_letter_and_report_is_told():
     message = parts("desk@watch.example.net", "x", ("text/plain", "Source IP: 192.0.2.99\n"), ("text/plain", report()))
     assert any("192.0.2.99" in warning for warning in only(x_arf.parse(message)).warnings)
+
+
+def test_the_letter_is_looked_through_once_for_all_reported_urls():
+    shown = "".join(f"hxxp://h{n}[.]example[.]org/x [192.0.2.{n}]\n" for n in range(1, 251))
+
+    def message(events):
+        given = [
+            report("phishing", str(n), source=f"http://h{n}.example.org/x").replace("ip-address", "uri") for n in range(1, events)
+        ]
+        return parts("desk@watch.example.net", "x", ("text/plain", shown), *(("text/plain", one) for one in given))
+
+    draft = only(x_arf.parse(message(4)))
+    assert [(event.ip, event.found_in["ip"]) for event in draft.events] == [
+        (f"192.0.2.{n}", "letter, behind the URL") for n in range(1, 4)
+    ]
+    few, many = message(5), message(25)
+    assert calls(lambda: x_arf.parse(many)) - calls(lambda: x_arf.parse(few)) < 20 * 1_000
 
 
 def test_occurrences_are_counted_within_reason():

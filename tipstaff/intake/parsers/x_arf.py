@@ -41,21 +41,22 @@ def parse(message: Message) -> list[ReportDraft]:
     if not found:
         raise ParseError("report.txt", "no X-ARF report can be read in this mail", "ask the sender for the report as plain YAML")
     drafts = drafts_of(found, message)
+    _give_addresses(drafts, message)
     for draft in drafts:
-        _give_addresses(draft, message)
         contradictions = _contradictions(message, draft)
         draft.warnings += contradictions
         draft.experimental = draft.experimental or bool(contradictions)
     return drafts
 
 
-def _give_addresses(draft: ReportDraft, message: Message) -> None:
+def _give_addresses(drafts: list[ReportDraft], message: Message) -> None:
     """The address that the letter puts in brackets behind a reported URL, as takedown services do, where the report has none."""
-    for event in draft.events:
-        if event.ip or not event.url:
-            continue
-        lines = (refang(line) for line in message.letter[:50_000].split("\n") if "[" in line or "(" in line)
-        behind = (line.partition(event.url)[2] for line in lines if event.url in line)
+    wanting = [(event, event.url) for draft in drafts for event in draft.events if event.url and not event.ip]
+    if not wanting:
+        return
+    lines = [refang(line) for line in message.letter[:50_000].split("\n") if "[" in line or "(" in line]
+    for event, url in wanting:
+        behind = (line.partition(url)[2] for line in lines if url in line)
         said = {ip for rest in behind if (shown := _BRACKETED.match(rest)) and (ip := normal_ip(shown.group(1)))}
         if len(said) == 1:
             event.ip = said.pop()
