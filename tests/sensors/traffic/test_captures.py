@@ -1,6 +1,7 @@
 """Capture files: both formats, every link, tags, fragments; a file that is none is one payload."""
 
 import gzip
+import random
 import struct
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sensors.traffic.exporting import ROUTER, WALL, a_set, body, ethernet, flow, fragments, ipfix, pcap, template, udp, v5
+from tipstaff.sensors.traffic import captures
 from tipstaff.sensors.traffic.captures import read_capture
 
 AT = WALL * 1000 + 250
@@ -48,7 +50,32 @@ def test_links(link, frame) -> None:
 def test_packed_with_gzip() -> None:
     raw = gzip.compress(pcap([(AT, ethernet(udp(b"x")))]))
     assert payloads(raw) == [b"x"]
-    assert payloads(raw[:20]) != [b"x"]
+    assert payloads(raw + bytes(512)) == [b"x"], "padding behind it is nothing"
+    assert payloads(raw[:20]) == [], "cut before the first packet ends"
+    assert payloads(b"\x1f\x8bno gzip") == [b"\x1f\x8bno gzip"]
+
+
+def test_every_member_of_a_gzip_file_is_read() -> None:
+    whole = pcap([(AT, ethernet(udp(b"one"))), (AT, ethernet(udp(b"two")))])
+    members = b"".join(gzip.compress(whole[place : place + 30]) for place in range(0, len(whole), 30))
+    assert payloads(members) == [b"one", b"two"]
+
+
+def test_a_damaged_gzip_file_is_read_up_to_the_damage() -> None:
+    rng = random.Random(5)
+    sent = [rng.randbytes(500) for _ in range(100)]
+    packed = gzip.compress(pcap([(AT, ethernet(udp(one))) for one in sent]))
+    assert payloads(packed[:-8] + bytes(8)) == sent, "a wrong checksum loses no packet"
+    cut = payloads(packed[: len(packed) // 2])
+    assert cut[:-1] == sent[: len(cut) - 1] and 45 <= len(cut) <= 55
+    second = gzip.compress(b"lost")
+    assert payloads(packed + second[:10] + b"\xff" * 20) == sent
+
+
+def test_what_a_gzip_file_unpacks_to_is_bounded(monkeypatch) -> None:
+    monkeypatch.setattr(captures, "MOST_UNPACKED", 100_000)
+    packed = gzip.compress(bytes(90_000))
+    assert [len(one) for one in payloads(packed * 3)] == [100_000]
 
 
 def test_pcapng() -> None:

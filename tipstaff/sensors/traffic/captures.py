@@ -4,6 +4,7 @@ pcap: draft-ietf-opsawg-pcap; pcapng: draft-ietf-opsawg-pcapng. Reads Ethernet (
 loopback, PPP and HDLC frames; UDP over IPv4 (fragments put together) and IPv6.
 """
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import NamedTuple
 MAPPED = bytes(10) + b"\xff\xff"
 MOST_FRAGMENTS = 1024
 MOST_UNPACKED = 1 << 31  # bytes
+_STEP = 1 << 14  # packed bytes at a time
 
 
 class Datagram(NamedTuple):
@@ -32,7 +34,7 @@ class Frame(NamedTuple):
 def read_capture(raw: bytes) -> Iterator[Datagram]:
     """The UDP payloads of a capture; a file that is none is one payload itself (IPFIX files: one per message).
 
-    A capture packed with gzip is unpacked, as far as it goes.
+    A capture packed with gzip is unpacked, every member of it, as far as it goes.
     """
     if raw[:2] == b"\x1f\x8b":
         raw = _unpacked(raw)
@@ -45,10 +47,24 @@ def read_capture(raw: bytes) -> Iterator[Datagram]:
 
 
 def _unpacked(raw: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=31).decompress(raw, MOST_UNPACKED)
-    except zlib.error:
-        return raw
+    """The members of a gzip file (RFC 1952) one after the other, up to where it is cut or damaged, at most MOST_UNPACKED bytes;
+    ``raw`` itself where nothing of it can be unpacked."""
+    whole, place, step = io.BytesIO(), 0, _STEP
+    member = zlib.decompressobj(wbits=31)
+    while place < len(raw) and (room := MOST_UNPACKED - whole.tell()) > 0:
+        given, before = raw[place : place + step], member.copy()
+        try:
+            whole.write(member.decompress(given, room))
+        except zlib.error:
+            # What a failing step unpacked is lost: it is done again in ever smaller ones, up to the very byte.
+            member, step = before, step // 2
+            if not step:
+                return whole.getvalue() or raw
+            continue
+        place += len(given) - len(member.unused_data)
+        if member.eof:
+            member = zlib.decompressobj(wbits=31)
+    return whole.getvalue()
 
 
 def _messages(raw: bytes) -> Iterator[bytes]:
