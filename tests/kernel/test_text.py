@@ -29,7 +29,11 @@ def test_sound_text_is_left_alone(raw):
 def test_one_line_is_one_line(raw):
     line = one_line(raw, 50)
     assert len(line) <= 50 and len(line.splitlines()) <= 1 and line.isprintable() == line.isprintable()
-    assert not any(ord(character) < 32 for character in line)
+    assert not any(ord(character) < 32 or 127 <= ord(character) < 160 for character in line)
+
+
+def test_one_line_holds_nothing_that_steers_a_terminal():
+    assert one_line("a\x1b[2Jb\x9b31mc\x07", 50) == "a [2Jb 31mc"
 
 
 @given(document)

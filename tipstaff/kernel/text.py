@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-_CONTROLS = dict.fromkeys((*range(32), 127, 133, 8232, 8233), " ")
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
 DEEPEST = 60  # levels of a document that are kept
 _BIGGEST = 1 << 63
 

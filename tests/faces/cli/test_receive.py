@@ -193,6 +193,20 @@ def test_a_mapping_is_tried_on_what_came_last_before_it_is_kept(tmp_path: Path) 
     assert isinstance(run(source, "try", "nobody's", "--on", table).exception, NotFound)
 
 
+@pytest.mark.parametrize("mapped", [True, False])
+def test_what_was_received_cannot_steer_the_terminal_it_is_shown_on(tmp_path: Path, mapped: bool) -> None:
+    given.provider()
+    stated, table = tmp_path / "m.toml", tmp_path / "a\x1b]0;owned\x07.csv"
+    stated.write_text('category = "phishing"\n[columns]\nip = "ip"\ntime = "time"\nurl = "link"\n')
+    table.write_text(
+        f"ip,time,link,evil\x1b[2J\x9b31m\n{given.CAROL},soon\x1b[8m,https://shop.example/\x1b[1A,x\nno\x1b[2Jbody,2026-06-15T10:00:00Z,x,x\n"
+    )
+    Source.objects.create(name="partner", kind="files", settings={}, created_at=AT)
+    told = run(source, "try", "partner", *(("--mapping", stated) if mapped else ()), "--on", table).stdout
+    assert "evil" in told and (given.CAROL in told or not mapped)
+    assert all(line.isprintable() for line in told.split("\n")), told
+
+
 def test_a_source_with_a_mapping_accuses_whom_its_columns_mean(tmp_path: Path) -> None:
     given.provider()
     stated, table, strange = tmp_path / "m.toml", tmp_path / "today.csv", tmp_path / "other.csv"

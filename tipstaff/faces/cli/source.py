@@ -22,6 +22,7 @@ from tipstaff.intake.sources import catalogue, imap, imap_login, imap_reading, p
 from tipstaff.intake.trying import Trial, starter, trial
 from tipstaff.kernel import clock
 from tipstaff.kernel.errors import InputError, NotFound, Problem, TipstaffError
+from tipstaff.kernel.text import one_line
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 MAPPING = click.option(
@@ -30,6 +31,7 @@ MAPPING = click.option(
     help="A TOML file that says what the columns of its tables mean; --set mapping=null removes it.",
 )
 _PERIOD = re.compile(r"(\d{1,5})([mhd])")
+_LONGEST = 20_000  # characters of one line that is printed
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -122,7 +124,7 @@ def try_(name: str, mapping: Path | None, sample: Path | None, by: str, as_json:
     if as_json:
         _json(asdict(tried) | {"file": called, "begin": begin})
     else:
-        click.echo("\n".join([called, *_told(tried), *([begin] if begin else [])]))
+        click.echo("\n".join(map(_harmless, (called, *_told(tried), *(begin or "").splitlines()))))
     if text and not any(table.is_mapped for table in tried.tables):
         sys.exit(1)
 
@@ -158,6 +160,11 @@ def _told(tried: Trial) -> Iterator[str]:
             yield f"row {row.number}, {row.time}: {'; '.join(f'{meaning} {value}' for meaning, value in row.values.items())}"
     yield from (f"for a person: {text}" for text in tried.needs)
     yield from (f"does not fit: {text}" for text in tried.warnings)
+
+
+def _harmless(line: str) -> str:
+    """``line`` as a terminal shows it: what was received may hold sequences that steer the terminal."""
+    return line if line.isprintable() else one_line(line, _LONGEST)
 
 
 def _tried(found: Source) -> str:
