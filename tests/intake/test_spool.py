@@ -1,5 +1,6 @@
 """What the spool acknowledged is on the disk, whole, whatever happens next."""
 
+import errno
 import json
 import os
 import random
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies
 
 from tests.house.source import ROOT
+from tests.powerless import powerless
 from tipstaff.intake import spool as spools
 from tipstaff.intake.spool import Spool, accepted
 from tipstaff.kernel.ids import derived_id
@@ -288,3 +290,44 @@ def test_what_the_disk_does_not_give_back_does_not_stop_the_others(spool):
     (spool.directory / f"00000000-dead{spools.SUFFIX}").mkdir()  # the one file that nobody can read, not even root
     assert [item.content for item in spool.take(most=5, most_bytes=10)] == [b"good"]
     assert remains(spool) == [f"00000000-dead{spools.BROKEN}"]
+
+
+def test_a_spool_with_a_wrong_owner_holds_nothing_up_and_is_taken_when_it_has_the_right_one(spool, monkeypatch):
+    items = [one(ref=str(n)) for n in range(9)]
+    spool.put(items)
+    *shut, last = (path.name for path in spool.waiting())
+    for name in shut:
+        (spool.directory / name).chmod(0)
+    monkeypatch.setattr(spools, "AHEAD", 5)
+    with powerless(spool.directory) as place:
+        own = Spool(place)
+        taken = [item for _ in range(2) for item in own.take(most=5, most_bytes=1 << 20)]
+        assert [f"{item.id}.msg" for item in taken] == [last], "behind more than one look remembers"
+        own.done(taken)
+        assert own.take(most=5, most_bytes=1 << 20) == [] and own.count() == 8 and remains(own) == []
+        for name in shut:
+            (place / name).chmod(0o600)
+        assert own.take(most=9, most_bytes=1 << 20) == [], "not before its time"
+        own._later = dict.fromkeys(own._later, 0.0)  # as if that time were over
+        while came := own.take(most=5, most_bytes=1 << 20):
+            own.done(came)
+            taken += came
+    assert sorted(item.id for item in taken) == sorted(item.id for item in items) and not own._later
+
+
+def test_a_disk_that_stumbles_once_loses_nothing(spool, monkeypatch):
+    first, second = sorted((one(ref="1"), one(ref="2")), key=lambda item: str(item.id))
+    spool.put([first, second])
+    read = spools._bytes_of
+
+    def stumbling(place, room):
+        if str(first.id) in place:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(place, room)
+
+    monkeypatch.setattr(spools, "_bytes_of", stumbling)
+    assert spool.take(most=5, most_bytes=1 << 20) == [second] and spool.count() == 2 and remains(spool) == []
+    spool.done([second])
+    monkeypatch.setattr(spools, "_bytes_of", read)
+    spool._later = dict.fromkeys(spool._later, 0.0)  # as if the time until then were over
+    assert spool.take(most=5, most_bytes=1 << 20) == [first]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.powerless import powerless
 from tests.project.instances import ROOT
 from tipstaff.project import checkup
 from tipstaff.project.commands.running import free_port
@@ -83,6 +84,18 @@ def test_what_was_accepted_and_cannot_be_read_fails(tmp_path: Path, monkeypatch:
     (tmp_path / "spool" / "1.msg").rename(tmp_path / "spool" / "1.broken")
     waiting, broken = checkup.spool()
     assert (waiting.level, broken.level) == ("ok", "fail") and "1 accepted that nobody can read" in broken.found
+
+
+def test_what_was_accepted_and_belongs_to_somebody_else_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spool").mkdir()
+    for name in ("1.msg", "2.msg", "3.msg"):
+        (tmp_path / "spool" / name).touch()
+    (tmp_path / "spool" / "1.msg").chmod(0)
+    (tmp_path / "spool" / "2.msg").chmod(0)
+    with powerless(tmp_path) as state:
+        monkeypatch.setattr(checkup.environment, "state_directory", lambda: state)
+        waiting, shut = checkup.spool()
+    assert (waiting.found, shut.level, shut.found) == ("3 accepted and waiting", "fail", "2 of those cannot be read")
 
 
 def test_a_full_disk_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

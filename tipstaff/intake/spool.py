@@ -8,6 +8,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -27,7 +28,8 @@ log = logging.getLogger(__name__)
 SUFFIX = ".msg"
 BROKEN = ".broken"
 LONGEST_REFERENCE = 500
-UNREADABLE = (errno.EIO, errno.EACCES, errno.EISDIR)  # what lies in one file, not in the disk or the machine
+PASSING = (errno.EIO, errno.EACCES)  # a disk that stumbles, an owner who is wrong: the file may be whole and is tried again
+AGAIN = 60.0  # seconds until then
 AHEAD = 10_000  # names that one look at the directory remembers: a long queue is not looked through again for every batch
 
 
@@ -94,6 +96,7 @@ class Spool:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._ahead: list[str] = []  # names still to be taken, the next one last
+        self._later: dict[str, float] = {}  # names that could not be read, and when they are tried again
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def put(self, items: Sequence[Accepted]) -> None:
@@ -162,15 +165,18 @@ class Spool:
     def take(self, *, most: int, most_bytes: int) -> list[Accepted]:
         """What waits, as ``waiting`` and ``read`` give it, for the one who takes it away with ``done``.
 
-        What came since the last look at the directory comes after what that look saw.
+        What came since the last look at the directory comes after what that look saw; what cannot be read now, AGAIN seconds later.
         """
         if taken := self._next(most, most_bytes):
             return taken
-        self._ahead = self._names()[:AHEAD][::-1]
+        moment = time.monotonic()
+        self._later = {name: at for name, at in self._later.items() if at > moment}
+        self._ahead = [name for name in self._names() if name not in self._later][:AHEAD][::-1]
         return self._next(most, most_bytes)
 
     def _next(self, most: int, most_bytes: int) -> list[Accepted]:
         taken: list[Accepted] = []
+        put_off: list[str] = []
         place, size = str(self.directory), 0
         while self._ahead and len(taken) < most:
             try:
@@ -182,11 +188,16 @@ class Spool:
                     taken.append(item)
             except FileNotFoundError:
                 pass  # another worker took it
-            except OSError as error:
-                if error.errno not in UNREADABLE:
-                    raise
+            except IsADirectoryError:
                 self._set_aside(self._ahead[-1])
+            except OSError as error:
+                if error.errno not in PASSING:
+                    raise
+                put_off.append(self._ahead[-1])
             self._ahead.pop()
+        if put_off:
+            self._later |= dict.fromkeys(put_off, time.monotonic() + AGAIN)
+            log.error("%d spool files cannot be read now, %s among them; they are tried again", len(put_off), put_off[0])
         return taken
 
     def _opened(self, name: str, raw: bytes) -> Accepted | None:

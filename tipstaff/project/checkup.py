@@ -149,13 +149,28 @@ def spool() -> Iterator[Finding]:
     if not os.access(directory, os.W_OK):
         yield Finding(FAIL, "spool", f"{directory} is not writable", "give it to the account that runs Tipstaff")
         return
-    kinds = Counter(name.suffix for name in directory.iterdir())
+    there = list(directory.iterdir())
+    kinds = Counter(name.suffix for name in there)
     waiting, broken = kinds[".msg"], kinds[".broken"]
     advice = "the worker is away or behind: see STATE/log/worker-1.log" if waiting > 1000 else ""
     yield Finding(WARN if waiting > 1000 else OK, "spool", f"{waiting} accepted and waiting", advice)
+    if shut := sum(name.suffix == ".msg" and _cannot_be_read(name) for name in there):
+        advice = f"give the files in {directory} to the account that runs Tipstaff, or look at the disk; they are tried again"
+        yield Finding(FAIL, "spool", f"{shut} of those cannot be read", advice)
     if broken:
         advice = f"look at the disk and the files in {directory}; one that is whole is taken again when it ends in .msg"
         yield Finding(FAIL, "spool", f"{broken} accepted that nobody can read, set aside as .broken", advice)
+
+
+def _cannot_be_read(path: Path) -> bool:
+    try:
+        with path.open("rb", buffering=0) as handle:
+            handle.read(1)
+    except FileNotFoundError:  # a worker took it
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def ports() -> Iterator[Finding]:
