@@ -51,12 +51,6 @@ def aligned(shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
     return raw[first : first + size].view(kind).reshape(shape)
 
 
-def clear(series: Series, slot: int) -> None:
-    """A track begins."""
-    for one in series[:4]:
-        one[slot] = 0
-
-
 @inlined
 def spread(end, start, second, octets, packets, seen, kind, out):
     """Write into ``out`` how great a flow's rate is, as a second's line; whether it counts at all, as it does not where it lies too
@@ -95,15 +89,8 @@ def add(steps, amplified, first, behind, lines, of, is_amplified):
 
 
 @kernel
-def unroll(series, top, second):
-    """Write the first ``top`` tracks' seconds, from the oldest to ``second``."""
-    for slot in range(top):
-        unroll_one(series, slot, second)
-
-
-@kernel
-def unroll_some(series, slots, second):
-    """As ``unroll`` for these tracks."""
+def unroll(series, slots, second):
+    """Write these tracks' seconds, from the oldest to ``second``."""
     for slot in slots:
         unroll_one(series, slot, second)
 

@@ -185,7 +185,7 @@ def test_long_flows_are_spread_over_their_time_and_nothing_is_lost(rows) -> None
         wide[L.BYTES, n] = octets
     hosts = Hosts(10, 1, tracks=2)
     refill(hosts.series, 0, narrow, wide, len(rows), hosts.ports, now)
-    unroll(hosts.series, 1, now)
+    unroll(hosts.series, np.array([0]), now)
     expected = np.zeros(LENGTH)
     for end, lasts, octets in rows:
         for second in range(now - end - lasts, now - end + 1):
@@ -195,7 +195,7 @@ def test_long_flows_are_spread_over_their_time_and_nothing_is_lost(rows) -> None
     assert np.allclose(hosts.ring[:, 0, M_BYTES], expected, rtol=1e-4, atol=len(rows) / GRAINS)
     for later in range(now + 1, now + LENGTH + 1):  # as time goes by they leave, and leave nothing behind
         turn(hosts.series, 1, later)
-        unroll(hosts.series, 1, later)
+        unroll(hosts.series, np.array([0]), later)
         expected[(later + 1) % LENGTH] = 0
         assert np.allclose(hosts.ring[:, 0, M_BYTES], expected, rtol=1e-4, atol=len(rows) / GRAINS)
     assert not hosts.series.steps.any() and not hosts.series.base.any() and not hosts.series.amplified.any()

@@ -156,7 +156,7 @@ class Tracks:
         """Make the seconds of these tracks readable, where they are not."""
         slots = slots[self.unrolled[slots] != self.second]
         if len(slots):
-            series.unroll_some(self.hosts.series, slots, self.second)
+            series.unroll(self.hosts.series, slots, self.second)
             self.unrolled[slots] = self.second
 
     def series(self, track: Track, metric: int, second: int, scale: float) -> list[tuple[float, float]]:
