@@ -185,6 +185,16 @@ def test_flows_wait_on_disk_while_it_is_away(engines, tmp_path) -> None:
     assert shipper.step() == 1 and not files.stored(tmp_path, "fresh")
 
 
+def test_a_samples_flows_are_never_sent(engines, tmp_path) -> None:
+    _, cluster, schema = engines
+    stored(tmp_path, made(30, seed=6, at=DAY.end), at=DAY.end)
+    (one,) = files.stored(tmp_path, "fresh")
+    sample = one.path.rename(one.path.with_name(f"{one.path.name.split('-')[0]}{files.SAMPLE}"))
+    before = cluster.total(DAY)
+    assert Shipper(tmp_path, cluster, 24 * 36500, schema, prefix="sample").step() == 0
+    assert sample.exists() and cluster.total(DAY) == before
+
+
 def test_what_cannot_be_read_stops_nothing(engines, tmp_path) -> None:
     _, cluster, schema = engines
     at = DAY.end + timedelta(hours=9)

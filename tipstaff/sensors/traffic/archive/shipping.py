@@ -44,10 +44,10 @@ class Shipper:
     prefix: str = field(default_factory=lambda: os.uname().nodename)
 
     def step(self) -> int:
-        """Send everything that is there; how many files. Raises Refused where the cluster is away."""
+        """Send everything that is there but a sample's; how many files. Raises Refused where the cluster is away."""
         self.held = Holds.read(self.root)
         self.tell_holds()
-        return sum(self.ship(one) for one in files.stored(self.root, "fresh"))
+        return sum(self.ship(one) for one in files.stored(self.root, "fresh") if not one.path.name.endswith(files.SAMPLE))
 
     def ship(self, one: Stored) -> int:
         """One file, then it may go. What cannot be read is set aside, so that it stops nothing."""
