@@ -5,9 +5,10 @@ Every address in the letter is a mention (``mentions``): what stands around it s
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tipstaff.intake.reading.exculpation import weigh_cleared
+from tipstaff.intake.reading.fronts import UNSURE, without_fronts
 from tipstaff.intake.reading.indicators import find_addresses
 from tipstaff.intake.reading.loglines import LogLine, read_log_line, time_of
 from tipstaff.intake.reading.mentions import LIST_GAP, Mention, is_possible, mentions_of, weigh
@@ -67,7 +68,7 @@ def accuse(
     by_ordinal(letter, outcome.mentions)
     weigh_cleared(letter, outcome.mentions)
     weigh_settled(letter, outcome.mentions)
-    _decide(letter, outcome, own)
+    _decide(letter, lines, outcome, own)
     return outcome
 
 
@@ -127,13 +128,7 @@ def _timed(line: Line, zone: str | None, reference) -> LogLine | None:
 _CLOCK = pattern(r"\d{1,2}:\d{2}(?::\d{2})?")
 
 
-#: What stands before the writer's server: then the log's own client is that machine, and the one that it asks for came.
-_FRONT = pattern(
-    r"(?i)\b(?:cdn|waf|reverse[ -]?proxy|load[ -]?balancer|x-forwarded-for|x-real-ip|connecting-ip|real client|true client)\b"
-)
-
-
-def _decide(letter: str, outcome: Accusation, own: tuple[str, ...]) -> None:
+def _decide(letter: str, lines: list[Line], outcome: Accusation, own: tuple[str, ...]) -> None:
     weight: dict[str, dict[Role, int]] = {}
     for mention in outcome.mentions:
         if mention.line.zone is Zone.LOG:
@@ -141,15 +136,7 @@ def _decide(letter: str, outcome: Accusation, own: tuple[str, ...]) -> None:
         roles = weight.setdefault(mention.ip, {})
         if mention.role is not None:
             roles[mention.role] = max(roles.get(mention.role, 0), mention.strength)
-    others = {ip for ip, roles in weight.items() if roles.get(Role.OTHER, 0) > roles.get(Role.ACCUSED, 0)}
-    if any(entry.behind for _, entry in outcome.logs) and _FRONT.search(letter):
-        others |= {entry.src for _, entry in outcome.logs if entry.behind} - {
-            entry.src for _, entry in outcome.logs if not entry.behind
-        }
-    outcome.logs = [
-        (line, replace(entry, src=entry.behind, sport=None) if entry.behind and entry.src in others else entry)
-        for line, entry in outcome.logs
-    ]
+    outcome.logs, unsure = without_fronts(lines, outcome.logs, outcome.mentions, weight, letter)
     sources, targets = _log_sides(outcome.logs)
     says = {ip for ip, roles in weight.items() if _leads(roles, Role.ACCUSED) >= SAYS and ip not in targets - sources}
     torn = {ip for ip, roles in weight.items() if roles.get(Role.ACCUSED, 0) >= SAYS and ip not in says}
@@ -167,6 +154,8 @@ def _decide(letter: str, outcome: Accusation, own: tuple[str, ...]) -> None:
     likely = {ip for ip, roles in weight.items() if ip not in named and roles.get(Role.ACCUSED) and ip not in targets - sources}
     pointed = {mention.ip for mention in outcome.mentions if mention.points}
     accused, outcome.strength, outcome.why = _choose(says, torn, from_logs, likely, weight, unresolved, neutral, pointed)
+    if unsure:
+        accused, outcome.strength, outcome.why = set(), 0, UNSURE
     if accused and all(map(is_private, accused)):
         outcome.why = "only addresses of private networks are named"
     accused = {ip for ip in accused if not is_private(ip)}  # nobody outside can be reached at a private address
