@@ -117,3 +117,53 @@ def test_a_word_of_small_print_hides_no_paragraph() -> None:
         " There is no unsubscribe link."
     )
     assert accused(body, "spam") == (Disposition.REPORT, {"203.0.113.9"})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "203.0.113.4 is brute forcing our SSH server and this host has been blocked. Another one, 203.0.113.9, does the same.",
+        "203.0.113.9 brute forces our SSH server. On Monday 203.0.113.4 came, and that provider took part in it.",
+        "203.0.113.9 is brute forcing our SSH server. On Monday it was 203.0.113.4, but that provider has not reacted.",
+        "203.0.113.9 is brute forcing our SSH server. On Monday it was 203.0.113.4, and that provider has blocked nothing.",
+        "203.0.113.9 macht Brute Force gegen unser SSH. Am Montag war es 203.0.113.4, aber dieser Anbieter hat nicht reagiert.",
+        "203.0.113.4 esegue brute force sul nostro SSH, ma quel fornitore non ha mai reagito. 203.0.113.9 esegue brute force pure.",
+        "203.0.113.9 probeert wachtwoorden op onze SSH. Maandag was het 203.0.113.4, maar die provider heeft niet ingegrepen.",
+        "203.0.113.9 łamie hasła SSH. W poniedziałek był to 203.0.113.4, ale tamten dostawca nie zareagował.",
+        "203.0.113.4 подбирает пароли SSH, но тот провайдер не отреагировал. 203.0.113.9 подбирает пароли тоже.",
+        "203.0.113.9 hace fuerza bruta a nuestro SSH. El lunes fue 203.0.113.4, pero ese proveedor nunca actuó.",
+        "203.0.113.9 faz força bruta no nosso SSH. Na segunda foi 203.0.113.4, mas esse provedor não reagiu.",
+    ],
+)
+def test_who_was_not_dealt_with_is_not_taken_out(words: str) -> None:
+    assert accused(words) != (Disposition.REPORT, {"203.0.113.9"})
+
+
+def test_who_alone_is_named_is_not_taken_out_as_dealt_with() -> None:
+    body = "Our server is 198.51.100.7. 203.0.113.4 is brute forcing our SSH server, but that provider acted at once."
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.4"})
+
+
+def test_whom_a_hosting_company_dealt_with_is_not_accused() -> None:
+    body = "203.0.113.9 is brute forcing our SSH server. On Monday it was 203.0.113.4, but that hosting company acted at once."
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Your server 203.0.113.9 is brute forcing our SSH server, here is the WAF log:",
+        "203.0.113.9 is brute forcing our SSH server, below are the CDN logs",
+        "Our SSH server was brute forced by 203.0.113.9, below are the WAF alerts:",
+        "203.0.113.9 macht Brute Force gegen unseren SSH-Server, hier ist das WAF-Log.",
+        "203.0.113.9 probeert wachtwoorden op onze SSH-server, brute force, hier is het WAF-logboek.",
+    ],
+)
+def test_a_log_that_is_shown_clears_nobody(words: str) -> None:
+    assert accused(words) == (Disposition.REPORT, {"203.0.113.9"})
+
+
+@pytest.mark.parametrize("thing", ["our WAF", "our WAF log server", "just our CDN", "the load balancer"])
+def test_a_machine_before_the_writers_server_is_cleared(thing: str) -> None:
+    body = f"203.0.113.9 is brute forcing our SSH server. 203.0.113.7 is {thing}."
+    assert accused(body) == (Disposition.REPORT, {"203.0.113.9"})

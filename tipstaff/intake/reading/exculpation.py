@@ -2,7 +2,7 @@
 """Addresses that a letter takes out of its accusation: bystanders, the writer's own, what was looked into and found good."""
 
 from tipstaff.intake.reading.mentions import LIST_GAP, Mention
-from tipstaff.intake.reading.patterns import pattern
+from tipstaff.intake.reading.patterns import Match, pattern
 from tipstaff.intake.reading.remarks import OWN_REMARK
 from tipstaff.intake.reading.roles import SAYS, Role
 
@@ -102,6 +102,28 @@ _IN_USE = r"(?i)(?:\b(?:(?:we|i) (?:\pL+ly |also |only )?(?:use|run|operate)|(?:
 _OWN_LEAD = pattern(f"{_LISTENING}|{_AT_HOME}|{_IN_USE}")
 _TOLD = pattern(f"{_OF_ANOTHER}|{_IS_ANOTHERS}|{_IS_THE_WRITERS}")
 
+#: Behind ``is the WAF`` and ``are our CDN``: what was written there is shown, and nothing said of the address.
+_WRITTEN = pattern(
+    r"(?i)\b(?:log|alert|alarm|rule|event|entry|entries|record|report|output|excerpt|extract|trace|protokoll|meldung|regel|ereignis|eintr[aä]g|auszug|journa|alerte|règle|évén|entrée|registr|regla|evento|entrada|alerta|avvis|allarm|regol|voc[ei]\b|melding|gebeurtenis|dziennik|wpis|reguł|zdarzen|regra|лог|журнал|запис|правил|событи)\pL*"
+)
+_REST = pattern(r"^[\s-][^.!?,;:()\n]{0,30}")
+_MOST_WORDS = 4  # ``just our own WAF``
+#: ``A is our``, ``A, which is our``: said of the address itself, whatever follows.
+_OF_ITSELF = pattern(
+    r"(?i)^[\s)\]\"',(–-]{0,4}(?:(?:which|who|die|das|der|dat|qui|que|che|który|która|które|котор\pL+)\s)?(?:is|are|was|were|'s|ist|sind|war|est|sont|était|es|son|era|è|sono|zijn|jest|są|był\pL?|é|são|это|—)\s"
+)
+
+
+def _told(letter: str, start: int, end: int) -> Match | None:
+    """What is told of the address that ends at ``start``: a match of ``_TOLD``, or None where a log is shown."""
+    told = _TOLD.match(letter[start:end])
+    itself = _OF_ITSELF.match(told.group()) if told else None
+    if told is None or (itself and (told["thing"] or len(told.group()[itself.end() :].split()) <= _MOST_WORDS)):
+        return told
+    rest = _REST.match(letter[start + told.end() : start + told.end() + 40])
+    shown = (told["thing"] or "") + (rest.group() if rest else "")
+    return None if _WRITTEN.search(shown) else told
+
 
 def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
     """``A, which merely relays, so please leave it be``: A is not accused, whatever else is said of it there."""
@@ -113,7 +135,7 @@ def weigh_cleared(letter: str, mentions: list[Mention]) -> None:
         taken = _INTO.search(letter[max(one.found.end, following - _BEFORE) : following])
         if taken is not None:  # what leads to the next address speaks of that one
             following = max(one.found.end, following - _BEFORE) + taken.start()
-        told = _TOLD.match(letter[one.found.end : min(following, one.found.end + _BEHIND)])
+        told = _told(letter, one.found.end, min(following, one.found.end + _BEHIND))
         thing = told["thing"] if told else None
         if _OWN_LEAD.search(lead) or (thing and not _NO_THING.search(thing)):
             one.role, one.strength, one.cue, one.points = Role.VICTIM, SAYS, "the writer's own", True

@@ -25,9 +25,16 @@ _YOU_ACTED = (
 )
 #: Somebody else dealt with it: ``but that provider has acted at once``.
 _THEY_ACTED = (
-    r"(?i)\b(?:that|this|its|whose|their|dieser|der|deren|dessen|ce|cet|son|dont le|ese|este|su|cuyo|quel|il suo|il cui|die|dat|wiens|ten|tamten|jego|esse|o seu|cujo|тот|этот|его|их)\s(?:provider|host\pL*|isp|operator|anbieter|betreiber|hébergeur|fournisseur|opérateur|proveedor|operador|fornitore|operatore|aanbieder|dostawca|provedor|fornecedor|провайдер|оператор|хостер)\s(?:\pL+\s){0,4}?"
+    r"(?i)\b(?:that|this|its|whose|their|dieser|der|deren|dessen|ce|cet|son|dont le|ese|este|su|cuyo|quel|il suo|il cui|die|dat|wiens|ten|tamten|jego|esse|o seu|cujo|тот|этот|его|их)\s(?:provider|hoster\pL*|hosting[\pL-]*|isp|operator|anbieter|betreiber|hébergeur|fournisseur|opérateur|proveedor|operador|fornitore|operatore|aanbieder|dostawca|provedor|fornecedor|провайдер|оператор|хостер)\s(?:\pL+\s){0,4}?"
     r"(?:acted|reacted|intervened|removed|took|taken|shut|solved|fixed|blocked|reagiert|eingegriffen|gesperrt|entfernt|réagi|intervenu|fermé|bloqué|coupé|reaccion\pL+|actu\pL+|intervino|cerró|bloqueó|reagito|intervenut\pL|rimosso|bloccato|ingegrepen|gereageerd|verwijderd|afgesloten|zareagował\pL*|zablokował\pL*|usunął|reagiu|agiu|removeu|bloqueou|отреагировал\pL*|заблокировал\pL*|удалил\pL*)"
 )
+#: What turns it round: ``has not reacted``, ``has blocked nothing``, ``took part in``, ``should have acted``, ``actualmente``.
+_DID_NOT = pattern(
+    r"(?i)\b(?:not|never|nothing|nobody|no one|none|neither|nor|hardly|barely|without|refus\pL+|fail\pL*|cannot|be|been|being|should|must|would|could|might|nicht|nichts|nie|niemals|niemand\pL*|kein\pL{0,2}|kaum|ohne|weiger\pL+|pas|jamais|rien|personne|aucun\pL?|sans|ni|no|nunca|jamás|nada|nadie|sin|tampoco|actual\pL*|non|mai|niente|nulla|nessun\pL?|senza|neanche|niet|nooit|niets|niemand|geen|zonder|evenmin|nigdy|nic|nikt|nikogo|bez|"
+    r"não|nem|jamais|ninguém|nenhum\pL?|sem|не|ни|никогда|ничего|никто|никого|нет|без)\b"
+)
+_TOOK_OTHER = pattern(r"(?i)\b(?:took|taken)\s(?:\pL+\s){0,2}?(?:part|place|over|advantage|aim|control|turns|root|notice of us)\b")
+_NEXT_WORDS = pattern(r"^\s\pL+(?:\s\pL+)?(?:\s\pL+)?")
 _THANKS, _ACTED, _OTHERS_ACTED = pattern(_THANKING), pattern(_YOU_ACTED), pattern(_THEY_ACTED)
 _DEALT = pattern(f"{_THANKING}|{_YOU_ACTED}|{_THEY_ACTED}")  # one look at the letter
 #: Where a sentence turns to what is new.
@@ -41,13 +48,19 @@ def weigh_settled(letter: str, mentions: list[Mention]) -> None:
     known = [one for one in mentions if one.line.zone in (Zone.BODY, Zone.CLOSING) and not one.in_table]
     if len({one.ip for one in known}) < 2 or not _DEALT.search(letter):
         return
-    _take_out([one for one in known if _is_elsewhere(letter, one)])
+    elsewhere = [one for one in known if _is_elsewhere(letter, one)]
+    if _open_ones(known, elsewhere) - {one.ip for one in elsewhere}:
+        _take_out(elsewhere)
     settled = [one for one in known if _is_settled(_clause(letter, one))]
+    open_ones = _open_ones(known, settled)
+    if open_ones - {one.ip for one in settled}:
+        _take_out([one for one in settled if one.ip not in open_ones])
+
+
+def _open_ones(known: list[Mention], settled: list[Mention]) -> set[str]:
+    """Addresses that may be accused where they are not spoken of as settled."""
     places = {id(one) for one in settled}
-    open_ones = {one.ip for one in known if id(one) not in places and one.role not in (Role.VICTIM, Role.OTHER)}
-    if not open_ones - {one.ip for one in settled}:
-        return
-    _take_out([one for one in settled if one.ip not in open_ones])
+    return {one.ip for one in known if id(one) not in places and one.role not in (Role.VICTIM, Role.OTHER)}
 
 
 def _take_out(mentions: list[Mention]) -> None:
@@ -65,7 +78,13 @@ def _is_settled(clause: str) -> bool:
 def _is_elsewhere(letter: str, one: Mention) -> bool:
     behind = letter[one.found.end : one.found.end + _BEHIND]
     stop = _PERIOD.search(behind)
-    return _OTHERS_ACTED.search(behind[: stop.start()] if stop else behind) is not None
+    behind = behind[: stop.start()] if stop else behind
+    acted = _OTHERS_ACTED.search(behind)
+    if acted is None:
+        return False
+    rest = _NEXT_WORDS.match(behind[acted.end() :])
+    said = acted.group() + (rest.group() if rest else "")
+    return not _DID_NOT.search(said) and not _TOOK_OTHER.search(said)
 
 
 def _clause(letter: str, one: Mention) -> str:
