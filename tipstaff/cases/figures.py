@@ -7,8 +7,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Q
 
-from tipstaff.cases.access import RESTRICTED, unrestricted
-from tipstaff.cases.models import Case
+from tipstaff.cases.access import hidden_numbers, unrestricted
 from tipstaff.cases.states import COMPLIANT, State
 
 NO_OFFENCE = (*COMPLIANT, State.CLOSED_DUPLICATE, State.MERGED)
@@ -36,7 +35,7 @@ class Timing:
 _TIMES = """
 SELECT {since} AS recent, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY {length}),
        percentile_cont(0.9) WITHIN GROUP (ORDER BY {length}), percentile_cont(0.5) WITHIN GROUP (ORDER BY {allowed})
-FROM cases_case c {joined} WHERE {when} >= %(before)s AND {when} <= %(now)s AND c.state <> %(hidden)s GROUP BY 1
+FROM cases_case c {joined} WHERE {when} >= %(before)s AND {when} <= %(now)s AND c.id <> ALL(%(hidden)s) GROUP BY 1
 """
 #: Name, key, end of the measured time, allowed time, further join. Lengths start at the opening, or at the ticket.
 _MEASURES = (
@@ -54,7 +53,7 @@ def timings(*, now: datetime) -> list[Timing]:
 
 def _timing(name: str, key: str, when: str, length: str, allowed: str, joined: str, now: datetime) -> Timing:
     query = _TIMES.format(since=f"{when} >= %(since)s", length=length, allowed=allowed, joined=joined, when=when)
-    values: dict[str, Any] = {"since": now - PERIOD, "before": now - 2 * PERIOD, "now": now, "hidden": RESTRICTED}
+    values: dict[str, Any] = {"since": now - PERIOD, "before": now - 2 * PERIOD, "now": now, "hidden": hidden_numbers()}
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         rows = {recent: rest for recent, *rest in cursor.fetchall()}
@@ -67,8 +66,8 @@ def clauses_by_week(*, weeks: list[str], since: datetime) -> list[tuple[str, dic
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT clause, to_char(opened_at AT TIME ZONE 'UTC', 'IYYY-"W"IW'), count(*) FROM cases_case
-               WHERE opened_at >= %s AND state <> %s GROUP BY 1, 2""",
-            [since, RESTRICTED],
+               WHERE opened_at >= %s AND id <> ALL(%s) GROUP BY 1, 2""",
+            [since, hidden_numbers()],
         )
         table: dict[str, dict[str, int]] = {}
         for clause, week, count in cursor.fetchall():
@@ -98,5 +97,5 @@ def repeat_offenders(*, now: datetime, most: int = 8, over: timedelta = timedelt
 
 def standing_of(numbers: list[int]) -> dict[int, tuple[datetime | None, datetime]]:
     """Open cases among these: number → (next due, opened)."""
-    rows = Case.objects.filter(pk__in=numbers, closed_at__isnull=True).exclude(state=RESTRICTED)
+    rows = unrestricted().filter(pk__in=numbers, closed_at__isnull=True)
     return {pk: (due, opened) for pk, due, opened in rows.values_list("pk", "next_due_at", "opened_at")}

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from django.db import connection
 from django.db.models import Count, Q
 
-from tipstaff.cases.access import restricted
+from tipstaff.cases.access import hidden_numbers, restricted
 from tipstaff.cases.models import Appeal, Case, CaseReport
 from tipstaff.cases.states import State
 from tipstaff.reports.models import Report
@@ -185,8 +185,7 @@ def work(*, period: Period, by: By = "") -> list[Work]:
 
 
 def _rows(query: str, period: Period, **more: Any) -> Sequence[tuple[Any, ...]]:
-    hidden = list(restricted().values_list("pk", flat=True))
-    given: dict[str, Any] = {"since": period.since, "until": period.until, "hidden": hidden, "most": MOST} | more
+    given: dict[str, Any] = {"since": period.since, "until": period.until, "hidden": hidden_numbers(), "most": MOST} | more
     with connection.cursor() as cursor:
         cursor.execute(query, given)
         return list(cursor.fetchall())

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tipstaff.enforcement.connectors.contract import SCOPES, Target
 from tipstaff.kernel.errors import InputError, Problem
+from tipstaff.kernel.text import port_of
 
 Network = IPv4Network | IPv6Network
 LONGEST = 2048
@@ -136,11 +137,11 @@ def _site(text: str) -> Target:
 def _port(text: str) -> Target:
     address, _, rest = text.partition(" ")
     protocol, slash, number = rest.partition("/")
-    good = slash and protocol in {"tcp", "udp"} and number.isascii() and number.isdecimal() and 0 < int(number[:6]) < 65536
-    if not good:
+    port = port_of(number) if slash and protocol in {"tcp", "udp"} else None
+    if port is None:
         raise _wrong("target", f"{text[:80]!r} names no port", "write ADDRESS tcp/25 or ADDRESS udp/53")
     prefix = network(address)
-    return Target("port", f"{prefix} {protocol}/{int(number)}", prefix=prefix, protocol=protocol, port=int(number))
+    return Target("port", f"{prefix} {protocol}/{port}", prefix=prefix, protocol=protocol, port=port)
 
 
 def _machine(text: str) -> Target:

@@ -31,6 +31,12 @@ def whole(text: str, digits: int = 15) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
 
 
+def port_of(text: str) -> int | None:
+    """The port (1 to 65,535) that ``text`` writes; None where it writes none."""
+    port = whole(text.strip(), 5)
+    return port if port and port < 65_536 else None
+
+
 def one_line(text: str, longest: int) -> str:
     """``text`` fit for a title or a header: no control characters or line breaks, at most so many characters."""
     return " ".join(storable(text[: longest * 4]).translate(_CONTROLS).split())[:longest]

@@ -1,6 +1,5 @@
 """IODEF documents made to hurt, and what ports, kinds and times in them are read as."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -36,10 +35,8 @@ def test_endless_nesting_is_refused_at_once(tag) -> None:
     levels = MOST // (2 * len(tag) + 5)
     message = incident(f"<{tag}>" * levels + f"</{tag}>" * levels)
     assert iodef.claims(message)
-    began = time.process_time()
     with ends(20), pytest.raises(ParseError, match="nests deeper than 50 levels"):
         iodef.parse(message)
-    assert time.process_time() - began < 2, "it takes a tenth of a second; reading it to the end takes hours"
 
 
 @pytest.mark.parametrize(

@@ -60,3 +60,17 @@ def test_what_stands_below_rows_of_a_log_names_no_proxy() -> None:
 )
 def test_a_proxy_that_the_letter_names_is_not_accused_for_its_clients(words: str) -> None:
     assert accused(f"{words}\n\n{log()}") == (Disposition.REPORT, {FORGED})
+
+
+def fields(src: str, name: str, asked_for: str) -> str:
+    row = f'2026-11-22T08:00:01Z src={src} {name}={asked_for} request="GET /wp-login.php" status=401 msg="failed login"'
+    return f"Brute force on our server, times UTC:\n\n{row}\n{row.replace(':01Z', ':02Z')}\n"
+
+
+@pytest.mark.parametrize("name", ["x_forwarded_for", "xff", "x-real-ip"])
+def test_whom_a_request_names_in_a_field_is_not_accused_in_place_of_who_came(name: str) -> None:
+    assert FORGED not in accused(fields(CLIENT, name, FORGED))[1]
+
+
+def test_behind_a_machine_of_the_reporters_own_the_field_tells_who_came() -> None:
+    assert accused(fields("10.0.0.4", "x_forwarded_for", CLIENT))[1] == {CLIENT}

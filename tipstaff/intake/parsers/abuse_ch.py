@@ -21,6 +21,7 @@ from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.taxonomy import xarf_of
 from tipstaff.kernel.errors import ParseError
+from tipstaff.kernel.text import port_of
 
 name = "abuse_ch"
 experimental = False
@@ -159,7 +160,7 @@ def _read_row(row: dict[str, str], place: str, number: int, draft: ReportDraft) 
     url = normal_url(row.get("url") or (value if kind == "url" else ""))
     event = EventDraft(ip=normal_ip(row.get("ipaddress") or row.get("dstip") or host), url=url, row=number)
     stated = row.get("dstport") or port
-    event.port = int(stated) if stated.isdecimal() and 0 < int(stated[:6]) < 65536 else None
+    event.port = port_of(stated)
     event.domain = normal_domain(row.get("host") or (value if kind == "domain" else "") or (host_of(url) if url else ""))
     event.ip = event.ip or (normal_ip(host_of(url)) if url else None)
     if not (event.ip or event.url or event.domain):
@@ -222,9 +223,9 @@ def _letter_event(url: str | None, labels: list[Label], label: Label | None, mes
     in_subject = [found.value for found in find_addresses(message.header("Subject")[:500])]
     ip = stated or (normal_ip(host_of(url)) if url else None) or (in_subject[0] if len(in_subject) == 1 else None)
     event = EventDraft(ip=ip, url=url, domain=normal_domain(host_of(url)) if url else None, identity=(url,) if url else ())
-    port = value_of(labels, "Port")
-    if url is None and port.isdecimal() and 0 < int(port[:6]) < 65536:
-        event.port, event.found_in["port"] = int(port), "letter: Port"
+    port = port_of(value_of(labels, "Port"))
+    if url is None and port:
+        event.port, event.found_in["port"] = port, "letter: Port"
     seen = next(
         (
             one

@@ -19,6 +19,7 @@ from tipstaff.intake.reading.indicators import host_of, normal_domain, normal_ip
 from tipstaff.intake.reading.mailboxes import mailbox
 from tipstaff.intake.reading.times import Moment, read_time
 from tipstaff.kernel.errors import ParseError
+from tipstaff.kernel.text import port_of
 
 name = "google_safe_browsing"
 experimental = False
@@ -134,9 +135,9 @@ def _read_bare_ipv6(event: EventDraft, written: str, place: str, draft: ReportDr
     authority, slash, path = rest.partition("/")
     groups = authority.split(":")
     ip = normal_ip(":".join(groups[:8])) if len(groups) == 9 and "" not in groups and groups[8].isdecimal() else None
-    if ip and 0 < int(groups[8][:6]) < 65536:
+    if ip and port_of(groups[8]):
         event.ip = event.ip or ip
-        event.port = int(groups[8])
+        event.port = port_of(groups[8])
         event.details["url_read_as"] = normal_url(f"{scheme}://[{ip}]:{groups[8]}{slash}{path}")  # what was written is no URL
         draft.warnings.append(f"{place}: the URL's IPv6 host has no brackets; its ninth group was read as the port")
     else:
@@ -146,4 +147,4 @@ def _read_bare_ipv6(event: EventDraft, written: str, place: str, draft: ReportDr
 def _port(url: str) -> int | None:
     authority = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
     port = authority.rpartition(":")[2] if not authority.endswith("]") and ":" in authority else ""
-    return int(port) if port.isdecimal() and 0 < int(port[:6]) < 65536 else None
+    return port_of(port)

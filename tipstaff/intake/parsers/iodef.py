@@ -21,7 +21,7 @@ from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.times import Moment, read_time
 from tipstaff.intake.taxonomy import xarf_of
 from tipstaff.kernel.errors import ParseError
-from tipstaff.kernel.text import whole
+from tipstaff.kernel.text import port_of
 
 name = "iodef"
 experimental = False
@@ -199,8 +199,7 @@ def _stated(element: Element, owner: str) -> _Stated | None:
 
 
 def _port(service: Element | None) -> int | None:
-    port = whole(_text(service, "Port")) if service is not None else None
-    return port if port and port < 65_536 else None
+    return port_of(_text(service, "Port")) if service is not None else None
 
 
 def _protocol(service: Element | None) -> str | None:

@@ -14,6 +14,7 @@ from tipstaff.intake.reading.times import read_time
 from tipstaff.intake.reading.x_arf_drafts import drafts_of
 from tipstaff.intake.reading.x_arf_fields import Found, find_reports, mentions
 from tipstaff.kernel.errors import ParseError
+from tipstaff.kernel.text import port_of
 
 name = "webiron"
 experimental = False
@@ -125,8 +126,8 @@ def _read_label(event: EventDraft, key: str, label: Label) -> None:
     if key == "time" and (moment := read_time(label.value)):
         event.occurred_at, event.earliest, event.latest = moment.at, moment.earliest, moment.latest
         event.time_as_written, event.found_in["occurred_at"] = label.value, f"letter line {label.line}: {label.name}"
-    elif key in ("sourceport", "offendingport") and label.value.isdecimal() and 0 < int(label.value[:6]) < 65536:
-        event.port, event.found_in["port"] = int(label.value), f"letter line {label.line}: {label.name}"
+    elif key in ("sourceport", "offendingport") and (port := port_of(label.value)):
+        event.port, event.found_in["port"] = port, f"letter line {label.line}: {label.name}"
     elif key in _KEPT and label.value:
         event.details[_KEPT[key]] = label.value
         if key == "targetedurl":

@@ -7,6 +7,7 @@ from datetime import datetime
 from tipstaff.intake.reading.indicators import normal_ip, refang
 from tipstaff.intake.reading.patterns import pattern
 from tipstaff.intake.reading.prose_times import find_said
+from tipstaff.intake.reading.received import is_global
 from tipstaff.intake.reading.times import Moment, read_time
 
 MAX_LINE = 2_000
@@ -135,11 +136,22 @@ def read_log_line(line: str, *, zone: str | None = None, reference: datetime | N
     attack = next((category for category, words in _ATTACKS if words.search(line)), None)
     if kind == "mail" and attack == "scan":  # a mail server rejects and blocks honest senders too
         attack = None
-    behind = _BEHIND.search(line) if kind == "web" and line.endswith('"') else None
     return LogLine(
         src, _port(sport), dst, _port(dport), time_of(line, zone, reference), kind, protocol, bool(_GOOD.search(line)), attack,
-        normal_ip(behind["src"]) if behind else None,
+        _behind(line, kind, src),
     )  # fmt: skip
+
+
+def _behind(line: str, kind: str, src: str) -> str | None:
+    """For whom ``src`` asked, by its own word."""
+    if kind == "web":
+        found = _BEHIND.search(line) if line.endswith('"') else None
+        return normal_ip(found["src"]) if found else None
+    if "for" not in line.lower() and "xff" not in line.lower() and "real" not in line.lower():
+        return None
+    named = (normal_ip(match.group(2)) for match in _KEY.finditer(line) if _NAMES[match.group(1).lower()] == "behind")
+    other = next((ip for ip in named if ip), None)
+    return other if other != src else None
 
 
 def may_be_log_line(line: str) -> bool:
@@ -206,14 +218,15 @@ def _from_keys(line: str):
     if "=" not in line and '":' not in line and "':" not in line:
         return None
     keys: dict[str, str] = {}
+    named: dict[str, str] = {}
     for match in _KEY.finditer(line):
         keys.setdefault(_NAMES[match.group(1).lower()], match.group(2))
-    if normal_ip(keys.get("behind", "")):  # a proxy wrote for whom it asks: the peer is the reporter's own machine
-        keys = {
-            "src": keys["behind"],
-            "peer": keys.get("src", ""),
-            **{key: keys[key] for key in ("dst", "dport", "proto") if key in keys},
-        }
+        named.setdefault(_NAMES[match.group(1).lower()], match.group(1).lower())
+    before = normal_ip(_split(keys.get("src", ""))[0])
+    if normal_ip(keys.get("behind", "")) and (not is_global(before) or named.get("src") in ("peer", "peer_ip")):
+        # Whoever came is a machine of the reporter's own, or the log itself tells a peer from the client.
+        keys = {"src": keys["behind"], **{key: keys[key] for key in ("dst", "dport", "proto") if key in keys}}
+        keys["peer"] = before or ""
     if "src" not in keys or not (len(keys) > 1):
         return None
     src, sport = _split(keys["src"])

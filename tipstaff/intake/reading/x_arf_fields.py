@@ -78,12 +78,13 @@ def _find_reports(message: Message) -> list[Found]:
     if not message.may_say(*X_ARF):
         return found
     seen: set[tuple] = set()
+    answers = bool(message.header("in-reply-to")) or message.header("subject")[:3].lower() == "re:"  # and quotes what it answers
     for part in message.parts:
         if (
             part.content_type in ("text/html", "message/rfc822")
             or (b"\0" in part.content[:4096] and "\0" in part.content[:4096].decode(_wide(part), "replace"))
             or (message.said is None and not any(word in part.head for word in ("report", "source-type", "schema-url")))
-            or not _HINT.search((text := _unquoted(part.text))[:HEAD])
+            or not _HINT.search((text := part.text if answers else _unquoted(part.text))[:HEAD])
         ):
             continue
         for number, fields in enumerate(_reports(text), 1):
