@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.cache import cache
 
 from tests.faces.desk import factory
 from tipstaff.accounts.models import Customer, StaffMember
@@ -11,6 +12,7 @@ from tipstaff.cases import figures, statistics
 from tipstaff.cases.models import Appeal, Case, JournalEntry, Ruling
 from tipstaff.cases.statistics import Appeals, Period
 from tipstaff.evidence.models import Blob, Opening
+from tipstaff.faces.public import figures as public
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 6, 15, 8, tzinfo=UTC)
@@ -100,6 +102,25 @@ class TestTimes:
         Ruling.objects.create(case=apart, kind="sealed", decision="sealed", reason="x", role="lead", by="colin", at=NOW - H)
         assert statistics.times(period=MONTH, by=by) == [] and statistics.work(period=MONTH, by=by) == []
         assert statistics.appeals(period=MONTH).brought == 0
+
+    def test_homes_and_the_publics_figures_leave_them_out_too(self, made) -> None:
+        apart = [case(made, ticketed=H, closed=2 * H) for _ in range(10)]
+        week = f"{NOW - 10 * H:%G-W%V}"
+
+        def counted() -> list[int]:
+            cache.clear()
+            weeks = figures.clauses_by_week(weeks=[week], since=NOW - timedelta(days=7))
+            tables = public.tables({}, NOW)
+            return [
+                figures.timings(now=NOW)[0].cases,
+                sum(sum(row.values()) for _, row in weeks),
+                sum(len(one.rows) for one in tables),
+            ]
+
+        assert counted()[0] == 10 and all(counted())
+        for one in apart:
+            Ruling.objects.create(case=one, kind="sealed", decision="sealed", reason="x", role="lead", by="colin", at=NOW - H)
+        assert counted() == [0, 0, 0]
 
     def test_each_case_is_measured_by_its_own_limit(self, made) -> None:
         """The p90 of all may lie above the median limit of all, and every single case be in time."""
