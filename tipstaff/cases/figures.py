@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, Q
 
-from tipstaff.cases.access import hidden_numbers, unrestricted
+from tipstaff.cases.access import unrestricted, unrestricted_sql
 from tipstaff.cases.states import COMPLIANT, State
 
 NO_OFFENCE = (*COMPLIANT, State.CLOSED_DUPLICATE, State.MERGED)
@@ -32,11 +32,11 @@ class Timing:
         return bool(self.p90 and self.target and self.p90 > self.target)
 
 
-_TIMES = """
-SELECT {since} AS recent, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY {length}),
-       percentile_cont(0.9) WITHIN GROUP (ORDER BY {length}), percentile_cont(0.5) WITHIN GROUP (ORDER BY {allowed})
-FROM cases_case c {joined} WHERE {when} >= %(before)s AND {when} <= %(now)s AND c.id <> ALL(%(hidden)s) GROUP BY 1
-"""
+_TIMES = f"""
+SELECT {{since}} AS recent, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY {{length}}),
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY {{length}}), percentile_cont(0.5) WITHIN GROUP (ORDER BY {{allowed}})
+FROM cases_case c {{joined}} WHERE {{when}} >= %(before)s AND {{when}} <= %(now)s AND {unrestricted_sql("c")} GROUP BY 1
+"""  # noqa: S608 - made of constants
 #: Name, key, end of the measured time, allowed time, further join. Lengths start at the opening, or at the ticket.
 _MEASURES = (
     ("To decide", "decide", "c.ticketed_at", "c.ticketed_at - c.opened_at", "c.desk_due_at - c.opened_at", ""),
@@ -53,7 +53,7 @@ def timings(*, now: datetime) -> list[Timing]:
 
 def _timing(name: str, key: str, when: str, length: str, allowed: str, joined: str, now: datetime) -> Timing:
     query = _TIMES.format(since=f"{when} >= %(since)s", length=length, allowed=allowed, joined=joined, when=when)
-    values: dict[str, Any] = {"since": now - PERIOD, "before": now - 2 * PERIOD, "now": now, "hidden": hidden_numbers()}
+    values: dict[str, Any] = {"since": now - PERIOD, "before": now - 2 * PERIOD, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         rows = {recent: rest for recent, *rest in cursor.fetchall()}
@@ -65,9 +65,9 @@ def clauses_by_week(*, weeks: list[str], since: datetime) -> list[tuple[str, dic
     """Cases opened per clause and ISO week: (clause, {week: cases}), by clause number."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT clause, to_char(opened_at AT TIME ZONE 'UTC', 'IYYY-"W"IW'), count(*) FROM cases_case
-               WHERE opened_at >= %s AND id <> ALL(%s) GROUP BY 1, 2""",
-            [since, hidden_numbers()],
+            f"""SELECT clause, to_char(opened_at AT TIME ZONE 'UTC', 'IYYY-"W"IW'), count(*) FROM cases_case
+                WHERE opened_at >= %s AND {unrestricted_sql("cases_case")} GROUP BY 1, 2""",  # noqa: S608 - made of constants
+            [since],
         )
         table: dict[str, dict[str, int]] = {}
         for clause, week, count in cursor.fetchall():

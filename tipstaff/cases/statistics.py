@@ -16,7 +16,7 @@ from typing import Any, Literal
 from django.db import connection
 from django.db.models import Count, Q
 
-from tipstaff.cases.access import hidden_numbers, restricted
+from tipstaff.cases.access import restricted, unrestricted_sql
 from tipstaff.cases.models import Appeal, Case, CaseReport
 from tipstaff.cases.states import State
 from tipstaff.reports.models import Report
@@ -74,12 +74,13 @@ _MEASURES = {
 }
 _GROUPS = {"": ("''", "''", ""), "clause": ("c.clause", "c.clause", ""),
            "customer": ("c.customer_id::text", "u.name", "JOIN accounts_customer u ON u.id = c.customer_id")}  # fmt: skip
+_SHOWN = unrestricted_sql("c")
 _KEPT = """
     SELECT {group}, {name}, count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY {done} - {began}),
         percentile_cont(0.9) WITHIN GROUP (ORDER BY {done} - {began}), percentile_cont(0.5) WITHIN GROUP (ORDER BY {due} - {began}),
         count(*) FILTER (WHERE {done} <= {due}), count({due})
     FROM cases_case c {person} {joined}
-    WHERE {done} >= %(since)s AND {done} < %(until)s AND {began} IS NOT NULL AND c.id <> ALL(%(hidden)s)
+    WHERE {done} >= %(since)s AND {done} < %(until)s AND {began} IS NOT NULL AND {shown}
     GROUP BY 1, 2 ORDER BY 3 DESC, 2 LIMIT %(most)s
 """
 
@@ -89,7 +90,7 @@ def times(*, period: Period, by: By = "") -> list[Kept]:
     found = []
     for key, (began, done, due, joined) in _MEASURES.items():
         group, name, person = _GROUPS[by]
-        query = _KEPT.format(group=group, name=name, began=began, done=done, due=due, joined=joined, person=person)
+        query = _KEPT.format(shown=_SHOWN, group=group, name=name, began=began, done=done, due=due, joined=joined, person=person)
         found += [Kept(key, *row) for row in _rows(query, period)]
     return found
 
@@ -130,7 +131,7 @@ _DECISIONS = {"overturned": "overturned", "stands": "upheld", "withdrawn": "with
 _ACTS = """
     WITH closed AS (
         SELECT c.id, c.clause, c.customer_id FROM cases_case c
-        WHERE c.closed_at >= %(since)s AND c.closed_at < %(until)s AND c.id <> ALL(%(hidden)s) AND c.merged_into_id IS NULL
+        WHERE c.closed_at >= %(since)s AND c.closed_at < %(until)s AND {shown} AND c.merged_into_id IS NULL
     ), first AS (
         SELECT min(c.opened_at) AS at FROM cases_case c JOIN closed USING (id)
     ), act AS (
@@ -180,12 +181,12 @@ class Work:
 def work(*, period: Period, by: By = "") -> list[Work]:
     """The work in cases that closed in the period; for all, or for each clause or customer."""
     group, name, person = _GROUPS[by]
-    query = _ACTS.format(group=group, name=name, person=person)
+    query = _ACTS.format(shown=_SHOWN, group=group, name=name, person=person)
     return [Work(*row) for row in _rows(query, period, **{"break": BREAK, "lead": LEAD})]
 
 
 def _rows(query: str, period: Period, **more: Any) -> Sequence[tuple[Any, ...]]:
-    given: dict[str, Any] = {"since": period.since, "until": period.until, "hidden": hidden_numbers(), "most": MOST} | more
+    given: dict[str, Any] = {"since": period.since, "until": period.until, "most": MOST} | more
     with connection.cursor() as cursor:
         cursor.execute(query, given)
         return list(cursor.fetchall())
