@@ -50,4 +50,4 @@ assert len(fresh) == 8 and resident() < before + (4 << 20), "what is not touched
 
 def test_a_large_array_takes_no_memory_before_it_is_touched() -> None:
     """In a program of its own: where much was given back before, memory comes from there."""
-    subprocess.run([sys.executable, "-c", ALONE], check=True, timeout=120)
+    assert subprocess.run([sys.executable, "-c", ALONE], timeout=120).returncode == 0
