@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 
 from tests.intake.samples import captured, own_samples
+from tests.unskipped import NOT_OURS
 from tipstaff.correspondence.references import message_id, plus_address
 from tipstaff.intake.dispositions import verdict_of
 from tipstaff.intake.drafts import Disposition as D
@@ -358,7 +359,7 @@ def test_own_fixtures_of_parsers_are_not_set_aside_by_looks():
 FILES = captured("mail/not-reports/*.eml")
 
 
-@pytest.mark.skipif(not FILES, reason="captured inputs are not beside the checkout")
+@pytest.mark.skipif(not FILES, reason=f"{NOT_OURS}captured inputs are not beside the checkout")
 def test_captured_bounces_open_nothing():
     opened = [file.name for file in FILES if any(draft.disposition in (D.REPORT,) for draft in read_submission(file.read_bytes()))]
     assert opened == []

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.intake.parsers.test_contract import mutations
 from tests.intake.samples import OWN, captured, own_samples
+from tests.unskipped import NOT_OURS
 from tipstaff.faces.cli.parse import line_of
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.message import Hints
@@ -33,7 +34,7 @@ def faults(raw: bytes, name: str) -> list[object]:
     return found
 
 
-@pytest.mark.skipif(not CAPTURED, reason="captured inputs are not beside the checkout")
+@pytest.mark.skipif(not CAPTURED, reason=f"{NOT_OURS}captured inputs are not beside the checkout")
 @pytest.mark.parametrize("seed", range(3))
 def test_mutated_captured_input(seed):
     for number, path in enumerate(CAPTURED):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.growth import BELOW_QUADRATIC, calls, ends, growth
 from tests.intake.samples import OWN, captured
+from tests.unskipped import NOT_OURS
 from tipstaff.intake.drafts import Confidence, Disposition
 from tipstaff.intake.message import Hints, Message
 from tipstaff.intake.parsers import (
@@ -451,7 +452,7 @@ EXPECTED = {
 CAPTURED = [(parser, path) for folder, parser in EXPECTED.items() for path in captured(f"mail/notifiers/{folder}/*.eml")]
 
 
-@pytest.mark.skipif(not CAPTURED, reason="captured inputs (../shared/corpus) are absent")
+@pytest.mark.skipif(not CAPTURED, reason=f"{NOT_OURS}captured inputs (../shared/corpus) are absent")
 @pytest.mark.parametrize(("parser", "path"), CAPTURED, ids=[path.name for _, path in CAPTURED])
 def test_captured_mails_are_claimed_by_their_parser_alone(parser, path):
     message = opened(path.read_bytes())
@@ -461,7 +462,7 @@ def test_captured_mails_are_claimed_by_their_parser_alone(parser, path):
     assert any(event.ip for draft in parser.parse(message) for event in draft.events)
 
 
-@pytest.mark.skipif(not captured("mail/not-reports/*.eml"), reason="captured inputs (../shared/corpus) are absent")
+@pytest.mark.skipif(not captured("mail/not-reports/*.eml"), reason=f"{NOT_OURS}captured inputs (../shared/corpus) are absent")
 def test_no_ordinary_mail_is_claimed():
     for path in captured("mail/not-reports/*.eml"):
         message = opened(path.read_bytes())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.intake.samples import CAPTURED, OWN
+from tests.unskipped import NOT_OURS
 from tipstaff.intake.drafts import Confidence, Disposition, ReportDraft
 from tipstaff.intake.message import Hints
 from tipstaff.intake.parsers import shadowserver
@@ -127,7 +128,7 @@ def test_victims_and_sensors_are_never_accused() -> None:
 EXPECTED = CAPTURED / "feeds" / "shadowserver.expected.json"
 
 
-@pytest.mark.skipif(not EXPECTED.exists(), reason="the captured feeds are not beside this checkout")
+@pytest.mark.skipif(not EXPECTED.exists(), reason=f"{NOT_OURS}the captured feeds are not beside this checkout")
 def test_captured_feeds_agree_with_another_parser() -> None:
     """Address, port, time and URL of each event that the other parser makes and that names an address."""
     for test in json.loads(EXPECTED.read_text("utf-8")):
@@ -140,7 +141,7 @@ def test_captured_feeds_agree_with_another_parser() -> None:
                 assert wanted[0] is None or wanted in found, f"{test['csv']} as {name}"
 
 
-@pytest.mark.skipif(not EXPECTED.exists(), reason="the captured feeds are not beside this checkout")
+@pytest.mark.skipif(not EXPECTED.exists(), reason=f"{NOT_OURS}the captured feeds are not beside this checkout")
 def test_captured_feeds_are_told_by_their_columns_alone() -> None:
     files = sorted(Path(EXPECTED.parent / "shadowserver").glob("*.csv"))
     wrong = [file.name for file in files if drafts(file.read_bytes(), "export.csv")[0].report_type != file.stem]

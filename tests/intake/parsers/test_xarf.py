@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.growth import calls
 from tests.intake.samples import OWN, captured
+from tests.unskipped import NOT_OURS
 from tipstaff.intake.drafts import Disposition
 from tipstaff.intake.message import Hints
 from tipstaff.intake.parsers import xarf
@@ -298,7 +299,7 @@ def test_x_arf_types_ignore_spelling():
 # ---- captured documents
 
 
-@pytest.mark.skipif(not V4, reason="captured inputs (../shared/corpus) are absent")
+@pytest.mark.skipif(not V4, reason=f"{NOT_OURS}captured inputs (../shared/corpus) are absent")
 def test_all_captured_types_are_valid():
     seen = set()
     for path in V4:
@@ -310,7 +311,7 @@ def test_all_captured_types_are_valid():
     assert seen == known_types()
 
 
-@pytest.mark.skipif(not V3, reason="captured inputs (../shared/corpus) are absent")
+@pytest.mark.skipif(not V3, reason=f"{NOT_OURS}captured inputs (../shared/corpus) are absent")
 def test_all_captured_old_documents_convert():
     for path in V3:
         document = json.loads(path.read_text("utf-8"))
@@ -318,7 +319,7 @@ def test_all_captured_old_documents_convert():
         assert xarf.draft_of(document).category
 
 
-@pytest.mark.skipif(not V4, reason="captured inputs (../shared/corpus) are absent")
+@pytest.mark.skipif(not V4, reason=f"{NOT_OURS}captured inputs (../shared/corpus) are absent")
 def test_documents_are_read_and_examined_in_few_steps():
     """``bench xarf`` measures the seconds; here only that nothing slow has crept in, by the calls that a document takes."""
     contents = [path.read_bytes() for path in V4]

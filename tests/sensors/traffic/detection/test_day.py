@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.sensors.traffic.detection.staging import AT, playing
+from tests.unskipped import NOT_OURS
 from tipstaff.project.bench import detect
 from tipstaff.project.bench.flow_attacks import Attacks
 from tipstaff.project.bench.flow_day import Day
@@ -50,7 +51,7 @@ class Once:
         raise AssertionError("a capture with more flows than there is room for")
 
 
-@pytest.mark.skipif(not CAPTURES.exists(), reason="captures of real exporters are not beside this checkout")
+@pytest.mark.skipif(not CAPTURES.exists(), reason=f"{NOT_OURS}captures of real exporters are not beside this checkout")
 def test_captures_of_real_exporters_open_nothing() -> None:
     """None of them holds an attack; every end is taken for ours in turn, with all their clocks and sampling rates."""
     stage, total = playing(), 0
