@@ -5,6 +5,8 @@ with datagrams that end where readable memory ends.
 """
 
 from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir
@@ -14,13 +16,29 @@ from numba.extending import intrinsic
 _compiler: Any = njit  # its published types leave out `_nrt`
 
 
+def _digest(folder: Path) -> str:
+    """Of every source that has parts of kernels: they are compiled into those of other files, which must not outlive them."""
+    digest = blake2b(digest_size=16)
+    for path in sorted(folder.rglob("*.py")):
+        source = path.read_bytes()
+        if b"traffic.decoders.loads import" in source or path.name == "loads.py":
+            digest.update(path.name.encode() + source)
+    return digest.hexdigest()
+
+
+SOURCES = _digest(Path(__file__).parents[1])
+
+
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile with Numba, without the interpreter's lock; the machine code is kept between runs.
 
     Without Numba's own memory management too: counting references to arrays took a third of the decoders' time. So a
     kernel makes no arrays; what it needs is handed to it.
     """
-    return _compiler(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    made = _compiler(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    kept = made._cache._cache_file  # Numba asks only a kernel's own file whether its machine code is old
+    kept._source_stamp = (kept._source_stamp, SOURCES)
+    return made
 
 
 def inlined(function: Callable[..., Any]) -> Any:
